@@ -1,0 +1,29 @@
+"""The errors a caller may want to catch. Wrong arguments raise ValueError, as everywhere in Python."""
+
+
+class DiffTVError(Exception):
+    """Base of the errors below: something that is not a mistake in the caller's code."""
+
+
+class SolverError(DiffTVError):
+    """A solver gave no answer at all (infeasible, numerical breakdown); a slow one only reports `converged=False`."""
+
+
+class DataError(DiffTVError):
+    """The images that a run needs are missing, unreadable or too small."""
+
+
+class MissingDependencyError(DiffTVError, ImportError):
+    """An optional package that the configuration asks for is not installed."""
+
+
+class ProblemTooLargeError(DiffTVError, MemoryError):
+    """The cone program of this image size would not fit in memory."""
+
+
+class CheckpointError(DiffTVError):
+    """A checkpoint could not be read, written, or belongs to another run."""
+
+
+class ConfigError(DiffTVError, ValueError):
+    """A value of the configuration cannot be used; the message names the key."""

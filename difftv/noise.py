@@ -1,0 +1,40 @@
+"""Additive white Gaussian noise, and the one place where `sigma` (8-bit units) becomes `noise_std` ([0,1] units)."""
+
+import torch
+
+from difftv.types import Image
+
+EIGHT_BIT_RANGE = 255.0
+
+
+def noise_std(sigma: float) -> float:
+    """Standard deviation on images in [0, 1] of noise of `sigma` in 8-bit units: sigma / 255.
+
+    Raises:
+        ValueError: sigma is not a positive finite number.
+    """
+    if isinstance(sigma, bool) or not isinstance(sigma, int | float) or not 0 < sigma < float("inf"):
+        raise ValueError(
+            f"sigma must be a positive number in 8-bit units (15, 25 and 50 are usual), got {sigma!r}. "
+            "Set sigma=25, for example."
+        )
+    return sigma / EIGHT_BIT_RANGE
+
+
+def add_noise(clean: Image, sigma: float, *, seed: int, clip: bool = False) -> Image:
+    """`clean + (sigma / 255) * n` with n standard normal, drawn from a generator of its own.
+
+    Args:
+        clean: (batch, 1, height, width), intensities in [0, 1].
+        sigma: noise standard deviation in 8-bit units, > 0.
+        seed: seed of the generator; the same seed and shape give the same n whatever sigma is, so that a sweep over
+            sigma compares like with like. The global random state is neither read nor changed.
+        clip: clamp the result to [0, 1]. Off by default: clipping makes the noise neither Gaussian nor zero-mean.
+
+    Returns:
+        (batch, 1, height, width), on the device and in the dtype of `clean`.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    normal = torch.randn(clean.shape, generator=generator, dtype=torch.float32)
+    noisy = clean + noise_std(sigma) * normal.to(device=clean.device).to(dtype=clean.dtype)
+    return noisy.clamp(0.0, 1.0) if clip else noisy

@@ -1,0 +1,46 @@
+"""Discrete gradient and divergence: forward differences, Neumann boundary.
+
+(D_v u)[i,j] = u[i+1,j] - u[i,j] and (D_h u)[i,j] = u[i,j+1] - u[i,j], both zero past the border. The divergence is
+the negative adjoint: <gradient(u), p> = -<u, divergence(p)> (Chambolle 2004, "An algorithm for total variation
+minimization and applications", section 2).
+"""
+
+import torch
+from torch.nn.functional import pad
+
+from difftv.types import Dual, Image
+
+
+def gradient(u: Image) -> Dual:
+    """Forward differences of an image.
+
+    Args:
+        u: image, (batch, 1, height, width), any real dtype.
+
+    Returns:
+        (batch, 2, height, width): channel 0 vertical, channel 1 horizontal; the last row of the first and the last
+        column of the second are zero.
+    """
+    vertical = pad(u[:, :, 1:, :] - u[:, :, :-1, :], (0, 0, 0, 1))
+    horizontal = pad(u[:, :, :, 1:] - u[:, :, :, :-1], (0, 1, 0, 0))
+    return torch.cat([vertical, horizontal], dim=1)
+
+
+def divergence(p: Dual) -> Image:
+    """Negative adjoint of `gradient`.
+
+    Args:
+        p: (batch, 2, height, width); the entries past the border (last row of channel 0, last column of channel 1)
+            are ignored, since no difference is taken there.
+
+    Returns:
+        (batch, 1, height, width).
+    """
+    vertical = p[:, :1, :-1, :]
+    horizontal = p[:, 1:, :, :-1]
+    return (
+        pad(vertical, (0, 0, 0, 1))
+        - pad(vertical, (0, 0, 1, 0))
+        + pad(horizontal, (0, 1, 0, 0))
+        - pad(horizontal, (1, 0, 0, 0))
+    )

@@ -1,0 +1,282 @@
+"""What the runs of a sweep left on disk, read without trusting any of it.
+
+    outputs/<sweep>/<run>/config.yaml  status.json  result.json  per_image.csv  metrics.jsonl  run.log  figures/*.png
+
+A directory becomes a `Run` when it is finished and complete; every other one becomes an `Absent` with the reason, so
+that nothing disappears from a table without a word.
+"""
+
+import csv
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from difftv.report.settings import EVALUATED_ON, NUM_IMAGES, Value, flatten
+
+RESULT_FORMAT = 1
+STALE = timedelta(minutes=15)  # a run writes status.json after every epoch, and few epochs take that long
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        name: its directory's name.
+        directory: where it lies.
+        settings: the configuration, flat: `solver.eps` -> value, `choices.solver` -> the option chosen in the group,
+            and what the numbers were measured on under `EVALUATED_ON` and `NUM_IMAGES`.
+        metrics: name -> mean over the images; NaN where the run wrote null.
+        images: image -> metric name -> value; empty when per_image.csv is missing or unreadable.
+        identity: hash of everything that changes the result.
+        finished: when status.json was last written, as the run wrote it.
+    """
+
+    name: str
+    directory: Path
+    settings: Mapping[str, Value]
+    metrics: Mapping[str, float]
+    images: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    identity: str = ""
+    finished: str = ""
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A directory of the sweep that is not in the tables, and why.
+
+    Attributes:
+        name: its directory's name.
+        directory: where it lies.
+        state: failed, running, queued, interrupted, half-written, foreign, other format or duplicate.
+        reason: one line.
+        log: its run.log, where there is one.
+    """
+
+    name: str
+    directory: Path
+    state: str
+    reason: str
+    log: Path | None = None
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Everything found in one sweep directory; `notes` are remarks about runs that are in the tables."""
+
+    directory: Path
+    runs: tuple[Run, ...]
+    absent: tuple[Absent, ...]
+    notes: tuple[str, ...] = ()
+
+
+def read_sweep(directory: Path, *, now: datetime | None = None) -> Sweep:
+    """Read every run of a sweep.
+
+    Args:
+        directory: outputs/<sweep>.
+        now: the time that heartbeats are compared with; the clock's by default.
+
+    Raises:
+        ValueError: the directory is missing, is a single run, or holds no run at all.
+    """
+    if not directory.is_dir():
+        raise ValueError(f"There is no directory {directory}. Give the directory of a sweep, outputs/<sweep>.")
+    if _is_run(directory):
+        raise ValueError(f"{directory} is a single run. Give the sweep that it belongs to: {directory.parent}.")
+    found = [
+        _read_run(child, now or datetime.now(UTC))
+        for child in sorted(directory.iterdir())
+        if child.is_dir() and not child.name.startswith(".")
+    ]
+    if all(isinstance(run, Absent) and run.state == "foreign" for run in found):
+        sweeps = [
+            child for child in sorted(directory.iterdir()) if child.is_dir() and any(map(_is_run, child.iterdir()))
+        ]
+        hint = f" It holds sweeps; give one of them: {', '.join(map(str, sweeps))}." if sweeps else ""
+        raise ValueError(f"There is no run in {directory}.{hint or ' Start one with experiments/run.py.'}")
+    runs, duplicates = _without_duplicates([run for run in found if isinstance(run, Run)])
+    absent = sorted([*(run for run in found if isinstance(run, Absent)), *duplicates], key=lambda run: run.name)
+    return Sweep(directory, tuple(runs), tuple(absent), tuple(_notes(runs)))
+
+
+def read_history(run: Run) -> list[dict[str, float]]:
+    """The epochs of metrics.jsonl; lines that cannot be read (a last one cut off, for example) are left out."""
+    try:
+        lines = (run.directory / "metrics.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    history = []
+    for line in lines:
+        try:
+            history.append(_numbers(json.loads(line)))
+        except ValueError:
+            continue
+    return history
+
+
+class _UnreadableError(Exception):
+    """A file of a run is missing, cut off, or not what it should be; the message goes into the table's footnote."""
+
+
+def _is_run(directory: Path) -> bool:
+    return any((directory / name).is_file() for name in ("config.yaml", "status.json", "result.json"))
+
+
+def _read_run(directory: Path, now: datetime) -> Run | Absent:
+    log = directory / "run.log"
+    place = (directory.name, directory)
+    logged = log if log.is_file() else None
+    if not _is_run(directory):
+        return Absent(*place, "foreign", "not a run: no config.yaml, status.json or result.json", logged)
+    try:
+        written = _read_json(directory / "result.json").get("format") if (directory / "result.json").exists() else None
+    except _UnreadableError:
+        written = None
+    if written is not None and written != RESULT_FORMAT:
+        reason = f"result.json has format {written!r}, this version reads {RESULT_FORMAT}: run it again"
+        return Absent(*place, "other format", reason, logged)
+    try:
+        status = _read_json(directory / "status.json")
+        state = status.get("state")
+        if state != "finished":
+            return Absent(*place, *_unfinished(state, status, now), logged)
+        return _read_finished(directory, status)
+    except _UnreadableError as error:
+        return Absent(*place, "half-written", str(error), logged)
+
+
+def _unfinished(state: Any, status: Mapping[str, Any], now: datetime) -> tuple[str, str]:
+    error = str(status.get("error") or "").strip().partition("\n")[0]
+    progress = f"epoch {status.get('epoch', '?')} of {status.get('epochs', '?')}"
+    if state == "failed":
+        return "failed", error or "no reason recorded, see its log"
+    if state == "interrupted":
+        return "interrupted", f"{error or 'stopped'} at {progress}: the same command again continues it"
+    if state == "queued":
+        return "queued", "not started yet"
+    if state == "running":
+        silent = _silence(status.get("updated"), now)
+        host = f" on {status['host']}" if status.get("host") else ""
+        if silent is not None and silent > STALE:
+            minutes = int(silent.total_seconds() // 60)
+            ago = f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"
+            return (
+                "running",
+                f"{progress}{host}, but silent for {ago}: if it was cut off, the same command continues it",
+            )
+        return "running", progress + host
+    return "half-written", f"status.json has the unknown state {state!r}"
+
+
+def _silence(updated: Any, now: datetime) -> timedelta | None:
+    try:
+        heartbeat = datetime.fromisoformat(str(updated))
+    except ValueError:
+        return None
+    return now - (heartbeat if heartbeat.tzinfo else heartbeat.replace(tzinfo=UTC))
+
+
+def _read_finished(directory: Path, status: Mapping[str, Any]) -> Run:
+    result = _read_json(directory / "result.json")
+    metrics = result.get("metrics")
+    if not isinstance(metrics, Mapping) or not metrics:
+        raise _UnreadableError("result.json holds no metrics")
+    try:
+        images = _read_images(directory / "per_image.csv")
+    except _UnreadableError:
+        images = {}
+    settings = flatten(_read_yaml(directory / "config.yaml"))
+    settings[EVALUATED_ON] = str(result.get("evaluated_on", "?"))
+    settings[NUM_IMAGES] = len(images) or "?"
+    return Run(
+        name=directory.name,
+        directory=directory,
+        settings=settings,
+        metrics=_numbers(metrics),
+        images=images,
+        identity=str(result.get("identity") or ""),
+        finished=str(status.get("updated") or ""),
+    )
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise _UnreadableError(f"{path.name} is missing") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise _UnreadableError(f"{path.name} cannot be read: {error}") from error
+
+
+def _read_json(path: Path) -> Mapping[str, Any]:
+    try:
+        content = json.loads(_read_text(path))
+    except ValueError as error:
+        raise _UnreadableError(f"{path.name} is cut off or no JSON: {error}") from error
+    if not isinstance(content, Mapping):
+        raise _UnreadableError(f"{path.name} holds a {type(content).__name__}, expected an object")
+    return content
+
+
+def _read_yaml(path: Path) -> Mapping[str, Any]:
+    try:
+        content = yaml.safe_load(_read_text(path))
+    except yaml.YAMLError as error:
+        raise _UnreadableError(f"{path.name} is cut off or no YAML: {str(error).splitlines()[0]}") from error
+    if not isinstance(content, Mapping):
+        raise _UnreadableError(f"{path.name} holds no keys")
+    return content
+
+
+def _read_images(path: Path) -> dict[str, dict[str, float]]:
+    rows = csv.DictReader(_read_text(path).splitlines())
+    if "image" not in (rows.fieldnames or ()):
+        raise _UnreadableError(f"{path.name} has no column image")
+    images = {}
+    for row in rows:
+        name = row.pop("image")
+        if None in row or None in row.values() or name in images:
+            raise _UnreadableError(f"{path.name} is cut off or holds an image twice")
+        images[name] = _numbers(row)
+    return images
+
+
+def _numbers(values: Any) -> dict[str, float]:
+    """The numbers among the values; null, an empty cell, "NaN" and "Infinity" are how a run writes the others."""
+    if not isinstance(values, Mapping):
+        raise ValueError(f"expected an object of numbers, got {type(values).__name__}.")
+    numbers = {}
+    for name, value in values.items():
+        try:
+            numbers[str(name)] = math.nan if value in (None, "") else float(value)
+        except (TypeError, ValueError):
+            continue
+    return numbers
+
+
+def _without_duplicates(runs: list[Run]) -> tuple[list[Run], list[Absent]]:
+    """One run per identity, the latest: a copied directory must not count as a second seed."""
+    kept: dict[str, Run] = {}
+    duplicates = []
+    for run in sorted(runs, key=lambda run: run.finished, reverse=True):
+        first = kept.setdefault(run.identity or run.name, run)
+        if first is not run:
+            reason = f"the same configuration as {first.name}, which finished later"
+            duplicates.append(Absent(run.name, run.directory, "duplicate", reason))
+    return sorted(kept.values(), key=lambda run: run.name), duplicates
+
+
+def _notes(runs: list[Run]) -> Iterator[str]:
+    for run in runs:
+        if not run.images:
+            yield f"{run.name}: per_image.csv is missing or unreadable, its number of images is unknown"
+        broken = sorted(name for name, value in run.metrics.items() if math.isnan(value))
+        if broken:
+            yield f"{run.name}: not a number: {', '.join(broken)}"

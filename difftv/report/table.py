@@ -1,0 +1,261 @@
+"""The ablation table of a sweep: settings by settings, with a line for every way of denoising that a run measured."""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from difftv.report.paired import Difference, paired_difference
+from difftv.report.settings import (
+    MISSING,
+    PROTOCOL,
+    Value,
+    check_key,
+    confounded,
+    differing_keys,
+    lookup,
+    order,
+    separate,
+    show,
+)
+from difftv.report.sweep import Absent, Run, Sweep
+
+METHODS: Mapping[str, str] = {
+    "noisy": "noisy/",
+    "scalar lambda": "baseline/",
+    "oracle lambda": "oracle/",
+    "reference": "reference/",
+    "learned map": "",
+}
+"""Line of the table -> prefix of its metrics in result.json, from nothing done to the method itself."""
+
+LEARNED = "learned map"
+ORACLE = "oracle lambda"  # chosen with the clean image at hand: a bound, not a competitor
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Mean over the seeds, with the sample standard deviation where there are several."""
+
+    mean: float
+    std: float | None
+    n: int
+
+
+Entry = Estimate | Difference | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line: `cells[column][metric]`; `row` are the values of the row keys."""
+
+    row: tuple[Value, ...]
+    method: str
+    cells: tuple[tuple[Entry, ...], ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """An ablation table before it is written as Markdown, LaTeX, CSV or HTML.
+
+    Attributes:
+        name: of the sweep.
+        row_keys: keys of the configuration whose values head the rows.
+        column_keys: the same for the columns.
+        columns: values of the column keys, one tuple per column.
+        metrics: what every cell shows, in this order.
+        lines: from top to bottom.
+        protocol: what the numbers were measured on, one sentence.
+        seeds: number of runs behind each cell where that is the same everywhere, else None.
+        notes: what a reader must know before comparing.
+        absent: runs of the sweep that are not in the table.
+    """
+
+    name: str
+    row_keys: tuple[str, ...]
+    column_keys: tuple[str, ...]
+    columns: tuple[tuple[Value, ...], ...]
+    metrics: tuple[str, ...]
+    lines: tuple[Line, ...]
+    protocol: str
+    seeds: int | None
+    notes: tuple[str, ...]
+    absent: tuple[Absent, ...]
+
+
+Cells = dict[tuple[Value, ...], dict[tuple[Value, ...], list[Run]]]
+
+
+def build_table(
+    sweep: Sweep,
+    *,
+    rows: Sequence[str] = (),
+    columns: Sequence[str] = ("sigma",),
+    metrics: Sequence[str] = ("psnr", "ssim"),
+    reference: str | None = None,
+    subset: Mapping[str, Sequence[str]] | None = None,
+) -> Table:
+    """Arrange the finished runs of a sweep.
+
+    Runs that agree in every row and column key are averaged only if they differ in nothing but the seed; a key that
+    would be averaged over becomes a row, and a note says so.
+
+    Args:
+        sweep: what `read_sweep` found.
+        rows: keys of the configuration, by default those that differ; the name of a group means the option chosen.
+        columns: likewise.
+        metrics: names as in result.json without `noisy/`, `baseline/`, ...
+        reference: value of a row key (`ecos`) or the name of a line (`scalar lambda`): adds the paired difference of
+            every learned map to it, with a 95 % interval over the images.
+        subset: key -> values; other runs are left out.
+
+    Raises:
+        ValueError: a key, a metric or the reference is in no run, or no finished run is left.
+    """
+    runs = _choose(sweep, subset or {})
+    settings = [run.settings for run in runs]
+    column_keys = tuple(key for key in columns if key != "sigma" or any("sigma" in each for each in settings))
+    for key in (*rows, *column_keys):
+        check_key(settings, key)
+    _check_metrics(runs, metrics)
+
+    # Numbers measured on different images stand in different rows even where another key would keep them apart.
+    mixed = tuple(key for key in PROTOCOL if key in differing_keys(settings) and key not in (*rows, *column_keys))
+    added = separate(settings, (*rows, *mixed, *column_keys))
+    row_keys = (*rows, *(() if rows or added else _constant_row(settings)), *added, *mixed)
+    cells = _arrange(runs, row_keys, column_keys)
+    column_values = tuple(sorted({column for row in cells.values() for column in row}, key=_order_all))
+    lines = _lines(cells, column_values, metrics, row_keys, reference)
+    sizes = {len(group) for row in cells.values() for group in row.values()}
+    return Table(
+        name=sweep.directory.resolve().name,
+        row_keys=row_keys,
+        column_keys=column_keys,
+        columns=column_values,
+        metrics=tuple(metrics),
+        lines=lines,
+        protocol=_protocol(settings),
+        seeds=sizes.pop() if len(sizes) == 1 else None,
+        notes=(*_key_notes(settings, row_keys, column_keys, (*added, *mixed) if rows else mixed), *sweep.notes),
+        absent=sweep.absent,
+    )
+
+
+def _choose(sweep: Sweep, subset: Mapping[str, Sequence[str]]) -> list[Run]:
+    if not sweep.runs:
+        raise ValueError(f"No run of {sweep.directory} has finished yet.")
+    runs = list(sweep.runs)
+    for key, values in subset.items():
+        check_key([run.settings for run in runs], key)
+        wanted = {_as_written(value) for value in values}
+        found = sorted({show(lookup(run.settings, key)) for run in runs})
+        runs = [run for run in runs if show(lookup(run.settings, key)) in wanted]
+        if not runs:
+            raise ValueError(f"No finished run has {key}={','.join(values)}. Its values are: {', '.join(found)}.")
+    return runs
+
+
+def _as_written(value: str) -> str:
+    try:
+        return show(float(value))
+    except ValueError:
+        return value
+
+
+def _check_metrics(runs: Sequence[Run], metrics: Sequence[str]) -> None:
+    known = {name.removeprefix(prefix) for run in runs for name in run.metrics for prefix in METHODS.values()}
+    for metric in metrics:
+        if metric not in known:
+            raise ValueError(f"No run has the metric {metric!r}. There are: {', '.join(sorted(known))}.")
+
+
+def _constant_row(settings: Sequence[Mapping[str, Value]]) -> tuple[str, ...]:
+    return ("solver",) if any(lookup(each, "solver") != MISSING for each in settings) else ()
+
+
+def _arrange(runs: Sequence[Run], row_keys: Sequence[str], column_keys: Sequence[str]) -> Cells:
+    cells: Cells = {}
+    for run in runs:
+        row = tuple(lookup(run.settings, key) for key in row_keys)
+        column = tuple(lookup(run.settings, key) for key in column_keys)
+        cells.setdefault(row, {}).setdefault(column, []).append(run)
+    return {row: cells[row] for row in sorted(cells, key=_order_all)}
+
+
+def _order_all(values: tuple[Value, ...]) -> list[tuple[bool, float, str]]:
+    return [order(value) for value in values]
+
+
+def _lines(
+    cells: Cells,
+    columns: Sequence[tuple[Value, ...]],
+    metrics: Sequence[str],
+    row_keys: Sequence[str],
+    reference: str | None,
+) -> tuple[Line, ...]:
+    lines = []
+    for row, groups in cells.items():
+        for method, prefix in METHODS.items():
+            entries = tuple(tuple(_estimate(groups.get(c, []), prefix + m) for m in metrics) for c in columns)
+            if any(entry for cell in entries for entry in cell):
+                lines.append(Line(row, method, entries))
+        if reference is None:
+            continue
+        other, prefix = _reference(reference, row, cells, row_keys)
+        if other == row and not prefix:
+            continue
+        differences = tuple(
+            tuple(paired_difference(groups.get(c, []), m, cells[other].get(c, []), prefix + m) for m in metrics)
+            for c in columns
+        )
+        lines.append(Line(row, f"{LEARNED} - {reference}", differences))
+    return tuple(lines)
+
+
+def _estimate(runs: Sequence[Run], metric: str) -> Estimate | None:
+    values = [run.metrics[metric] for run in runs if metric in run.metrics]
+    if not values:
+        return None
+    # statistics would raise on the infinite PSNR of a perfect image
+    finite = all(map(math.isfinite, values))
+    return Estimate(
+        mean=statistics.fmean(values) if finite else sum(values) / len(values),
+        std=statistics.stdev(values) if finite and len(values) > 1 else None,
+        n=len(values),
+    )
+
+
+def _reference(
+    reference: str, row: tuple[Value, ...], cells: Cells, row_keys: Sequence[str]
+) -> tuple[tuple[Value, ...], str]:
+    """The row to compare with and the prefix of the metrics in it."""
+    if reference in METHODS and reference != LEARNED:
+        return row, METHODS[reference]
+    wanted = _as_written(reference)
+    for index in range(len(row_keys)):
+        for other in cells:
+            if show(other[index]) == wanted and other[:index] + other[index + 1 :] == row[:index] + row[index + 1 :]:
+                return other, ""
+    found = [show(other[index]) for index in range(len(row_keys)) for other in cells]
+    choices = ", ".join(dict.fromkeys([*found, *(method for method in METHODS if method != LEARNED)]))
+    raise ValueError(f"The reference {reference!r} is no row of the table to compare with. There are: {choices}.")
+
+
+def _protocol(settings: Sequence[Mapping[str, Value]]) -> str:
+    kinds = sorted({tuple(show(each[key]) for key in PROTOCOL) for each in settings})
+    return "Evaluated on " + "; ".join(f"{where} ({number} image{'s' * (number != '1')})" for where, number in kinds)
+
+
+def _key_notes(
+    settings: Sequence[Mapping[str, Value]],
+    row_keys: tuple[str, ...],
+    column_keys: tuple[str, ...],
+    added: Sequence[str],
+) -> list[str]:
+    notes = []
+    if added:
+        notes.append(f"The runs also differ in {', '.join(added)}: added as rows, not averaged over.")
+    hidden = confounded(settings, (*row_keys, *column_keys))
+    if hidden:
+        notes.append(f"Changes along with the rows or columns: {', '.join(hidden)}.")
+    return notes

@@ -1,5 +1,36 @@
-"""What a result is judged by: pure functions (denoised, clean) -> one number per image."""
+"""What a result is judged by: pure functions (denoised, clean) -> one number per image, never a mean over images."""
 
-from difftv.metrics.fidelity import psnr, quantize, ssim
+from difftv.metrics.catalogue import DIRECTION, MEANING, Direction, Meaning, image_metrics, map_metrics
+from difftv.metrics.edges import epi, fom, gmsd, gradient_ratio, gradient_w1
+from difftv.metrics.fidelity import psnr, psnr_edge, psnr_smooth, quantize, ssim
+from difftv.metrics.maps import edge_to_smooth, zero_gradient_share
+from difftv.metrics.masks import Masks, masks_of
+from difftv.metrics.staircasing import dof_ratio, false_jump, plateau_excess, plateau_excess_ramp, second_order
 
-__all__ = ["psnr", "quantize", "ssim"]
+__all__ = [
+    "DIRECTION",
+    "MEANING",
+    "Direction",
+    "Masks",
+    "Meaning",
+    "dof_ratio",
+    "edge_to_smooth",
+    "epi",
+    "false_jump",
+    "fom",
+    "gmsd",
+    "gradient_ratio",
+    "gradient_w1",
+    "image_metrics",
+    "map_metrics",
+    "masks_of",
+    "plateau_excess",
+    "plateau_excess_ramp",
+    "psnr",
+    "psnr_edge",
+    "psnr_smooth",
+    "quantize",
+    "second_order",
+    "ssim",
+    "zero_gradient_share",
+]

@@ -7,7 +7,8 @@ tables of gray images round to 8 bit first: `psnr(quantize(denoised), clean)`. S
 import torch
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from difftv.metrics.arguments import check_pair
+from difftv.metrics.contract import check_pair, diagnostic
+from difftv.metrics.masks import Mask, Masks, masks_of
 from difftv.noise import EIGHT_BIT_RANGE
 from difftv.types import Image, PerImage
 
@@ -66,3 +67,29 @@ def ssim(denoised: Image, clean: Image) -> PerImage:
     # The windows that reach past the border see a mirrored image there, which neither the paper nor scikit-image count.
     (top, left), (height, width) = (((window - 1) // 2 for window in windows), clean.shape[2:])
     return torch.as_tensor(similarity[:, :, top : height - top, left : width - left]).mean(dim=(1, 2, 3))
+
+
+@diagnostic
+def psnr_smooth(denoised: Image, clean: Image, *, masks: Masks | None = None) -> PerImage:
+    """PSNR on the smooth part M_s of the clean image, in dB; higher is better.
+
+    Args:
+        denoised: (batch, 1, height, width), nominally in [0, 1].
+        clean: the same shape and dtype.
+        masks: `masks_of(clean)` where it is at hand.
+
+    Returns:
+        (batch,); +inf where the two images agree on M_s, NaN where M_s is empty.
+    """
+    return _psnr_on((masks or masks_of(clean)).smooth, denoised, clean)
+
+
+@diagnostic
+def psnr_edge(denoised: Image, clean: Image, *, masks: Masks | None = None) -> PerImage:
+    """`psnr_smooth` on the edges M_e of the clean image instead. NaN where it has none."""
+    return _psnr_on((masks or masks_of(clean)).edge, denoised, clean)
+
+
+def _psnr_on(mask: Mask, denoised: Image, clean: Image) -> PerImage:
+    error = ((denoised - clean).square() * mask).sum(dim=(1, 2, 3))
+    return -10.0 * (error / mask.sum(dim=(1, 2, 3))).log10()

@@ -96,7 +96,7 @@ class Solver(nn.Module, abc.ABC):
             Solution; `denoised` is differentiable in both arguments.
 
         Raises:
-            ValueError: a shape does not fit, or a tensor holds NaN, an infinity or a negative weight.
+            ValueError: a shape does not fit, a tensor holds NaN, `noisy` an infinity, or `lam` a negative value.
             SolverError: the backend gave no answer for some image.
         """
         _check(noisy, lam, self.regularizer)
@@ -159,18 +159,25 @@ def _check(noisy: Tensor, lam: Tensor, regularizer: Regularizer) -> None:
     for name, tensor in (("noisy", noisy), ("lam", lam)):
         if not tensor.is_floating_point():
             raise ValueError(f"{name} must be floating point, got {tensor.dtype}. Convert it with .float().")
-        finite = tensor.detach().isfinite()
-        if not bool(finite.all()):
-            bad = sorted({int(index) for index in (~finite).flatten(1).any(1).nonzero().flatten()})
-            raise ValueError(
-                f"{name} holds NaN or infinity in image(s) {bad} of the batch. "
-                "Check the input images and the learning rate."
-            )
+    if not bool(noisy.detach().isfinite().all()):
+        raise ValueError(
+            f"noisy holds NaN or infinity in image(s) {_images(~noisy.detach().isfinite())} of the batch. "
+            "Check the input images."
+        )
+    if bool(lam.detach().isnan().any()):
+        raise ValueError(
+            f"lam holds NaN in image(s) {_images(lam.detach().isnan())} of the batch. "
+            "Training has diverged: lower optimizer.lr or trainer.grad_clip."
+        )
     if bool((lam.detach() < 0).any()):
         raise ValueError(
             f"lam must be >= 0 everywhere, its minimum is {float(lam.detach().min()):.3g}. "
             "A predictor makes its map positive with softplus."
         )
+
+
+def _images(flags: Tensor) -> list[int]:
+    return [int(index) for index in flags.flatten(1).any(1).nonzero().flatten()]
 
 
 class _BackwardClock:

@@ -1,0 +1,144 @@
+"""One scalar lambda for a whole image: found on a set of images (deployable) or for each image (oracle).
+
+A coarse grid in powers of two, then bisection in log(lambda) around the best point. Where the best point lies at an
+end of the grid, the grid grows in that direction first.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from difftv.data import EvaluationItem
+from difftv.errors import SolverError
+from difftv.metrics import psnr
+from difftv.solvers.base import Solver
+
+COARSE_GRID = tuple(0.01 * 2.0**power for power in range(7))
+"""0.01 .. 0.64: covers sigma 5 to 100 of natural images; it grows by itself where that is not enough."""
+
+MOST_EXTENSIONS = 8
+"""Doublings or halvings beyond the coarse grid: 4e-5 .. 164, past which the image is untouched or constant."""
+
+
+@dataclass(frozen=True)
+class GridSearch:
+    """The outcome of a search.
+
+    Attributes:
+        lam: the best value for each problem (one problem for a set, one per image for the oracle).
+        psnr: the PSNR it reaches there, in dB.
+        curve: every (lam, psnr) that was tried, one list per problem, sorted by lam.
+    """
+
+    lam: tuple[float, ...]
+    psnr: tuple[float, ...]
+    curve: tuple[tuple[tuple[float, float], ...], ...]
+
+
+def search_per_set(
+    solver: Solver, items: Sequence[EvaluationItem], *, batch_size: int, refinements: int = 4, label: str | None = None
+) -> GridSearch:
+    """The one lambda with the best mean PSNR over `items`: what a user without the clean image could have tuned.
+
+    Args:
+        solver: solves with the regularizer that the learned map is used with.
+        items: the images to tune on (training images, if the number is to be reported elsewhere).
+        batch_size: images solved at a time, >= 1.
+        refinements: bisections; the spacing of the last one is 2^(2^-refinements), 4 % for 4.
+        label: what the progress bar says; None for no bar.
+    """
+
+    def score(lam: Tensor) -> Tensor:
+        return _psnr(solver, items, lam.expand(len(items)), batch_size).nanmean().reshape(1)
+
+    return _search(score, 1, refinements, label)
+
+
+def search_per_image(
+    solver: Solver, items: Sequence[EvaluationItem], *, batch_size: int, refinements: int = 4, label: str | None = None
+) -> GridSearch:
+    """The best lambda of every image by itself, chosen with the clean image in hand: an upper bound for any scalar.
+
+    Arguments as for `search_per_set`.
+    """
+    return _search(lambda lam: _psnr(solver, items, lam, batch_size), len(items), refinements, label)
+
+
+def _search(score: Callable[[Tensor], Tensor], problems: int, refinements: int, label: str | None) -> GridSearch:
+    tried: list[dict[float, float]] = [{} for _ in range(problems)]
+    rounds = len(COARSE_GRID) + 2 * refinements
+    with tqdm(total=rounds, desc=label, unit="lambda", leave=False, disable=True if label is None else None) as bar:
+
+        def try_values(exponents: list[float]) -> None:
+            scores = score(torch.tensor([_lam(exponent) for exponent in exponents], dtype=torch.float64))
+            for seen, exponent, value in zip(tried, exponents, scores.tolist(), strict=True):
+                seen[exponent] = -math.inf if math.isnan(value) else value
+            bar.update()
+
+        def best() -> list[float]:
+            return [max(seen, key=seen.__getitem__) for seen in tried]
+
+        for power in range(len(COARSE_GRID)):
+            try_values([float(power)] * problems)
+        for _ in range(MOST_EXTENSIONS):
+            ends = [_beyond(seen, exponent) for seen, exponent in zip(tried, best(), strict=True)]
+            if all(end in seen for seen, end in zip(tried, ends, strict=True)):
+                break
+            try_values(ends)
+        step = 1.0
+        for _ in range(refinements):
+            step /= 2
+            centres = best()
+            for side in (-step, step):
+                try_values([centre + side for centre in centres])
+    best_exponents = best()
+    return GridSearch(
+        lam=tuple(_lam(exponent) for exponent in best_exponents),
+        psnr=tuple(seen[exponent] for seen, exponent in zip(tried, best_exponents, strict=True)),
+        curve=tuple(tuple((_lam(exponent), seen[exponent]) for exponent in sorted(seen)) for seen in tried),
+    )
+
+
+def _lam(exponent: float) -> float:
+    return COARSE_GRID[0] * 2.0**exponent
+
+
+def _beyond(seen: dict[float, float], best: float) -> float:
+    """The next exponent past an end of the grid if the best point is that end, else the best point itself."""
+    if best == max(seen):
+        return best + 1.0
+    return best - 1.0 if best == min(seen) else best
+
+
+def _psnr(solver: Solver, items: Sequence[EvaluationItem], lam: Tensor, batch_size: int) -> Tensor:
+    """PSNR of every image at its own lambda; NaN where the solver gave no answer."""
+    values = torch.full((len(items),), math.nan, dtype=torch.float64)
+    with torch.no_grad():
+        for indices in _equal_sizes(items, batch_size):
+            noisy = torch.cat([items[index].noisy for index in indices])
+            maps = lam[indices].to(noisy.dtype).view(-1, 1, 1, 1)
+            maps = maps.expand(-1, solver.regularizer.num_maps, *noisy.shape[2:])
+            try:
+                denoised = solver(noisy, maps).denoised
+            except SolverError:
+                continue
+            clean = torch.cat([items[index].clean for index in indices])
+            values[indices] = psnr(denoised, clean).double()
+    return values
+
+
+def _equal_sizes(items: Sequence[EvaluationItem], batch_size: int) -> list[list[int]]:
+    groups: list[list[int]] = []
+    for index, item in enumerate(items):
+        if (
+            not groups
+            or len(groups[-1]) == batch_size
+            or item.noisy.shape != items[groups[-1][0]].noisy.shape
+        ):
+            groups.append([])
+        groups[-1].append(index)
+    return groups

@@ -1,0 +1,45 @@
+"""The composition: a predictor in front of a solver."""
+
+from torch import nn
+
+from difftv.predictors.base import Predictor
+from difftv.solvers.base import Solution, Solver
+from difftv.types import Image
+
+
+class Denoiser(nn.Module):
+    """denoised = argmin_u 1/2 ||u - noisy||^2 + R_lam(u),   lam = predictor(noisy).
+
+    The predictor runs wherever its parameters are, in their precision; the solver takes its tensors to the CPU in
+    float64 and back (see `difftv.solvers.base`). `denoiser.to(device)` therefore moves the predictor only, and
+    `state_dict` holds the predictor's weights and nothing else.
+
+    Args:
+        predictor: noisy image -> map.
+        solver: (noisy image, map) -> Solution.
+
+    Raises:
+        ValueError: the predictor's number of maps is not the one that the solver's regularizer takes.
+    """
+
+    def __init__(self, predictor: Predictor, solver: Solver) -> None:
+        super().__init__()
+        wanted = solver.regularizer.num_maps
+        if predictor.num_maps != wanted:
+            raise ValueError(
+                f"{type(predictor).__name__} predicts {predictor.num_maps} map(s), but regularizer="
+                f"{solver.regularizer.name} takes {wanted}. Construct the predictor with num_maps={wanted}."
+            )
+        self.predictor = predictor
+        self.solver = solver
+
+    def forward(self, noisy: Image) -> Solution:
+        """Denoise a batch of images.
+
+        Args:
+            noisy: (batch, 1, height, width), intensities nominally in [0, 1], on the predictor's device.
+
+        Returns:
+            Solution: `denoised` and `lam` on that device, differentiable, and what the solver reports.
+        """
+        return self.solver(noisy, self.predictor(noisy))

@@ -1,0 +1,34 @@
+"""What training minimises: scalar functions of (denoised, clean)."""
+
+from torch import Tensor, nn
+
+from difftv.metrics import ssim
+from difftv.types import Image
+
+
+class Mse(nn.Module):
+    """Mean squared error over pixels and images, in squared [0,1] units; smaller = better."""
+
+    def forward(self, denoised: Image, clean: Image) -> Tensor:
+        return (denoised - clean).square().mean()
+
+
+class MseSsim(nn.Module):
+    """alpha * MSE + (1 - alpha) * (1 - SSIM): the loss of the original Diff-TV-Net.
+
+    Args:
+        alpha: share of the mean squared error, in [0, 1]; smaller weighs structure more.
+
+    Raises:
+        ValueError: alpha outside [0, 1].
+    """
+
+    def __init__(self, alpha: float = 0.8) -> None:
+        super().__init__()
+        if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 <= alpha <= 1:
+            raise ValueError(f"loss.alpha must be a number in [0, 1], got {alpha!r}.")
+        self.alpha = float(alpha)
+
+    def forward(self, denoised: Image, clean: Image) -> Tensor:
+        mse = (denoised - clean).square().mean()
+        return self.alpha * mse + (1 - self.alpha) * (1 - ssim(denoised, clean).mean())

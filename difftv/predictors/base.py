@@ -1,0 +1,55 @@
+"""Noisy image -> positive regularization map: the contract of every predictor."""
+
+import abc
+import math
+from typing import final
+
+import torch
+from torch import nn
+from torch.nn.functional import softplus
+
+from difftv.limits import positive, positive_int
+from difftv.types import Image, Map
+
+
+class Predictor(nn.Module, abc.ABC):
+    """lam = softplus(raw_map(noisy) + c), with c such that a raw map of 0 gives `initial_lam`.
+
+    A subclass writes `raw_map` and makes it start near 0; positivity is settled here, once.
+
+    Args:
+        num_maps: channels of the map, as the regularizer names them.
+        initial_lam: the constant that training starts from, > 0, in [0,1]-intensity units. Starting small matters:
+            where the map flattens the image its gradient is exactly zero, so a large start learns nothing.
+    """
+
+    def __init__(self, num_maps: int = 1, initial_lam: float = 0.05) -> None:
+        super().__init__()
+        self.num_maps = positive_int("num_maps", num_maps)
+        self.initial_lam = positive("predictor.initial_lam", initial_lam)
+        self._offset = math.log(math.expm1(self.initial_lam))
+
+    @abc.abstractmethod
+    def raw_map(self, noisy: Image) -> Map:
+        """Any real map, (batch, num_maps, height, width); 0 means `initial_lam`, larger means smoother."""
+
+    @final
+    def forward(self, noisy: Image) -> Map:
+        """The regularization map of every image.
+
+        Args:
+            noisy: (batch, 1, height, width), intensities nominally in [0, 1], any size.
+
+        Returns:
+            (batch, num_maps, height, width), > 0 up to underflow; larger = smoother.
+        """
+        return softplus(self.raw_map(noisy) + self._offset)
+
+
+def start_near_zero(convolution: nn.Conv2d, scale: float = 1e-2) -> nn.Conv2d:
+    """Shrink a last convolution so that the raw map starts near 0 while gradients still reach the layers before it."""
+    with torch.no_grad():
+        convolution.weight.mul_(scale)
+        if convolution.bias is not None:
+            convolution.bias.zero_()
+    return convolution

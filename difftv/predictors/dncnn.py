@@ -1,0 +1,45 @@
+"""A plain deep convolutional network in the manner of DnCNN (Zhang et al. 2017), predicting a map instead of noise."""
+
+from typing import final
+
+from torch import nn
+
+from difftv.limits import positive_int
+from difftv.predictors.base import Predictor, start_near_zero
+from difftv.types import Image, Map
+
+
+@final
+class DnCnn(Predictor):
+    """`depth` 3x3 convolutions of `width` channels with ReLU between them; receptive field (2 depth + 1)^2.
+
+    DnCNN's batch normalisation is left out on purpose: its statistics depend on the other images of the batch, so that
+    a map would not be a function of its own image alone.
+
+    Args:
+        num_maps: channels of the map, as the regularizer names them.
+        depth: number of convolutions, >= 2 (DnCNN-S: 17).
+        width: channels of the hidden layers, >= 1 (DnCNN-S: 64).
+        initial_lam: the (nearly constant) map before training, > 0, in [0,1]-intensity units.
+    """
+
+    def __init__(self, num_maps: int = 1, depth: int = 8, width: int = 32, initial_lam: float = 0.05) -> None:
+        super().__init__(num_maps, initial_lam)
+        positive_int("predictor.width", width)
+        if positive_int("predictor.depth", depth) < 2:
+            raise ValueError(f"predictor.depth must be at least 2 (an input and an output layer), got {depth}.")
+
+        def convolution(inputs: int, outputs: int) -> nn.Conv2d:
+            return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="replicate")
+
+        layers: list[nn.Module] = [convolution(1, width), nn.ReLU()]
+        for _ in range(depth - 2):
+            layers += [convolution(width, width), nn.ReLU()]
+        for layer in layers:
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                nn.init.zeros_(layer.bias)
+        self.layers = nn.Sequential(*layers, start_near_zero(convolution(width, self.num_maps)))
+
+    def raw_map(self, noisy: Image) -> Map:
+        return self.layers(noisy)

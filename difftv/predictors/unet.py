@@ -1,0 +1,62 @@
+"""A small U-Net (Ronneberger et al. 2015): context from coarse scales, edges from the skip connections."""
+
+from typing import final
+
+import torch
+from torch import nn
+from torch.nn.functional import interpolate, max_pool2d, pad
+
+from difftv.limits import positive_int
+from difftv.predictors.base import Predictor, start_near_zero
+from difftv.types import Image, Map
+
+
+@final
+class UNet(Predictor):
+    """`levels` halvings of the image, `width` channels at full size and twice as many at each halving.
+
+    Any image size: the input is extended to the next multiple of 2^levels by repeating its border, and the map is cut
+    back.
+
+    Args:
+        num_maps: channels of the map, as the regularizer names them.
+        width: channels at full resolution, >= 1.
+        levels: number of halvings, >= 1.
+        initial_lam: the (nearly constant) map before training, > 0, in [0,1]-intensity units.
+    """
+
+    def __init__(self, num_maps: int = 1, width: int = 32, levels: int = 2, initial_lam: float = 0.05) -> None:
+        super().__init__(num_maps, initial_lam)
+        positive_int("predictor.width", width)
+        channels = [width * 2**level for level in range(positive_int("predictor.levels", levels) + 1)]
+        self.encoders = nn.ModuleList(
+            _block(inputs, outputs) for inputs, outputs in zip([1, *channels[:-1]], channels, strict=True)
+        )
+        self.decoders = nn.ModuleList(
+            _block(coarse + fine, fine) for coarse, fine in zip(channels[:0:-1], channels[-2::-1], strict=True)
+        )
+        self.head = start_near_zero(nn.Conv2d(width, self.num_maps, 1))
+
+    def raw_map(self, noisy: Image) -> Map:
+        height, width = noisy.shape[-2:]
+        multiple = 2 ** len(self.decoders)
+        features = pad(noisy, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+        skipped = []
+        for encoder in self.encoders[:-1]:
+            skipped.append(encoder(features))
+            features = max_pool2d(skipped[-1], 2)
+        features = self.encoders[-1](features)
+        for decoder in self.decoders:
+            features = interpolate(features, scale_factor=2, mode="nearest")
+            features = decoder(torch.cat([features, skipped.pop()], dim=1))
+        return self.head(features)[..., :height, :width]
+
+
+def _block(inputs: int, outputs: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for channels in (inputs, outputs):
+        convolution = nn.Conv2d(channels, outputs, 3, padding=1, padding_mode="replicate")
+        nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+        nn.init.zeros_(convolution.bias)
+        layers += [convolution, nn.ReLU()]
+    return nn.Sequential(*layers)

@@ -1,0 +1,1 @@
+"""Configuration -> objects -> one run on disk; the only part that knows Hydra."""

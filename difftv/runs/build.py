@@ -1,0 +1,180 @@
+"""The one place where a configuration becomes objects, wired by hand."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from difftv.data import (
+    CleanImages,
+    EvaluationPatches,
+    Splits,
+    TrainingPatches,
+    default_cache_dir,
+    open_images,
+)
+from difftv.denoiser import Denoiser
+from difftv.errors import ConfigError, DiffTVError
+from difftv.solvers.base import Solver
+from difftv.tracking.base import Tracker
+from difftv.training import TrainingOptions
+
+
+@dataclass(frozen=True)
+class Objects:
+    """Everything a run works with, except its images."""
+
+    denoiser: Denoiser
+    loss: nn.Module
+    optimizer: Optimizer
+    scheduler: LRScheduler
+    options: TrainingOptions
+    tracker: Tracker
+    splits: Splits
+    device: torch.device
+
+
+@dataclass(frozen=True)
+class Images:
+    """The patches of a run.
+
+    `evaluation` holds the test images, or the validation images where the data set has no test images
+    (`evaluated_on` says which); `search` the fixed training crops on which the scalar lambda is tuned.
+    """
+
+    training: TrainingPatches
+    validation: EvaluationPatches
+    evaluation: EvaluationPatches
+    search: EvaluationPatches
+    evaluated_on: str
+    skipped: tuple[str, ...]
+
+
+def build(config: dict[str, Any]) -> Objects:
+    """All objects of a run from its resolved configuration; cheap, so that a mistake shows before any work.
+
+    Raises:
+        ConfigError: an option or a value does not fit; the message is the constructor's.
+        DataError: the images are not there.
+        MissingDependencyError: an optional package is not installed.
+        ProblemTooLargeError: the solver cannot take the patch size on this machine.
+    """
+    regularizer = _make(config, "regularizer")
+    solver: Solver = _make(config, "solver", regularizer=regularizer)
+    for side in (config["patch_size"], config["data"]["eval_patch_size"]):
+        if side is not None:
+            solver.check_size(side, side)
+    # The global generator is left as it was: in a reused worker the next job starts from it.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config["seed"])
+        predictor = _make(config, "predictor", num_maps=regularizer.num_maps)
+    device = choose_device(config["trainer"]["device"])
+    denoiser = Denoiser(predictor.to(device), solver)
+    optimizer = _make(config, "optimizer")(denoiser.predictor.parameters())
+    scheduler = _make(config, "scheduler")(optimizer)
+    with _named("trainer"):
+        options = TrainingOptions(**{key: value for key, value in config["trainer"].items() if key != "device"})
+    return Objects(
+        denoiser=denoiser,
+        loss=_make(config, "loss"),
+        optimizer=optimizer,
+        scheduler=scheduler,
+        options=options,
+        tracker=_make(config, "tracker"),
+        splits=_make(config["data"], "source").files(),
+        device=device,
+    )
+
+
+def open_patches(config: dict[str, Any], splits: Splits) -> Images:
+    """Decode the images of a run (through the cache) and cut them into patches.
+
+    Raises:
+        DataError: no readable image, or none as large as a patch.
+    """
+    data, evaluation = config["data"], config["evaluation"]
+    cache_dir = default_cache_dir() if data["cache_dir"] == "auto" else data["cache_dir"]
+    cache_path = None if cache_dir is None else Path(cache_dir)
+    training, validation = open_images(splits.train, cache_path), open_images(splits.validation, cache_path)
+    test = open_images(splits.test, cache_path) if splits.test else validation
+
+    def fixed(images: CleanImages, side: int | None, crops: int, limit: int | None) -> EvaluationPatches:
+        return EvaluationPatches(
+            images,
+            patch_size=side,
+            sigma=config["sigma"],
+            crops_per_image=crops,
+            clip_noise=data["clip_noise"],
+            limit=limit,
+        )
+
+    side, crops = data["eval_patch_size"], data["eval_crops_per_image"]
+    return Images(
+        training=TrainingPatches(
+            training,
+            patch_size=config["patch_size"],
+            sigma=config["sigma"],
+            seed=config["seed"],
+            crops_per_image=data["crops_per_image"],
+            clip_noise=data["clip_noise"],
+        ),
+        validation=fixed(validation, side, crops, evaluation["validation_images"]),
+        evaluation=fixed(test, side, crops, evaluation["test_images"]),
+        search=fixed(training, config["patch_size"], _crops_for(len(training), evaluation), evaluation["search_images"]),
+        evaluated_on="test" if splits.test else "validation",
+        skipped=tuple(
+            f"{path}: {reason}" for images in {training, validation, test} for path, reason in images.skipped
+        ),
+    )
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of the predictor: `auto` takes MPS before CUDA before the CPU.
+
+    Raises:
+        ConfigError: torch does not know the name, or the device is not there.
+    """
+    if name == "auto":
+        if torch.backends.mps.is_available():
+            return torch.device("mps")
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+        raise ConfigError(
+            f"trainer.device={name!r} cannot be used here ({str(error).splitlines()[0]}). "
+            "Use auto, cpu, cuda, cuda:0, ... or mps."
+        ) from error
+    return device
+
+
+def _crops_for(images: int, evaluation: dict[str, Any]) -> int:
+    return -(-evaluation["search_images"] // max(images, 1))
+
+
+def _make(config: dict[str, Any], group: str, **live_objects: Any) -> Any:
+    with _named(group):
+        return instantiate(config[group], _convert_="all", **live_objects)
+
+
+@contextlib.contextmanager
+def _named(group: str) -> Iterator[None]:
+    """Bring the constructor's own message to the surface, with the group it belongs to."""
+    try:
+        yield
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, DiffTVError):
+            raise cause from None
+        raise ConfigError(f"{group}: {cause or error}") from error
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{group}: {error}") from error

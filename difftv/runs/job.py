@@ -1,0 +1,212 @@
+"""One run from its configuration to its result: build, train, search the baseline, evaluate, write everything down."""
+
+import logging
+import math
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from difftv.baselines import search_per_set
+from difftv.checkpoint import CheckpointStore
+from difftv.denoiser import Denoiser
+from difftv.evaluation import Evaluated, Row, evaluate, mean_row, noisy_rows, prefixed
+from difftv.figures import comparison_strip, save_figure, training_curves
+from difftv.predictors import Constant
+from difftv.runs.build import Images, Objects, build, open_patches
+from difftv.runs.config import check, save_config
+from difftv.runs.directory import RunDirectory
+from difftv.runs.identity import identity
+from difftv.runs.provenance import git_commit, versions
+from difftv.tracking.base import RunInfo, RunLog
+from difftv.training import TrainingState, train
+
+log = logging.getLogger(__name__)
+
+STRIPS = 4
+"""Comparison strips drawn per run: the first images of the evaluation set."""
+
+
+def run(config: dict[str, Any], choices: Mapping[str, str], directory: RunDirectory, *, name: str) -> dict[str, float]:
+    """Carry out one run in its directory, or return what it already found.
+
+    Args:
+        config: the resolved configuration.
+        choices: the option taken in each Hydra group, for tables.
+        directory: where the run lives.
+        name: what a person reads in trackers.
+
+    Returns:
+        The flat metrics of result.json.
+
+    Raises:
+        DiffTVError, ValueError: with a message for the user; status.json and run.log hold it too.
+    """
+    digest = identity(config)
+    if directory.finished_identity() == digest:
+        log.info("finished before, nothing to do: %s", directory.result)
+        return directory.read_metrics()
+    epochs = config.get("trainer", {}).get("epochs", 0)
+    try:
+        check(config)
+        save_config({**config, "choices": dict(choices)}, directory.config)
+        directory.write_status("running", epochs=epochs)
+        return _run(config, directory, digest, name)
+    except KeyboardInterrupt:
+        directory.write_status("interrupted", epochs=epochs, error="interrupted by the user")
+        log.warning("interrupted; the same command continues from the last checkpoint")
+        raise
+    except Exception as error:
+        directory.record_failure(error, traceback.format_exc(), epochs=epochs)
+        raise
+
+
+def _run(config: dict[str, Any], directory: RunDirectory, digest: str, name: str) -> dict[str, float]:
+    objects = build(config)
+    images = open_patches(config, objects.splits)
+    for reason in images.skipped:
+        log.warning("left out: %s", reason)
+    checkpoints = CheckpointStore(directory.checkpoint, digest, config)
+    info = RunInfo(
+        directory=directory.path,
+        identity=digest,
+        name=name,
+        group=config["sweep"],
+        config=config,
+        git_commit=git_commit(),
+        versions=versions(),
+        resumed_epoch=checkpoints.epoch(),
+    )
+    with objects.tracker.open(info) as tracker:
+
+        def on_epoch(state: TrainingState) -> None:
+            _record_epoch(state, directory, objects, tracker)
+
+        state = train(
+            objects.denoiser,
+            loss=objects.loss,
+            optimizer=objects.optimizer,
+            scheduler=objects.scheduler,
+            patches=images.training,
+            validation=images.validation,
+            options=objects.options,
+            checkpoints=checkpoints,
+            device=objects.device,
+            on_epoch=on_epoch,
+        )
+        metrics = _evaluate(config, objects, images, state, directory, tracker)
+        directory.write_result(
+            {
+                "identity": digest,
+                "evaluated_on": images.evaluated_on,
+                "images": len(images.evaluation),
+                "skipped_images": list(images.skipped),
+                "best_epoch": state.best_epoch,
+                "metrics": metrics,
+                "versions": versions(),
+                "git": {"commit": info.git_commit},
+            }
+        )
+        tracker.summary(metrics)
+    directory.write_status("finished", epochs=objects.options.epochs, epoch=state.epoch, psnr=metrics["psnr"])
+    log.info(
+        "PSNR %.2f dB (noisy %.2f, scalar lambda %.2f) on the %s images; %s",
+        metrics["psnr"],
+        metrics["noisy/psnr"],
+        metrics["baseline/psnr"],
+        images.evaluated_on,
+        directory.path,
+    )
+    return metrics
+
+
+def _record_epoch(state: TrainingState, directory: RunDirectory, objects: Objects, tracker: RunLog) -> None:
+    directory.write_metrics(state.history)
+    latest = state.history[-1] if state.history else {}
+    directory.write_status(
+        "running",
+        epochs=objects.options.epochs,
+        epoch=state.epoch,
+        psnr=latest.get("validation/psnr"),
+    )
+    if latest:
+        tracker.epoch(state.epoch, latest)
+        log.info(
+            "epoch %d/%d: loss %.5f, validation PSNR %.2f dB, solver %.3f s per image",
+            state.epoch,
+            objects.options.epochs,
+            latest["train/loss"],
+            latest["validation/psnr"],
+            latest["solver/forward_seconds"] + latest["solver/backward_seconds"],
+        )
+
+
+def _evaluate(
+    config: dict[str, Any],
+    objects: Objects,
+    images: Images,
+    state: TrainingState,
+    directory: RunDirectory,
+    tracker: RunLog,
+) -> dict[str, float]:
+    solver, items, batch_size = objects.denoiser.solver, images.evaluation, objects.options.batch_size
+    search = search_per_set(
+        solver,
+        images.search,
+        batch_size=batch_size,
+        refinements=config["evaluation"]["refinements"],
+        label="search lambda",
+    )
+    scalar = Denoiser(Constant(solver.regularizer.num_maps, initial_lam=search.lam[0]), solver)
+    baseline = evaluate(scalar, items, batch_size=batch_size, label="evaluate scalar")
+    learned = evaluate(
+        objects.denoiser.eval(), items, batch_size=batch_size, device=objects.device, label="evaluate learned"
+    )
+    noisy = noisy_rows(items)
+    rows = [
+        {**entry.row, **prefixed("baseline", scalar_entry.row), **prefixed("noisy", noisy_row)}
+        for entry, scalar_entry, noisy_row in zip(learned, baseline, noisy, strict=True)
+    ]
+    names = [item.name for item in items]
+    directory.write_per_image(names, rows)
+    directory.write_baseline({"lam": search.lam[0], "psnr": search.psnr[0], "curve": search.curve[0]})
+    tracker.table("per_image", ["image", *rows[0]], [[name, *row.values()] for name, row in zip(names, rows, strict=True)])
+    _draw(learned, baseline, state, directory, tracker)
+    return {**mean_row(rows), **_totals(state, rows), "baseline/lam": search.lam[0]}
+
+
+def _totals(state: TrainingState, rows: list[Row]) -> dict[str, float]:
+    """The cost of the training, per image, and every solve of the run that went wrong."""
+
+    def mean(name: str) -> float:
+        values = [row[name] for row in state.history if not math.isnan(row[name])]
+        return math.fsum(values) / len(values) if values else math.nan
+
+    return {
+        "solver/forward_seconds": mean("solver/forward_seconds"),
+        "solver/backward_seconds": mean("solver/backward_seconds"),
+        "solver/not_converged": sum(row["solver/not_converged"] for row in state.history)
+        + sum(row[f"{prefix}solver/not_converged"] for row in rows for prefix in ("", "baseline/")),
+        "solver/failed_batches": sum(row["solver/failed_batches"] for row in state.history),
+        "solver/worst_gap": max((row["solver/worst_gap"] for row in state.history), default=math.nan),
+        "lam/zero_gradient_share": mean("lam/zero_gradient_share"),
+    }
+
+
+def _draw(
+    learned: list[Evaluated],
+    baseline: list[Evaluated],
+    state: TrainingState,
+    directory: RunDirectory,
+    tracker: RunLog,
+) -> None:
+    figures = {"training_curves": training_curves(state.history)}
+    for entry, scalar_entry in list(zip(learned, baseline, strict=True))[:STRIPS]:
+        if entry.denoised is not None and scalar_entry.denoised is not None:
+            figures[f"strip_{entry.item.name}"] = comparison_strip(
+                entry.item.clean, entry.item.noisy, entry.denoised, scalar_entry.denoised, entry.lam
+            )
+    for name, figure in figures.items():
+        save_figure(figure, directory.figures / f"{name.replace('/', '_')}.png")
+        tracker.figure(name, figure)
+
+

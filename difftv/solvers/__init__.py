@@ -1,0 +1,8 @@
+"""HOW it is minimised: one solver a file, `(noisy, lam) -> Solution`."""
+
+from difftv.solvers.base import RawSolution, Solution, Solver, SolveTime, relative_gap
+from difftv.solvers.clarabel import Clarabel
+from difftv.solvers.ecos import Ecos
+from difftv.solvers.scs import Scs
+
+__all__ = ["Clarabel", "Ecos", "RawSolution", "Scs", "Solution", "SolveTime", "Solver", "relative_gap"]

@@ -1,0 +1,44 @@
+"""How the kernels are compiled: to machine code by Numba, once per machine, kept in Numba's cache on disk."""
+
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
+from numba import njit
+from numba.core import event
+
+_Kernel = TypeVar("_Kernel", bound=Callable)
+
+_log = logging.getLogger(__name__)
+
+
+class _Notice(event.Listener):
+    """Says once per process that a compilation has begun; a kernel that comes from the cache compiles nothing."""
+
+    def __init__(self) -> None:
+        self.given = False
+
+    def on_start(self, event: event.Event) -> None:
+        # Numba reports every compilation in the process, the user's own functions included.
+        name = event.data["dispatcher"].py_func.__module__
+        if not self.given and name.startswith(__package__):
+            self.given = True
+            _log.warning("solver=taut_string: compiling its kernels, once per machine, about 15 s ...")
+
+    def on_end(self, event: event.Event) -> None:
+        pass
+
+
+event.register("numba:compile", _Notice())
+
+
+def kernel(function: _Kernel) -> _Kernel:
+    """Compile on first use; the GIL is released, so that Python threads share the cores.
+
+    No `parallel=True`: Numba's thread layers do not survive a fork (OpenMP) or two callers at once (workqueue), and
+    DataLoader workers are both. No `fastmath`: signs and ties must mean the same in every build.
+    """
+    try:
+        return njit(nogil=True, cache=True)(function)
+    except RuntimeError:  # Numba finds no directory to write its cache to: compile in every process
+        return njit(nogil=True)(function)

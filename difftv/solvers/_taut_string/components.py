@@ -1,0 +1,123 @@
+"""What the two last half sweeps agreed on: the components of equal value, their exact values, the gap, the gradient."""
+
+import numpy as np
+
+from difftv.solvers._taut_string.compiler import kernel
+
+
+@kernel
+def label_components(sign_columns, sign_rows, label):
+    """Connected components of the fused edges: label[i, j] = flat index of the component's first pixel.
+
+    Union-find with the smaller index as root, hence label[k] <= k and one forward pass flattens the trees.
+    """
+    height, width = label.shape
+    parent = label.reshape(-1)
+    for i in range(height):
+        for j in range(width):
+            k = i * width + j
+            parent[k] = k
+            if j > 0 and sign_rows[i, j - 1] == 0:
+                parent[k] = parent[k - 1]
+            if i > 0 and sign_columns[j, i - 1] == 0:
+                _join(parent, k, k - width)
+    for k in range(parent.shape[0]):
+        parent[k] = parent[parent[k]]
+
+
+@kernel
+def _root(parent, k):
+    while parent[k] != k:
+        parent[k] = parent[parent[k]]
+        k = parent[k]
+    return k
+
+
+@kernel
+def _join(parent, k, m):
+    k = _root(parent, k)
+    m = _root(parent, m)
+    if k < m:
+        parent[m] = k
+    else:
+        parent[k] = m
+
+
+@kernel
+def component_values(y, w_columns, w_rows, sign_columns, sign_rows, label, u):
+    """The minimiser, if the components and the signs across their borders are right (equation 2 of `taut_string.py`).
+
+        u_C = 1/|C| ( sum_{i in C} y_i - sum_{edges (i, j) leaving C} lam_ij sign(u_i - u_j) )
+    """
+    height, width = y.shape
+    root = label.reshape(-1)
+    size = np.zeros(root.shape[0], np.int32)
+    total = np.zeros(root.shape[0])
+    for i in range(height):
+        for j in range(width):
+            k = i * width + j
+            here = root[k]
+            size[here] += 1
+            total[here] += y[i, j]
+            if j + 1 < width and root[k + 1] != here:
+                force = w_rows[i, j] * sign_rows[i, j]
+                total[here] -= force
+                total[root[k + 1]] += force
+            if i + 1 < height and root[k + width] != here:
+                force = w_columns[j, i] * sign_columns[j, i]
+                total[here] -= force
+                total[root[k + width]] += force
+    for i in range(height):
+        for j in range(width):
+            here = label[i, j]
+            u[i, j] = total[here] / size[here]
+
+
+@kernel
+def duality_gap(u, y, a, b, w_columns, w_rows):
+    """P(u) - D(p), written as a sum of terms >= 0 so that nothing cancels; q = cumulative sums of a and b = -p.
+
+        P(u) - D(p) = 1/2 ||u - (y - a - b)||^2 + sum_e lam_e |u_i - u_j| - q_e (u_i - u_j)
+    """
+    height, width = u.shape
+    q_columns = np.zeros(width)
+    gap = 0.0
+    for i in range(height):
+        q_row = 0.0
+        share = 0.0
+        for j in range(width):
+            here = u[i, j]
+            distance = here - (y[i, j] - a[i, j] - b[i, j])
+            share += 0.5 * distance * distance
+            q_row += b[i, j]
+            q_columns[j] += a[i, j]
+            if j + 1 < width:
+                step = here - u[i, j + 1]
+                share += w_rows[i, j] * abs(step) - q_row * step
+            if i + 1 < height:
+                step = here - u[i + 1, j]
+                share += w_columns[j, i] * abs(step) - q_columns[j] * step
+        gap += share
+    return gap
+
+
+@kernel
+def pull_back(grad, sign_columns, sign_rows, label, mean, grad_columns, grad_rows):
+    """Gradient (equations 3 and 4 of `taut_string.py`): `mean` = component means of `grad`, and that of both maps."""
+    height, width = grad.shape
+    size = np.zeros(label.size, np.int32)
+    total = np.zeros(label.size)
+    for i in range(height):
+        for j in range(width):
+            size[label[i, j]] += 1
+            total[label[i, j]] += grad[i, j]
+    for i in range(height):
+        for j in range(width):
+            mean[i, j] = total[label[i, j]] / size[label[i, j]]
+    for i in range(height):
+        for j in range(width):
+            # Within a component the two means are the same number, so the product is an exact zero there.
+            if j + 1 < width:
+                grad_rows[i, j] -= sign_rows[i, j] * (mean[i, j] - mean[i, j + 1])
+            if i + 1 < height:
+                grad_columns[i, j] -= sign_columns[j, i] * (mean[i, j] - mean[i + 1, j])

@@ -1,0 +1,20 @@
+"""Train and evaluate one Diff-TV-Net, or a sweep of them.
+
+    python experiments/run.py                                         # one run on the defaults of conf/
+    python experiments/run.py -m solver=scs,ecos sigma=15,25,50       # a sweep
+    python experiments/run.py --help                                  # every group and key
+"""
+
+import hydra
+from omegaconf import DictConfig
+
+from difftv.runs.app import run_from_hydra
+
+
+@hydra.main(version_base="1.3", config_path="../conf", config_name="config")
+def main(config: DictConfig) -> float:
+    return run_from_hydra(config)
+
+
+if __name__ == "__main__":
+    main()

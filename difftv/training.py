@@ -130,10 +130,11 @@ def train(
     validation: Sequence[EvaluationItem],
     options: TrainingOptions,
     checkpoints: CheckpointStore,
+    saved: dict[str, Any] | None,
     device: torch.device,
     on_epoch: Callable[[TrainingState], None],
 ) -> TrainingState:
-    """Train from the newest checkpoint, or from the start, and leave the best weights in the predictor.
+    """Train from a saved state, or from the start, and leave the best weights in the predictor.
 
     Args:
         denoiser: its predictor is trained, in place.
@@ -144,6 +145,7 @@ def train(
         validation: the fixed images that choose the best epoch and drive a plateau scheduler.
         options: how long, how large the steps, what to do about failures.
         checkpoints: where the state is kept.
+        saved: what `checkpoints.load()` found, None to start afresh.
         device: where the predictor lives.
         on_epoch: called with the state after every epoch, and once after a resume with the state found.
 
@@ -152,11 +154,11 @@ def train(
 
     Raises:
         SolverError: a solve failed and the options say `raise`.
-        CheckpointError: a checkpoint could not be written or read.
+        CheckpointError: a checkpoint could not be written.
     """
     predictor = denoiser.predictor
-    state = _restore(checkpoints, predictor, optimizer, scheduler)
-    if state.epoch or state.batch:
+    state = TrainingState() if saved is None else _restore(saved, predictor, optimizer, scheduler)
+    if saved is not None:
         log.info("continuing after epoch %d, step %d", state.epoch, state.batch)
         on_epoch(state)
     batches = patches.num_batches(options.batch_size)
@@ -312,14 +314,11 @@ def _save(
 
 
 def _restore(
-    checkpoints: CheckpointStore, predictor: nn.Module, optimizer: Optimizer, scheduler: LRScheduler
+    saved: dict[str, Any], predictor: nn.Module, optimizer: Optimizer, scheduler: LRScheduler
 ) -> TrainingState:
-    saved: dict[str, Any] | None = checkpoints.load()
-    if saved is None:
-        return TrainingState()
     predictor.load_state_dict(saved["predictor"])
     optimizer.load_state_dict(saved["optimizer"])
     scheduler.load_state_dict(saved["scheduler"])
     restore_random_state(saved["random"])
-    training = dict(saved["training"])
+    training = saved["training"]
     return TrainingState(**{**training, "totals": Totals(**training["totals"])})

@@ -66,6 +66,7 @@ def _run(config: dict[str, Any], directory: RunDirectory, digest: str, name: str
     for reason in images.skipped:
         log.warning("left out: %s", reason)
     checkpoints = CheckpointStore(directory.checkpoint, digest, config)
+    saved = checkpoints.load()
     info = RunInfo(
         directory=directory.path,
         identity=digest,
@@ -74,7 +75,7 @@ def _run(config: dict[str, Any], directory: RunDirectory, digest: str, name: str
         config=config,
         git_commit=git_commit(),
         versions=versions(),
-        resumed_epoch=checkpoints.epoch(),
+        resumed_epoch=saved["training"]["epoch"] if saved else 0,
     )
     with objects.tracker.open(info) as tracker:
 
@@ -90,6 +91,7 @@ def _run(config: dict[str, Any], directory: RunDirectory, digest: str, name: str
             validation=images.validation,
             options=objects.options,
             checkpoints=checkpoints,
+            saved=saved,
             device=objects.device,
             on_epoch=on_epoch,
         )

@@ -1,0 +1,37 @@
+# make demo     the main job on photographs that need no download: a sweep, its table and its figures
+# make test     the default test suite
+# Both set up .venv first, where it is missing or older than the pins. PYTHON=python3.13 chooses the interpreter.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.PHONY: demo test install lint benchmark clean
+
+demo: install
+	$(BIN)/python experiments/run.py --multirun experiment=demo solver=scs,ecos sigma=15,25,50
+	$(BIN)/python experiments/table.py outputs/demo --rows solver --columns sigma --metric psnr ssim
+	@echo "figures of every run: outputs/demo/*/figures   tables: outputs/demo/table.md, table.csv, table.tex"
+
+test: install
+	$(BIN)/python -m pytest
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+benchmark: install
+	$(BIN)/python experiments/benchmark.py
+
+install: $(VENV)/.installed
+
+# No build isolation: what builds from source here then builds with the pinned setuptools as well.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade pip setuptools wheel
+	$(PIP) --no-build-isolation --editable ".[dev,ecos,dashboard]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -1,8 +1,8 @@
 """The contract of every tracker: opened once per run, it takes numbers, figures and tables until the run ends.
 
     with tracker.open(info) as log:
-        log.epoch(1, {"train/loss": 0.004, "validation/psnr": 28.1})
         log.figure("validation/camera", figure, epoch=1)
+        log.epoch(1, {"train/loss": 0.004, "validation/psnr": 28.1})
         log.summary({"psnr": 28.3})
 
 A tracker only shows. It must not change, slow down or end the run because its service is slow, full or gone: after
@@ -56,14 +56,15 @@ class RunInfo:
 class RunLog(abc.ABC):
     """What a run writes to between `open` and the end of the `with` block.
 
-    Metric names are slash-separated, `validation/psnr`; a value that is NaN or infinite is passed on as it is.
+    Names are slash-separated, `validation/psnr`; a value that is NaN or infinite is passed on as it is.
     """
 
     @abc.abstractmethod
     def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        """Every number of one epoch. Epochs count from 1 and come in order; 0 is the state before training.
+        """Every number of one epoch, which closes it: the figures of the epoch come before.
 
-        An epoch that this run had logged before it was resumed is not logged again.
+        Epochs count from 1 and come in order; 0 is the state before training. An epoch that this run had logged before
+        it was resumed is not logged again.
         """
 
     @abc.abstractmethod
@@ -87,6 +88,25 @@ class RunLog(abc.ABC):
         """Called once, by `Tracker.open`, whether the run ended well or not."""
 
 
+class NoLog(RunLog):
+    """Takes everything and keeps nothing."""
+
+    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        pass
+
+    def figure(self, name: str, figure: "Figure", epoch: int | None = None) -> None:
+        pass
+
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+        check_table(columns, rows)
+
+    def summary(self, metrics: Mapping[str, float]) -> None:
+        pass
+
+    def close(self, *, failed: bool) -> None:
+        pass
+
+
 class Tracker(abc.ABC):
     """Opens one log per run. Subclasses write `start`, and `check` where something can be refused early."""
 
@@ -95,18 +115,16 @@ class Tracker(abc.ABC):
         """The log of this run. Two runs of one process never share one."""
 
     def check(self) -> None:  # noqa: B027  a tracker with nothing to refuse leaves this as it is
-        """Refuse what cannot work (a missing login, a missing package) before the run spends time on anything else.
+        """Refuse what cannot work, a missing login for example, before the run spends time on anything else.
 
         Raises:
             ConfigError: naming the key to change.
-            MissingDependencyError: naming the package to install.
         """
 
     @final
     @contextmanager
     def open(self, run: RunInfo) -> Iterator[RunLog]:
         """The log of this run, closed at the end of the block and marked failed when the block raises."""
-        self.check()
         log = self.start(run)
         try:
             yield log

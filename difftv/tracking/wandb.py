@@ -1,0 +1,276 @@
+"""Weights & Biases: one W&B run per run, grouped by sweep, under the identity of the run.
+
+Everything W&B writes goes to `<run directory>/wandb`. The step of a row is the epoch, set explicitly: a resumed run
+continues its own steps, so the pieces of a run that was cut off, online or offline, join without repeating an epoch
+(`wandb sync` uploads the pieces of one id in the order of their start).
+"""
+
+import io
+import logging
+import os
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from difftv.errors import ConfigError
+from difftv.tracking.base import Cell, NoLog, RunInfo, RunLog, Tracker, check_table
+
+if TYPE_CHECKING:
+    import wandb
+    from matplotlib.figure import Figure
+
+MODES = ("auto", "online", "offline", "disabled")
+LONGEST_NAME = 128  # characters, the server's limit for names and groups
+LONGEST_TAG = 64
+
+logger = logging.getLogger(__name__)
+
+
+class WandbTracker(Tracker):
+    """Logs to Weights & Biases.
+
+    Args:
+        mode: `auto` is online where a login works and otherwise offline, saying so in one line; `online` raises instead
+            of going offline; `offline` never touches the network; `disabled` does nothing at all. `auto` also heeds
+            W&B's own switch (`WANDB_MODE`, `wandb offline`).
+        project: name of the W&B project.
+        entity: W&B user or team; None = the account's default.
+        init_timeout: seconds to wait for the server when a run starts.
+        finish_timeout: seconds to wait at the end of a run for what is not uploaded yet; the rest stays on disk.
+
+    Raises:
+        ConfigError: the mode is unknown, or the project's name is one that W&B refuses.
+    """
+
+    def __init__(
+        self,
+        mode: str = "auto",
+        project: str = "diff-tv-net",
+        entity: str | None = None,
+        init_timeout: float = 30.0,
+        finish_timeout: float = 60.0,
+    ) -> None:
+        if mode not in MODES:
+            raise ConfigError(f"tracker.mode must be one of {', '.join(MODES)}, got {mode!r}. Set tracker.mode=auto.")
+        if not project or len(project) > LONGEST_NAME or set(project) & set("/\\#?%:"):
+            raise ConfigError(
+                f"tracker.project must have 1 to {LONGEST_NAME} characters, none of them one of / \\ # ? % :, "
+                f"got {project!r}. Set tracker.project=diff-tv-net, for example."
+            )
+        for name, seconds in (("init_timeout", init_timeout), ("finish_timeout", finish_timeout)):
+            if not seconds > 0:
+                raise ConfigError(f"tracker.{name} must be > 0 seconds, got {seconds!r}.")
+        self.mode = mode
+        self.project = project
+        self.entity = entity
+        self.init_timeout = init_timeout
+        self.finish_timeout = finish_timeout
+
+    def check(self) -> None:
+        """Where `mode=online` is forced, refuse to begin without a login that works."""
+        if self.mode == "online":
+            refusal = login_refusal()
+            if refusal:
+                raise _forced_online(refusal)
+
+    def start(self, run: RunInfo) -> RunLog:
+        """Open the W&B run.
+
+        Raises:
+            ConfigError: `mode=online` is forced and W&B cannot be used: no login, a wrong one, no network.
+        """
+        if self.mode == "disabled":
+            return NoLog()
+        with _CacheInside(run.directory / "wandb"):
+            mode = _own_switch() if self.mode == "auto" else self.mode
+        if mode == "disabled":
+            logger.info("W&B is switched off (WANDB_MODE): nothing is logged to it.")
+            return NoLog()
+        reason = "as tracker.mode or WANDB_MODE asks"
+        if mode != "offline":
+            refusal = login_refusal()
+            if refusal is None:
+                try:
+                    return self._log(run, "online")
+                except _wandb().Error as error:
+                    refusal = _first_line(error)
+            if mode == "online":
+                raise _forced_online(refusal)
+            reason = f"because {refusal}"
+        sync = shlex.join(["wandb", "sync", str(run.directory / "wandb")])
+        logger.warning("W&B records this run offline, %s. Upload it later with: %s", reason, sync)
+        return self._log(run, "offline")
+
+    def _log(self, run: RunInfo, mode: Literal["online", "offline"]) -> RunLog:
+        wandb = _wandb()
+        session = wandb.init(
+            mode=mode,
+            dir=str(run.directory),
+            project=self.project,
+            entity=self.entity,
+            id=run.identity,
+            name=run.name[:LONGEST_NAME],
+            group=run.group[:LONGEST_NAME],
+            job_type=run.job_type,
+            tags=[tag[:LONGEST_TAG] for tag in run.tags if tag],
+            config={**run.config, "git_commit": run.git_commit, "versions": dict(run.versions)},
+            # A run that starts again from nothing replaces what an earlier attempt had uploaded.
+            resume="allow" if run.resumed_epoch else None,
+            # Unlike the other ways, this one never touches a run that is still open in this process.
+            reinit="create_new",
+            settings=wandb.Settings(
+                silent=True,
+                console="off",
+                symlink=False,
+                disable_code=True,
+                disable_git=True,  # the commit is known already, and asking git costs a process
+                git_commit=run.git_commit,
+                init_timeout=self.init_timeout,
+                finish_timeout=self.finish_timeout,
+                finish_timeout_raises=True,
+            ),
+        )
+        session.define_metric("epoch", hidden=True)
+        session.define_metric("*", step_metric="epoch")
+        if mode == "online":
+            logger.info("W&B: %s", session.url)
+        return _WandbLog(session, max(session.starting_step, run.resumed_epoch + 1 if run.resumed_epoch else 0))
+
+
+class _WandbLog(RunLog):
+    """One open W&B run. `first` is the first step that W&B does not have yet, `step` the one that is being filled."""
+
+    def __init__(self, session: "wandb.Run", first: int) -> None:
+        self.session = session
+        self.first = first
+        self.step = first
+        self.working = True
+
+    def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        if epoch < self.first:
+            return
+        step = max(epoch, self.step)
+        row = {"epoch": epoch, **metrics}
+        self._attempt(lambda: self.session.log(row, step=step, commit=True))
+        self.step = step + 1
+
+    def figure(self, name: str, figure: "Figure", epoch: int | None = None) -> None:
+        if epoch is not None and epoch < self.first:
+            return
+        # A figure that comes late joins the row that is open: W&B drops whatever goes to a closed step.
+        self.step = max(epoch or 0, self.step)
+        image = _image(figure)
+        self._attempt(lambda: self.session.log({name: image}, step=self.step))
+
+    def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
+        check_table(columns, rows)
+
+        def send() -> None:
+            table = _wandb().Table(columns=list(columns), data=[list(row) for row in rows], allow_mixed_types=True)
+            # A table that is not bound yet is also made an artifact, for which W&B asks the server and waits (10 s with
+            # a dead network, then an exception) and copies files into the home directory.
+            table.bind_to_run(self.session, name, self.step)
+            self.session.log({name: table}, step=self.step)
+
+        self._attempt(send)
+
+    def summary(self, metrics: Mapping[str, float]) -> None:
+        self._attempt(lambda: self.session.summary.update(dict(metrics)))
+
+    def close(self, *, failed: bool) -> None:
+        try:
+            self.session.finish(exit_code=int(failed))
+        except TimeoutError:
+            logger.warning(
+                "W&B: not everything was uploaded in time. It is kept on disk; upload the rest with: %s",
+                shlex.join(["wandb", "sync", "--include-online", str(Path(self.session.dir).parent)]),
+            )
+        except Exception as error:
+            self._give_up(error)
+
+    def _attempt(self, send: Callable[[], None]) -> None:
+        if not self.working:
+            return
+        try:
+            send()
+        except Exception as error:  # whatever is wrong with the view, the run goes on
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        if self.working:
+            self.working = False
+            logger.warning(
+                "W&B failed and is left alone for the rest of this run (%s: %s). The run goes on; its results are in "
+                "its own files.",
+                type(error).__name__,
+                _first_line(error),
+            )
+
+
+class _CacheInside:
+    """While W&B's background process starts, its cache (a debug log) is here and not in the home directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def __enter__(self) -> None:
+        self.ours = "WANDB_CACHE_DIR" not in os.environ
+        if self.ours:
+            os.environ["WANDB_CACHE_DIR"] = str(self.directory)
+        _wandb()
+
+    def __exit__(self, *_: object) -> None:
+        if self.ours:
+            del os.environ["WANDB_CACHE_DIR"]
+
+
+def login_refusal() -> str | None:
+    """Why W&B cannot be used online here, None where it can. Never asks at the terminal, never writes a key."""
+    wandb = _wandb()
+    if _own_switch() != "online":
+        return "W&B is switched to offline (WANDB_MODE, or `wandb offline`)"
+    try:
+        # A wrong key and a server that does not answer both raise, after at most 10 s.
+        if wandb.login(prompt=False, verify=True):
+            return None
+    except wandb.Error as error:
+        return _first_line(error)
+    return "nobody is logged in (`wandb login`, or WANDB_API_KEY)"
+
+
+def _wandb():
+    """The package, imported late (0.7 s, and a background process) and silent."""
+    # Its telemetry prints a line for every failed upload, and holds up the exit of the process without a network.
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    import wandb
+
+    wandb.setup(wandb.Settings(silent=True))
+    return wandb
+
+
+def _own_switch() -> Literal["online", "offline", "disabled"]:
+    """What W&B's own settings ask for: WANDB_MODE and the files that `wandb offline` writes."""
+    mode = _wandb().setup().settings.mode
+    if mode == "disabled":
+        return "disabled"
+    return "offline" if mode in ("offline", "dryrun") else "online"
+
+
+def _forced_online(refusal: str) -> ConfigError:
+    return ConfigError(
+        f"tracker.mode=online, but {refusal}. Log in with `wandb login`, or set tracker.mode=auto to record "
+        "offline where W&B cannot be reached, or tracker=none."
+    )
+
+
+def _image(figure: "Figure"):
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return _wandb().Image(Image.open(buffer))
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

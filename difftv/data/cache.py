@@ -1,0 +1,240 @@
+"""Decoded gray images, memory-mapped, so that a crop costs microseconds instead of the decoding of a whole picture."""
+
+import hashlib
+import io
+import logging
+import os
+import threading
+import warnings
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+import platformdirs
+from tqdm import tqdm
+
+from difftv.data.decoding import DECODER_VERSION, GrayImage, decode_gray
+from difftv.errors import DataError
+from difftv.files import write_atomically
+
+log = logging.getLogger(__name__)
+
+CACHE_DIR_VARIABLE = "DIFFTV_CACHE_DIR"
+
+# A memory map keeps a file descriptor, and some systems allow a process only 256 of them: maps are opened when needed
+# (25 microseconds) and only the last few kept.
+MAX_OPEN_MAPS = 32
+
+_NAMED_IN_A_MESSAGE = 10
+
+
+class CleanImages(Sequence[GrayImage]):
+    """Gray images that are loaded one at a time, when they are asked for.
+
+    Attributes:
+        paths: the files, one per image.
+        names: one short unique name per image: the file's stem where that is enough.
+        shapes: (height, width) of every image, known without loading it.
+        skipped: the files that were left out, each with the reason.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        shapes: Sequence[tuple[int, int]],
+        loaders: Sequence[Callable[[], GrayImage]],
+        skipped: Sequence[tuple[Path, str]] = (),
+    ) -> None:
+        self.paths = tuple(paths)
+        self.names = unique_names(self.paths)
+        self.shapes = tuple(shapes)
+        self.skipped = tuple(skipped)
+        self._loaders = tuple(loaders)
+
+    def __len__(self) -> int:
+        return len(self._loaders)
+
+    @overload
+    def __getitem__(self, index: int) -> GrayImage: ...
+    @overload
+    def __getitem__(self, index: slice) -> "CleanImages": ...
+    def __getitem__(self, index: int | slice) -> "GrayImage | CleanImages":
+        """The pixels of one image, read-only, uint8 or uint16; a slice gives the images of that range."""
+        if isinstance(index, slice):
+            return CleanImages(self.paths[index], self.shapes[index], self._loaders[index], self.skipped)
+        return self._loaders[index]()
+
+
+def open_images(paths: Sequence[Path], cache_dir: Path | None) -> CleanImages:
+    """Decode image files to gray, once for all runs.
+
+    Unreadable files are left out, named in one warning and listed in `.skipped`. Several processes may fill the same
+    cache at once. A cache that cannot be written costs a warning and memory, never the run.
+
+    Args:
+        paths: the image files; see `decode_gray` for what is read and how.
+        cache_dir: where the decoded images are kept (about one byte per pixel, two for 16-bit images); None keeps them
+            in memory instead. See `default_cache_dir`.
+
+    Returns:
+        The readable images, in the order of `paths`.
+
+    Raises:
+        DataError: no file is readable, with the first reasons.
+    """
+    if not paths:
+        raise DataError("There are no image files to open. Check data.root and the file name suffixes.")
+    cache = None if cache_dir is None else _Cache(cache_dir)
+    opened: list[_Opened | str] = []
+    with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
+        warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata; what matters is raised by decode_gray
+        results = threads.map(partial(_open, cache=cache), paths)
+        opened.extend(tqdm(results, total=len(paths), desc="decode images", unit="image", leave=False, disable=None))
+    kept = [(path, result) for path, result in zip(paths, opened, strict=True) if isinstance(result, _Opened)]
+    skipped = [(path, result) for path, result in zip(paths, opened, strict=True) if isinstance(result, str)]
+    if not kept:
+        raise DataError(f"None of {len(paths)} image files can be read: {_listed(skipped)}.")
+    if skipped:
+        log.warning("%d of %d image files left out: %s", len(skipped), len(paths), _listed(skipped))
+    return CleanImages(
+        [path for path, _ in kept], [image.shape for _, image in kept], [image.load for _, image in kept], skipped
+    )
+
+
+def default_cache_dir() -> Path:
+    """The directory for decoded images: $DIFFTV_CACHE_DIR, else the user's cache directory of this system."""
+    chosen = os.environ.get(CACHE_DIR_VARIABLE)
+    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("difftv") / "images"
+
+
+def unique_names(paths: Sequence[Path]) -> tuple[str, ...]:
+    """A short name per file, fit for file names: its stem, made longer only where two files would share it."""
+    longer: list[Callable[[Path], str]] = [
+        lambda path: path.stem,
+        lambda path: f"{path.parent.name}-{path.stem}",
+        lambda path: f"{path.parent.name}-{path.name}",
+        lambda path: "-".join(path.parts[-4:]),
+    ]
+    names = [longer[0](path) for path in paths]
+    for name_of in longer[1:]:
+        counts = Counter(names)
+        names = [name if counts[name] == 1 else name_of(path) for name, path in zip(names, paths, strict=True)]
+    seen: Counter[str] = Counter()
+    for position, name in enumerate(names):
+        seen[name] += 1
+        if seen[name] > 1:
+            names[position] = f"{name}~{seen[name]}"
+    return tuple(names)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    shape: tuple[int, int]
+    load: Callable[[], GrayImage]
+
+
+@dataclass(frozen=True)
+class _CacheFile:
+    """Where the pixels of one image lie; enough to map them without reading the header again."""
+
+    path: Path
+    source: Path
+    dtype: np.dtype
+    shape: tuple[int, int]
+    offset: int
+
+
+class _Cache:
+    """One .npy file per image, named after the source's path, size, time of change and the decoder's version."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._broken = threading.Event()
+        self._warning = threading.Lock()
+        self.load = lru_cache(maxsize=MAX_OPEN_MAPS)(_map)
+
+    def find(self, source: Path) -> _CacheFile | None:
+        """The entry of a source, or None where it is missing or not whole."""
+        path = self._path(source)
+        try:
+            mapped = np.lib.format.open_memmap(path, mode="r")  # never unpickles: refuses object arrays
+            gray = mapped.ndim == 2 and mapped.dtype in (np.uint8, np.uint16) and mapped.flags.c_contiguous
+            if gray and path.stat().st_size == mapped.offset + mapped.nbytes:
+                return _CacheFile(path, source, mapped.dtype, (mapped.shape[0], mapped.shape[1]), mapped.offset)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, EOFError, SyntaxError) as error:
+            log.info("cache file %s is damaged (%s) and will be rebuilt", path, error)
+        return None
+
+    def put(self, source: Path, image: GrayImage) -> _CacheFile | None:
+        """Write an entry; None once the directory has proved unwritable or full, which is warned about once."""
+        if self._broken.is_set():
+            return None
+        content = io.BytesIO()
+        np.save(content, image, allow_pickle=False)
+        try:
+            write_atomically(self._path(source), content.getvalue())
+        except OSError as error:
+            self._give_up(error)
+            return None
+        return self.find(source)
+
+    def _path(self, source: Path) -> Path:
+        facts = source.stat()
+        identity = f"{DECODER_VERSION}\n{facts.st_size}\n{facts.st_mtime_ns}\n{source.resolve()}"
+        return self.directory / f"{hashlib.sha256(os.fsencode(identity)).hexdigest()[:32]}.npy"
+
+    def _give_up(self, error: OSError) -> None:
+        with self._warning:
+            if not self._broken.is_set():
+                self._broken.set()
+                log.warning(
+                    "cannot write to the image cache %s (%s): decoded images are kept in memory instead. "
+                    "Point %s at a writable directory with free space.",
+                    self.directory,
+                    error.strerror or error,
+                    CACHE_DIR_VARIABLE,
+                )
+
+
+def _open(path: Path, cache: _Cache | None) -> "_Opened | str":
+    """The image, or the reason why it cannot be had."""
+    try:
+        found = cache.find(path) if cache else None
+        if found is None:
+            image = decode_gray(path)
+            found = cache.put(path, image) if cache else None
+        if cache is not None and found is not None:
+            return _Opened(found.shape, partial(cache.load, found))
+        image.setflags(write=False)
+        return _Opened((image.shape[0], image.shape[1]), lambda: image)
+    except DataError as error:
+        return str(error)
+    except FileNotFoundError:
+        return "no such file"
+    except OSError as error:
+        return error.strerror or str(error)
+
+
+def _map(file: _CacheFile) -> GrayImage:
+    try:
+        return np.memmap(file.path, file.dtype, "r", file.offset, file.shape)
+    except (OSError, ValueError):
+        # Somebody cleaned the cache while this process was using it.
+        image = decode_gray(file.source)
+        if image.shape != file.shape:
+            raise DataError(f"{file.source} has changed during the run. Start the run again.") from None
+        image.setflags(write=False)
+        return image
+
+
+def _listed(skipped: Sequence[tuple[Path, str]]) -> str:
+    named = "; ".join(f"{path} ({reason})" for path, reason in skipped[:_NAMED_IN_A_MESSAGE])
+    rest = len(skipped) - _NAMED_IN_A_MESSAGE
+    return f"{named}; and {rest} more" if rest > 0 else named

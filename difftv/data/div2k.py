@@ -1,0 +1,64 @@
+"""DIV2K: 800 training and 100 validation photographs of 2K resolution (Agustsson & Timofte 2017)."""
+
+from pathlib import Path
+
+from difftv.data.base import ImageSource, Splits, image_files
+from difftv.data.download import Archive, fetch
+from difftv.errors import DataError
+
+TRAIN = "DIV2K_train_HR"
+VALIDATION = "DIV2K_valid_HR"
+
+ARCHIVES = {
+    TRAIN: Archive(
+        url="https://data.vision.ee.ethz.ch/cvl/DIV2K/DIV2K_train_HR.zip",
+        size=3_530_603_713,
+        sha256="9d0b9c463f6e35b6c62cc6a930ee2224f670b34c1df841a57670f9acf0f6c335",
+    ),
+    VALIDATION: Archive(
+        url="https://data.vision.ee.ethz.ch/cvl/DIV2K/DIV2K_valid_HR.zip",
+        size=448_993_893,
+        sha256="20dd31fd84d777bc1cf5d6b7654a3f569c0aec74458ae094122ad1d0489900fc",
+    ),
+}
+
+
+class Div2k(ImageSource):
+    """The official layout, `root/DIV2K_train_HR/*.png` and `root/DIV2K_valid_HR/*.png`; any subset will do.
+
+    The images are for academic research only; their copyright stays with their owners. There is no public test split:
+    evaluation takes the validation images.
+    """
+
+    def __init__(self, root: Path | str | None = None, download: bool = False) -> None:
+        """
+        Args:
+            root: the directory that holds, or shall hold, the two directories.
+            download: fetch what is missing (4 GB in all, 8 GB free space while unpacking).
+        """
+        self.root = None if root is None else Path(root).expanduser()
+        self.download = download
+
+    def files(self) -> Splits:
+        if self.root is None:
+            raise DataError(f"data.root is not set: where is DIV2K? {_ADVICE}")
+        if self.download:
+            for name, archive in ARCHIVES.items():
+                fetch(archive, self.root / name)
+        return Splits(train=self._images(self.root, TRAIN), validation=self._images(self.root, VALIDATION))
+
+    @staticmethod
+    def _images(root: Path, name: str) -> tuple[Path, ...]:
+        directory = root / name
+        found = tuple(image_files(directory)) if directory.is_dir() else ()
+        if not found:
+            problem = "holds no images" if directory.is_dir() else "does not exist"
+            raise DataError(f"data.root={root}: {directory} {problem}. {_ADVICE}")
+        return found
+
+
+_ADVICE = (
+    f"Set data.root to the directory that holds {TRAIN} and {VALIDATION}; add data.download=true to download both "
+    "there (4 GB, for academic research). Without DIV2K: data=folder data.root=<any directory of images>, or "
+    "data=sample, which needs no download."
+)

@@ -1,0 +1,85 @@
+"""Any directory of images."""
+
+import hashlib
+from pathlib import Path
+
+from difftv.data.base import ImageSource, Splits, image_files
+from difftv.errors import DataError
+
+
+class Folder(ImageSource):
+    """All images under a directory, recursively.
+
+    Without a validation directory, an image goes to validation when the hash of its path below `root` falls under
+    `validation_fraction`: the split is the same on every machine, and a file that is added moves no other one. Files of
+    the validation and test directories never train, even where these directories lie below `root`.
+    """
+
+    def __init__(
+        self,
+        root: Path | str,
+        validation: Path | str | None = None,
+        test: Path | str | None = None,
+        validation_fraction: float = 0.1,
+    ) -> None:
+        """
+        Args:
+            root: directory of the training images.
+            validation: directory of the validation images; None takes a share of the training images.
+            test: directory of the test images; None evaluates on the validation images.
+            validation_fraction: the share, in (0, 1); unused when `validation` is given.
+
+        Raises:
+            ValueError: validation_fraction is not in (0, 1).
+        """
+        if isinstance(validation_fraction, bool) or not 0 < validation_fraction < 1:
+            raise ValueError(
+                f"data.validation_fraction must lie between 0 and 1, got {validation_fraction!r}. Try 0.1."
+            )
+        self.root = Path(root).expanduser()
+        self.validation = None if validation is None else Path(validation).expanduser()
+        self.test = None if test is None else Path(test).expanduser()
+        self.validation_fraction = validation_fraction
+
+    def files(self) -> Splits:
+        test = () if self.test is None else _found("data.test", self.test)
+        held_out = () if self.validation is None else _found("data.validation", self.validation)
+        elsewhere = {path.resolve() for path in test + held_out}
+        rest = [path for path in _found("data.root", self.root) if path.resolve() not in elsewhere]
+        if not rest:
+            raise DataError(
+                f"Every image of data.root={self.root} is also a validation or test image: none is left to train on. "
+                "Give data.validation and data.test directories of their own."
+            )
+        if held_out:
+            return Splits(tuple(rest), held_out, test)
+        return Splits(*self._split(rest), test)
+
+    def _split(self, paths: list[Path]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+        if len(paths) < 2:
+            raise DataError(
+                f"data.root={self.root} holds a single image ({paths[0].name}), which cannot be split into training "
+                "and validation. Add images, or set data.validation to another directory."
+            )
+        place = {path: _place(path.relative_to(self.root).as_posix()) for path in paths}
+        held_out = {path for path in paths if place[path] < self.validation_fraction}
+        if not held_out:
+            held_out = {min(paths, key=place.__getitem__)}
+        elif len(held_out) == len(paths):
+            held_out.remove(max(paths, key=place.__getitem__))
+        return tuple(path for path in paths if path not in held_out), tuple(path for path in paths if path in held_out)
+
+
+def _place(name: str) -> float:
+    """A number in [0, 1) that follows from the name alone."""
+    return int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:6]) / 2**48
+
+
+def _found(key: str, directory: Path) -> tuple[Path, ...]:
+    if not directory.is_dir():
+        problem = "is not a directory" if directory.exists() else "does not exist"
+        raise DataError(f"{key}={directory} {problem}. Give a directory of images, or use data=sample.")
+    paths = tuple(image_files(directory))
+    if not paths:
+        raise DataError(f"{key}={directory} holds no image files (.png, .jpg, .tif, ...). Check the path.")
+    return paths

@@ -27,11 +27,17 @@ class Answer:
     """u* and its certificate, and what the gradient needs: components and signs (columns transposed)."""
 
     u: Array
+    a: Array
+    b: Array
     gap: float
     sweeps: int
     label: NDArray[np.int32]
     sign_columns: NDArray[np.int8]
     sign_rows: NDArray[np.int8]
+
+    def dual(self) -> Array:
+        """p, (2, height, width), that certifies `gap`: a = D_v^T p_v and b = D_h^T p_h, summed up again."""
+        return np.stack([-self.a.cumsum(axis=0), -self.b.cumsum(axis=1)])
 
 
 def solve_image(
@@ -86,7 +92,7 @@ def solve_image(
             if other < gap and (other <= tol or sweeps >= max_iter):
                 u, gap = iterate, other
         if gap <= tol or sweeps >= max_iter:
-            return Answer(u, gap, sweeps, label, sign_columns, sign_rows)
+            return Answer(u, a, b, gap, sweeps, label, sign_columns, sign_rows)
 
 
 @kernel
@@ -97,6 +103,28 @@ def _sweep(y, a, b, b_before, w_columns, w_rows, reciprocal, sign_columns, sign_
         momentum = age / (age + 3.0) if age > 0 else 0.0
         minimise_columns(y, b, b_before, momentum, w_columns, reciprocal, a, sign_columns, 0, width)
         minimise_rows(y, a, b, b_before, momentum, w_rows, reciprocal, sign_rows, ascent, 0, height)
+        b, b_before = b_before, b
+        age = 0 if ascent.sum() > 0.0 else age + 1
+    return age
+
+def _sweep_shared(
+    y, a, b, b_before, w_columns, w_rows, reciprocal, sign_columns, sign_rows, ascent, age, count, team, workers
+) -> int:
+    """`_sweep` with the columns, then the rows, dealt out to the team: the same arithmetic in the same order."""
+    height, width = y.shape
+
+    def share(half_sweep: Callable[..., None], length: int, grain: int, *arguments) -> None:
+        part = grain * math.ceil(length / (grain * workers))
+        tasks = [
+            team.submit(half_sweep, *arguments, first, min(first + part, length)) for first in range(0, length, part)
+        ]
+        for task in tasks:
+            task.result()
+
+    for _ in range(count):
+        momentum = age / (age + 3.0) if age > 0 else 0.0
+        share(minimise_columns, width, STRIP, y, b, b_before, momentum, w_columns, reciprocal, a, sign_columns)
+        share(minimise_rows, height, 1, y, a, b, b_before, momentum, w_rows, reciprocal, sign_rows, ascent)
         b, b_before = b_before, b
         age = 0 if ascent.sum() > 0.0 else age + 1
     return age

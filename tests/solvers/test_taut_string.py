@@ -1,0 +1,214 @@
+"""The taut-string solver: certificates, exact cases, agreement with a cone solver."""
+
+import cvxpy as cp
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from difftv.regularizers import AnisotropicTV, IsotropicTV
+from difftv.solvers.base import relative_gap
+from difftv.solvers.taut_string import TautString
+
+TIGHT = 1e-11
+
+
+def problem(seed, height, width, num_maps, strength=0.1, levels=None, batch=1):
+    """Noise of standard deviation 1/4 and a map of 0 to 2 * strength; `levels` rounds both to make ties."""
+    random = torch.Generator().manual_seed(seed)
+    y = torch.randn(batch, 1, height, width, generator=random, dtype=torch.float64) / 4
+    lam = 2 * strength * torch.rand(batch, num_maps, height, width, generator=random, dtype=torch.float64)
+    if levels is not None:
+        y, lam = (y * levels).round(), (lam * levels).round()
+    return y, lam
+
+
+def solve(y, lam, tol=TIGHT):
+    return TautString(AnisotropicTV(lam.shape[1]), tol=tol)(y, lam)
+
+
+@st.composite
+def problems(draw):
+    return problem(
+        seed=draw(st.integers(0, 10**6)),
+        height=draw(st.integers(1, 9)),
+        width=draw(st.integers(1, 9)),
+        num_maps=draw(st.sampled_from([1, 2])),
+        strength=draw(st.sampled_from([0.01, 0.1, 1.0, 10.0])),
+        levels=draw(st.sampled_from([None, 4])),
+    )
+
+
+def certificate(y, lam, u):
+    """Smallest violation of optimality over all duals: y - u = K^T p, |p| <= lam, p = lam sign(D u); by linear programming."""
+    from scipy.optimize import linprog
+
+    regularizer = AnisotropicTV(lam.shape[1])
+    height, width = y.shape[-2:]
+    count = 2 * height * width
+    adjoint = np.stack(
+        [regularizer.adjoint(e.reshape(1, 2, height, width)).flatten().numpy() for e in torch.eye(count).double()], axis=1
+    )
+    bound = lam.expand(1, 2, height, width).flatten().numpy()
+    difference = regularizer.analysis(u).flatten().numpy()
+    lower = np.where(difference > 1e-9, bound, -bound)
+    upper = np.where(difference < -1e-9, -bound, bound)
+    target = (y - u).flatten().numpy()
+    ones = np.ones((target.size, 1))
+    answer = linprog(
+        np.r_[np.zeros(count), 1.0],
+        A_ub=np.block([[adjoint, -ones], [-adjoint, -ones]]),
+        b_ub=np.r_[target, -target],
+        bounds=[*zip(lower, upper, strict=True), (0, None)],
+    )
+    return answer.fun
+
+
+@given(problems())
+@settings(max_examples=150, deadline=None, derandomize=True)
+def test_the_answer_is_optimal_by_its_own_certificate(case):
+    y, lam = case
+    solution = solve(y, lam)
+    assert bool(solution.converged.all())
+    assert float(solution.gap.max()) <= TIGHT
+    energy = (y - y.mean()).square().sum()
+    slack = 10 * float((TIGHT * energy).sqrt()) + 1e-12
+    assert (solution.denoised.mean() - y.mean()).abs() <= slack
+    assert solution.denoised.min() >= y.min() - slack
+    assert solution.denoised.max() <= y.max() + slack
+
+
+@given(problems())
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_a_dual_exists_that_proves_the_answer(case):
+    y, lam = case
+    assert certificate(y, lam, solve(y, lam).denoised) <= 1e-7 * float(y.abs().max() + 1)
+
+
+@pytest.mark.parametrize(("height", "width", "num_maps"), [(7, 6, 1), (5, 9, 2), (1, 12, 2), (11, 1, 1)])
+def test_agreement_with_a_tight_cone_solve(height, width, num_maps):
+    y, lam = problem(3, height, width, num_maps)
+    lam[0, 0, 0, 0] = 0.0
+    u = cp.Variable((height, width))
+    maps = [cp.Parameter((height, width), nonneg=True, value=channel.numpy()) for channel in lam[0]]
+    form = AnisotropicTV(num_maps).cone_form(u, maps)
+    objective = cp.Minimize(0.5 * cp.sum_squares(u - y[0, 0].numpy()) + form.expression)
+    cp.Problem(objective, form.constraints).solve(
+        solver=cp.CLARABEL, tol_gap_abs=1e-13, tol_gap_rel=1e-13, tol_feas=1e-13
+    )
+    np.testing.assert_allclose(solve(y, lam).denoised[0, 0].numpy(), u.value, atol=2e-7)
+
+
+def test_the_reported_gap_is_the_one_of_the_contract():
+    from difftv.solvers._taut_string.image import solve_image
+
+    y, lam = problem(5, 20, 17, 2)
+    answer = solve_image(y[0, 0].numpy(), lam[0, 0].numpy(), lam[0, 1].numpy(), 1e-4, 50, None, 1)
+    u, p = torch.from_numpy(answer.u)[None, None], torch.from_numpy(answer.dual())[None]
+    expected = relative_gap(AnisotropicTV(2), u, p, y, lam)
+    assert 1e-9 < answer.gap <= 1e-4
+    assert answer.gap == pytest.approx(float(expected), rel=1e-8)
+
+
+@pytest.mark.parametrize("num_maps", [1, 2])
+def test_zero_weights_return_the_noisy_image(num_maps):
+    y, lam = problem(0, 8, 11, num_maps)
+    assert torch.equal(solve(y, 0 * lam).denoised, y)
+
+
+def test_a_wall_of_zero_weights_cuts_the_image_in_two():
+    y, lam = problem(1, 10, 9, 2)
+    lam[:, 1, :, 4] = 0.0
+    left, right = (solve(y[..., part].clone(), lam[..., part].clone()).denoised for part in (slice(0, 5), slice(5, 9)))
+    torch.testing.assert_close(solve(y, lam).denoised, torch.cat([left, right], dim=-1), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("weight", [5.0, 1e6, 1e300, float("inf")])
+def test_large_weights_give_the_mean(weight):
+    y, lam = problem(2, 12, 13, 1)
+    solution = solve(y, torch.full_like(lam, weight))
+    torch.testing.assert_close(solution.denoised, y.mean().expand_as(y), rtol=0, atol=1e-13)
+    assert float(solution.gap) <= TIGHT
+
+
+def test_infinite_weights_in_places_tie_those_neighbours_only():
+    y, lam = problem(4, 9, 9, 2)
+    lam[:, 0, 2:4, 3] = float("inf")
+    solution = solve(y, lam)
+    column = solution.denoised[0, 0, :, 3]
+    assert column[2] == column[3] == column[4]
+    finite = torch.where(lam.isinf(), 1e4, lam)
+    torch.testing.assert_close(solution.denoised, solve(y, finite).denoised, rtol=0, atol=1e-12)
+    assert len(solution.denoised.unique()) > 5
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (6, 5)])
+@pytest.mark.parametrize("weight", [0.0, 0.3, float("inf")])
+def test_constant_images_come_back(shape, weight):
+    y = torch.full((2, 1, *shape), 0.3, dtype=torch.float64)
+    solution = solve(y, torch.full_like(y, weight))
+    torch.testing.assert_close(solution.denoised, y, rtol=0, atol=1e-15)
+    assert float(solution.gap.abs().max()) <= TIGHT
+
+
+def test_an_empty_batch_gives_an_empty_answer():
+    y, lam = problem(0, 4, 5, 2)
+    solution = solve(y[:0].requires_grad_(), lam[:0])
+    assert solution.denoised.shape == (0, 1, 4, 5)
+    assert solution.gap.shape == solution.iterations.shape == solution.converged.shape == (0,)
+    solution.denoised.sum().backward()
+
+
+def test_expanded_and_transposed_tensors_are_read_as_they_look():
+    y, lam = problem(6, 9, 7, 2)
+    turned = solve(y.transpose(2, 3), lam.flip(1).transpose(2, 3)).denoised.transpose(2, 3)
+    torch.testing.assert_close(turned, solve(y, lam).denoised, rtol=0, atol=1e-12)
+    single = torch.tensor(0.1, dtype=torch.float64).expand(1, 2, 9, 7)
+    assert torch.equal(solve(y, single).denoised, solve(y, single.clone()).denoised)
+
+
+def test_a_batch_is_a_loop_and_every_image_stops_on_its_own_gap():
+    y, lam = problem(7, 16, 15, 1, batch=4)
+    lam[1] *= 20.0
+    together = solve(y, lam)
+    alone = [solve(y[i : i + 1], lam[i : i + 1]) for i in range(4)]
+    assert torch.equal(together.denoised, torch.cat([one.denoised for one in alone]))
+    assert torch.equal(together.iterations, torch.cat([one.iterations for one in alone]))
+    assert len(together.iterations.unique()) > 1
+
+
+def test_a_solve_that_ran_out_of_sweeps_says_so():
+    y, lam = problem(8, 30, 30, 1, strength=0.5)
+    solution = TautString(AnisotropicTV(), tol=1e-12, max_iter=3)(y, lam)
+    assert not bool(solution.converged.any())
+    assert solution.iterations.tolist() == [3]
+    assert float(solution.gap) > 1e-12
+    assert bool(solution.denoised.isfinite().all())
+
+
+def test_the_inputs_are_left_alone():
+    y, lam = problem(9, 8, 8, 2)
+    before = y.clone(), lam.clone()
+    solve(y, lam)
+    assert torch.equal(y, before[0])
+    assert torch.equal(lam, before[1])
+
+
+def test_another_regularizer_is_refused_with_the_solvers_that_take_it():
+    with pytest.raises(ValueError, match=r"anisotropic only, got isotropic.*pdhg"):
+        TautString(IsotropicTV())
+
+
+@pytest.mark.parametrize(("tol", "max_iter", "word"), [(0.0, 10, "tol"), (float("nan"), 10, "tol"), (1e-6, 0, "max_iter")])
+def test_numbers_that_make_no_sense_are_refused(tol, max_iter, word):
+    with pytest.raises(ValueError, match=word):
+        TautString(AnisotropicTV(), tol=tol, max_iter=max_iter)
+
+
+@pytest.mark.parametrize(("index", "value"), [(0, float("nan")), (1, float("nan")), (1, -0.1)])
+def test_nan_and_negative_weights_are_refused(index, value):
+    case = problem(10, 5, 5, 1)
+    case[index][0, 0, 2, 2] = value
+    with pytest.raises(ValueError, match=("noisy", "lam")[index]):
+        solve(*case)

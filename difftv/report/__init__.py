@@ -1,6 +1,6 @@
 """Tables and pages from what finished runs left on disk."""
 
-from difftv.report.files import write_beside_runs, write_text
+from difftv.report.files import write_beside_runs
 from difftv.report.latex import to_latex
 from difftv.report.markdown import absent_list, to_markdown
 from difftv.report.sweep import Absent, Run, Sweep, read_history, read_sweep
@@ -20,5 +20,4 @@ __all__ = [
     "to_latex",
     "to_markdown",
     "write_beside_runs",
-    "write_text",
 ]

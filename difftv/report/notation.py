@@ -4,13 +4,14 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from difftv.metrics import MEANING
 from difftv.report.paired import Difference
 from difftv.report.settings import MISSING, show
 from difftv.report.table import ORACLE, Entry, Estimate, Table
 
 LABELS = {"psnr": "PSNR", "ssim": "SSIM"}
-UNITS = {"psnr": "dB", "psnr_smooth": "dB", "psnr_edge": "dB"}
-DECIMALS = {"psnr": 2, "psnr_smooth": 2, "psnr_edge": 2, "ssim": 4}  # more digits than images can support say nothing
+DECIMALS = {"psnr": 2, "psnr_smooth": 2, "psnr_edge": 2, "ssim": 4}  # more digits would say nothing about images
+BEST = {"higher": "higher is better", "lower": "lower is better", "zero": "best at 0", "one": "best at 1"}
 SEPARATOR = " / "
 
 
@@ -53,26 +54,35 @@ def caption(table: Table) -> list[str]:
         sentences.append(f"Mean ± standard deviation over {table.seeds} seeds.")
     else:
         sentences.append("One seed.")
-    if any(line.method == ORACLE for line in table.lines):
-        sentences.append("Best of each column in bold; the oracle, which sees the clean image, does not compete.")
-    else:
-        sentences.append("Best of each column in bold.")
+    if any(map(has_best, table.metrics)):
+        oracle = any(line.method == ORACLE for line in table.lines)
+        exception = "; the oracle, which sees the clean image, does not compete" if oracle else ""
+        sentences.append(f"Best of each column in bold{exception}.")
     if any(isinstance(entry, Difference) for line in table.lines for cell in line.cells for entry in cell):
         sentences.append("Differences are paired, image by image, with a 95 % bootstrap interval over the images.")
     return sentences
 
 
 def _describe(metric: str) -> str:
-    sign = direction(metric)
-    better = {1: "higher is better", -1: "lower is better", 0: ""}[sign]
-    return f"{LABELS.get(metric, metric)} " + f"({', '.join(filter(None, (UNITS.get(metric, ''), better)))})" * bool(
-        sign or metric in UNITS
-    )
+    meaning = MEANING.get(metric)
+    if meaning is None or meaning.direction is None:
+        return LABELS.get(metric, metric)
+    unit = "dB, " if meaning.unit == "dB" else ""
+    return f"{LABELS.get(metric, metric)} ({unit}{BEST[meaning.direction]})"
 
 
-def direction(metric: str) -> int:
-    """1: higher is better, -1: lower is better, 0: neither, or unknown."""
-    return {"psnr": 1, "ssim": 1}.get(metric, 0)
+def goodness(metric: str, value: float) -> float | None:
+    """Larger = better; None where no value of the metric is better than another, where unknown, and for NaN."""
+    meaning = MEANING.get(metric)
+    if meaning is None or math.isnan(value):
+        return None
+    return {"higher": value, "lower": -value, "zero": -abs(value), "one": -abs(value - 1.0), None: None}[
+        meaning.direction
+    ]
+
+
+def has_best(metric: str) -> bool:
+    return goodness(metric, 0.0) is not None
 
 
 def best_entries(table: Table) -> frozenset[tuple[int, int, int]]:
@@ -80,20 +90,16 @@ def best_entries(table: Table) -> frozenset[tuple[int, int, int]]:
     best: set[tuple[int, int, int]] = set()
     for column in range(len(table.columns)):
         for index, metric in enumerate(table.metrics):
-            sign = direction(metric)
-            candidates = {
-                position: entry.mean
-                for position, line in enumerate(table.lines)
-                if isinstance(entry := line.cells[column][index], Estimate)
-                and line.method != ORACLE
-                and not math.isnan(entry.mean)
-            }
-            if not sign or len(candidates) < 2:
-                continue
-            winner = digits(metric, max(candidates.values(), key=lambda mean: sign * mean))
-            best |= {
-                (position, column, index) for position, mean in candidates.items() if digits(metric, mean) == winner
-            }
+            candidates: dict[int, tuple[float, str]] = {}
+            for position, line in enumerate(table.lines):
+                entry = line.cells[column][index]
+                if isinstance(entry, Estimate) and line.method != ORACLE:
+                    good = goodness(metric, entry.mean)
+                    if good is not None:
+                        candidates[position] = (good, digits(metric, entry.mean))
+            if len(candidates) > 1:
+                _, winner = max(candidates.values(), key=lambda candidate: candidate[0])
+                best |= {(position, column, index) for position, (_, text) in candidates.items() if text == winner}
     return frozenset(best)
 
 

@@ -21,9 +21,7 @@ MISSING = "-"
 
 # Where the results go and what computes them: no part of what is compared.
 _BOOKKEEPING_SECTIONS = frozenset({"tracker", "hydra", "launcher"})
-_BOOKKEEPING_NAMES = frozenset(
-    {"device", "workers", "num_workers", "threads", "num_threads", "cache", "cache_dir", "name", "sweep"}
-)
+_BOOKKEEPING_NAMES = re.compile("device|(num_)?(workers|threads)|cache_dir|download|checkpoint_seconds|name|sweep")
 _SEED = re.compile(r"(.*[._])?seed$")
 # YAML 1.1, which PyYAML speaks, wants a dot in a float: it reads 1e-5 as text.
 _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?e[+-]?\d+", re.IGNORECASE)
@@ -100,7 +98,7 @@ def differing_keys(all_settings: Sequence[Settings]) -> list[str]:
 
 def _is_bookkeeping(name: str) -> bool:
     parts = name.removeprefix(CHOICES).split(".")
-    return parts[0] in _BOOKKEEPING_SECTIONS or parts[-1] in _BOOKKEEPING_NAMES
+    return parts[0] in _BOOKKEEPING_SECTIONS or _BOOKKEEPING_NAMES.fullmatch(parts[-1]) is not None
 
 
 def _rank(key: str, names: Iterable[str]) -> tuple[bool, int, int, str]:

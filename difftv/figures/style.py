@@ -1,0 +1,102 @@
+"""What the figures share: colours, a canvas without global state, and how pictures become arrays."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from difftv.files import write_atomically
+
+Picture = Tensor | np.ndarray
+"""One image: a tensor (1, 1, height, width) or an array (height, width)."""
+
+# Okabe and Ito 2008: told apart with every kind of colour vision. One method has one colour in every figure; the four
+# also differ in lightness, so that a gray print keeps them apart.
+BLACK, GRAY, ORANGE, BLUE = "#000000", "#999999", "#E69F00", "#0072B2"
+COLOURS = {"clean": BLACK, "noisy": GRAY, "scalar lambda": ORANGE, "learned map": BLUE}
+CYCLE = (BLUE, ORANGE, "#009E73", "#CC79A7", "#D55E00", "#56B4E9", BLACK)
+MARKERS = "osD^vP*"
+DASHES: Sequence[str | tuple[int, tuple[int, ...]]] = (
+    "-",
+    "--",
+    "-.",
+    ":",
+    (0, (5, 1, 1, 1, 1, 1)),
+    (0, (8, 2)),
+    (0, (1, 1)),
+)
+SEQUENTIAL = "viridis"  # even in lightness, also for colour-blind readers and in gray
+
+TEXT = 10  # points at a width of about 11 inches: still 6 points when a paper shrinks the figure to 6.5 inches
+DPI = 150
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A white figure of that size in inches, drawn by Agg whatever the display, known to no global state."""
+    return Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure in the format of the suffix (.png, .pdf, .svg), in one step: never half a file.
+
+    Raises:
+        OSError: the file could not be written; nothing has changed then.
+    """
+    picture = io.BytesIO()
+    # Neither date nor version in the file: the same figure gives the same bytes.
+    metadata = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+    kind = path.suffix.removeprefix(".") or "png"
+    figure.savefig(picture, format=kind, metadata=metadata.get(kind))
+    write_atomically(path, picture.getvalue())
+
+
+def plane(picture: Picture, name: str) -> np.ndarray:
+    """(height, width) float64 of one image.
+
+    Raises:
+        ValueError: it is not one gray image.
+    """
+    array = maps(picture, name)
+    if len(array) != 1:
+        raise ValueError(f"{name} must be one gray image, got {len(array)} channels. Show one channel at a time.")
+    return array[0]
+
+
+def maps(picture: Picture, name: str) -> np.ndarray:
+    """(maps, height, width) float64 of a map with one or more channels.
+
+    Raises:
+        ValueError: it is not a single image.
+    """
+    array = picture.detach().cpu().double().numpy() if isinstance(picture, Tensor) else np.asarray(picture, float)
+    shape = array.shape
+    if array.ndim == 4 and shape[0] == 1:
+        array = array[0]
+    if array.ndim == 2:
+        array = array[None]
+    if array.ndim != 3 or 0 in array.shape:
+        raise ValueError(
+            f"{name} must be (1, channels, height, width) or (height, width), got {shape}. "
+            "Pick one image of a batch with batch[k : k + 1]."
+        )
+    return array
+
+
+def bare(axes: Axes) -> None:
+    """No ticks: the axes of a picture count pixels, which nobody reads."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+
+
+def plain(axes: Axes, x_label: str, y_label: str) -> None:
+    """Axes of a plot: two spines, a faint grid, text that survives shrinking."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="0.9", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_xlabel(x_label, fontsize=TEXT)
+    axes.set_ylabel(y_label, fontsize=TEXT)
+    axes.tick_params(labelsize=TEXT - 1)

@@ -16,8 +16,8 @@ from difftv.types import Image, PerImage
 
 FOM_ALPHA = 1.0 / 9.0  # Pratt's: an edge that is off by 3 px counts half
 CANNY_SIGMA = 1.0  # px
-# Canny's Sobel filter answers 8 times the slope; below one gray level per pixel there is no edge to locate.
-CANNY_FLOOR = 8.0 / EIGHT_BIT_RANGE
+# Canny's Sobel filter answers 8 times the slope; below three gray levels per pixel there is no edge to locate.
+CANNY_FLOOR = 8.0 * 3.0 / EIGHT_BIT_RANGE
 GMSD_C = 170.0 / EIGHT_BIT_RANGE**2  # the paper's 170 for intensities in [0, 255]
 
 
@@ -59,10 +59,11 @@ def fom(denoised: Image, clean: Image) -> PerImage:
         1 / max(#ideal, #detected) * sum_{detected} 1 / (1 + d^2 / 9),     d = distance to the nearest ideal edge, px
 
     Canny (sigma 1 px) finds both sets, with the same thresholds: the high one is Otsu's of the gradient of the
-    clean image, at least one gray level per pixel, the low one half of it. In [0, 1]; higher is better; 0 where all
+    clean image, at least three gray levels per pixel, the low one half of it. In [0, 1]; higher is better; 0 where all
     edges are lost. NaN where the clean image has none.
     """
-    return torch.tensor([_fom(u, x) for u, x in zip(denoised[:, 0].numpy(), clean[:, 0].numpy(), strict=True)])
+    pairs = zip(denoised[:, 0].numpy(), clean[:, 0].numpy(), strict=True)
+    return torch.tensor([_fom(u, x) for u, x in pairs], dtype=torch.float64)
 
 
 @diagnostic

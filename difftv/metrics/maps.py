@@ -1,7 +1,5 @@
 """The regularization map: whether it relaxes at the edges of the clean image, and how much of it learns."""
 
-import torch
-
 from difftv.metrics.contract import check_image, on_cpu
 from difftv.metrics.masks import Mask, Masks, masks_of
 from difftv.types import Image, Map, PerImage
@@ -55,4 +53,4 @@ def _check_map(lam: Map, clean: Image) -> None:
 
 
 def _mean_on(values: Image, mask: Mask) -> PerImage:
-    return torch.where(mask, values, 0.0).sum(dim=(1, 2, 3)) / mask.sum(dim=(1, 2, 3))
+    return (values * mask).sum(dim=(1, 2, 3)) / mask.sum(dim=(1, 2, 3))

@@ -1,0 +1,41 @@
+"""Images whose defects are known: a ramp with a disk on it, and four ways of getting it wrong at a similar PSNR."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+from torch import Tensor
+
+SIZE, RADIUS, CONTRAST, LEVELS = 96, 21.5, 0.2, 12
+
+
+def as_image(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array))[None, None]
+
+
+@pytest.fixture(scope="session")
+def cases() -> dict[str, Tensor]:
+    """`truth` and its degraded versions, each (1, 1, 96, 96) in float64."""
+    row, column = np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2
+    disk = CONTRAST * (row**2 + column**2 <= RADIUS**2)
+    ramp = np.tile(np.linspace(0.25, 0.75, SIZE), (SIZE, 1))
+    steps = 0.25 + (np.minimum(np.floor((ramp - 0.25) * 2 * LEVELS), LEVELS - 1) + 0.5) / (2 * LEVELS)
+    noise = 0.01 * np.random.default_rng(0).standard_normal((SIZE, SIZE))
+    return {
+        "truth": as_image(ramp + disk),
+        "staircase": as_image(steps + disk),
+        "blur": as_image(gaussian_filter(ramp + disk, 1.0)),
+        "contrast": as_image(ramp + 0.8 * disk),
+        "noise": as_image(ramp + disk + noise),
+    }
+
+
+@pytest.fixture(scope="session")
+def photographs() -> tuple[Tensor, Tensor]:
+    """Two 48x40 pieces of a photograph and noisy versions of them, (clean, denoised), float64."""
+    from skimage.data import camera
+
+    image = camera() / 255.0
+    clean = torch.cat([as_image(image[100:148, 200:240]), as_image(image[300:348, 60:100])])
+    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0), dtype=clean.dtype)
+    return clean, clean + 0.03 * noise

@@ -7,14 +7,14 @@ continues its own steps, so the pieces of a run that was cut off, online or offl
 
 import io
 import logging
-import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from difftv.errors import ConfigError
 from difftv.tracking.base import Cell, NoLog, RunInfo, RunLog, Tracker, check_table
+from difftv.tracking.login import debug_log_inside, login_refusal, own_switch, quiet_wandb, reason
 
 if TYPE_CHECKING:
     import wandb
@@ -82,28 +82,29 @@ class WandbTracker(Tracker):
         """
         if self.mode == "disabled":
             return NoLog()
-        with _CacheInside(run.directory / "wandb"):
-            mode = _own_switch() if self.mode == "auto" else self.mode
+        with debug_log_inside(run.directory):
+            switch = own_switch()
+        mode = switch if self.mode == "auto" else self.mode
         if mode == "disabled":
-            logger.info("W&B is switched off (WANDB_MODE): nothing is logged to it.")
+            logger.info("W&B is switched off by its own settings (WANDB_MODE): nothing is logged to it.")
             return NoLog()
-        reason = "as tracker.mode or WANDB_MODE asks"
-        if mode != "offline":
+        why, level = "as asked", logging.INFO
+        if mode == "online":
             refusal = login_refusal()
             if refusal is None:
                 try:
                     return self._log(run, "online")
-                except _wandb().Error as error:
-                    refusal = _first_line(error)
-            if mode == "online":
+                except quiet_wandb().Error as error:
+                    refusal = reason(error)
+            if self.mode == "online":
                 raise _forced_online(refusal)
-            reason = f"because {refusal}"
+            why, level = refusal, logging.WARNING
         sync = shlex.join(["wandb", "sync", str(run.directory / "wandb")])
-        logger.warning("W&B records this run offline, %s. Upload it later with: %s", reason, sync)
+        logger.log(level, "W&B records this run offline: %s. Upload it later with: %s", why, sync)
         return self._log(run, "offline")
 
     def _log(self, run: RunInfo, mode: Literal["online", "offline"]) -> RunLog:
-        wandb = _wandb()
+        wandb = quiet_wandb()
         session = wandb.init(
             mode=mode,
             dir=str(run.directory),
@@ -139,46 +140,43 @@ class WandbTracker(Tracker):
 
 
 class _WandbLog(RunLog):
-    """One open W&B run. `first` is the first step that W&B does not have yet, `step` the one that is being filled."""
+    """One open W&B run.
+
+    `first` is the first step that W&B does not have yet, `step` the one that comes next. Figures wait in `waiting`
+    for the numbers of their epoch and go out in one row with them: a row that a killed process leaves half filled
+    would count as logged when the run is resumed.
+    """
 
     def __init__(self, session: "wandb.Run", first: int) -> None:
         self.session = session
         self.first = first
         self.step = first
+        self.waiting: dict[str, Any] = {}
         self.working = True
 
     def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
-        if epoch < self.first:
-            return
-        step = max(epoch, self.step)
-        row = {"epoch": epoch, **metrics}
-        self._attempt(lambda: self.session.log(row, step=step, commit=True))
-        self.step = step + 1
+        if epoch >= self.first:
+            self.step = max(epoch, self.step)
+            self._row({"epoch": epoch, **metrics})
 
     def figure(self, name: str, figure: "Figure", epoch: int | None = None) -> None:
-        if epoch is not None and epoch < self.first:
-            return
-        # A figure that comes late joins the row that is open: W&B drops whatever goes to a closed step.
-        self.step = max(epoch or 0, self.step)
-        image = _image(figure)
-        self._attempt(lambda: self.session.log({name: image}, step=self.step))
+        if epoch is None or epoch >= self.first:
+            self.waiting[name] = _image(figure)
 
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         check_table(columns, rows)
-
-        def send() -> None:
-            table = _wandb().Table(columns=list(columns), data=[list(row) for row in rows], allow_mixed_types=True)
-            # A table that is not bound yet is also made an artifact, for which W&B asks the server and waits (10 s with
-            # a dead network, then an exception) and copies files into the home directory.
-            table.bind_to_run(self.session, name, self.step)
-            self.session.log({name: table}, step=self.step)
-
-        self._attempt(send)
+        table = quiet_wandb().Table(columns=list(columns), data=[list(row) for row in rows], allow_mixed_types=True)
+        # A table that is not bound yet is also made an artifact, for which W&B asks the server and waits (10 s with a
+        # dead network, then an exception) and copies files into the home directory.
+        self._attempt(lambda: table.bind_to_run(self.session, name, self.step))
+        self.waiting[name] = table
 
     def summary(self, metrics: Mapping[str, float]) -> None:
         self._attempt(lambda: self.session.summary.update(dict(metrics)))
 
     def close(self, *, failed: bool) -> None:
+        if self.waiting:
+            self._row({})
         try:
             self.session.finish(exit_code=int(failed))
         except TimeoutError:
@@ -188,6 +186,12 @@ class _WandbLog(RunLog):
             )
         except Exception as error:
             self._give_up(error)
+
+    def _row(self, row: dict[str, Any]) -> None:
+        row |= self.waiting
+        self.waiting = {}
+        self._attempt(lambda: self.session.log(row, step=self.step, commit=True))
+        self.step += 1
 
     def _attempt(self, send: Callable[[], None]) -> None:
         if not self.working:
@@ -204,63 +208,14 @@ class _WandbLog(RunLog):
                 "W&B failed and is left alone for the rest of this run (%s: %s). The run goes on; its results are in "
                 "its own files.",
                 type(error).__name__,
-                _first_line(error),
+                reason(error),
             )
-
-
-class _CacheInside:
-    """While W&B's background process starts, its cache (a debug log) is here and not in the home directory."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-
-    def __enter__(self) -> None:
-        self.ours = "WANDB_CACHE_DIR" not in os.environ
-        if self.ours:
-            os.environ["WANDB_CACHE_DIR"] = str(self.directory)
-        _wandb()
-
-    def __exit__(self, *_: object) -> None:
-        if self.ours:
-            del os.environ["WANDB_CACHE_DIR"]
-
-
-def login_refusal() -> str | None:
-    """Why W&B cannot be used online here, None where it can. Never asks at the terminal, never writes a key."""
-    wandb = _wandb()
-    if _own_switch() != "online":
-        return "W&B is switched to offline (WANDB_MODE, or `wandb offline`)"
-    try:
-        # A wrong key and a server that does not answer both raise, after at most 10 s.
-        if wandb.login(prompt=False, verify=True):
-            return None
-    except wandb.Error as error:
-        return _first_line(error)
-    return "nobody is logged in (`wandb login`, or WANDB_API_KEY)"
-
-
-def _wandb():
-    """The package, imported late (0.7 s, and a background process) and silent."""
-    # Its telemetry prints a line for every failed upload, and holds up the exit of the process without a network.
-    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    import wandb
-
-    wandb.setup(wandb.Settings(silent=True))
-    return wandb
-
-
-def _own_switch() -> Literal["online", "offline", "disabled"]:
-    """What W&B's own settings ask for: WANDB_MODE and the files that `wandb offline` writes."""
-    mode = _wandb().setup().settings.mode
-    if mode == "disabled":
-        return "disabled"
-    return "offline" if mode in ("offline", "dryrun") else "online"
 
 
 def _forced_online(refusal: str) -> ConfigError:
     return ConfigError(
-        f"tracker.mode=online, but {refusal}. Log in with `wandb login`, or set tracker.mode=auto to record "
-        "offline where W&B cannot be reached, or tracker=none."
+        f"tracker.mode=online, but W&B cannot be used: {refusal}. Set tracker.mode=auto to record offline where it "
+        "cannot be reached, or tracker=none."
     )
 
 
@@ -269,8 +224,4 @@ def _image(figure: "Figure"):
 
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
-    return _wandb().Image(Image.open(buffer))
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    return quiet_wandb().Image(Image.open(buffer))

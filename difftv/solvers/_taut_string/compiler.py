@@ -1,5 +1,6 @@
 """How the kernels are compiled: to machine code by Numba, once per machine, kept in Numba's cache on disk."""
 
+import inspect
 import logging
 from collections.abc import Callable
 from typing import TypeVar
@@ -38,6 +39,7 @@ def kernel(function: _Kernel) -> _Kernel:
     No `parallel=True`: Numba's thread layers do not survive a fork (OpenMP) or two callers at once (workqueue), and
     DataLoader workers are both. No `fastmath`: signs and ties must mean the same in every build.
     """
+    function = inspect.unwrap(function)  # a run-time type checker may have wrapped it, as the tests do; Numba wants the plain one
     try:
         return njit(nogil=True, cache=True)(function)
     except RuntimeError:  # Numba finds no directory to write its cache to: compile in every process

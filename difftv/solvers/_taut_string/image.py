@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from difftv.solvers._taut_string.chain import OVERRUN
 from difftv.solvers._taut_string.compiler import kernel
 from difftv.solvers._taut_string.components import component_values, duality_gap, label_components
 from difftv.solvers._taut_string.sweeps import STRIP, minimise_columns, minimise_rows
@@ -63,12 +64,12 @@ def solve_image(
     w_columns[:, -1] = 0.0
     w_rows = np.minimum(lam_rows, cap)
     w_rows[:, -1] = 0.0
-    reciprocal = np.zeros(max(height, width) + 1)
-    reciprocal[1:] = 1.0 / np.arange(1, reciprocal.size)
+    reciprocal = 1.0 / np.arange(1, max(height, width) + 1)
+    level = float(y.mean())
 
     a, b, b_before, u = (np.zeros_like(y) for _ in range(4))
-    sign_columns = np.empty((width, height), np.int8)
-    sign_rows = np.empty((height, width), np.int8)
+    sign_columns = np.empty((width, height + OVERRUN), np.int8)
+    sign_rows = np.empty((height, width + OVERRUN), np.int8)
     label = np.empty((height, width), np.int32)
     ascent = np.empty(height)
     age = 0
@@ -76,7 +77,7 @@ def solve_image(
     while True:
         budget = min(SWEEPS_PER_CHECK, max_iter - sweeps)
         sweeps += budget
-        state = (y, a, b, b_before, w_columns, w_rows, reciprocal, sign_columns, sign_rows, ascent)
+        state = (y, level, a, b, b_before, w_columns, w_rows, reciprocal, sign_columns, sign_rows, ascent)
         if team is None:
             age = _sweep(*state, age, budget)
         else:
@@ -96,19 +97,19 @@ def solve_image(
 
 
 @kernel
-def _sweep(y, a, b, b_before, w_columns, w_rows, reciprocal, sign_columns, sign_rows, ascent, age, count):
+def _sweep(y, level, a, b, b_before, w_columns, w_rows, reciprocal, sign_columns, sign_rows, ascent, age, count):
     """`count` sweeps in this thread; returns the sweeps since the last restart. b and b_before trade places each time."""
     height, width = y.shape
     for _ in range(count):
         momentum = age / (age + 3.0) if age > 0 else 0.0
-        minimise_columns(y, b, b_before, momentum, w_columns, reciprocal, a, sign_columns, 0, width)
-        minimise_rows(y, a, b, b_before, momentum, w_rows, reciprocal, sign_rows, ascent, 0, height)
+        minimise_columns(y, level, b, b_before, momentum, w_columns, reciprocal, a, sign_columns, 0, width)
+        minimise_rows(y, level, a, b, b_before, momentum, w_rows, reciprocal, sign_rows, ascent, 0, height)
         b, b_before = b_before, b
         age = 0 if ascent.sum() > 0.0 else age + 1
     return age
 
 def _sweep_shared(
-    y, a, b, b_before, w_columns, w_rows, reciprocal, sign_columns, sign_rows, ascent, age, count, team, workers
+    y, level, a, b, b_before, w_columns, w_rows, reciprocal, sign_columns, sign_rows, ascent, age, count, team, workers
 ) -> int:
     """`_sweep` with the columns, then the rows, dealt out to the team: the same arithmetic in the same order."""
     height, width = y.shape
@@ -123,8 +124,8 @@ def _sweep_shared(
 
     for _ in range(count):
         momentum = age / (age + 3.0) if age > 0 else 0.0
-        share(minimise_columns, width, STRIP, y, b, b_before, momentum, w_columns, reciprocal, a, sign_columns)
-        share(minimise_rows, height, 1, y, a, b, b_before, momentum, w_rows, reciprocal, sign_rows, ascent)
+        share(minimise_columns, width, STRIP, y, level, b, b_before, momentum, w_columns, reciprocal, a, sign_columns)
+        share(minimise_rows, height, 1, y, level, a, b, b_before, momentum, w_rows, reciprocal, sign_rows, ascent)
         b, b_before = b_before, b
         age = 0 if ascent.sum() > 0.0 else age + 1
     return age

@@ -9,51 +9,58 @@ The point that a half sweep starts from is c = b + momentum * (b - b_before), fo
 
 import numpy as np
 
-from difftv.solvers._taut_string.chain import solve_chain
+from difftv.solvers._taut_string.chain import OVERRUN, solve_chain
 from difftv.solvers._taut_string.compiler import kernel
 
 STRIP = 16
 """Columns copied at a time into a transposed scratch: two cache lines of each image row."""
 
-_PADDING = 8  # keeps the scratch rows of a power-of-two height out of the same cache sets
+_PADDING = 8  # keeps the scratch rows of an image of power-of-two height out of the same cache sets
 
 
 @kernel
-def minimise_columns(y, b, b_before, momentum, w_columns, reciprocal, a, sign_columns, start, stop):
-    """a = argmin over the column block, for columns start <= j < stop; `w_columns`, `sign_columns` are transposed."""
+def minimise_columns(y, level, b, b_before, momentum, w_columns, reciprocal, a, sign_columns, start, stop):
+    """a = argmin over the column block, for columns start <= j < stop; `w_columns`, `sign_columns` are transposed.
+
+    `level` is taken off the data first: it cancels in the residual, and keeps the cumulative sums small.
+    """
     height = y.shape[0]
-    z = np.empty((STRIP, height + _PADDING))
-    residual = np.empty((STRIP, height + _PADDING))
+    S = np.empty((STRIP, height + 1 + _PADDING))
+    u = np.empty((STRIP, height + OVERRUN + _PADDING))
+    S[:, 0] = 0.0
     for first in range(start, stop, STRIP):
         count = min(STRIP, stop - first)
         for i in range(height):
             for j in range(count):
                 now = b[i, first + j]
-                z[j, i] = y[i, first + j] - (now + momentum * (now - b_before[i, first + j]))
+                c = now + momentum * (now - b_before[i, first + j])
+                S[j, i + 1] = S[j, i] + (y[i, first + j] - level - c)
         for j in range(count):
-            solve_chain(z[j, :height], w_columns[first + j], reciprocal, residual[j], sign_columns[first + j])
+            solve_chain(S[j], w_columns[first + j], reciprocal, u[j], sign_columns[first + j])
         for i in range(height):
             for j in range(count):
-                a[i, first + j] = residual[j, i]
+                a[i, first + j] = S[j, i + 1] - S[j, i] - u[j, i]
 
 
 @kernel
-def minimise_rows(y, a, b, b_before, momentum, w_rows, reciprocal, sign_rows, ascent, start, stop):
+def minimise_rows(y, level, a, b, b_before, momentum, w_rows, reciprocal, sign_rows, ascent, start, stop):
     """Next b = argmin over the row block, for rows start <= i < stop; it takes the place of `b_before`.
 
     `ascent[i]` becomes row i's share of <c - b_next, b_next - b>: where the sum is positive, the momentum points uphill.
     """
     width = y.shape[1]
-    z = np.empty(width)
-    residual = np.empty(width)
+    S = np.empty(width + 1)
+    u = np.empty(width + OVERRUN)
+    S[0] = 0.0
     for i in range(start, stop):
         for j in range(width):
-            z[j] = y[i, j] - a[i, j]
-        solve_chain(z, w_rows[i], reciprocal, residual, sign_rows[i])
+            S[j + 1] = S[j] + (y[i, j] - level - a[i, j])
+        solve_chain(S, w_rows[i], reciprocal, u, sign_rows[i])
         share = 0.0
         for j in range(width):
             now = b[i, j]
-            step = residual[j] - now
+            next_b = S[j + 1] - S[j] - u[j]
+            step = next_b - now
             share += (momentum * (now - b_before[i, j]) - step) * step
-            b_before[i, j] = residual[j]
+            b_before[i, j] = next_b
         ascent[i] = share

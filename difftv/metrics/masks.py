@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 from scipy.ndimage import gaussian_filter, minimum_filter
 from torch import Tensor
 
@@ -70,6 +70,6 @@ def steepest(slope: Image) -> Mask:
     return (slope >= _quantile(slope, 1.0 - EDGE_SHARE) - TIE) & (slope > _quantile(slope, SMOOTH_SHARE) + TIE)
 
 
-def _quantile(slope: Image, share: float) -> Image:
+def _quantile(slope: Image, share: float) -> Float[Tensor, "batch 1 1 1"]:
     # numpy and not torch.quantile, which refuses tensors of more than 2^24 elements.
     return torch.from_numpy(np.quantile(slope.numpy(), share, axis=(2, 3), keepdims=True))

@@ -1,6 +1,17 @@
 """Figures of images, of training, and of whole sweeps. Each function returns a matplotlib Figure of its own."""
 
 from difftv.figures.comparison import comparison_strip
+from difftv.figures.lam_map import lam_over_edges
 from difftv.figures.style import save_figure
+from difftv.figures.sweeps import solver_time, staircasing_scatter
+from difftv.figures.training import training_comparison, training_curves
 
-__all__ = ["comparison_strip", "save_figure"]
+__all__ = [
+    "comparison_strip",
+    "lam_over_edges",
+    "save_figure",
+    "solver_time",
+    "staircasing_scatter",
+    "training_comparison",
+    "training_curves",
+]

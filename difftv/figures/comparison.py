@@ -1,21 +1,21 @@
 """One image side by side: clean, noisy, one scalar lambda, the learned map; enlarged, and as a line of intensities."""
 
 from collections.abc import Mapping
-from typing import cast
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import gaussian_filter, uniform_filter
 
-from difftv.figures.style import COLOURS, SEQUENTIAL, TEXT, Picture, bare, maps, new_figure, plain, plane
+from difftv.figures.style import COLOURS, SEQUENTIAL, TEXT, Picture, bare, colour_scale, maps, new_figure, plain, plane
 from difftv.metrics import psnr, ssim
 
 WIDTH = 11.0  # inches, for six panels
 RAMP = (0.25 / 255, 4 / 255)  # slopes per pixel at which total variation makes stairs
+EDGE = 16 / 255  # slope per pixel
 TEXTURE = 4 / 255  # detail of this size hides them
 LEAST_CONTRAST = 0.25  # of an enlarged window: stretched further, the noise is all one sees
 Window = tuple[slice, slice]
@@ -69,7 +69,7 @@ def comparison_strip(
     if title:
         figure.suptitle(title, fontsize=TEXT + 2)
     window = _ramp_window(pictures["clean"])
-    low, high = _range(pictures["clean"][window], trim=1.0, least=LEAST_CONTRAST)
+    low, high = _range(pictures["clean"][window], trim=2.0, least=LEAST_CONTRAST)
     for column, (name, picture) in enumerate(pictures.items()):
         axes, inset = (figure.add_subplot(grid[row, column]) for row in (0, 1))
         axes.imshow(picture, cmap="gray", vmin=0.0, vmax=1.0)
@@ -88,7 +88,7 @@ def comparison_strip(
         inset.imshow(values[window], cmap=SEQUENTIAL, clim=image.get_clim(), interpolation="nearest")
         axes.set_title("|learned - clean|" if name == "error" else name, fontsize=TEXT)
         _mark_window(axes, window)
-        _scale(axes, image)
+        colour_scale(axes, image)
         bare(inset)
     _profile(figure.add_subplot(grid[2, :]), pictures, window)
     return figure
@@ -111,6 +111,7 @@ def _profile(axes: Axes, pictures: Mapping[str, np.ndarray], window: Window) -> 
     axes.set_ylim(bottom - margin, top + margin)
     axes.set_xlim(columns.start - 0.5, columns.stop - 0.5)
     plain(axes, f"column, along row {middle}", "intensity")
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_formatter("{x:.2f}")
     axes.legend(fontsize=TEXT - 1, ncols=4, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0)
 
@@ -127,9 +128,8 @@ def _ramp_window(clean: np.ndarray) -> Window:
     slope = np.hypot(*(np.diff(smooth, axis=axis, prepend=smooth.take([0], axis=axis)) for axis in (0, 1)))
     texture = np.sqrt(gaussian_filter((clean - smooth) ** 2, 2.0))
     ramp = np.minimum(slope / RAMP[1], 1.0) * (slope > RAMP[0]) * np.exp(-((texture / TEXTURE) ** 2))
-    mean = uniform_filter(smooth, (height, width))
-    contrast = np.sqrt(np.maximum(uniform_filter(smooth**2, (height, width)) - mean**2, 0.0))
-    score = uniform_filter(ramp, (height, width)) * np.minimum(contrast, LEAST_CONTRAST / 2)
+    edges = uniform_filter((slope > EDGE).astype(float), (height, width))
+    score = uniform_filter(ramp, (height, width)) * np.exp(-5.0 * edges)  # an edge takes the gray scale for itself
     # the filter's output belongs to the centre of its window
     inside = score[
         height // 2 : clean.shape[0] - height + height // 2 + 1, width // 2 : clean.shape[1] - width + width // 2 + 1
@@ -165,14 +165,3 @@ def _mark_line(axes: Axes, window: Window) -> None:
         axes.plot(ends, (middle, middle), color="black", linewidth=2.4)
         axes.plot(ends, (middle, middle), color="white", linewidth=1.0)
     axes.set_xlim(-0.5, last + 0.5)
-
-
-def _scale(axes: Axes, image: ScalarMappable) -> None:
-    place = axes.inset_axes((0.0, -0.1, 1.0, 0.05))
-    bar = cast(Figure, axes.figure).colorbar(image, cax=place, orientation="horizontal")
-    low, high = image.get_clim()
-    bar.set_ticks([low, high], labels=[f"{low:.3g}", f"{high:.3g}"])
-    bar.ax.tick_params(labelsize=TEXT - 2, length=2)
-    first, last = bar.ax.get_xticklabels()
-    first.set_horizontalalignment("left")
-    last.set_horizontalalignment("right")

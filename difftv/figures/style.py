@@ -3,9 +3,11 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 from torch import Tensor
 
@@ -100,3 +102,15 @@ def plain(axes: Axes, x_label: str, y_label: str) -> None:
     axes.set_xlabel(x_label, fontsize=TEXT)
     axes.set_ylabel(y_label, fontsize=TEXT)
     axes.tick_params(labelsize=TEXT - 1)
+
+
+def colour_scale(axes: Axes, image: ScalarMappable) -> None:
+    """A colour bar under a picture, marked at both ends; the picture keeps its size, beside others in a row."""
+    place = axes.inset_axes((0.0, -0.1, 1.0, 0.05))
+    bar = cast(Figure, axes.figure).colorbar(image, cax=place, orientation="horizontal")
+    low, high = image.get_clim()
+    bar.set_ticks([low, high], labels=[f"{low:.2g}", f"{high:.2g}"])
+    bar.ax.tick_params(labelsize=TEXT - 2, length=2)
+    first, last = bar.ax.get_xticklabels()
+    first.set_horizontalalignment("left")
+    last.set_horizontalalignment("right")

@@ -19,9 +19,9 @@ CHOICES = "choices."
 MISSING = "-"
 """The value of a key that a run does not have, such as solver.eps for a solver without one."""
 
-# Where the results go and what computes them: no part of what is compared.
+# What cannot change a result (see the identity of runs): no part of what is compared.
 _BOOKKEEPING_SECTIONS = frozenset({"tracker", "hydra", "launcher"})
-_BOOKKEEPING_NAMES = re.compile("device|(num_)?(workers|threads)|cache_dir|download|checkpoint_seconds|name|sweep")
+_BOOKKEEPING_NAMES = frozenset({"sweep", "device", "cache_dir", "download", "checkpoint_seconds"})
 _SEED = re.compile(r"(.*[._])?seed$")
 # YAML 1.1, which PyYAML speaks, wants a dot in a float: it reads 1e-5 as text.
 _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?e[+-]?\d+", re.IGNORECASE)
@@ -98,7 +98,7 @@ def differing_keys(all_settings: Sequence[Settings]) -> list[str]:
 
 def _is_bookkeeping(name: str) -> bool:
     parts = name.removeprefix(CHOICES).split(".")
-    return parts[0] in _BOOKKEEPING_SECTIONS or _BOOKKEEPING_NAMES.fullmatch(parts[-1]) is not None
+    return parts[0] in _BOOKKEEPING_SECTIONS or parts[-1] in _BOOKKEEPING_NAMES
 
 
 def _rank(key: str, names: Iterable[str]) -> tuple[bool, int, int, str]:

@@ -6,17 +6,14 @@ A directory becomes a `Run` when it is finished and complete; every other one be
 that nothing disappears from a table without a word.
 """
 
-import csv
 import json
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from difftv.report.run_files import UnreadableError, numbers, read_images, read_json, read_yaml
 from difftv.report.settings import EVALUATED_ON, NUM_IMAGES, Value, flatten
 
 RESULT_FORMAT = 1
@@ -68,12 +65,11 @@ class Absent:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Everything found in one sweep directory; `notes` are remarks about runs that are in the tables."""
+    """Everything found in one sweep directory, sorted by name."""
 
     directory: Path
     runs: tuple[Run, ...]
     absent: tuple[Absent, ...]
-    notes: tuple[str, ...] = ()
 
 
 def read_sweep(directory: Path, *, now: datetime | None = None) -> Sweep:
@@ -103,7 +99,7 @@ def read_sweep(directory: Path, *, now: datetime | None = None) -> Sweep:
         raise ValueError(f"There is no run in {directory}.{hint or ' Start one with experiments/run.py.'}")
     runs, duplicates = _without_duplicates([run for run in found if isinstance(run, Run)])
     absent = sorted([*(run for run in found if isinstance(run, Absent)), *duplicates], key=lambda run: run.name)
-    return Sweep(directory, tuple(runs), tuple(absent), tuple(_notes(runs)))
+    return Sweep(directory, tuple(runs), tuple(absent))
 
 
 def read_history(run: Run) -> list[dict[str, float]]:
@@ -115,14 +111,10 @@ def read_history(run: Run) -> list[dict[str, float]]:
     history = []
     for line in lines:
         try:
-            history.append(_numbers(json.loads(line)))
+            history.append(numbers(json.loads(line)))
         except ValueError:
             continue
     return history
-
-
-class _UnreadableError(Exception):
-    """A file of a run is missing, cut off, or not what it should be; the message goes into the table's footnote."""
 
 
 def _is_run(directory: Path) -> bool:
@@ -136,23 +128,20 @@ def _read_run(directory: Path, now: datetime) -> Run | Absent:
     if not _is_run(directory):
         return Absent(*place, "foreign", "not a run: no config.yaml, status.json or result.json", logged)
     try:
-        written = _read_json(directory / "result.json").get("format") if (directory / "result.json").exists() else None
-    except _UnreadableError:
-        written = None
-    if written is not None and written != RESULT_FORMAT:
-        reason = f"result.json has format {written!r}, this version reads {RESULT_FORMAT}: run it again"
-        return Absent(*place, "other format", reason, logged)
-    try:
-        status = _read_json(directory / "status.json")
-        state = status.get("state")
-        if state != "finished":
-            return Absent(*place, *_unfinished(state, status, now), logged)
-        return _read_finished(directory, status)
-    except _UnreadableError as error:
+        if (directory / "result.json").exists():  # written last: whatever status.json says, the run got to its end
+            result = read_json(directory / "result.json")
+            if result.get("format") != RESULT_FORMAT:
+                reason = f"result.json has format {result.get('format')!r}, this version reads {RESULT_FORMAT}"
+                return Absent(*place, "other format", f"{reason}: delete the directory and run it again", logged)
+            return _finished(directory, result)
+        status = read_json(directory / "status.json")
+        return Absent(*place, *_unfinished(status, now), logged)
+    except UnreadableError as error:
         return Absent(*place, "half-written", str(error), logged)
 
 
-def _unfinished(state: Any, status: Mapping[str, Any], now: datetime) -> tuple[str, str]:
+def _unfinished(status: Mapping[str, Any], now: datetime) -> tuple[str, str]:
+    state = status.get("state")
     error = str(status.get("error") or "").strip().partition("\n")[0]
     progress = f"epoch {status.get('epoch', '?')} of {status.get('epochs', '?')}"
     if state == "failed":
@@ -172,6 +161,8 @@ def _unfinished(state: Any, status: Mapping[str, Any], now: datetime) -> tuple[s
                 f"{progress}{host}, but silent for {ago}: if it was cut off, the same command continues it",
             )
         return "running", progress + host
+    if state == "finished":
+        return "half-written", "status.json says finished, but result.json is missing"
     return "half-written", f"status.json has the unknown state {state!r}"
 
 
@@ -183,82 +174,31 @@ def _silence(updated: Any, now: datetime) -> timedelta | None:
     return now - (heartbeat if heartbeat.tzinfo else heartbeat.replace(tzinfo=UTC))
 
 
-def _read_finished(directory: Path, status: Mapping[str, Any]) -> Run:
-    result = _read_json(directory / "result.json")
+def _finished(directory: Path, result: Mapping[str, Any]) -> Run:
     metrics = result.get("metrics")
     if not isinstance(metrics, Mapping) or not metrics:
-        raise _UnreadableError("result.json holds no metrics")
+        raise UnreadableError("result.json holds no metrics")
     try:
-        images = _read_images(directory / "per_image.csv")
-    except _UnreadableError:
+        images = read_images(directory / "per_image.csv")
+    except UnreadableError:
         images = {}
-    settings = flatten(_read_yaml(directory / "config.yaml"))
+    try:
+        finished = str(read_json(directory / "status.json").get("updated") or "")
+    except UnreadableError:
+        finished = ""
+    settings = flatten(read_yaml(directory / "config.yaml"))
+    number = result.get("images", len(images) or None)
     settings[EVALUATED_ON] = str(result.get("evaluated_on", "?"))
-    settings[NUM_IMAGES] = len(images) or "?"
+    settings[NUM_IMAGES] = number if isinstance(number, int) else "?"
     return Run(
         name=directory.name,
         directory=directory,
         settings=settings,
-        metrics=_numbers(metrics),
+        metrics=numbers(metrics),
         images=images,
         identity=str(result.get("identity") or ""),
-        finished=str(status.get("updated") or ""),
+        finished=finished,
     )
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise _UnreadableError(f"{path.name} is missing") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise _UnreadableError(f"{path.name} cannot be read: {error}") from error
-
-
-def _read_json(path: Path) -> Mapping[str, Any]:
-    try:
-        content = json.loads(_read_text(path))
-    except ValueError as error:
-        raise _UnreadableError(f"{path.name} is cut off or no JSON: {error}") from error
-    if not isinstance(content, Mapping):
-        raise _UnreadableError(f"{path.name} holds a {type(content).__name__}, expected an object")
-    return content
-
-
-def _read_yaml(path: Path) -> Mapping[str, Any]:
-    try:
-        content = yaml.safe_load(_read_text(path))
-    except yaml.YAMLError as error:
-        raise _UnreadableError(f"{path.name} is cut off or no YAML: {str(error).splitlines()[0]}") from error
-    if not isinstance(content, Mapping):
-        raise _UnreadableError(f"{path.name} holds no keys")
-    return content
-
-
-def _read_images(path: Path) -> dict[str, dict[str, float]]:
-    rows = csv.DictReader(_read_text(path).splitlines())
-    if "image" not in (rows.fieldnames or ()):
-        raise _UnreadableError(f"{path.name} has no column image")
-    images = {}
-    for row in rows:
-        name = row.pop("image")
-        if None in row or None in row.values() or name in images:
-            raise _UnreadableError(f"{path.name} is cut off or holds an image twice")
-        images[name] = _numbers(row)
-    return images
-
-
-def _numbers(values: Any) -> dict[str, float]:
-    """The numbers among the values; null, an empty cell, "NaN" and "Infinity" are how a run writes the others."""
-    if not isinstance(values, Mapping):
-        raise ValueError(f"expected an object of numbers, got {type(values).__name__}.")
-    numbers = {}
-    for name, value in values.items():
-        try:
-            numbers[str(name)] = math.nan if value in (None, "") else float(value)
-        except (TypeError, ValueError):
-            continue
-    return numbers
 
 
 def _without_duplicates(runs: list[Run]) -> tuple[list[Run], list[Absent]]:
@@ -271,12 +211,3 @@ def _without_duplicates(runs: list[Run]) -> tuple[list[Run], list[Absent]]:
             reason = f"the same configuration as {first.name}, which finished later"
             duplicates.append(Absent(run.name, run.directory, "duplicate", reason))
     return sorted(kept.values(), key=lambda run: run.name), duplicates
-
-
-def _notes(runs: list[Run]) -> Iterator[str]:
-    for run in runs:
-        if not run.images:
-            yield f"{run.name}: per_image.csv is missing or unreadable, its number of images is unknown"
-        broken = sorted(name for name, value in run.metrics.items() if math.isnan(value))
-        if broken:
-            yield f"{run.name}: not a number: {', '.join(broken)}"

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from difftv.report.paired import Difference, paired_difference
+from difftv.report.remarks import key_remarks, metric_remarks, protocol
 from difftv.report.settings import (
     MISSING,
     PROTOCOL,
     Value,
     check_key,
-    confounded,
     differing_keys,
     lookup,
     order,
@@ -134,9 +134,13 @@ def build_table(
         columns=column_values,
         metrics=tuple(metrics),
         lines=lines,
-        protocol=_protocol(settings),
+        protocol=protocol(settings),
         seeds=sizes.pop() if len(sizes) == 1 else None,
-        notes=(*_key_notes(settings, row_keys, column_keys, (*added, *mixed) if rows else mixed), *sweep.notes),
+        notes=(
+            *key_remarks(settings, (*row_keys, *column_keys), added=(*added, *mixed) if rows else mixed),
+            *metric_remarks(runs, [prefix + metric for metric in metrics for prefix in METHODS.values()]),
+            *(_unpaired(lines) if reference else ()),
+        ),
         absent=sweep.absent,
     )
 
@@ -208,7 +212,7 @@ def _lines(
             tuple(paired_difference(groups.get(c, []), m, cells[other].get(c, []), prefix + m) for m in metrics)
             for c in columns
         )
-        lines.append(Line(row, f"{LEARNED} - {reference}", differences))
+        lines.append(Line(row, f"{LEARNED} minus {reference}", differences))
     return tuple(lines)
 
 
@@ -241,21 +245,9 @@ def _reference(
     raise ValueError(f"The reference {reference!r} is no row of the table to compare with. There are: {choices}.")
 
 
-def _protocol(settings: Sequence[Mapping[str, Value]]) -> str:
-    kinds = sorted({tuple(show(each[key]) for key in PROTOCOL) for each in settings})
-    return "Evaluated on " + "; ".join(f"{where} ({number} image{'s' * (number != '1')})" for where, number in kinds)
-
-
-def _key_notes(
-    settings: Sequence[Mapping[str, Value]],
-    row_keys: tuple[str, ...],
-    column_keys: tuple[str, ...],
-    added: Sequence[str],
-) -> list[str]:
-    notes = []
-    if added:
-        notes.append(f"The runs also differ in {', '.join(added)}: added as rows, not averaged over.")
-    hidden = confounded(settings, (*row_keys, *column_keys))
-    if hidden:
-        notes.append(f"Changes along with the rows or columns: {', '.join(hidden)}.")
-    return notes
+def _unpaired(lines: Sequence[Line]) -> list[str]:
+    missing = any(
+        entry is None for line in lines if line.method not in METHODS for cell in line.cells for entry in cell
+    )
+    reason = "one of the two has no finished run or no per_image.csv, or they were evaluated on different images"
+    return [f"Where there is no paired difference, {reason}."] if missing else []

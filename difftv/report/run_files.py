@@ -1,0 +1,89 @@
+"""The files of a run, read as a stranger's: cut off, of another version, or not ours at all."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+class UnreadableError(Exception):
+    """A file of a run is missing, cut off, or not what it should be; the message goes into the table's footnote."""
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UnreadableError(f"{path.name} is missing") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnreadableError(f"{path.name} cannot be read: {error}") from error
+
+
+def read_json(path: Path) -> Mapping[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        UnreadableError: naming the file.
+    """
+    try:
+        content = json.loads(_read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError(f"{path.name} is cut off or no JSON: {error}") from error
+    if not isinstance(content, Mapping):
+        raise UnreadableError(f"{path.name} holds a {type(content).__name__}, expected an object")
+    return content
+
+
+def read_yaml(path: Path) -> Mapping[str, Any]:
+    """The mapping in a YAML file, by the safe loader.
+
+    Raises:
+        UnreadableError: naming the file.
+    """
+    try:
+        content = yaml.safe_load(_read_text(path))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2026-13-45
+        raise UnreadableError(f"{path.name} is cut off or no YAML: {str(error).splitlines()[0]}") from error
+    if not isinstance(content, Mapping):
+        raise UnreadableError(f"{path.name} holds no keys")
+    return content
+
+
+def read_images(path: Path) -> dict[str, dict[str, float]]:
+    """Image -> metric -> value of a per_image.csv; an empty cell is NaN.
+
+    Raises:
+        UnreadableError: naming the file.
+    """
+    rows = csv.DictReader(io.StringIO(_read_text(path), newline=""))
+    if "image" not in (rows.fieldnames or ()):
+        raise UnreadableError(f"{path.name} has no column image")
+    images = {}
+    for row in rows:
+        name = row.pop("image")
+        if None in row or None in row.values() or name in images:
+            raise UnreadableError(f"{path.name} is cut off or holds an image twice")
+        images[name] = numbers(row)
+    return images
+
+
+def numbers(values: Any) -> dict[str, float]:
+    """The numbers among the values; null and an empty cell are NaN, "Infinity" is what it says, other text is left out.
+
+    Raises:
+        ValueError: the values are no mapping.
+    """
+    if not isinstance(values, Mapping):
+        raise ValueError(f"expected an object of numbers, got {type(values).__name__}.")
+    found = {}
+    for name, value in values.items():
+        try:
+            found[str(name)] = math.nan if value in (None, "") else float(value)
+        except (TypeError, ValueError):
+            continue
+    return found

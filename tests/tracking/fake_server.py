@@ -1,7 +1,7 @@
 """A W&B server on the loopback that knows just enough to create, resume and finish a run, and that can die.
 
-It answers the GraphQL operations by name, keeps the history lines that clients stream to it, and hands them out
-again when a run is resumed. What it does not know it answers with a GraphQL error, as a server of another version would.
+It answers the GraphQL operations by name, keeps the history lines that clients stream to it, and counts them when a
+run is resumed. What it does not know it answers with a GraphQL error, as a server of another version would.
 """
 
 import gzip
@@ -27,6 +27,7 @@ class FakeServer:
         self.silent, self.reject = silent, reject
         self.history: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.runs: dict[str, dict[str, Any]] = {}
+        self.views: list[dict[str, Any]] = []
         self.requests: list[str] = []
         self.stopped = threading.Event()
 
@@ -105,6 +106,10 @@ class FakeServer:
     def _Viewer(self, _: dict[str, Any]) -> dict[str, Any]:
         teams: dict[str, list[Any]] = {"edges": []}
         return {"viewer": {"id": "1", "entity": "me", "username": "me", "email": "", "flags": "{}", "teams": teams}}
+
+    def _UpsertView2(self, variables: dict[str, Any]) -> dict[str, Any]:
+        self.views.append(variables)
+        return {"upsertView": {"view": {"id": "1", "name": variables["name"]}, "inserted": True}}
 
     def _ServerFeaturesQuery(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"serverInfo": {"features": []}}

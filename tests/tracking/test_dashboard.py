@@ -1,0 +1,115 @@
+"""The saved view of a sweep: what is in it, where it goes, and what is said when it cannot go there."""
+
+import json
+import runpy
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from difftv.errors import DiffTVError, MissingDependencyError
+from difftv.metrics import MEANING
+from difftv.tracking import dashboard
+from tests.conftest import PROJECT
+from tests.tracking.fake_server import API_KEY, FakeServer
+
+pytest.importorskip("wandb_workspaces", reason="the extra difftv[dashboard] is not installed")
+
+
+@pytest.fixture
+def sweep(place: Path) -> Path:
+    for run in ("solver=scs-1", "solver=ecos-2"):
+        figures = place / "ablation" / run / "figures"
+        figures.mkdir(parents=True)
+        (figures.parent / "config.yaml").write_text("sigma: 25\n")
+        for image in ("camera", "coins"):
+            (figures / f"strip_{image}.png").write_bytes(b"")
+    return place / "ablation"
+
+
+@pytest.fixture
+def server(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
+    with FakeServer() as running:
+        monkeypatch.setenv("WANDB_BASE_URL", running.url)
+        monkeypatch.setenv("WANDB_API_KEY", API_KEY)
+        # Nothing of a run is opened here, so the background process has no better place for its debug log.
+        monkeypatch.setenv("WANDB_CACHE_DIR", str(place))
+        yield running
+
+
+@pytest.fixture
+def script(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]:
+    main = runpy.run_path(str(PROJECT / "experiments" / "dashboard.py"))["main"]
+
+    def run(*words: str) -> tuple[int, str]:
+        code = main(list(words))
+        printed = capsys.readouterr()
+        return code, printed.out + printed.err
+
+    return run
+
+
+def panels(spec: dict) -> list[dict]:
+    return [panel for section in spec["section"]["panelBankConfig"]["sections"] for panel in section["panels"]]
+
+
+def test_without_a_login_the_view_is_written_beside_the_runs(
+    sweep: Path, script: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_CACHE_DIR", str(sweep.parent))
+    code, printed = script(str(sweep))
+    assert code == 0
+    assert "wandb login" in printed
+    assert str(sweep / "dashboard.json") in printed
+    view = json.loads((sweep / "dashboard.json").read_text())
+    assert (view["name"], view["project"]) == ("Sweep ablation", "diff-tv-net")
+    spec = view["spec"]
+    (runs,) = spec["section"]["runSets"]
+    assert [key["name"] for key in runs["grouping"]] == ["choices.value.solver", "sigma.value"]
+    assert "ablation" in json.dumps(runs["filters"])
+    (psnr,) = [panel["config"] for panel in panels(spec) if panel["config"].get("metrics") == ["validation/psnr"]]
+    assert psnr["xAxis"] == "epoch"
+    scatter = [panel["config"] for panel in panels(spec) if panel["viewType"] == "Scatter Plot"]
+    assert ("summary:stair/plateau_excess", "summary:psnr") in {(one["xAxis"], one["yAxis"]) for one in scatter}
+    media = [panel["config"]["mediaKeys"] for panel in panels(spec) if panel["viewType"] == "Media Browser"]
+    assert media == [["strip_camera"], ["strip_coins"]]
+    assert any(panel["viewType"] == "Parameter Importance" for panel in panels(spec))
+    assert "http" not in json.dumps(spec)
+
+
+def test_every_diagnostic_in_the_view_is_one_that_runs_log(place: Path) -> None:
+    shown = {*dashboard.EDGES, *dashboard.STAIRS}
+    assert shown <= set(MEANING)
+
+
+def test_with_a_login_the_view_is_saved(
+    sweep: Path, script: Callable[..., tuple[int, str]], server: FakeServer
+) -> None:
+    code, printed = script(str(sweep), "--project", "other")
+    assert code == 0
+    assert printed.startswith(f"{server.url}/me/other?nw=")
+    (view,) = server.views
+    assert (view["entityName"], view["projectName"], view["displayName"]) == ("me", "other", "Sweep ablation")
+    assert not (sweep / "dashboard.json").exists()
+
+
+def test_a_server_that_refuses_the_view_is_reported(
+    sweep: Path, server: FakeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FakeServer, "_UpsertView2", None)
+    with pytest.raises(DiffTVError, match=r"did not save.*--entity and --project"):
+        dashboard.publish(sweep, project="other")
+
+
+def test_a_directory_without_runs_is_refused(place: Path, script: Callable[..., tuple[int, str]]) -> None:
+    code, printed = script(str(place / "typo"))
+    assert code == 2
+    assert "holds no run" in printed
+
+
+def test_a_missing_package_is_named(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_CACHE_DIR", str(sweep.parent))
+    monkeypatch.setitem(sys.modules, "wandb_workspaces.reports.v2", None)
+    with pytest.raises(MissingDependencyError, match=r'pip install "difftv\[dashboard\]"'):
+        dashboard.publish(sweep, project="diff-tv-net")

@@ -26,10 +26,10 @@ benchmark: install
 
 install: $(VENV)/.installed
 
-# No build isolation: what builds from source here then builds with the pinned setuptools as well.
+# No build isolation: what builds from source (ECOS on Python 3.13) then builds with the pinned tools as well.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --upgrade pip setuptools wheel
+	$(PIP) --upgrade pip setuptools wheel numpy
 	$(PIP) --no-build-isolation --editable ".[dev,ecos,dashboard]"
 	touch $@
 

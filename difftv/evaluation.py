@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from difftv.data import EvaluationItem
+from difftv.data import EvaluationItem, EvaluationPatches
 from difftv.errors import SolverError
 from difftv.metrics import image_metrics, map_metrics
 from difftv.solvers.base import Solution
@@ -36,7 +36,7 @@ class Evaluated:
 
 def evaluate(
     denoiser: nn.Module,
-    items: Sequence[EvaluationItem],
+    items: EvaluationPatches,
     *,
     batch_size: int,
     device: torch.device | str = "cpu",
@@ -57,13 +57,13 @@ def evaluate(
     evaluated: list[Evaluated] = []
     bar = tqdm(total=len(items), desc=label, unit="image", leave=False, disable=True if label is None else None)
     with torch.no_grad(), bar:
-        for group in _batches(items, batch_size):
+        for group in items.batches(batch_size):
             evaluated += _evaluate_group(denoiser, group, device)
             bar.update(len(group))
     return evaluated
 
 
-def noisy_rows(items: Sequence[EvaluationItem]) -> list[Row]:
+def noisy_rows(items: Iterable[EvaluationItem]) -> list[Row]:
     """The image metrics of the noisy images themselves: what doing nothing scores."""
     return [_single(image_metrics(item.noisy, item.clean)) for item in items]
 
@@ -114,17 +114,6 @@ def _evaluate_group(
         )
         for index, item in enumerate(group)
     ]
-
-
-def _batches(items: Sequence[EvaluationItem], batch_size: int) -> Iterable[list[EvaluationItem]]:
-    group: list[EvaluationItem] = []
-    for item in items:
-        if group and (len(group) == batch_size or item.noisy.shape != group[0].noisy.shape):
-            yield group
-            group = []
-        group.append(item)
-    if group:
-        yield group
 
 
 def _single(metrics: dict[str, torch.Tensor]) -> Row:

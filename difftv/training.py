@@ -8,7 +8,7 @@ same bits as one that was not.
 import logging
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
@@ -19,7 +19,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tqdm import tqdm
 
 from difftv.checkpoint import CheckpointStore, random_state, restore_random_state
-from difftv.data import EvaluationItem, TrainingPatches
+from difftv.data import EvaluationPatches, TrainingPatches
 from difftv.denoiser import Denoiser
 from difftv.errors import SolverError
 from difftv.evaluation import evaluate, mean_row, prefixed
@@ -127,7 +127,7 @@ def train(
     optimizer: Optimizer,
     scheduler: LRScheduler,
     patches: TrainingPatches,
-    validation: Sequence[EvaluationItem],
+    validation: EvaluationPatches,
     options: TrainingOptions,
     checkpoints: CheckpointStore,
     saved: dict[str, Any] | None,
@@ -255,7 +255,7 @@ def _finish_epoch(
     denoiser: Denoiser,
     optimizer: Optimizer,
     scheduler: LRScheduler,
-    validation: Sequence[EvaluationItem],
+    validation: EvaluationPatches,
     options: TrainingOptions,
     device: torch.device,
     state: TrainingState,

@@ -5,14 +5,14 @@ end of the grid, the grid grows in that direction first.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from difftv.data import EvaluationItem
+from difftv.data import EvaluationPatches
 from difftv.errors import SolverError
 from difftv.metrics import psnr
 from difftv.solvers.base import Solver
@@ -40,7 +40,7 @@ class GridSearch:
 
 
 def search_per_set(
-    solver: Solver, items: Sequence[EvaluationItem], *, batch_size: int, refinements: int = 4, label: str | None = None
+    solver: Solver, items: EvaluationPatches, *, batch_size: int, refinements: int = 4, label: str | None = None
 ) -> GridSearch:
     """The one lambda with the best mean PSNR over `items`: what a user without the clean image could have tuned.
 
@@ -59,7 +59,7 @@ def search_per_set(
 
 
 def search_per_image(
-    solver: Solver, items: Sequence[EvaluationItem], *, batch_size: int, refinements: int = 4, label: str | None = None
+    solver: Solver, items: EvaluationPatches, *, batch_size: int, refinements: int = 4, label: str | None = None
 ) -> GridSearch:
     """The best lambda of every image by itself, chosen with the clean image in hand: an upper bound for any scalar.
 
@@ -114,31 +114,17 @@ def _beyond(seen: dict[float, float], best: float) -> float:
     return best - 1.0 if best == min(seen) else best
 
 
-def _psnr(solver: Solver, items: Sequence[EvaluationItem], lam: Tensor, batch_size: int) -> Tensor:
+def _psnr(solver: Solver, items: EvaluationPatches, lam: Tensor, batch_size: int) -> Tensor:
     """PSNR of every image at its own lambda; NaN where the solver gave no answer."""
-    values = torch.full((len(items),), math.nan, dtype=torch.float64)
+    values: list[Tensor] = []
     with torch.no_grad():
-        for indices in _equal_sizes(items, batch_size):
-            noisy = torch.cat([items[index].noisy for index in indices])
-            maps = lam[indices].to(noisy.dtype).view(-1, 1, 1, 1)
-            maps = maps.expand(-1, solver.regularizer.num_maps, *noisy.shape[2:])
+        for group in items.batches(batch_size):
+            noisy = torch.cat([item.noisy for item in group])
+            start = sum(map(len, values))
+            scalars = lam[start : start + len(group)].to(noisy.dtype).view(-1, 1, 1, 1)
             try:
-                denoised = solver(noisy, maps).denoised
+                denoised = solver(noisy, scalars.expand(-1, solver.regularizer.num_maps, *noisy.shape[2:])).denoised
+                values.append(psnr(denoised, torch.cat([item.clean for item in group])).double())
             except SolverError:
-                continue
-            clean = torch.cat([items[index].clean for index in indices])
-            values[indices] = psnr(denoised, clean).double()
-    return values
-
-
-def _equal_sizes(items: Sequence[EvaluationItem], batch_size: int) -> list[list[int]]:
-    groups: list[list[int]] = []
-    for index, item in enumerate(items):
-        if (
-            not groups
-            or len(groups[-1]) == batch_size
-            or item.noisy.shape != items[groups[-1][0]].noisy.shape
-        ):
-            groups.append([])
-        groups[-1].append(index)
-    return groups
+                values.append(torch.full((len(group),), math.nan, dtype=torch.float64))
+    return torch.cat(values)

@@ -10,7 +10,7 @@ from difftv.baselines import search_per_set
 from difftv.checkpoint import CheckpointStore
 from difftv.denoiser import Denoiser
 from difftv.evaluation import Evaluated, Row, evaluate, mean_row, noisy_rows, prefixed
-from difftv.figures import comparison_strip, save_figure, training_curves
+from difftv.figures import comparison_strip, save_figure
 from difftv.predictors import Constant
 from difftv.runs.build import Images, Objects, build, open_patches
 from difftv.runs.config import check, save_config
@@ -201,7 +201,7 @@ def _draw(
     directory: RunDirectory,
     tracker: RunLog,
 ) -> None:
-    figures = {"training_curves": training_curves(state.history)}
+    figures = {}
     for entry, scalar_entry in list(zip(learned, baseline, strict=True))[:STRIPS]:
         if entry.denoised is not None and scalar_entry.denoised is not None:
             figures[f"strip_{entry.item.name}"] = comparison_strip(

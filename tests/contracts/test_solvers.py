@@ -1,0 +1,250 @@
+"""The contract of every solver with every regularizer: whatever stands in conf/solver is put through all of it."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+
+from difftv.regularizers import Regularizer
+from difftv.solvers import Clarabel, Solver
+from tests.conftest import composed, options_of
+
+TIGHT = {
+    "scs": ["solver.eps=1e-9"],
+    "scs_fast": ["solver.eps=1e-9", "solver.max_iter=100000"],
+    "ecos": [],
+    "clarabel": ["solver.tol=1e-9"],
+}
+"""Overrides under which a solver is as accurate as the agreement and gradient tests ask for."""
+
+REGULARIZERS = {
+    "anisotropic": ["regularizer=anisotropic"],
+    "anisotropic, 2 maps": ["regularizer=anisotropic", "regularizer.num_maps=2"],
+    "isotropic": ["regularizer=isotropic"],
+}
+
+
+def make(solver: str, regularizer: str, *, tight: bool = False) -> Solver:
+    """The solver as the command line would build it; the test is skipped where the pair is refused by name."""
+    overrides = TIGHT.get(solver, []) if tight else []
+    config = composed(f"solver={solver}", *REGULARIZERS[regularizer], *overrides)
+    try:
+        return instantiate(config.solver, regularizer=instantiate(config.regularizer))
+    except InstantiationException as error:
+        if "anisotropic" in str(error.__cause__) and regularizer == "isotropic":
+            pytest.skip(f"refused at construction: {error.__cause__}")
+        raise
+
+
+def test_every_regularizer_is_covered() -> None:
+    assert {overrides[0].split("=")[1] for overrides in REGULARIZERS.values()} == set(options_of("regularizer"))
+
+
+@pytest.fixture(params=[(s, r) for s in options_of("solver") for r in REGULARIZERS], ids=lambda pair: "-".join(pair))
+def pair(request: pytest.FixtureRequest) -> tuple[str, str]:
+    return request.param
+
+
+@pytest.fixture
+def solver(pair: tuple[str, str]) -> Solver:
+    return make(*pair)
+
+
+@pytest.fixture
+def tight(pair: tuple[str, str]) -> Solver:
+    return make(*pair, tight=True)
+
+
+def draw(
+    regularizer: Regularizer, batch: int = 2, height: int = 6, width: int = 5, seed: int = 0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    noisy = torch.rand(batch, 1, height, width, generator=generator, dtype=torch.float64)
+    lam = 0.02 + 0.1 * torch.rand(
+        batch, regularizer.num_maps, height, width, generator=generator, dtype=torch.float64
+    )
+    return noisy, lam
+
+
+def accuracy(solver: Solver) -> float:
+    """Largest error that the default settings may have; the loose preset is loose on purpose."""
+    return 0.05 if getattr(solver, "eps", 0.0) > 1e-4 else 5e-4
+
+
+def test_lam_zero_gives_the_noisy_image_back(solver: Solver) -> None:
+    noisy, lam = draw(solver.regularizer)
+    torch.testing.assert_close(solver(noisy, 0 * lam).denoised, noisy, atol=accuracy(solver), rtol=0)
+
+
+def test_mean_and_range_are_kept(solver: Solver) -> None:
+    noisy, lam = draw(solver.regularizer)
+    denoised = solver(noisy, lam).denoised
+    within = accuracy(solver)
+    torch.testing.assert_close(denoised.mean((1, 2, 3)), noisy.mean((1, 2, 3)), atol=within, rtol=0)
+    assert (denoised.amax((1, 2, 3)) <= noisy.amax((1, 2, 3)) + within).all()
+    assert (denoised.amin((1, 2, 3)) >= noisy.amin((1, 2, 3)) - within).all()
+
+
+def test_large_lam_gives_the_mean(tight: Solver) -> None:
+    noisy, lam = draw(tight.regularizer)
+    expected = noisy.mean((1, 2, 3), keepdim=True).expand_as(noisy)
+    torch.testing.assert_close(tight(noisy, torch.full_like(lam, 5.0)).denoised, expected, atol=1e-4, rtol=0)
+
+
+def test_batch_equals_loop_and_two_calls_are_equal(solver: Solver) -> None:
+    noisy, lam = draw(solver.regularizer, batch=3)
+    together = solver(noisy, lam).denoised
+    assert torch.equal(together, solver(noisy, lam).denoised)
+    for index in range(3):
+        alone = solver(noisy[index : index + 1], lam[index : index + 1]).denoised
+        assert torch.equal(alone[0], together[index])
+
+
+def test_transposition(tight: Solver) -> None:
+    noisy, lam = draw(tight.regularizer)
+    turned = tight(noisy.mT, lam.flip(1).mT).denoised
+    torch.testing.assert_close(turned.mT, tight(noisy, lam).denoised, atol=2e-5, rtol=0)
+
+
+def test_the_map_to_the_minimiser_is_non_expansive(tight: Solver) -> None:
+    first, lam = draw(tight.regularizer)
+    second, _ = draw(tight.regularizer, seed=1)
+    assert (tight(first, lam).denoised - tight(second, lam).denoised).norm() <= (first - second).norm() + 1e-4
+
+
+def test_the_gap_certifies_the_minimiser(tight: Solver) -> None:
+    noisy, lam = draw(tight.regularizer)
+    solution = tight(noisy, lam)
+    assert solution.converged.all()
+    assert (solution.gap.abs() < 1e-6).all()
+    regularizer = tight.regularizer
+
+    def objective(u: torch.Tensor) -> torch.Tensor:
+        return 0.5 * (u - noisy).square().sum((1, 2, 3)) + regularizer.value(u, lam)
+
+    at_the_minimum = objective(solution.denoised)
+    for seed in range(5):
+        step = torch.randn(noisy.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        assert (objective(solution.denoised + 1e-2 * step) > at_the_minimum).all()
+
+
+def test_a_default_solve_converges_and_its_gap_tells_the_truth(solver: Solver) -> None:
+    noisy, lam = draw(solver.regularizer)
+    solution, exact = solver(noisy, lam), Clarabel(solver.regularizer, tol=1e-10)(noisy, lam)
+    assert solution.converged.all()
+    assert (solution.iterations > 0).all()
+    scale = 0.5 * (noisy - noisy.mean((1, 2, 3), keepdim=True)).square().sum((1, 2, 3))
+    distance = 0.5 * (solution.denoised - exact.denoised).square().sum((1, 2, 3))
+    assert (distance <= (solution.gap.clamp_min(0) + 1e-8) * scale).all()
+
+
+def test_solvers_agree(tight: Solver) -> None:
+    noisy, lam = draw(tight.regularizer, height=7, width=6, seed=3)
+    exact = Clarabel(tight.regularizer, tol=1e-10)(noisy, lam).denoised
+    torch.testing.assert_close(tight(noisy, lam).denoised, exact, atol=2e-5, rtol=0)
+
+
+def test_gradients_match_differences_of_another_solver(tight: Solver) -> None:
+    noisy, lam = draw(tight.regularizer, batch=1, height=4, width=3, seed=5)
+    reference = Clarabel(tight.regularizer, tol=1e-11)
+    direction = torch.randn(noisy.shape, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
+
+    def scalar(y: torch.Tensor, weights: torch.Tensor) -> float:
+        with torch.no_grad():
+            return (reference(y, weights).denoised * direction).sum().item()
+
+    arguments = [noisy.clone().requires_grad_(), lam.clone().requires_grad_()]
+    (tight(*arguments).denoised * direction).sum().backward()
+    step = 1e-4
+    for index, argument in enumerate(arguments):
+        expected = torch.zeros_like(argument)
+        for position in range(argument.numel()):
+            shifted = []
+            for sign in (1, -1):
+                moved = [noisy.clone(), lam.clone()]
+                moved[index].view(-1)[position] += sign * step
+                shifted.append(scalar(*moved))
+            expected.view(-1)[position] = (shifted[0] - shifted[1]) / (2 * step)
+        assert expected.abs().max() > 0.1
+        error = (argument.grad - expected).norm() / expected.norm()
+        assert error < 5e-3, (index, error)
+
+
+def test_dtype_is_kept_and_gradients_flow_in_it(solver: Solver) -> None:
+    noisy, lam = (tensor.float().requires_grad_() for tensor in draw(solver.regularizer))
+    solution = solver(noisy, lam)
+    assert solution.denoised.dtype == torch.float32
+    solution.denoised.square().sum().backward()
+    for tensor in (noisy, lam):
+        assert tensor.grad is not None
+        assert tensor.grad.dtype == torch.float32
+        assert tensor.grad.isfinite().all()
+        assert tensor.grad.abs().max() > 0
+    assert solution.seconds.forward > 0
+    assert solution.seconds.backward > 0
+
+
+def test_nothing_is_prepared_for_a_gradient_nobody_asked_for(solver: Solver) -> None:
+    noisy, lam = draw(solver.regularizer)
+    with torch.no_grad():
+        without = solver(noisy, lam.requires_grad_()).denoised
+    assert not without.requires_grad
+    torch.testing.assert_close(without, solver(noisy, lam).denoised.detach(), atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 6), (5, 1), (2, 2)])
+def test_thin_images(tight: Solver, height: int, width: int) -> None:
+    noisy, lam = draw(tight.regularizer, height=height, width=width)
+    denoised = tight(noisy, lam).denoised
+    exact = Clarabel(tight.regularizer, tol=1e-10)(noisy, lam).denoised
+    torch.testing.assert_close(denoised, exact, atol=2e-5, rtol=0)
+
+
+def test_empty_batch(solver: Solver) -> None:
+    noisy, lam = draw(solver.regularizer)
+    solution = solver(noisy[:0], lam[:0])
+    assert solution.denoised.shape == (0, 1, 6, 5)
+    assert solution.gap.shape == (0,)
+
+
+def test_constant_images_stay_and_have_a_finite_gap(solver: Solver) -> None:
+    _, lam = draw(solver.regularizer)
+    noisy = torch.full((2, 1, 6, 5), 0.25, dtype=torch.float64)
+    solution = solver(noisy, lam)
+    torch.testing.assert_close(solution.denoised, noisy, atol=accuracy(solver), rtol=0)
+    assert solution.gap.isfinite().all()
+
+
+def test_tensors_may_be_strided_or_expanded(solver: Solver) -> None:
+    noisy, lam = draw(solver.regularizer, height=5, width=6)
+    strided = solver(noisy.mT, lam.mT[:1].expand(2, -1, -1, -1)).denoised
+    plain = solver(noisy.mT.contiguous(), lam.mT[:1].repeat(2, 1, 1, 1)).denoised
+    assert torch.equal(strided, plain)
+
+
+def test_copies_and_pickles_give_the_same_answer_and_hold_no_state(solver: Solver) -> None:
+    noisy, lam = draw(solver.regularizer)
+    expected = solver(noisy, lam).denoised
+    assert solver.state_dict() == {}
+    assert not list(solver.buffers())
+    for twin in (copy.deepcopy(solver), pickle.loads(pickle.dumps(solver))):
+        assert torch.equal(twin(noisy, lam).denoised, expected)
+
+
+def test_wrong_tensors_are_refused_by_name(solver: Solver) -> None:
+    noisy, lam = draw(solver.regularizer)
+    nan = noisy.clone()
+    nan[1, 0, 2, 2] = torch.nan
+    with pytest.raises(ValueError, match=r"noisy holds NaN or infinity in image\(s\) \[1\]"):
+        solver(nan, lam)
+    with pytest.raises(ValueError, match="lam holds NaN"):
+        solver(noisy, lam * torch.nan)
+    with pytest.raises(ValueError, match="lam must be >= 0"):
+        solver(noisy, lam - 1)
+    with pytest.raises(ValueError, match="lam must have shape"):
+        solver(noisy, lam[..., :-1])
+    with pytest.raises(ValueError, match="must be floating point"):
+        solver((noisy * 255).long(), lam)

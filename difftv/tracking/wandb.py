@@ -104,8 +104,7 @@ class WandbTracker(Tracker):
         return self._log(run, "offline")
 
     def _log(self, run: RunInfo, mode: Literal["online", "offline"]) -> RunLog:
-        wandb = quiet_wandb()
-        session = wandb.init(
+        session = quiet_wandb().init(
             mode=mode,
             dir=str(run.directory),
             project=self.project,
@@ -120,23 +119,30 @@ class WandbTracker(Tracker):
             resume="allow" if run.resumed_epoch else None,
             # Unlike the other ways, this one never touches a run that is still open in this process.
             reinit="create_new",
-            settings=wandb.Settings(
-                silent=True,
-                console="off",
-                symlink=False,
-                disable_code=True,
-                disable_git=True,  # the commit is known already, and asking git costs a process
-                git_commit=run.git_commit,
-                init_timeout=self.init_timeout,
-                finish_timeout=self.finish_timeout,
-                finish_timeout_raises=True,
-            ),
+            settings=self._settings(run),
         )
         session.define_metric("epoch", hidden=True)
         session.define_metric("*", step_metric="epoch")
         if mode == "online":
             logger.info("W&B: %s", session.url)
         return _WandbLog(session, max(session.starting_step, run.resumed_epoch + 1 if run.resumed_epoch else 0))
+
+    def _settings(self, run: RunInfo) -> "wandb.Settings":
+        settings = quiet_wandb().Settings(
+            silent=True,
+            console="off",
+            symlink=False,
+            disable_code=True,
+            disable_git=True,  # the commit is known already, and asking git costs a process
+            git_commit=run.git_commit,
+            init_timeout=self.init_timeout,
+            finish_timeout=self.finish_timeout,
+            finish_timeout_raises=True,
+        )
+        if hasattr(settings, "x_transaction_log_flush_interval"):  # no promise that the next version has it
+            # Seconds of history that a run which is killed may lose from W&B's file; 15 otherwise.
+            settings.x_transaction_log_flush_interval = 1.0
+        return settings
 
 
 class _WandbLog(RunLog):

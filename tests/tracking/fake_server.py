@@ -6,6 +6,7 @@ run is resumed. What it does not know it answers with a GraphQL error, as a serv
 
 import gzip
 import json
+import re
 import threading
 import time
 from collections import defaultdict
@@ -96,7 +97,8 @@ class FakeServer:
             self.requests.append(path)
             return {}
         query = json.loads(body)
-        name = query.get("operationName") or ""
+        named = re.search(r"(?:query|mutation)\s+(\w+)", query["query"])
+        name = query.get("operationName") or (named.group(1) if named else "")
         self.requests.append(name)
         answer = getattr(self, f"_{name}", None)
         if answer is None:
@@ -106,6 +108,9 @@ class FakeServer:
     def _Viewer(self, _: dict[str, Any]) -> dict[str, Any]:
         teams: dict[str, list[Any]] = {"edges": []}
         return {"viewer": {"id": "1", "entity": "me", "username": "me", "email": "", "flags": "{}", "teams": teams}}
+
+    def _GetDefaultEntity(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"viewer": {"id": "1", "entity": "me"}}
 
     def _UpsertView2(self, variables: dict[str, Any]) -> dict[str, Any]:
         self.views.append(variables)

@@ -3,7 +3,7 @@
 import json
 import runpy
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,30 +12,22 @@ from difftv.errors import DiffTVError, MissingDependencyError
 from difftv.metrics import MEANING
 from difftv.tracking import dashboard
 from tests.conftest import PROJECT
-from tests.tracking.fake_server import API_KEY, FakeServer
+from tests.tracking.fake_server import FakeServer
 
 pytest.importorskip("wandb_workspaces", reason="the extra difftv[dashboard] is not installed")
 
 
 @pytest.fixture
-def sweep(place: Path) -> Path:
+def sweep(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for run in ("solver=scs-1", "solver=ecos-2"):
         figures = place / "ablation" / run / "figures"
         figures.mkdir(parents=True)
         (figures.parent / "config.yaml").write_text("sigma: 25\n")
         for image in ("camera", "coins"):
             (figures / f"strip_{image}.png").write_bytes(b"")
+    # No run is opened here, so the background process has no better place for its debug log.
+    monkeypatch.setenv("WANDB_CACHE_DIR", str(place))
     return place / "ablation"
-
-
-@pytest.fixture
-def server(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeServer]:
-    with FakeServer() as running:
-        monkeypatch.setenv("WANDB_BASE_URL", running.url)
-        monkeypatch.setenv("WANDB_API_KEY", API_KEY)
-        # Nothing of a run is opened here, so the background process has no better place for its debug log.
-        monkeypatch.setenv("WANDB_CACHE_DIR", str(place))
-        yield running
 
 
 @pytest.fixture
@@ -55,9 +47,8 @@ def panels(spec: dict) -> list[dict]:
 
 
 def test_without_a_login_the_view_is_written_beside_the_runs(
-    sweep: Path, script: Callable[..., tuple[int, str]], monkeypatch: pytest.MonkeyPatch
+    sweep: Path, script: Callable[..., tuple[int, str]]
 ) -> None:
-    monkeypatch.setenv("WANDB_CACHE_DIR", str(sweep.parent))
     code, printed = script(str(sweep))
     assert code == 0
     assert "wandb login" in printed
@@ -109,7 +100,6 @@ def test_a_directory_without_runs_is_refused(place: Path, script: Callable[..., 
 
 
 def test_a_missing_package_is_named(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WANDB_CACHE_DIR", str(sweep.parent))
     monkeypatch.setitem(sys.modules, "wandb_workspaces.reports.v2", None)
     with pytest.raises(MissingDependencyError, match=r'pip install "difftv\[dashboard\]"'):
         dashboard.publish(sweep, project="diff-tv-net")

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from difftv.errors import ConfigError
 from difftv.tracking import RunInfo, RunLog
 from difftv.tracking.wandb import WandbTracker
-from tests.tracking.conftest import Records, rows
+from tests.tracking.conftest import Records, lines_of, rows
 
 IMAGES = ("camera", "coins")
 CONFIG = {
@@ -114,7 +114,7 @@ def test_without_a_login_one_line_says_so_and_how_to_sync(
 ) -> None:
     with caplog.at_level(logging.INFO), WandbTracker().open(info(place)) as log:
         log.epoch(1, metrics(1))
-    (line,) = [record.getMessage() for record in caplog.records if record.name.startswith("difftv")]
+    (line,) = lines_of(caplog)
     assert "offline" in line
     assert "nobody is logged in" in line
     assert f"wandb sync {place / 'wandb'}" in line
@@ -124,7 +124,7 @@ def test_without_a_login_one_line_says_so_and_how_to_sync(
 def test_the_advised_command_finds_the_run(place: Path, caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     with caplog.at_level(logging.INFO), WandbTracker(mode="offline").open(info(place)) as log:
         log.epoch(1, metrics(1))
-    (line,) = [record.getMessage() for record in caplog.records if record.name.startswith("difftv")]
+    (line,) = lines_of(caplog)
     command = line.rpartition("with: ")[2]
     program, *arguments = command.split()
     assert program == "wandb"
@@ -150,10 +150,13 @@ def test_a_run_that_raises_is_marked_failed(place: Path, records: Read) -> None:
 def test_a_resumed_run_repeats_no_epoch(place: Path, records: Read) -> None:
     tracker = WandbTracker(mode="offline")
     with tracker.open(info(place)) as log:
-        train(log, range(1, 3))
+        for epoch in (1, 2):
+            log.epoch(epoch, metrics(epoch))
     (first,) = place.glob("wandb/offline-run-*")
     with tracker.open(replace(info(place), resumed_epoch=2)) as log:
-        train(log, range(2, 5))  # epoch 2 came back with the checkpoint
+        for epoch in (2, 3, 4):  # W&B has epoch 2 already
+            log.figure("validation/camera", strip(epoch), epoch=epoch)
+            log.epoch(epoch, metrics(epoch))
         log.table("per_image", COLUMNS, TABLE)
     (second,) = set(place.glob("wandb/offline-run-*")) - {first}
     steps = [[row["_step"] for row in rows(records(directory))] for directory in (first, second)]

@@ -1,0 +1,112 @@
+"""W&B in trouble: wrong credentials, no network, a network that dies, a background process that is killed."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from difftv.errors import ConfigError
+from tests.tracking.conftest import Records, info, lines_of, rows, steps, tracker
+from tests.tracking.fake_server import API_KEY, FakeServer
+
+CLOSED = "http://127.0.0.1:9"  # the discard port: nothing listens there
+
+
+@pytest.mark.parametrize("mode", ["auto", "online"])
+@pytest.mark.parametrize("kind", ["rejected", "malformed", "closed", "silent"])
+def test_bad_credentials_and_no_network(
+    place: Path, point_to: Callable[..., None], caplog: pytest.LogCaptureFixture, kind: str, mode: str
+) -> None:
+    """Forced online it is an error before any work; otherwise the run goes on offline and says why, within seconds."""
+    with FakeServer(silent=kind == "silent", reject=kind == "rejected") as server:
+        point_to(CLOSED if kind == "closed" else server.url, "short" if kind == "malformed" else API_KEY)
+        why = {"rejected": "not logged in", "malformed": "API key"}.get(kind, "does not answer")
+        started = time.monotonic()
+        if mode == "online":
+            with pytest.raises(ConfigError, match=why):
+                tracker(mode).start(info(place))
+            assert list(place.rglob("*.wandb")) == []
+        else:
+            with tracker(mode).open(info(place)) as log:
+                log.epoch(1, {"train/loss": 0.5})
+            (line,) = lines_of(caplog)
+            assert why in line
+            assert "wandb sync" in line
+            assert len(list(place.glob("wandb/offline-run-*"))) == 1
+        assert time.monotonic() - started < 15
+
+
+def test_a_network_that_dies_does_not_slow_the_run_down_and_loses_nothing(
+    place: Path, server: FakeServer, caplog: pytest.LogCaptureFixture, records: Callable[..., Records], tmp_path: Path
+) -> None:
+    slowest = 0.0
+    with tracker().open(info(place)) as log:
+        for epoch in range(1, 7):
+            if epoch == 3:
+                server.die()
+            started = time.monotonic()
+            log.epoch(epoch, {"train/loss": 1 / epoch})
+            slowest = max(slowest, time.monotonic() - started)
+        log.table("per_image", ["image", "psnr"], [["camera", 28.0]])
+        log.summary({"psnr": 28.0})
+        closing = time.monotonic()
+    assert slowest < 2  # a request that waits for an answer takes the 2 s of WANDB_HTTP_TIMEOUT or more
+    assert time.monotonic() - closing < 15
+    assert [row["_step"] for row in rows(records(place))] == [1, 2, 3, 4, 5, 6, 7]
+
+    advice = lines_of(caplog)[-1]
+    _, *arguments = advice.rpartition("with: ")[2].split()
+    with FakeServer() as again:
+        again.history, again.runs = server.history, server.runs
+        environment = {**os.environ, "WANDB_BASE_URL": again.url, "HOME": str(tmp_path)}
+        subprocess.run(
+            [sys.executable, "-m", "wandb", *arguments], check=True, cwd=tmp_path, env=environment, capture_output=True
+        )
+        assert steps(again) == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_the_run_survives_the_death_of_the_background_process(tmp_path: Path, place: Path) -> None:
+    """In a process of its own: W&B's exit handler complains about a background process that is gone."""
+    program = f"""
+import logging, psutil
+from pathlib import Path
+from difftv.tracking import RunInfo
+from difftv.tracking.wandb import WandbTracker
+logging.basicConfig()
+with WandbTracker(mode="offline").open(RunInfo(Path({str(place)!r}), "id", "name", "group")) as log:
+    log.epoch(1, {{"train/loss": 1.0}})
+    for child in psutil.Process().children():
+        child.kill()
+        child.wait()
+    for epoch in range(2, 20):
+        log.epoch(epoch, {{"train/loss": 1.0}})
+    log.summary({{"psnr": 28.0}})
+print("trained to the end")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, timeout=60)
+    assert done.stdout == "trained to the end\n"
+    assert done.returncode == 0
+    assert done.stderr.count("W&B failed and is left alone for the rest of this run") == 1
+
+
+def test_a_run_that_is_killed_keeps_what_it_logged(
+    place: Path, tmp_path: Path, records: Callable[..., Records]
+) -> None:
+    program = f"""
+import os, signal, time
+from pathlib import Path
+from difftv.tracking import RunInfo
+from difftv.tracking.wandb import WandbTracker
+with WandbTracker(mode="offline").open(RunInfo(Path({str(place)!r}), "id", "name", "group")) as log:
+    log.epoch(1, {{"train/loss": 0.5}})
+    log.epoch(2, {{"train/loss": 0.25}})
+    time.sleep(2.5)  # W&B writes once a second
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path)
+    assert done.returncode != 0
+    assert [row["train/loss"] for row in rows(records(place))] == [0.5, 0.25]

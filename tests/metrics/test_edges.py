@@ -60,6 +60,13 @@ def test_fom_takes_its_thresholds_from_the_clean_image():
     assert fom(step(18, contrast=0.05), step(18, contrast=0.05)).item() == 1.0
 
 
+@pytest.mark.parametrize("level", [1.0, 2.0])
+def test_a_ramp_is_no_edge_to_locate(level):
+    clean = (torch.arange(40.0) * level / 255).expand(1, 1, 32, 40)
+    assert fom(clean, clean).isnan().all()
+    assert fom(4.0 * clean, 4.0 * clean).item() == 1.0
+
+
 def test_gmsd_is_its_equation(photographs):
     clean, denoised = photographs
 

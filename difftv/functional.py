@@ -34,7 +34,7 @@ def tv_denoise(noisy: Image, lam: float | Tensor, tol: float = 1e-6) -> Image:
         >>> lam.grad.shape
         torch.Size([1, 1, 8, 8])
     """
-    if noisy.ndim != 4:
+    if noisy.ndim != 4 or noisy.shape[1] != 1:
         raise ValueError(f"noisy must have shape (batch, 1, height, width), got {tuple(noisy.shape)}.")
     weights = torch.as_tensor(lam, dtype=noisy.dtype, device=noisy.device)
     num_maps = 2 if weights.ndim >= 3 and weights.shape[-3] == 2 else 1

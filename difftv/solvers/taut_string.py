@@ -19,15 +19,15 @@ piecewise affine), so (2) can be differentiated as it stands. With g = dL/du and
     dL/dlam_e = -s_e gbar_i + s_e gbar_j = -sign(u_i - u_j) (gbar_i - gbar_j)    across a border, 0 inside C.       (4)
 
 No linear system, no tolerance: which pixels are fused is a decision of the 1-D solves, not a comparison of floats. On
-the measure-zero set where a component is about to split or merge, (3) and (4) are the derivative of one of the affine pieces.
+the measure-zero set where a component is about to split or merge, (3) and (4) are the derivative of one of the pieces.
 
-The last column solve and the last row solve see different right hand sides (y - b, y - a); near the optimum both show the
-components of u*. (2) is accepted on its duality gap alone: while the components are still wrong the gap says so,
+The last column solve and the last row solve see different right hand sides (y - b, y - a); near the optimum both show
+the components of u*. (2) is accepted on its duality gap alone: while the components are still wrong the gap says so,
 and once they are right (2) is u* to rounding, long before the iteration itself converges.
 
 References: Vaiter, Deledalle, Peyre, Dossal, Fadili 2013, "Local behavior of sparse analysis regularization";
-Djolonga and Krause 2017, "Differentiable learning of submodular models"; Tibshirani and Taylor 2011, "The solution path of
-the generalized lasso", section 5.
+Djolonga and Krause 2017, "Differentiable learning of submodular models"; Tibshirani and Taylor 2011, "The solution
+path of the generalized lasso", section 5.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -124,9 +124,7 @@ def _solve_batch(y: np.ndarray, lam: np.ndarray, tol: float, max_iter: int) -> "
     threads = torch.get_num_threads()
 
     def solve(index: int, team: ThreadPoolExecutor | None) -> "Answer":
-        return solve_image(
-            np.ascontiguousarray(y[index]), lam[index, 0], lam[index, -1], tol, max_iter, team, threads
-        )
+        return solve_image(np.ascontiguousarray(y[index]), lam[index, 0], lam[index, -1], tol, max_iter, team, threads)
 
     batch, height, width = y.shape
     if threads == 1 or (batch == 1 and height * width < SHARED_FROM):

@@ -41,14 +41,15 @@ def problems(draw):
 
 
 def certificate(y, lam, u):
-    """Smallest violation of optimality over all duals: y - u = K^T p, |p| <= lam, p = lam sign(D u); by linear programming."""
+    """How far y - u = K^T p, |p| <= lam, p = lam sign(D u) is from being satisfiable in p, by linear programming."""
     from scipy.optimize import linprog
 
     regularizer = AnisotropicTV(lam.shape[1])
     height, width = y.shape[-2:]
     count = 2 * height * width
     adjoint = np.stack(
-        [regularizer.adjoint(e.reshape(1, 2, height, width)).flatten().numpy() for e in torch.eye(count).double()], axis=1
+        [regularizer.adjoint(e.reshape(1, 2, height, width)).flatten().numpy() for e in torch.eye(count).double()],
+        axis=1,
     )
     bound = lam.expand(1, 2, height, width).flatten().numpy()
     difference = regularizer.analysis(u).flatten().numpy()
@@ -200,7 +201,9 @@ def test_another_regularizer_is_refused_with_the_solvers_that_take_it():
         TautString(IsotropicTV())
 
 
-@pytest.mark.parametrize(("tol", "max_iter", "word"), [(0.0, 10, "tol"), (float("nan"), 10, "tol"), (1e-6, 0, "max_iter")])
+@pytest.mark.parametrize(
+    ("tol", "max_iter", "word"), [(0.0, 10, "tol"), (float("nan"), 10, "tol"), (1e-6, 0, "max_iter")]
+)
 def test_numbers_that_make_no_sense_are_refused(tol, max_iter, word):
     with pytest.raises(ValueError, match=word):
         TautString(AnisotropicTV(), tol=tol, max_iter=max_iter)

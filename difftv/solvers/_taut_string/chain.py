@@ -118,7 +118,9 @@ def funnel(S, w, u, sign):
     the upper wall and the least concave majorant of the lower wall. A wall point enters and leaves its chain once.
     """
     n = w.shape[0]
-    chain = np.empty((2, 3, n + 1))  # lower, upper; of every vertex: position, height, slope of the piece that ends there
+    chain = np.empty(
+        (2, 3, n + 1)
+    )  # lower, upper; of every vertex: position, height, slope of the piece that ends there
     first = np.zeros(2, np.int64)
     stop = np.zeros(2, np.int64)
     start = 0

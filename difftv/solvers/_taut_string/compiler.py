@@ -3,12 +3,14 @@
 import inspect
 import logging
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any
 
+import numpy as np
 from numba import njit
 from numba.core import event
+from numpy.typing import NDArray
 
-_Kernel = TypeVar("_Kernel", bound=Callable)
+Array = NDArray[np.float64]
 
 _log = logging.getLogger(__name__)
 
@@ -30,16 +32,19 @@ class _Notice(event.Listener):
         pass
 
 
-event.register("numba:compile", _Notice())
+notice = _Notice()
+event.register("numba:compile", notice)
 
 
-def kernel(function: _Kernel) -> _Kernel:
+def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile on first use; the GIL is released, so that Python threads share the cores.
 
     No `parallel=True`: Numba's thread layers do not survive a fork (OpenMP) or two callers at once (workqueue), and
     DataLoader workers are both. No `fastmath`: signs and ties must mean the same in every build.
     """
-    function = inspect.unwrap(function)  # a run-time type checker may have wrapped it, as the tests do; Numba wants the plain one
+    function = inspect.unwrap(
+        function
+    )  # a run-time type checker may have wrapped it, as the tests do; Numba wants the plain one
     try:
         return njit(nogil=True, cache=True)(function)
     except RuntimeError:  # Numba finds no directory to write its cache to: compile in every process

@@ -44,41 +44,47 @@ def _join(parent, k, m):
 
 
 @kernel
-def component_values(y, w_columns, w_rows, sign_columns, sign_rows, label, u):
+def component_values(problem, sign_columns, sign_rows, label, u):
     """The minimiser, if the components and the signs across their borders are right (equation 2 of `taut_string.py`).
 
-        u_C = 1/|C| ( sum_{i in C} y_i - sum_{edges (i, j) leaving C} lam_ij sign(u_i - u_j) )
+    u_C = 1/|C| ( sum_{i in C} y_i - sum_{edges (i, j) leaving C} lam_ij sign(u_i - u_j) )
     """
+    y, w_columns, w_rows, _, _ = problem
     height, width = y.shape
     root = label.reshape(-1)
     size = np.zeros(root.shape[0], np.int32)
     total = np.zeros(root.shape[0])
     for i in range(height):
         for j in range(width):
-            k = i * width + j
-            here = root[k]
+            here = root[i * width + j]
             size[here] += 1
             total[here] += y[i, j]
-            if j + 1 < width and root[k + 1] != here:
-                force = w_rows[i, j] * sign_rows[i, j]
+            if j + 1 < width:
+                there = root[i * width + j + 1]
+                # An exact zero, without a branch, inside a component: its sign may not be 0 there.
+                force = w_rows[i, j] * sign_rows[i, j] * (here != there)
                 total[here] -= force
-                total[root[k + 1]] += force
-            if i + 1 < height and root[k + width] != here:
-                force = w_columns[j, i] * sign_columns[j, i]
+                total[there] += force
+            if i + 1 < height:
+                there = root[i * width + j + width]
+                force = w_columns[j, i] * sign_columns[j, i] * (here != there)
                 total[here] -= force
-                total[root[k + width]] += force
+                total[there] += force
+    for k in range(root.shape[0]):
+        if size[k] > 1:
+            total[k] /= size[k]
     for i in range(height):
         for j in range(width):
-            here = label[i, j]
-            u[i, j] = total[here] / size[here]
+            u[i, j] = total[root[i * width + j]]
 
 
 @kernel
-def duality_gap(u, y, a, b, w_columns, w_rows):
+def duality_gap(problem, a, b, u):
     """P(u) - D(p), written as a sum of terms >= 0 so that nothing cancels; q = cumulative sums of a and b = -p.
 
-        P(u) - D(p) = 1/2 ||u - (y - a - b)||^2 + sum_e lam_e |u_i - u_j| - q_e (u_i - u_j)
+    P(u) - D(p) = 1/2 ||u - (y - a - b)||^2 + sum_e lam_e |u_i - u_j| - q_e (u_i - u_j)
     """
+    y, w_columns, w_rows, _, _ = problem
     height, width = u.shape
     q_columns = np.zeros(width)
     gap = 0.0

@@ -1,7 +1,7 @@
 """One image: accelerated alternating minimisation, and the exact values of the components it has found.
 
-Chambolle and Pock 2015 (accelerated block coordinate descent) with momentum k/(k+3) (Chambolle and Dossal 2015) and
-restart where the momentum points uphill (O'Donoghue and Candes 2015, gradient scheme).
+Chambolle and Pock 2015 (accelerated block coordinate descent), momentum k/(k+3) as in Chambolle and Dossal 2015,
+restarted where it points uphill (O'Donoghue and Candes 2015, gradient scheme).
 """
 
 import math
@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from difftv.solvers._taut_string.chain import OVERRUN
-from difftv.solvers._taut_string.compiler import kernel
+from difftv.solvers._taut_string.compiler import Array, kernel
 from difftv.solvers._taut_string.components import component_values, duality_gap, label_components
-from difftv.solvers._taut_string.sweeps import STRIP, minimise_columns, minimise_rows
+from difftv.solvers._taut_string.sweeps import STRIP, Problem, minimise_columns, minimise_rows
 
 SWEEPS_PER_CHECK = 5
-"""A check (components, their values, the gap) costs as much as half a sweep to one."""
+"""A full check (components, their values, two gaps) costs nearly as much as a sweep."""
 
-Array = NDArray[np.float64]
+REACH = 1000.0
+"""The values of the components have a gap at most about this much below the iterate's: else they are not tried."""
 
 
 @dataclass(frozen=True)
@@ -56,65 +57,85 @@ def solve_image(
         workers: how many of them.
     """
     height, width = y.shape
-    contrast = 0.5 * max(float(np.square(y - y.mean()).sum()), 1e-12 * y.size)
-    # An optimal dual has |p_e| <= 1/2 ||y - u*||_1 <= 1/2 sqrt(n) ||y - mean||_2 on every edge (flow without cycles, and y - u* is
-    # a projection of y - mean onto a set that holds 0). Beyond that a weight changes nothing; infinity would make NaN.
-    cap = math.sqrt(2 * contrast * y.size)
-    w_columns = np.ascontiguousarray(np.minimum(lam_columns, cap).T)
-    w_columns[:, -1] = 0.0
-    w_rows = np.minimum(lam_rows, cap)
-    w_rows[:, -1] = 0.0
-    reciprocal = 1.0 / np.arange(1, max(height, width) + 1)
     level = float(y.mean())
-
-    a, b, b_before, u = (np.zeros_like(y) for _ in range(4))
+    scale = 0.5 * max(float(np.square(y - level).sum()), 1e-12 * y.size)
+    # On every edge some optimal dual has |p_e| <= 1/2 ||y - u*||_1 (a flow without cycles), and that is at most
+    # 1/2 sqrt(size) ||y - mean||_2, since y - u* is a projection of y - mean onto a set that holds 0. A larger weight
+    # changes nothing, and an infinite one would make NaN.
+    cap = math.sqrt(2 * scale * y.size)
+    problem = Problem(
+        y=y,
+        w_columns=_weights(lam_columns.T, cap),
+        w_rows=_weights(lam_rows, cap),
+        level=level,
+        reciprocal=1.0 / np.arange(1, max(height, width) + 1),
+    )
+    a, b, b_before, u, exact = (np.zeros_like(y) for _ in range(5))
     sign_columns = np.empty((width, height + OVERRUN), np.int8)
     sign_rows = np.empty((height, width + OVERRUN), np.int8)
     label = np.empty((height, width), np.int32)
-    ascent = np.empty(height)
-    age = 0
-    sweeps = 0
+    age = sweeps = 0
     while True:
-        budget = min(SWEEPS_PER_CHECK, max_iter - sweeps)
-        sweeps += budget
-        state = (y, level, a, b, b_before, w_columns, w_rows, reciprocal, sign_columns, sign_rows, ascent)
-        if team is None:
-            age = _sweep(*state, age, budget)
-        else:
-            age = _sweep_shared(*state, age, budget, team, workers)
-        if budget % 2:
+        count = min(SWEEPS_PER_CHECK, max_iter - sweeps)
+        arguments = (problem, a, b, b_before, sign_columns, sign_rows, age, count)
+        age = _sweep(*arguments) if team is None else _sweep_shared(*arguments, team, workers)
+        if count % 2:
             b, b_before = b_before, b
+        sweeps += count
+        last = sweeps >= max_iter
+
+        np.subtract(y, a, out=u)
+        np.subtract(u, b, out=u)
+        gap = duality_gap(problem, a, b, u) / scale
+        if gap > REACH * tol and not last:
+            continue
         label_components(sign_columns, sign_rows, label)
-        component_values(y, w_columns, w_rows, sign_columns, sign_rows, label, u)
-        gap = duality_gap(u, y, a, b, w_columns, w_rows) / contrast
-        if gap > tol:
-            iterate = y - a - b
-            other = duality_gap(iterate, y, a, b, w_columns, w_rows) / contrast
-            if other < gap and (other <= tol or sweeps >= max_iter):
-                u, gap = iterate, other
-        if gap <= tol or sweeps >= max_iter:
+        component_values(problem, sign_columns, sign_rows, label, exact)
+        exact_gap = duality_gap(problem, a, b, exact) / scale
+        if exact_gap <= gap:
+            u, exact, gap = exact, u, exact_gap
+        if gap <= tol or last:
             return Answer(u, a, b, gap, sweeps, label, sign_columns, sign_rows)
 
 
+def _weights(lam: Array, cap: float) -> Array:
+    """The weights of a set of rows: contiguous, finite, and zero past the border."""
+    w = np.minimum(lam, cap, order="C")
+    w[:, -1] = 0.0
+    return w
+
+
 @kernel
-def _sweep(y, level, a, b, b_before, w_columns, w_rows, reciprocal, sign_columns, sign_rows, ascent, age, count):
-    """`count` sweeps in this thread; returns the sweeps since the last restart. b and b_before trade places each time."""
-    height, width = y.shape
+def _sweep(problem, a, b, b_before, sign_columns, sign_rows, age, count):
+    """`count` sweeps, after each of which b and b_before trade places; `age` = sweeps since the last restart."""
+    height, width = problem.y.shape
+    ascent = np.empty(height)
     for _ in range(count):
-        momentum = age / (age + 3.0) if age > 0 else 0.0
-        minimise_columns(y, level, b, b_before, momentum, w_columns, reciprocal, a, sign_columns, 0, width)
-        minimise_rows(y, level, a, b, b_before, momentum, w_rows, reciprocal, sign_rows, ascent, 0, height)
+        momentum = age / (age + 3.0)
+        minimise_columns(problem, b, b_before, momentum, a, sign_columns, 0, width)
+        minimise_rows(problem, a, b, b_before, momentum, sign_rows, ascent, 0, height)
         b, b_before = b_before, b
         age = 0 if ascent.sum() > 0.0 else age + 1
     return age
 
+
 def _sweep_shared(
-    y, level, a, b, b_before, w_columns, w_rows, reciprocal, sign_columns, sign_rows, ascent, age, count, team, workers
+    problem: Problem,
+    a: Array,
+    b: Array,
+    b_before: Array,
+    sign_columns: NDArray[np.int8],
+    sign_rows: NDArray[np.int8],
+    age: int,
+    count: int,
+    team: Executor,
+    workers: int,
 ) -> int:
     """`_sweep` with the columns, then the rows, dealt out to the team: the same arithmetic in the same order."""
-    height, width = y.shape
+    height, width = problem.y.shape
+    ascent = np.empty(height)
 
-    def share(half_sweep: Callable[..., None], length: int, grain: int, *arguments) -> None:
+    def share(half_sweep: Callable[..., None], length: int, grain: int, *arguments: object) -> None:
         part = grain * math.ceil(length / (grain * workers))
         tasks = [
             team.submit(half_sweep, *arguments, first, min(first + part, length)) for first in range(0, length, part)
@@ -123,9 +144,15 @@ def _sweep_shared(
             task.result()
 
     for _ in range(count):
-        momentum = age / (age + 3.0) if age > 0 else 0.0
-        share(minimise_columns, width, STRIP, y, level, b, b_before, momentum, w_columns, reciprocal, a, sign_columns)
-        share(minimise_rows, height, 1, y, level, a, b, b_before, momentum, w_rows, reciprocal, sign_rows, ascent)
+        momentum = age / (age + 3.0)
+        share(minimise_columns, width, STRIP, problem, b, b_before, momentum, a, sign_columns)
+        share(minimise_rows, height, 1, problem, a, b, b_before, momentum, sign_rows, ascent)
         b, b_before = b_before, b
-        age = 0 if ascent.sum() > 0.0 else age + 1
+        age = 0 if _total(ascent) > 0.0 else age + 1
     return age
+
+
+@kernel
+def _total(ascent):
+    """The sum in the order that `_sweep` takes it; NumPy's own takes another, and the last bit decides a restart."""
+    return ascent.sum()

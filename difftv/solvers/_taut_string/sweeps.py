@@ -1,29 +1,39 @@
 """Half sweeps: exact minimisation over one of the two dual blocks, for a range of columns or rows.
 
 The dual problem is  min 1/2 ||y - a - b||^2,  a = D_v^T p_v with |p_v| <= lam_v,  b = D_h^T p_h with |p_h| <= lam_h.
-Over a alone it falls into one 1-D problem per column, over b alone into one per row: a = residual of `solve_chain`
-at y - b, b = residual at y - a (Chambolle and Pock 2015, "A remark on accelerated block coordinate descent", section 4).
+Over a alone it falls into one 1-D problem per column, over b alone into one per row: a = residual of the 1-D solve of
+y - b, b = residual of that of y - a (Chambolle and Pock 2015, "A remark on accelerated block coordinate descent").
 
 The point that a half sweep starts from is c = b + momentum * (b - b_before), formed on the fly.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from difftv.solvers._taut_string.chain import OVERRUN, solve_chain
-from difftv.solvers._taut_string.compiler import kernel
+from difftv.solvers._taut_string.compiler import Array, kernel
 
-STRIP = 16
-"""Columns copied at a time into a transposed scratch: two cache lines of each image row."""
+STRIP = 32
+"""Columns copied at a time into a transposed scratch: four cache lines of each image row, and it fits the cache."""
 
 _PADDING = 8  # keeps the scratch rows of an image of power-of-two height out of the same cache sets
 
 
-@kernel
-def minimise_columns(y, level, b, b_before, momentum, w_columns, reciprocal, a, sign_columns, start, stop):
-    """a = argmin over the column block, for columns start <= j < stop; `w_columns`, `sign_columns` are transposed.
+class Problem(NamedTuple):
+    """What stays the same from sweep to sweep."""
 
-    `level` is taken off the data first: it cancels in the residual, and keeps the cumulative sums small.
-    """
+    y: Array  # height, width
+    w_columns: Array  # width, height: transposed, finite, 0 past the border
+    w_rows: Array  # height, width: finite, 0 past the border
+    level: float  # taken off the data before they are summed up: it keeps the sums small, and cancels
+    reciprocal: Array  # 1 / (k + 1) at position k
+
+
+@kernel
+def minimise_columns(problem, b, b_before, momentum, a, sign_columns, start, stop):
+    """a = argmin over the column block, for columns start <= j < stop; `sign_columns` is transposed."""
+    y, w_columns, _, level, reciprocal = problem
     height = y.shape[0]
     S = np.empty((STRIP, height + 1 + _PADDING))
     u = np.empty((STRIP, height + OVERRUN + _PADDING))
@@ -43,11 +53,12 @@ def minimise_columns(y, level, b, b_before, momentum, w_columns, reciprocal, a, 
 
 
 @kernel
-def minimise_rows(y, level, a, b, b_before, momentum, w_rows, reciprocal, sign_rows, ascent, start, stop):
+def minimise_rows(problem, a, b, b_before, momentum, sign_rows, ascent, start, stop):
     """Next b = argmin over the row block, for rows start <= i < stop; it takes the place of `b_before`.
 
-    `ascent[i]` becomes row i's share of <c - b_next, b_next - b>: where the sum is positive, the momentum points uphill.
+    `ascent[i]` becomes row i's share of <c - b_next, b_next - b>; a positive sum says that the momentum points uphill.
     """
+    y, _, w_rows, level, reciprocal = problem
     width = y.shape[1]
     S = np.empty(width + 1)
     u = np.empty(width + OVERRUN)

@@ -1,9 +1,12 @@
 """What every test shares: the configuration tree, real images where they are, and quiet, small, private places."""
 
+import functools
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
+import jaxtyping
 import pytest
 from hypothesis import settings
 from hydra import compose, initialize_config_dir
@@ -29,8 +32,9 @@ def options_of(group: str) -> list[str]:
     return sorted(path.stem for path in (CONF / group).glob("*.yaml") if not path.stem.startswith("_"))
 
 
+@functools.cache
 def composed(*overrides: str) -> DictConfig:
-    """The configuration that a command line with these overrides would give."""
+    """The configuration that a command line with these overrides would give; to be read, not changed."""
     register_resolvers()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return compose("config", overrides=list(overrides), return_hydra_config=True)
@@ -56,3 +60,12 @@ def test_data() -> Path:
     if not root.is_dir():
         pytest.skip(f"no test images at {root}; set DIFFTV_TEST_DATA")
     return root
+
+
+@pytest.fixture
+def jaxtyping_off() -> Iterator[None]:
+    """Let wrong shapes through to our own checks, which are what a user meets."""
+    before = jaxtyping.config.jaxtyping_disable
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", before)

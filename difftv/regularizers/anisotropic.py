@@ -59,13 +59,15 @@ class AnisotropicTV(Regularizer):
             (lam[-1], u[:, 1:] - u[:, :-1] if width > 1 else None, (slice(None), slice(0, width - 1))),
         ):
             if difference is None:
+                # A layer's parameters must all stand in its problem.
+                terms.append(0 * cp.sum(weight))
                 continue
             # |d| <= t spelt out (it is what cp.abs becomes), so that the multipliers can be asked for by name.
             bound = cp.Variable(difference.shape)
             terms.append(cp.sum(cp.multiply(weight[kept], bound)))
             constraints += [difference <= bound, -difference <= bound]
         return ConeForm(
-            expression=cp.sum(terms) if terms else cp.Constant(0.0),
+            expression=cp.sum(terms),
             constraints=constraints,
             dual_variables=[constraint.dual_variables[0] for constraint in constraints],
         )

@@ -234,6 +234,7 @@ def test_copies_and_pickles_give_the_same_answer_and_hold_no_state(solver: Solve
         assert torch.equal(twin(noisy, lam).denoised, expected)
 
 
+@pytest.mark.usefixtures("jaxtyping_off")
 def test_wrong_tensors_are_refused_by_name(solver: Solver) -> None:
     noisy, lam = draw(solver.regularizer)
     nan = noisy.clone()

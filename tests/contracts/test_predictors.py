@@ -1,0 +1,76 @@
+"""The contract of every predictor in conf/predictor."""
+
+import pytest
+import torch
+from hydra.utils import instantiate
+
+from difftv.predictors import Predictor
+from tests.conftest import composed, options_of
+
+
+@pytest.fixture(params=[(name, maps) for name in options_of("predictor") for maps in (1, 2)], ids=str)
+def predictor(request: pytest.FixtureRequest) -> Predictor:
+    name, maps = request.param
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return instantiate(composed(f"predictor={name}").predictor, num_maps=maps)
+
+
+def draw(batch: int = 2, height: int = 16, width: int = 12) -> torch.Tensor:
+    return torch.rand(batch, 1, height, width, generator=torch.Generator().manual_seed(0))
+
+
+def test_starts_at_a_nearly_constant_map_of_the_configured_value(predictor: Predictor) -> None:
+    lam = predictor(draw())
+    assert lam.mean().item() == pytest.approx(0.05, rel=0.05)
+    assert lam.std().item() < 0.005
+
+
+def test_the_map_is_positive_whatever_the_weights(predictor: Predictor) -> None:
+    with torch.no_grad():
+        for parameter in predictor.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
+    lam = predictor(draw())
+    assert (lam >= 0).all()
+    assert lam.isfinite().all()
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 9), (5, 3), (17, 23)])
+def test_any_size(predictor: Predictor, height: int, width: int) -> None:
+    assert predictor(draw(3, height, width)).shape == (3, predictor.num_maps, height, width)
+
+
+def test_the_gradient_reaches_every_weight(predictor: Predictor) -> None:
+    predictor(draw()).square().sum().backward()
+    for name, parameter in predictor.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().max() > 0, name
+
+
+def test_a_map_depends_on_its_own_image_alone(predictor: Predictor) -> None:
+    noisy = draw(3)
+    torch.testing.assert_close(predictor(noisy)[1:2], predictor(noisy[1:2]))
+
+
+def test_weights_survive_a_state_dict(predictor: Predictor) -> None:
+    before = predictor(draw())
+    state = {name: value.clone() for name, value in predictor.state_dict().items()}
+    with torch.no_grad():
+        for parameter in predictor.parameters():
+            parameter.add_(1.0)
+    assert not torch.equal(predictor(draw()), before)
+    predictor.load_state_dict(state)
+    assert torch.equal(predictor(draw()), before)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["predictor=dncnn", "predictor.depth=1"], "predictor.depth must be at least 2"),
+        (["predictor=unet", "predictor.width=0"], "predictor.width must be a positive integer, got 0"),
+        (["predictor=cnn", "predictor.initial_lam=-0.1"], "predictor.initial_lam must be a positive finite number"),
+    ],
+)
+def test_a_size_out_of_range_is_refused(overrides: list[str], message: str) -> None:
+    with pytest.raises(Exception, match=message):
+        instantiate(composed(*overrides).predictor, num_maps=1)

@@ -1,0 +1,89 @@
+import copy
+import pickle
+
+import pytest
+import torch
+
+from difftv.denoiser import Denoiser
+from difftv.predictors import Cnn, Constant
+from difftv.regularizers import AnisotropicTV, IsotropicTV
+from difftv.solvers import Clarabel, Scs
+from tests.accelerator import DEVICE, AcceleratorTensor, ToAccelerator
+
+
+@pytest.fixture
+def denoiser() -> Denoiser:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return Denoiser(Cnn(), Clarabel(AnisotropicTV()))
+
+
+def draw(batch: int = 2) -> torch.Tensor:
+    return torch.rand(batch, 1, 7, 6, generator=torch.Generator().manual_seed(0))
+
+
+def test_the_map_and_the_minimiser_come_back(denoiser: Denoiser) -> None:
+    noisy = draw()
+    solution = denoiser(noisy)
+    assert torch.equal(solution.lam, denoiser.predictor(noisy))
+    assert torch.equal(solution.denoised, denoiser.solver(noisy, solution.lam).denoised)
+    assert solution.denoised.dtype == torch.float32
+
+
+def test_state_dict_holds_the_predictor_alone(denoiser: Denoiser) -> None:
+    denoiser(draw())
+    assert set(denoiser.state_dict()) == {f"predictor.{name}" for name in denoiser.predictor.state_dict()}
+
+
+def test_copies_and_pickles_give_the_same_outputs_and_gradients(denoiser: Denoiser) -> None:
+    noisy = draw()
+
+    def answer(module: Denoiser) -> list[torch.Tensor]:
+        module.zero_grad()
+        denoised = module(noisy).denoised
+        denoised.square().sum().backward()
+        return [denoised.detach(), *(parameter.grad for parameter in module.parameters())]
+
+    expected = answer(denoiser)
+    for twin in (copy.deepcopy(denoiser), pickle.loads(pickle.dumps(denoiser)), copy.deepcopy(denoiser).to("cpu")):
+        for one, other in zip(answer(twin), expected, strict=True):
+            assert torch.equal(one, other)
+
+
+def test_a_double_precision_predictor_stays_double(denoiser: Denoiser) -> None:
+    assert denoiser.double()(draw().double()).denoised.dtype == torch.float64
+
+
+def test_a_predictor_with_other_maps_is_refused() -> None:
+    with pytest.raises(ValueError, match="predicts 2 map.s., but regularizer=isotropic takes 1"):
+        Denoiser(Constant(num_maps=2), Scs(IsotropicTV()))
+
+
+def test_no_float64_ever_reaches_the_accelerator(denoiser: Denoiser) -> None:
+    noisy = draw()
+    plain = [noisy.clone().requires_grad_(), denoiser.predictor(noisy).detach().clone().requires_grad_()]
+    expected = denoiser.solver(*plain)
+    expected.denoised.square().sum().backward()
+
+    with ToAccelerator():
+        tensors = [AcceleratorTensor(value.detach().clone()).requires_grad_() for value in plain]
+        solution = denoiser.solver(*tensors)
+        assert solution.denoised.device == DEVICE
+        assert isinstance(solution.denoised, AcceleratorTensor)
+        (gradient,) = (AcceleratorTensor(2 * expected.denoised.detach()),)
+        solution.denoised.backward(gradient)
+    torch.testing.assert_close(solution.denoised.held, expected.denoised.detach())
+    for tensor, reference in zip(tensors, plain, strict=True):
+        assert isinstance(tensor.grad, AcceleratorTensor)
+        torch.testing.assert_close(tensor.grad.held, reference.grad)
+
+
+def test_the_stand_in_catches_a_cast_in_the_wrong_order() -> None:
+    tensor = AcceleratorTensor(draw())
+    with ToAccelerator():
+        with pytest.raises(TypeError, match="float64"):
+            tensor.to(dtype=torch.float64)
+        with pytest.raises(TypeError, match="change the device first"):
+            tensor.to(device="cpu", dtype=torch.float64)
+        with pytest.raises(TypeError, match="change the precision first"):
+            draw().double().to(device=DEVICE)

@@ -19,7 +19,7 @@ from difftv.errors import DataError
 
 log = logging.getLogger(__name__)
 
-_BLOCK = 1 << 20
+_BLOCK = 1 << 14  # bytes; what a broken connection loses at most
 _TIMEOUT = (10.0, 60.0)  # seconds to connect, and between two pieces of the answer
 _PARTIAL_CONTENT = 206
 _RANGE_NOT_SATISFIABLE = 416
@@ -108,7 +108,7 @@ def _check_space(archive: Archive, partial: Path) -> None:
 
 
 def _download(archive: Archive, partial: Path, attempts: int, wait: float) -> None:
-    fruitless = 0
+    fruitless, furthest = 0, 0
     while True:
         before = partial.stat().st_size if partial.is_file() else 0
         if before > archive.size:
@@ -124,7 +124,9 @@ def _download(archive: Archive, partial: Path, attempts: int, wait: float) -> No
         after = partial.stat().st_size if partial.is_file() else 0
         if after >= archive.size:
             return  # longer than expected: the checksum will say so
-        fruitless = 0 if after > before else fruitless + 1
+        # Progress counts only beyond what was ever reached: a file that is too short must not be fetched for ever.
+        fruitless = 0 if after > max(before, furthest) else fruitless + 1
+        furthest = max(furthest, before, after)
         if fruitless >= attempts:
             raise problem
         log.info("download interrupted at %d of %d bytes (%s): trying again", after, archive.size, problem)

@@ -2,12 +2,13 @@
 
 from difftv.figures.comparison import comparison_strip
 from difftv.figures.lam_map import lam_over_edges
-from difftv.figures.style import save_figure
+from difftv.figures.style import encode_figure, save_figure
 from difftv.figures.sweeps import solver_time, staircasing_scatter
 from difftv.figures.training import training_comparison, training_curves
 
 __all__ = [
     "comparison_strip",
+    "encode_figure",
     "lam_over_edges",
     "save_figure",
     "solver_time",

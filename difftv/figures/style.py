@@ -42,18 +42,22 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
 
 
+def encode_figure(figure: Figure, kind: str) -> bytes:
+    """The figure as a file of that kind (png, pdf, svg); the same figure gives the same bytes."""
+    picture = io.BytesIO()
+    metadata = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+    figure.savefig(picture, format=kind, metadata=metadata.get(kind))
+    return picture.getvalue()
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure in the format of the suffix (.png, .pdf, .svg), in one step: never half a file.
 
     Raises:
         OSError: the file could not be written; nothing has changed then.
+        ValueError: matplotlib cannot write such a file.
     """
-    picture = io.BytesIO()
-    # Neither date nor version in the file: the same figure gives the same bytes.
-    metadata = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
-    kind = path.suffix.removeprefix(".") or "png"
-    figure.savefig(picture, format=kind, metadata=metadata.get(kind))
-    write_atomically(path, picture.getvalue())
+    write_atomically(path, encode_figure(figure, path.suffix.removeprefix(".")))
 
 
 def plane(picture: Picture, name: str) -> np.ndarray:

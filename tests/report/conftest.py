@@ -34,9 +34,8 @@ def sweep(tmp_path: Path) -> Path:
     return directory
 
 
-@pytest.fixture
-def write_run(sweep: Path) -> Writer:
-    """Write one run; `settings` are dotted keys, `metrics` replace the usual ones (None removes one)."""
+def run_writer(sweep: Path) -> Writer:
+    """Writes one run into `sweep`; `settings` are dotted keys, `metrics` are added to the usual ones."""
 
     def write(
         name: str,
@@ -65,7 +64,7 @@ def write_run(sweep: Path) -> Writer:
         if state != "finished":
             return directory
         means: dict[str, Any] = {**PSNR, **SSIM, "solver/forward_seconds": 0.5, "solver/backward_seconds": 0.25}
-        means = {key: value for key, value in {**means, **dict(metrics or {})}.items() if value != "absent"}
+        means |= dict(metrics or {})
         result = {"format": 1, "identity": identity or name, "evaluated_on": evaluated_on, "metrics": means}
         (directory / "result.json").write_text(json.dumps(result | {"versions": {}, "git": {}}))
         per_image = [key for key in means if key.rpartition("/")[2] in ("psnr", "ssim")]
@@ -79,3 +78,35 @@ def write_run(sweep: Path) -> Writer:
         return directory
 
     return write
+
+
+@pytest.fixture
+def write_run(sweep: Path) -> Writer:
+    return run_writer(sweep)
+
+
+def write_demo(sweep: Path) -> None:
+    """Two solvers at three noise levels, and one directory of every kind that is not a finished run."""
+    write_run = run_writer(sweep)
+    for index, solver in enumerate(("scs", "ecos")):
+        for sigma, psnr in ((15, 32.0), (25, 29.0), (50, 26.0)):
+            settings = {"choices.solver": solver, "sigma": sigma}
+            metrics = {"psnr": psnr + 0.25 * index, "baseline/psnr": psnr - 0.5, "noisy/psnr": psnr - 9}
+            write_run(f"solver={solver},sigma={sigma}", settings, metrics=metrics)
+    write_run("solver=pdhg,sigma=25", {"choices.solver": "pdhg"}, state="failed", error="SolverError: it broke\nline 2")
+    write_run("solver=tv,sigma=25", {"choices.solver": "tv"}, state="running")
+    write_run("solver=tv,sigma=50", {"choices.solver": "tv"}, state="queued")
+    write_run("solver=tv,sigma=15", {"choices.solver": "tv"}, state="interrupted", error="interrupted by the user")
+    truncated = write_run("truncated", {"choices.solver": "tv"})
+    (truncated / "result.json").write_text('{"format": 1, "metr')
+    older = write_run("older", {"choices.solver": "tv"})
+    (older / "result.json").write_text('{"format": 0, "psnr": 30.0}')
+    (sweep / "notes").mkdir()
+    (sweep / ".hydra").mkdir()
+    (sweep / "multirun.yaml").write_text("{}")
+
+
+@pytest.fixture
+def demo(sweep: Path) -> Path:
+    write_demo(sweep)
+    return sweep

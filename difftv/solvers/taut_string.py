@@ -87,12 +87,10 @@ class _Minimiser(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, y: Tensor, lam: Tensor, tol: float, max_iter: int) -> tuple[Tensor, Tensor, Tensor]:
-        answers = _solve_batch(y.detach().numpy()[:, 0], lam.detach().numpy(), tol, max_iter)
+        u = y.new_empty(y.shape)
+        answers = _solve_batch(y.detach().numpy(), lam.detach().numpy(), u.numpy(), tol, max_iter)
         ctx.num_maps = lam.shape[1]
         ctx.found = [(answer.sign_columns, answer.sign_rows, answer.label) for answer in answers]
-        u = y.new_empty(y.shape)
-        for image, answer in zip(u, answers, strict=True):
-            image[0] = torch.from_numpy(answer.u)
         gap = y.new_tensor([answer.gap for answer in answers])
         sweeps = torch.tensor([answer.sweeps for answer in answers], dtype=torch.int64)
         ctx.mark_non_differentiable(gap, sweeps)
@@ -113,8 +111,8 @@ class _Minimiser(torch.autograd.Function):
         return grad_y, grad_lam, None, None
 
 
-def _solve_batch(y: np.ndarray, lam: np.ndarray, tol: float, max_iter: int) -> "list[Answer]":
-    """One `Answer` per image: whole images side by side, or the rows of one image where there are too few images.
+def _solve_batch(y: np.ndarray, lam: np.ndarray, u: np.ndarray, tol: float, max_iter: int) -> "list[Answer]":
+    """Write the minimisers into `u`: whole images side by side, or the rows of one image where there are too few.
 
     The threads live for this call only, so nothing is left behind that a fork could break.
     """
@@ -124,9 +122,10 @@ def _solve_batch(y: np.ndarray, lam: np.ndarray, tol: float, max_iter: int) -> "
     threads = torch.get_num_threads()
 
     def solve(index: int, team: ThreadPoolExecutor | None) -> "Answer":
-        return solve_image(np.ascontiguousarray(y[index]), lam[index, 0], lam[index, -1], tol, max_iter, team, threads)
+        image = np.ascontiguousarray(y[index, 0])
+        return solve_image(image, lam[index, 0], lam[index, -1], u[index, 0], tol, max_iter, team, threads)
 
-    batch, height, width = y.shape
+    batch, _, height, width = y.shape
     if threads == 1 or (batch == 1 and height * width < SHARED_FROM):
         return [solve(index, None) for index in range(batch)]
     with ThreadPoolExecutor(threads) as team:

@@ -105,8 +105,9 @@ def test_the_reported_gap_is_the_one_of_the_contract():
     from difftv.solvers._taut_string.image import solve_image
 
     y, lam = problem(5, 20, 17, 2)
-    answer = solve_image(y[0, 0].numpy(), lam[0, 0].numpy(), lam[0, 1].numpy(), 1e-4, 50, None, 1)
-    u, p = torch.from_numpy(answer.u)[None, None], torch.from_numpy(answer.dual())[None]
+    u = torch.empty_like(y)
+    answer = solve_image(y[0, 0].numpy(), *lam[0].numpy(), u[0, 0].numpy(), 1e-4, 50, None, 1)
+    p = torch.from_numpy(answer.dual())[None]
     expected = relative_gap(AnisotropicTV(2), u, p, y, lam)
     assert 1e-9 < answer.gap <= 1e-4
     assert answer.gap == pytest.approx(float(expected), rel=1e-8)

@@ -51,31 +51,21 @@ def component_values(problem, sign_columns, sign_rows, label, u):
     """
     y, w_columns, w_rows, _, _ = problem
     height, width = y.shape
-    root = label.reshape(-1)
-    size = np.zeros(root.shape[0], np.int32)
-    total = np.zeros(root.shape[0])
+    size = np.zeros(label.size, np.int32)
+    total = np.zeros(label.size)
     for i in range(height):
         for j in range(width):
-            here = root[i * width + j]
-            size[here] += 1
-            total[here] += y[i, j]
-            if j + 1 < width:
-                there = root[i * width + j + 1]
-                # An exact zero, without a branch, inside a component: its sign may not be 0 there.
-                force = w_rows[i, j] * sign_rows[i, j] * (here != there)
-                total[here] -= force
-                total[there] += force
-            if i + 1 < height:
-                there = root[i * width + j + width]
-                force = w_columns[j, i] * sign_columns[j, i] * (here != there)
-                total[here] -= force
-                total[there] += force
-    for k in range(root.shape[0]):
-        if size[k] > 1:
-            total[k] /= size[k]
+            # The pull of all four edges: inside a component they cancel, so nothing asks which ones leave it.
+            pull = w_rows[i, j] * sign_rows[i, j] + w_columns[j, i] * sign_columns[j, i]
+            if j > 0:
+                pull -= w_rows[i, j - 1] * sign_rows[i, j - 1]
+            if i > 0:
+                pull -= w_columns[j, i - 1] * sign_columns[j, i - 1]
+            size[label[i, j]] += 1
+            total[label[i, j]] += y[i, j] - pull
     for i in range(height):
         for j in range(width):
-            u[i, j] = total[root[i * width + j]]
+            u[i, j] = total[label[i, j]] / size[label[i, j]]
 
 
 @kernel

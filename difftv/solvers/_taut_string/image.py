@@ -26,14 +26,13 @@ REACH = 1000.0
 
 @dataclass(frozen=True)
 class Answer:
-    """u* and its certificate, and what the gradient needs: components and signs (columns transposed)."""
+    """The certificate of u*, and what the gradient needs: components and signs (columns transposed)."""
 
-    u: Array
     a: Array
     b: Array
     gap: float
     sweeps: int
-    label: NDArray[np.int32]
+    label: NDArray[np.uint32]
     sign_columns: NDArray[np.int8]
     sign_rows: NDArray[np.int8]
 
@@ -43,7 +42,14 @@ class Answer:
 
 
 def solve_image(
-    y: Array, lam_columns: Array, lam_rows: Array, tol: float, max_iter: int, team: Executor | None, workers: int
+    y: Array,
+    lam_columns: Array,
+    lam_rows: Array,
+    u: Array,
+    tol: float,
+    max_iter: int,
+    team: Executor | None,
+    workers: int,
 ) -> Answer:
     """Minimise to a relative duality gap of `tol`.
 
@@ -51,6 +57,7 @@ def solve_image(
         y: (height, width).
         lam_columns: (height, width), weight of the vertical differences; infinity is allowed.
         lam_rows: (height, width), weight of the horizontal differences.
+        u: (height, width), where the minimiser is written.
         tol: relative duality gap to stop at.
         max_iter: sweeps (one solve of all columns and one of all rows) after which to stop anyway.
         team: threads that share the rows and columns of this image; None = stay in this thread.
@@ -70,10 +77,10 @@ def solve_image(
         level=level,
         reciprocal=1.0 / np.arange(1, max(height, width) + 1),
     )
-    a, b, b_before, u, exact = (np.zeros_like(y) for _ in range(5))
+    a, b, b_before = (np.zeros_like(y) for _ in range(3))
     sign_columns = np.empty((width, height + OVERRUN), np.int8)
     sign_rows = np.empty((height, width + OVERRUN), np.int8)
-    label = np.empty((height, width), np.int32)
+    label = np.empty((height, width), np.uint32)
     age = sweeps = 0
     while True:
         count = min(SWEEPS_PER_CHECK, max_iter - sweeps)
@@ -84,18 +91,17 @@ def solve_image(
         sweeps += count
         last = sweeps >= max_iter
 
-        np.subtract(y, a, out=u)
-        np.subtract(u, b, out=u)
+        np.subtract(y, a + b, out=u)
         gap = duality_gap(problem, a, b, u) / scale
         if gap > REACH * tol and not last:
             continue
         label_components(sign_columns, sign_rows, label)
-        component_values(problem, sign_columns, sign_rows, label, exact)
-        exact_gap = duality_gap(problem, a, b, exact) / scale
-        if exact_gap <= gap:
-            u, exact, gap = exact, u, exact_gap
-        if gap <= tol or last:
-            return Answer(u, a, b, gap, sweeps, label, sign_columns, sign_rows)
+        component_values(problem, sign_columns, sign_rows, label, u)
+        exact_gap = duality_gap(problem, a, b, u) / scale
+        if min(gap, exact_gap) <= tol or last:
+            if gap < exact_gap:
+                np.subtract(y, a + b, out=u)
+            return Answer(a, b, min(gap, exact_gap), sweeps, label, sign_columns, sign_rows)
 
 
 def _weights(lam: Array, cap: float) -> Array:

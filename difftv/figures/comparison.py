@@ -10,7 +10,19 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import gaussian_filter, uniform_filter
 
-from difftv.figures.style import COLOURS, SEQUENTIAL, TEXT, Picture, bare, colour_scale, maps, new_figure, plain, plane
+from difftv.figures.style import (
+    COLOURS,
+    SEQUENTIAL,
+    TEXT,
+    Picture,
+    as_text,
+    bare,
+    colour_scale,
+    maps,
+    new_figure,
+    plain,
+    plane,
+)
 from difftv.metrics import psnr, ssim
 
 WIDTH = 11.0  # inches, for six panels
@@ -67,9 +79,11 @@ def comparison_strip(
     figure = new_figure(WIDTH, 2 * tall + 3.4)
     grid = figure.add_gridspec(3, len(pictures) + len(extra), height_ratios=[tall, tall, 2.0])
     if title:
-        figure.suptitle(title, fontsize=TEXT + 2)
+        figure.suptitle(as_text(title), fontsize=TEXT + 2)
     window = _ramp_window(pictures["clean"])
     low, high = _range(pictures["clean"][window], trim=2.0, least=LEAST_CONTRAST)
+    inwards = max(-low, 0.0) - max(high - 1.0, 0.0)  # widened, but not beyond black and white
+    low, high = low + inwards, high + inwards
     for column, (name, picture) in enumerate(pictures.items()):
         axes, inset = (figure.add_subplot(grid[row, column]) for row in (0, 1))
         axes.imshow(picture, cmap="gray", vmin=0.0, vmax=1.0)

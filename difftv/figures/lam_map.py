@@ -11,6 +11,7 @@ from difftv.figures.style import (
     SEQUENTIAL,
     TEXT,
     Picture,
+    as_text,
     bare,
     colour_scale,
     maps,
@@ -49,7 +50,7 @@ def lam_over_edges(lam: Picture, clean: Picture, *, title: str = "") -> Figure:
     figure = new_figure(WIDTH, max(tall + 0.9, 3.0))
     grid = figure.add_gridspec(1, panels + 1, width_ratios=[*[1.0] * panels, 1.6])
     if title:
-        figure.suptitle(title, fontsize=TEXT + 1)
+        figure.suptitle(as_text(title), fontsize=TEXT + 1)
     picture = figure.add_subplot(grid[0, 0])
     picture.imshow(image, cmap="gray", vmin=0.0, vmax=1.0)
     picture.set_title("clean", fontsize=TEXT)

@@ -35,6 +35,7 @@ SEQUENTIAL = "viridis"  # even in lightness, also for colour-blind readers and i
 
 TEXT = 10  # points at a width of about 11 inches: still 6 points when a paper shrinks the figure to 6.5 inches
 DPI = 150
+LONGEST_TEXT = 70  # characters that fit under the narrowest figure
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -92,6 +93,16 @@ def maps(picture: Picture, name: str) -> np.ndarray:
     return array
 
 
+def as_text(name: str) -> str:
+    """A name that comes from outside, drawn as it reads and never longer than a figure is wide.
+
+    To matplotlib a dollar starts a formula and a leading underscore hides a label; its font ends after Cyrillic.
+    """
+    cut = name if len(name) <= LONGEST_TEXT else f"{name[: LONGEST_TEXT // 2]}...{name[3 - LONGEST_TEXT // 2 :]}"
+    known = "".join(c if c.isprintable() and c <= "\N{CYRILLIC SMALL LETTER EL WITH DESCENDER}" else "?" for c in cut)
+    return (" " * known.startswith("_") + known).replace("$", r"\$")
+
+
 def bare(axes: Axes) -> None:
     """No ticks: the axes of a picture count pixels, which nobody reads."""
     axes.set_xticks([])
@@ -106,6 +117,7 @@ def plain(axes: Axes, x_label: str, y_label: str) -> None:
     axes.set_xlabel(x_label, fontsize=TEXT)
     axes.set_ylabel(y_label, fontsize=TEXT)
     axes.tick_params(labelsize=TEXT - 1)
+    axes.ticklabel_format(useOffset=False)  # +2.682e1 above an axis is easily overlooked
 
 
 def colour_scale(axes: Axes, image: ScalarMappable) -> None:

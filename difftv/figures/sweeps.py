@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from difftv.figures.style import BLACK, COLOURS, CYCLE, DASHES, MARKERS, TEXT, new_figure, plain
+from difftv.figures.style import BLACK, COLOURS, CYCLE, DASHES, MARKERS, TEXT, as_text, new_figure, plain
 
 Metrics = Mapping[str, float]
 """The metrics of one run, as in result.json."""
@@ -29,7 +29,7 @@ def staircasing_scatter(runs: Mapping[str, Metrics], *, title: str = "") -> Figu
     plain(axes, "PSNR in dB", "plateau excess, share of smooth pixels")
     axes.axhline(0.0, color=BLACK, linewidth=0.8, linestyle="--")
     if title:
-        axes.set_title(title, fontsize=TEXT + 1)
+        axes.set_title(as_text(title), fontsize=TEXT + 1)
     shown = {name: point for name, metrics in runs.items() if (point := _point(metrics, "")) is not None}
     named = len(shown) <= len(CYCLE)
     for index, (name, point) in enumerate(shown.items()):
@@ -38,7 +38,7 @@ def staircasing_scatter(runs: Mapping[str, Metrics], *, title: str = "") -> Figu
         if scalar is not None:
             axes.plot(*zip(scalar, point, strict=True), color="0.7", linewidth=0.9, zorder=1)
             axes.plot(*scalar, marker=marker, markersize=7, markerfacecolor="white", markeredgecolor=colour, zorder=2)
-        label = name if named else ("learned map" if index == 0 else None)
+        label = as_text(name) if named else ("learned map" if index == 0 else None)
         axes.plot(*point, marker=marker, markersize=7, color=colour, linestyle="none", label=label, zorder=3)
     if any(_point(metrics, "baseline/") for metrics in runs.values()):
         axes.plot([], [], "o", markerfacecolor="white", markeredgecolor=BLACK, label="hollow: scalar lambda")
@@ -59,14 +59,14 @@ def solver_time(rows: Sequence[Mapping[str, float | str]], *, title: str = "") -
     figure = new_figure(9.0, 3.6)
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
     if title:
-        figure.suptitle(title, fontsize=TEXT + 1)
+        figure.suptitle(as_text(title), fontsize=TEXT + 1)
     solvers = sorted({str(row["solver"]) for row in rows})
     sizes = sorted({float(row["patch_size"]) for row in rows})
+    for axes, label in zip(panels, ("seconds per image", ""), strict=True):
+        plain(axes, "side of the patch in pixels", label)
+    panels[0].set(xscale="log", yscale="log")  # the other panel shares both
     for axes, name, pass_name in zip(panels, (FORWARD, BACKWARD), ("forward", "backward"), strict=True):
-        plain(axes, "side of the patch in pixels", "seconds per image" if name == FORWARD else "")
         axes.set_title(pass_name, fontsize=TEXT)
-        axes.set_xscale("log")
-        axes.set_yscale("log")
         for index, solver in enumerate(solvers):
             means = [(size, seconds) for size in sizes if (seconds := _mean_time(rows, solver, size, name))]
             look = index % len(CYCLE)
@@ -77,7 +77,7 @@ def solver_time(rows: Sequence[Mapping[str, float | str]], *, title: str = "") -
                 linestyle=DASHES[look],
                 marker=MARKERS[look],
                 markersize=6,
-                label=solver,
+                label=as_text(solver),
             )
         axes.set_xticks(sizes, labels=[f"{size:g}" for size in sizes])
         axes.xaxis.set_minor_formatter(NullFormatter())

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from difftv.figures.style import CYCLE, DASHES, MARKERS, TEXT, new_figure, plain
+from difftv.figures.style import CYCLE, DASHES, MARKERS, TEXT, as_text, new_figure, plain
 
 History = Sequence[Mapping[str, float]]
 """One mapping per epoch: `epoch`, `train/loss`, `validation/psnr`, ..., as in metrics.jsonl."""
@@ -50,8 +50,13 @@ def training_comparison(histories: Mapping[str, History], *, title: str = "") ->
         for panel, name in zip(axes, (LOSS, PSNR), strict=True):
             epochs, values = _curve(history, name)
             if named:
-                look = {"color": CYCLE[index], "linestyle": DASHES[index], "marker": MARKERS[index]}
-                panel.plot(epochs, values, markersize=3.5, linewidth=1.5, label=run, **look)  # type: ignore[arg-type]
+                look = {
+                    "label": as_text(run),
+                    "color": CYCLE[index],
+                    "linestyle": DASHES[index],
+                    "marker": MARKERS[index],
+                }
+                panel.plot(epochs, values, markersize=3.5, linewidth=1.5, **look)  # type: ignore[arg-type]
             else:
                 panel.plot(epochs, values, color="0.35", linewidth=1.0, alpha=0.6, marker=".", markersize=3)
     if named and histories:
@@ -65,7 +70,7 @@ def _panels(title: str) -> tuple[Figure, tuple[Axes, Axes]]:
     figure = new_figure(WIDTH, HEIGHT)
     loss, psnr = figure.subplots(1, 2)
     if title:
-        figure.suptitle(title, fontsize=TEXT + 1)
+        figure.suptitle(as_text(title), fontsize=TEXT + 1)
     plain(loss, "epoch", "training loss")
     plain(psnr, "epoch", "validation PSNR in dB")
     loss.set_yscale("log", nonpositive="mask")

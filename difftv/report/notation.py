@@ -28,7 +28,7 @@ def digits(metric: str, value: float) -> str:
     """25.123 dB -> 25.12; a metric without a usual precision gets three significant digits."""
     if not math.isfinite(value):
         return "nan" if math.isnan(value) else f"{value}"
-    return f"{value:.{DECIMALS[metric]}f}" if metric in DECIMALS else f"{value:.3g}"
+    return f"{value:.{DECIMALS[metric]}f}" if metric in DECIMALS else f"{value:#.3g}".rstrip(".")
 
 
 def signed(metric: str, value: float) -> str:

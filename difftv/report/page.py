@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from difftv.figures import encode_figure, solver_time, staircasing_scatter, training_comparison
 from difftv.report.notation import Notation, best_entries, caption, cell_text, column_heads, digits
-from difftv.report.settings import CHOICES, PROTOCOL, Value, differing_keys, lookup, show
+from difftv.report.settings import CHOICES, MISSING, PROTOCOL, Value, differing_keys, lookup, show
 from difftv.report.sweep import Run, Sweep, read_history
 from difftv.report.table import METHODS, Table
 
@@ -167,6 +167,7 @@ def _labels(runs: Sequence[Run], differing: Sequence[str]) -> dict[str, str]:
     keys = [key for key in keys if key not in PROTOCOL] + ["seed"] * (
         len({lookup(r.settings, "seed") for r in runs}) > 1
     )
+    keys = keys or [key for key in ("solver", "sigma") if all(lookup(run.settings, key) != MISSING for run in runs)]
     texts = [", ".join(f"{key}={show(lookup(run.settings, key))}" for key in keys) for run in runs]
     unique = {text for text in texts if text and texts.count(text) == 1}
     return {run.name: text if text in unique else run.name for run, text in zip(runs, texts, strict=True)}

@@ -3,14 +3,24 @@
 import math
 from collections.abc import Sequence
 
-from difftv.report.settings import EVALUATED_ON, NUM_IMAGES, Settings, confounded, show
+from difftv.report.settings import EVALUATED_ON, MISSING, NUM_IMAGES, Settings, confounded, lookup, show
 from difftv.report.sweep import Run
 
 
 def protocol(all_settings: Sequence[Settings]) -> str:
-    """`Evaluated on validation (12 images)`; every kind, where the runs differ."""
-    kinds = sorted({(show(each[EVALUATED_ON]), show(each[NUM_IMAGES])) for each in all_settings})
-    return "Evaluated on " + "; ".join(f"{where} ({number} image{'s' * (number != '1')})" for where, number in kinds)
+    """`Evaluated on test (12 crops of 64x64 pixels)`; every kind, where the runs differ."""
+    return "Evaluated on " + "; ".join(sorted({_evaluation(settings) for settings in all_settings}))
+
+
+def _evaluation(settings: Settings) -> str:
+    number, side = show(settings[NUM_IMAGES]), lookup(settings, "data.eval_patch_size")
+    if side == MISSING:
+        images = "image" if number == "1" else "images"
+    else:
+        crops = "crop" if number == "1" else "crops"
+        images = f"{crops} of {show(side)}x{show(side)} pixels" if side is not None else "whole images"
+    clipped = ", noise clipped to [0, 1]" if lookup(settings, "data.clip_noise") == "true" else ""
+    return f"{show(settings[EVALUATED_ON])} ({number} {images}{clipped})"
 
 
 def key_remarks(all_settings: Sequence[Settings], shown: Sequence[str], *, added: Sequence[str]) -> list[str]:

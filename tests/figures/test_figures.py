@@ -200,6 +200,20 @@ def test_solver_time_averages_runs_of_one_solver_and_size() -> None:
     assert pixels(solver_time([])).std() > 1
 
 
+@pytest.mark.parametrize("name", ["$\\nonsense{$", "_hidden", "中文 \n x", "a$b", "solver=" + "x" * 300])
+def test_names_from_outside_are_drawn_as_they_read(name: str) -> None:
+    figure = training_comparison({name: HISTORY}, title=name)
+    (label,) = (text.get_text() for text in figure.legends[0].get_texts())
+    assert len(label) <= 75
+    pixels(figure)
+    point = {"psnr": 29.0, "stair/plateau_excess": 0.1}
+    pixels(staircasing_scatter({name: point}, title=name))
+    pixels(solver_time([{"solver": name, "patch_size": 8, "solver/forward_seconds": 1.0}], title=name))
+    clean, noisy, denoised, baseline, lam = scene(16, 16)
+    pixels(comparison_strip(clean, noisy, denoised, baseline, lam, title=name))
+    pixels(lam_over_edges(lam, clean, title=name))
+
+
 def test_methods_stay_apart_in_gray() -> None:
     def lightness(colour: str) -> float:
         red, green, blue = to_rgb(colour)

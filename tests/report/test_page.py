@@ -17,7 +17,7 @@ from difftv.report import build_table, page, read_sweep
 from difftv.report.page import to_html
 from tests.report.conftest import Writer, run_writer, write_demo
 
-ATTACK = "<script>parent.hacked = 1</script>\"'><img src=x onerror='parent.hacked = 1'>{{ 7 * 7 }}</title>"
+ATTACK = "<script>parent.hacked = 1</script>\"'><img src=x onerror='parent.hacked = 1'>{{ 7 * 7 }}</title>$\\x$"
 
 DRIVER = """
 const frame = document.querySelector("iframe");

@@ -76,6 +76,16 @@ def test_different_protocols_stand_in_different_rows(write_run: Writer, sweep: P
     assert table.protocol.count("image") == 2
 
 
+def test_the_protocol_names_crops_and_clipping(write_run: Writer, sweep: Path) -> None:
+    write_run("a", {"patch_size": 32, "data.eval_patch_size": 32, "data.clip_noise": False})
+    write_run("b", {"patch_size": 64, "data.eval_patch_size": 64, "data.clip_noise": True})
+    write_run("c", {"patch_size": 96, "data.eval_patch_size": None}, evaluated_on="test")
+    assert table_of(sweep).protocol == (
+        "Evaluated on test (4 whole images); validation (4 crops of 32x32 pixels); "
+        "validation (4 crops of 64x64 pixels, noise clipped to [0, 1])"
+    )
+
+
 def test_a_second_cause_of_a_difference_is_named(write_run: Writer, sweep: Path) -> None:
     write_run("a", {"choices.solver": "scs", "solver.eps": 1e-3, "patch_size": 32, "data.patch_size": 32})
     write_run("b", {"choices.solver": "ecos", "solver.tol": 1e-8, "patch_size": 64, "data.patch_size": 64})

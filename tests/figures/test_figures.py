@@ -28,7 +28,7 @@ from difftv.figures import (
     training_curves,
 )
 from difftv.figures.comparison import _ramp_window
-from difftv.figures.style import COLOURS, CYCLE
+from difftv.figures.style import COLOURS, CYCLE, as_text
 from difftv.metrics import psnr, ssim
 
 HISTORY = [
@@ -57,6 +57,7 @@ def texts(figure: Figure) -> list[str]:
 
 
 def pixels(figure: Figure) -> np.ndarray:
+    figure.set_dpi(50)
     return np.asarray(Image.open(io.BytesIO(encode_figure(figure, "png"))).convert("L"), float)
 
 
@@ -138,7 +139,7 @@ def test_training_curves_mark_the_best_epoch() -> None:
     np.testing.assert_array_equal(loss, [0.02, math.nan, 0.01, math.nan])
 
 
-@pytest.mark.parametrize("number", [0, 1, 7, 8, 30])
+@pytest.mark.parametrize("number", [0, 1, 7, 8])
 def test_training_comparison_of_any_number_of_runs(number: int) -> None:
     figure = training_comparison({f"run {index}": HISTORY for index in range(number)})
     assert len(figure.axes[0].lines) == number
@@ -200,18 +201,35 @@ def test_solver_time_averages_runs_of_one_solver_and_size() -> None:
     assert pixels(solver_time([])).std() > 1
 
 
-@pytest.mark.parametrize("name", ["$\\nonsense{$", "_hidden", "中文 \n x", "a$b", "solver=" + "x" * 300])
-def test_names_from_outside_are_drawn_as_they_read(name: str) -> None:
-    figure = training_comparison({name: HISTORY}, title=name)
-    (label,) = (text.get_text() for text in figure.legends[0].get_texts())
-    assert len(label) <= 75
-    pixels(figure)
+@pytest.mark.parametrize(
+    ("name", "drawn"),
+    [
+        ("a$b$", r"a\$b\$"),
+        ("_hidden", " _hidden"),
+        ("中\nß", "??ß"),
+        ("é λ Ж", "é λ Ж"),
+        ("x" * 300, "x" * 35 + "..." + "x" * 32),
+    ],
+)
+def test_names_from_outside_are_drawn_as_they_read(name: str, drawn: str) -> None:
+    assert as_text(name) == drawn
+
+
+def test_every_figure_takes_any_name() -> None:
+    name = "_$\\nonsense{$ 中文\n" + "x" * 300
     point = {"psnr": 29.0, "stair/plateau_excess": 0.1}
-    pixels(staircasing_scatter({name: point}, title=name))
-    pixels(solver_time([{"solver": name, "patch_size": 8, "solver/forward_seconds": 1.0}], title=name))
+    comparison = training_comparison({name: HISTORY}, title=name)
+    assert len(comparison.legends[0].get_texts()) == 1
     clean, noisy, denoised, baseline, lam = scene(16, 16)
-    pixels(comparison_strip(clean, noisy, denoised, baseline, lam, title=name))
-    pixels(lam_over_edges(lam, clean, title=name))
+    for figure in (
+        comparison,
+        training_curves(HISTORY, title=name),
+        staircasing_scatter({name: point}, title=name),
+        solver_time([{"solver": name, "patch_size": 8, "solver/forward_seconds": 1.0}], title=name),
+        comparison_strip(clean, noisy, denoised, baseline, lam, title=name),
+        lam_over_edges(lam, clean, title=name),
+    ):
+        assert pixels(figure).std() > 5
 
 
 def test_methods_stay_apart_in_gray() -> None:

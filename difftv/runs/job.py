@@ -10,7 +10,7 @@ from difftv.baselines import search_per_set
 from difftv.checkpoint import CheckpointStore
 from difftv.denoiser import Denoiser
 from difftv.evaluation import Evaluated, Row, evaluate, mean_row, noisy_rows, prefixed
-from difftv.figures import comparison_strip, save_figure
+from difftv.figures import comparison_strip, save_figure, training_curves
 from difftv.predictors import Constant
 from difftv.runs.build import Images, Objects, build, open_patches
 from difftv.runs.config import check, save_config
@@ -46,11 +46,13 @@ def run(config: dict[str, Any], choices: Mapping[str, str], directory: RunDirect
         log.info("finished before, nothing to do: %s", directory.result)
         return directory.read_metrics()
     epochs = config.get("trainer", {}).get("epochs", 0)
+    # Tables and dashboards group by what was chosen on the command line, which the values alone do not tell.
+    shown = {**config, "choices": dict(choices)}
     try:
         check(config)
-        save_config({**config, "choices": dict(choices)}, directory.config)
+        save_config(shown, directory.config)
         directory.write_status("running", epochs=epochs)
-        return _run(config, directory, digest, name)
+        return _run(config, shown, directory, digest, name)
     except KeyboardInterrupt:
         directory.write_status("interrupted", epochs=epochs, error="interrupted by the user")
         log.warning("interrupted; the same command continues from the last checkpoint")
@@ -60,19 +62,22 @@ def run(config: dict[str, Any], choices: Mapping[str, str], directory: RunDirect
         raise
 
 
-def _run(config: dict[str, Any], directory: RunDirectory, digest: str, name: str) -> dict[str, float]:
+def _run(
+    config: dict[str, Any], shown: dict[str, Any], directory: RunDirectory, digest: str, name: str
+) -> dict[str, float]:
     objects = build(config)
+    objects.tracker.check()
     images = open_patches(config, objects.splits)
     for reason in images.skipped:
         log.warning("left out: %s", reason)
-    checkpoints = CheckpointStore(directory.checkpoint, digest, config)
+    checkpoints = CheckpointStore(directory.checkpoint, digest, shown)
     saved = checkpoints.load()
     info = RunInfo(
         directory=directory.path,
         identity=digest,
         name=name,
         group=config["sweep"],
-        config=config,
+        config=shown,
         git_commit=git_commit(),
         versions=versions(),
         resumed_epoch=saved["training"]["epoch"] if saved else 0,
@@ -201,7 +206,7 @@ def _draw(
     directory: RunDirectory,
     tracker: RunLog,
 ) -> None:
-    figures = {}
+    figures = {"training_curves": training_curves(state.history)}
     for entry, scalar_entry in list(zip(learned, baseline, strict=True))[:STRIPS]:
         if entry.denoised is not None and scalar_entry.denoised is not None:
             figures[f"strip_{entry.item.name}"] = comparison_strip(

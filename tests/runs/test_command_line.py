@@ -1,0 +1,122 @@
+"""Mistakes on the command line end with their own message, before any work; what is fine leaves complete files."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.runs.commands import SMALL, run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["solver=scz"], "Could not find 'solver/scz'"),
+        (["solvr=scs"], "Could not override 'solvr'"),
+        (["solver.epz=1e-3"], "Key 'epz' is not in struct"),
+        (["solver.eps=-1"], "solver.eps must be a positive finite number, got -1"),
+        (["solver.eps=small"], "solver.eps must be a positive finite number, got 'small'"),
+        (["solver.max_iter=0"], "solver.max_iter must be a positive integer, got 0"),
+        (["sigma=0"], "sigma must be a positive number in 8-bit units"),
+        (["sigma=abc"], "sigma must be a positive number in 8-bit units"),
+        (["sigma=-5"], "sigma must be a positive number in 8-bit units"),
+        (["patch_size=0"], "patch_size must be a positive integer, got 0"),
+        (["patch_size=-8"], "patch_size must be a positive integer, got -8"),
+        (["patch_size=big"], "patch_size must be a positive integer, got 'big'"),
+        (["patch_size=2000"], "GiB to compile"),
+        (["seed=-1"], "seed must be an integer >= 0"),
+        (["trainer.epochs=0"], "trainer.epochs must be a positive integer, got 0"),
+        (["trainer.device=gpu"], "trainer.device='gpu' cannot be used here"),
+        (["trainer.on_solver_failure=ignore"], "trainer.on_solver_failure must be one of raise, skip"),
+        (["loss=mse_ssim", "loss.alpha=2"], "loss.alpha must be a number in [0, 1], got 2"),
+        (["regularizer.num_maps=3"], "num_maps=1 (shared) or 2"),
+        (["data=folder"], "data.root"),
+        (["data=div2k", "data.root=/nowhere/DIV2K"], "data=sample"),
+        (["data=folder", "data.root=/nowhere"], "/nowhere"),
+    ],
+    ids=lambda value: ",".join(value) if isinstance(value, list) else "",
+)
+def test_a_mistake_is_named_before_any_work(arguments: list[str], message: str, tmp_path: Path) -> None:
+    done = run(*SMALL, *arguments, f"hydra.run.dir={tmp_path / 'run'}")
+    assert done.returncode == 1
+    shown = done.stdout + done.stderr
+    assert message in shown
+    assert "Traceback" not in shown
+    assert "epoch 1/" not in shown
+    assert not (tmp_path / "run" / "checkpoint.pt").exists()
+
+
+def test_images_smaller_than_the_patch_are_named(tmp_path: Path) -> None:
+    for index in range(3):
+        Image.new("L", (6, 6), 128).save(tmp_path / f"{index}.png")
+    done = run(*SMALL, "data=folder", f"data.root={tmp_path}", f"hydra.run.dir={tmp_path / 'run'}")
+    assert done.returncode == 1
+    assert "6x6" in done.stdout
+
+
+def test_a_missing_solver_package_is_named_with_its_install_line(tmp_path: Path) -> None:
+    hide = "import importlib.util as u; f = u.find_spec; u.find_spec = lambda n, *a: None if n == 'ecos' else f(n, *a)"
+    done = run(*SMALL, "solver=ecos", f"hydra.run.dir={tmp_path}", prelude=hide)
+    assert done.returncode == 1
+    assert 'pip install "difftv[ecos]"' in done.stdout
+
+
+def test_an_output_directory_that_cannot_be_written_is_named() -> None:
+    done = run(*SMALL, "hydra.run.dir=/proc/difftv-run")
+    assert done.returncode != 0
+    assert "cannot write to the output directory" in done.stderr
+    assert "hydra.run.dir=DIRECTORY" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_failed_run_leaves_its_error_and_traceback(tmp_path: Path) -> None:
+    broken = "import difftv.training as t\ndef fail(*a, **k): raise ValueError('deliberately broken')\nt._step = fail"
+    done = run(*SMALL, f"hydra.run.dir={tmp_path}", prelude=broken)
+    assert done.returncode == 1
+    status = json.loads((tmp_path / "status.json").read_text())
+    assert status["state"] == "failed"
+    assert status["error"] == "ValueError: deliberately broken"
+    assert "Traceback" in (tmp_path / "run.log").read_text()
+
+
+def test_a_sweep_goes_on_past_a_failing_job_and_says_so(tmp_path: Path) -> None:
+    done = run("-m", *SMALL, "solver=scs", "sigma=25,-1,15", f"hydra.sweep.dir={tmp_path}")
+    assert done.returncode == 1
+    assert "sigma must be a positive number" in done.stdout + done.stderr
+    states = sorted(json.loads(path.read_text())["state"] for path in tmp_path.glob("*/status.json"))
+    assert states == ["failed", "finished", "finished"]
+
+
+def test_a_finished_run_holds_everything_that_was_promised(tmp_path: Path) -> None:
+    done = run(*SMALL, "solver=clarabel", "regularizer=isotropic", "predictor=unet", "loss=mse_ssim",
+               "optimizer=adamw", "scheduler=plateau", f"hydra.run.dir={tmp_path}")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "result.json").read_text())
+    promised = "psnr ssim noisy/psnr baseline/psnr baseline/ssim baseline/lam solver/forward_seconds"
+    promised += " solver/backward_seconds solver/not_converged"
+    for name in promised.split():
+        assert isinstance(result["metrics"][name], int | float), name
+    assert result["metrics"]["noisy/psnr"] < result["metrics"]["baseline/psnr"]
+    assert result["versions"]["torch"].startswith("2.13.0")
+    assert len((tmp_path / "per_image.csv").read_text().splitlines()) == 1 + result["images"] == 3
+    assert json.loads((tmp_path / "status.json").read_text())["state"] == "finished"
+    config = (tmp_path / "config.yaml").read_text()
+    assert "solver: clarabel" in config
+    assert "sigma: 25" in config
+    assert sorted(path.suffix for path in (tmp_path / "figures").iterdir()) == [".png"] * 3
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 2
+
+
+def test_unreadable_images_are_left_out_and_named(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    for index in range(4):
+        Image.effect_noise((16, 16), 40).save(images / f"good{index}.png")
+    (images / "broken.png").write_bytes((images / "good0.png").read_bytes()[:60])
+    done = run(*SMALL, "data=folder", f"data.root={images}", "data.validation_fraction=0.5",
+               "patch_size=8", f"hydra.run.dir={tmp_path / 'run'}")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "broken.png" in done.stdout
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert len(result["skipped_images"]) == 1

@@ -1,0 +1,114 @@
+"""A run that is killed and started again ends with the same bits as one that was not."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from difftv.checkpoint import read_checkpoint
+from tests.runs.commands import SMALL, killed, run
+
+DIE = """
+import os, signal
+def die(*arguments, **keywords):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+AT_CALL = (
+    DIE
+    + """
+import {module} as module
+original, calls = module.{name}, []
+def counted(*arguments, **keywords):
+    calls.append(1)
+    if len(calls) == {number}:
+        die()
+    return original(*arguments, **keywords)
+module.{name} = counted
+"""
+)
+
+KILL_POINTS = {
+    "before the first step": AT_CALL.format(module="difftv.training", name="_step", number=1),
+    "in the middle of the first epoch": AT_CALL.format(module="difftv.training", name="_step", number=3),
+    "while the first epoch is validated": AT_CALL.format(module="difftv.training", name="_finish_epoch", number=1),
+    "between two writes of a checkpoint": DIE
+    + """
+import difftv.checkpoint as module
+original, calls = module.write_atomically, []
+def counted(path, content):
+    calls.append(1)
+    if len(calls) == 4:
+        with open(path.with_name('.checkpoint.pt.half'), 'wb') as file:
+            file.write(content[: len(content) // 2])
+        die()
+    return original(path, content)
+module.write_atomically = counted
+""",
+    "in the middle of the second epoch": AT_CALL.format(module="difftv.training", name="_step", number=5),
+    "after the training": AT_CALL.format(module="difftv.runs.job", name="_evaluate", number=1),
+    "just before the result is there": DIE + "from difftv.runs.directory import RunDirectory as R\nR.write_result = die\n",
+}
+
+
+def timeless(metrics: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if not name.endswith("_seconds")}
+
+
+def outcome(directory: Path) -> tuple[dict, dict[str, torch.Tensor], list[dict], str]:
+    result = json.loads((directory / "result.json").read_text())
+    state = read_checkpoint(directory / "checkpoint.pt")
+    history = [timeless(json.loads(line)) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    return timeless(result["metrics"]), state["predictor"], history, (directory / "per_image.csv").read_text()
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("undisturbed")
+    done = run(*SMALL, f"hydra.run.dir={directory}")
+    assert done.returncode == 0, done.stderr
+    return directory
+
+
+@pytest.mark.parametrize("point", KILL_POINTS)
+def test_killed_and_started_again(point: str, undisturbed: Path, tmp_path: Path) -> None:
+    arguments = [*SMALL, f"hydra.run.dir={tmp_path}"]
+    assert killed(run(*arguments, prelude=KILL_POINTS[point]))
+    assert not (tmp_path / "result.json").exists()
+    done = run(*arguments)
+    assert done.returncode == 0, done.stderr
+    metrics, weights, history, per_image = outcome(tmp_path)
+    expected_metrics, expected_weights, expected_history, expected_per_image = outcome(undisturbed)
+    assert metrics == expected_metrics
+    assert history == expected_history
+    assert per_image == expected_per_image
+    assert weights.keys() == expected_weights.keys()
+    for name, value in weights.items():
+        assert torch.equal(value, expected_weights[name]), name
+
+
+def test_a_resumed_run_continues_instead_of_starting_over(tmp_path: Path) -> None:
+    arguments = [*SMALL, f"hydra.run.dir={tmp_path}"]
+    assert killed(run(*arguments, prelude=KILL_POINTS["in the middle of the second epoch"]))
+    done = run(*arguments)
+    assert "continuing after epoch 1, step 1" in done.stdout
+    assert "epoch 1/2" not in done.stdout.split("continuing", 1)[1].replace("epoch 1/2: loss", "", 1)
+
+
+def test_the_training_did_something(undisturbed: Path) -> None:
+    _, weights, history, _ = outcome(undisturbed)
+    assert [row["epoch"] for row in history] == [1, 2]
+    assert history[0]["train/loss"] != history[1]["train/loss"]
+    assert history[0]["lr"] > history[1]["lr"]
+    assert any(value.abs().max() > 0 for value in weights.values())
+
+
+def test_a_finished_run_is_not_computed_again(undisturbed: Path) -> None:
+    before = (undisturbed / "result.json").stat().st_mtime_ns
+    done = run(*SMALL, f"hydra.run.dir={undisturbed}", prelude=AT_CALL.format(
+        module="difftv.training", name="train", number=1
+    ))
+    assert done.returncode == 0, done.stderr
+    assert "finished before, nothing to do" in done.stdout
+    assert (undisturbed / "result.json").stat().st_mtime_ns == before

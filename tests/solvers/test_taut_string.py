@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skimage.data import camera
 
 from difftv.regularizers import AnisotropicTV, IsotropicTV
 from difftv.solvers.base import relative_gap
@@ -101,16 +102,36 @@ def test_agreement_with_a_tight_cone_solve(height, width, num_maps):
     np.testing.assert_allclose(solve(y, lam).denoised[0, 0].numpy(), u.value, atol=2e-7)
 
 
-def test_the_reported_gap_is_the_one_of_the_contract():
-    from difftv.solvers._taut_string.image import solve_image
+def test_the_gap_is_the_one_of_the_contract():
+    from difftv.solvers._taut_string.chain import OVERRUN
+    from difftv.solvers._taut_string.components import duality_gap
+    from difftv.solvers._taut_string.sweeps import Problem, minimise_columns, minimise_rows
 
-    y, lam = problem(5, 20, 17, 2)
-    u = torch.empty_like(y)
-    answer = solve_image(y[0, 0].numpy(), *lam[0].numpy(), u[0, 0].numpy(), 1e-4, 50, None, 1)
-    p = torch.from_numpy(answer.dual())[None]
-    expected = relative_gap(AnisotropicTV(2), u, p, y, lam)
-    assert 1e-9 < answer.gap <= 1e-4
-    assert answer.gap == pytest.approx(float(expected), rel=1e-8)
+    height, width = 20, 37
+    y, lam = problem(5, height, width, 2)
+    lam[:, 0, -1], lam[:, 1, :, -1] = 0.0, 0.0
+    image = y[0, 0].numpy()
+    state = Problem(image, lam[0, 0].numpy().T.copy(), lam[0, 1].numpy(), 0.1, 1.0 / np.arange(1, width + 1))
+    a, b, zero = (np.zeros((height, width)) for _ in range(3))
+    sign_columns = np.empty((width, height + OVERRUN), np.int8)
+    sign_rows = np.empty((height, width + OVERRUN), np.int8)
+    gaps = []
+    for half_sweep in range(4):
+        if half_sweep % 2 == 0:
+            minimise_columns(state, b, zero, 0.0, a, sign_columns, 0, width)
+        else:
+            minimise_rows(state, a, zero, b, 0.0, sign_rows, np.empty(height), 0, height)
+        u = image - a - b
+        p = -np.stack([a.cumsum(axis=0), b.cumsum(axis=1)])
+        expected = relative_gap(AnisotropicTV(2), torch.from_numpy(u)[None, None], torch.from_numpy(p)[None], y, lam)
+        energy = 0.5 * np.square(image - image.mean()).sum()
+        gaps.append(duality_gap(state, a, b, u) / energy)
+        assert gaps[-1] == pytest.approx(float(expected), rel=1e-9)
+        # Any other image has a gap as well, larger by the distance between the two.
+        other = image.copy()
+        expected = relative_gap(AnisotropicTV(2), y, torch.from_numpy(p)[None], y, lam)
+        assert duality_gap(state, a, b, other) / energy == pytest.approx(float(expected), rel=1e-9)
+    assert min(gaps) > 1e-6
 
 
 @pytest.mark.parametrize("num_maps", [1, 2])
@@ -178,6 +199,16 @@ def test_a_batch_is_a_loop_and_every_image_stops_on_its_own_gap():
     assert torch.equal(together.denoised, torch.cat([one.denoised for one in alone]))
     assert torch.equal(together.iterations, torch.cat([one.iterations for one in alone]))
     assert len(together.iterations.unique()) > 1
+
+
+def test_the_right_components_make_the_answer_exact_long_before_the_iteration_is():
+    random = torch.Generator().manual_seed(0)
+    clean = torch.from_numpy(camera()[200:248, 200:248] / 255.0)[None, None]
+    y = clean + 25 / 255 * torch.randn(clean.shape, generator=random, dtype=torch.float64)
+    lam = torch.full_like(y, 0.07)
+    early, late = solve(y, lam, tol=1e-10), solve(y, lam, tol=1e-15)
+    assert int(early.iterations) < int(late.iterations)
+    torch.testing.assert_close(early.denoised, late.denoised, rtol=0, atol=1e-14)
 
 
 def test_a_solve_that_ran_out_of_sweeps_says_so():

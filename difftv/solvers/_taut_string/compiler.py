@@ -42,9 +42,7 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     No `parallel=True`: Numba's thread layers do not survive a fork (OpenMP) or two callers at once (workqueue), and
     DataLoader workers are both. No `fastmath`: signs and ties must mean the same in every build.
     """
-    function = inspect.unwrap(
-        function
-    )  # a run-time type checker may have wrapped it, as the tests do; Numba wants the plain one
+    function = inspect.unwrap(function)  # a run-time type checker wraps it in the tests; Numba wants it plain
     try:
         return njit(nogil=True, cache=True)(function)
     except RuntimeError:  # Numba finds no directory to write its cache to: compile in every process

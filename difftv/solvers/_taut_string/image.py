@@ -26,19 +26,13 @@ REACH = 1000.0
 
 @dataclass(frozen=True)
 class Answer:
-    """The certificate of u*, and what the gradient needs: components and signs (columns transposed)."""
+    """How good the minimiser is, and what its gradient needs: the components and signs (columns transposed)."""
 
-    a: Array
-    b: Array
     gap: float
     sweeps: int
     label: NDArray[np.uint32]
     sign_columns: NDArray[np.int8]
     sign_rows: NDArray[np.int8]
-
-    def dual(self) -> Array:
-        """p, (2, height, width), that certifies `gap`: a = D_v^T p_v and b = D_h^T p_h, summed up again."""
-        return np.stack([-self.a.cumsum(axis=0), -self.b.cumsum(axis=1)])
 
 
 def solve_image(
@@ -101,7 +95,7 @@ def solve_image(
         if min(gap, exact_gap) <= tol or last:
             if gap < exact_gap:
                 np.subtract(y, a + b, out=u)
-            return Answer(a, b, min(gap, exact_gap), sweeps, label, sign_columns, sign_rows)
+            return Answer(min(gap, exact_gap), sweeps, label, sign_columns, sign_rows)
 
 
 def _weights(lam: Array, cap: float) -> Array:

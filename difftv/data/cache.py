@@ -33,7 +33,7 @@ MAX_OPEN_MAPS = 32
 _NAMED_IN_A_MESSAGE = 10
 
 
-class CleanImages(Sequence[GrayImage]):
+class CleanImages(Sequence[np.ndarray]):
     """Gray images that are loaded one at a time, when they are asked for.
 
     Attributes:

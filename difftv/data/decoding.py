@@ -69,8 +69,6 @@ def _gray(image: Image.Image) -> GrayImage:
         return _sixteen_bit(image)
     if image.mode in ("L", "1"):
         return np.array(image.convert("L"))
-    if image.mode in ("LA", "La"):
-        return np.array(image.getchannel("L"))
     return np.array(image.convert("RGB").convert("L"))
 
 

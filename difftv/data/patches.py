@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from jaxtyping import UInt
 
 from difftv.data.cache import CleanImages
 from difftv.data.decoding import GrayImage, full_scale
@@ -15,6 +16,8 @@ from difftv.noise import add_noise, noise_std
 from difftv.types import Image
 
 log = logging.getLogger(__name__)
+
+GrayCrop = UInt[np.ndarray, "size size"]
 
 # Branches of the seed: the draws of one purpose never meet those of another.
 _ORDER = 0
@@ -143,17 +146,17 @@ def large_enough(images: CleanImages, patch_size: int) -> list[int]:
     return usable
 
 
-def cut(image: GrayImage, top: int, left: int, size: int) -> GrayImage:
+def cut(image: GrayImage, top: int, left: int, size: int) -> GrayCrop:
     """The square of `size` pixels whose first row and column are given."""
     return image[top : top + size, left : left + size]
 
 
-def to_tensor(gray: GrayImage) -> Image:
+def to_tensor(gray: GrayImage | GrayCrop) -> Image:
     """(1, 1, height, width) float32 in [0, 1], from integers of 8 or 16 bit."""
     return torch.from_numpy(gray.astype(np.float32) / np.float32(full_scale(gray)))[None, None]
 
 
-def _turned(crop: GrayImage, symmetry: int) -> GrayImage:
+def _turned(crop: GrayCrop, symmetry: int) -> GrayCrop:
     """One of the 8 symmetries of the square: a number of quarter turns, then perhaps a flip."""
     turned = np.rot90(crop, symmetry % 4)
     return np.fliplr(turned) if symmetry >= 4 else turned

@@ -4,9 +4,11 @@ import re
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+_PIECE = 1 << 16
 
 
 @dataclass
@@ -19,6 +21,7 @@ class ArchiveServer:
         cuts: for each of the first requests, after how many bytes the connection breaks.
         status: answer every request with this instead.
         delay: seconds before each answer.
+        sent: bytes handed to the connection so far.
         asked: the Range header of every request so far, None where there was none.
     """
 
@@ -28,6 +31,7 @@ class ArchiveServer:
     status: int = 200
     delay: float = 0.0
     asked: list[str | None] = field(default_factory=list)
+    sent: int = 0
     url: str = ""
 
     @contextmanager
@@ -66,7 +70,11 @@ class ArchiveServer:
                     )
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body[: archive.cuts.pop(0)] if archive.cuts else body)
+                body = body[: archive.cuts.pop(0)] if archive.cuts else body
+                with suppress(ConnectionError):  # the client may hang up
+                    for place in range(0, len(body), _PIECE):
+                        self.wfile.write(body[place : place + _PIECE])
+                        archive.sent += len(body[place : place + _PIECE])
 
             def log_message(self, format: str, *args: object) -> None:
                 pass

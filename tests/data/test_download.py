@@ -131,12 +131,11 @@ def test_shorter_file_on_the_server(directory):
     assert not directory.exists()
 
 
-def test_longer_file_on_the_server(directory):
-    with (
-        ArchiveServer(CONTENT + bytes(3_000_000)).running() as server,
-        pytest.raises(DataError, match="sha256"),
-    ):
-        fetch(described(server), directory)
+def test_a_file_that_is_too_long_is_not_stored_to_its_end(directory):
+    with ArchiveServer(CONTENT + bytes(40_000_000)).running() as server:
+        with pytest.raises(DataError, match="sha256"):
+            fetch(described(server), directory)
+        assert server.sent < 30_000_000
     assert not directory.exists()
     assert not partial_file(directory).exists()
 

@@ -57,6 +57,15 @@ def test_same_seed_and_epoch_give_the_same_patches_and_others_do_not():
         assert not torch.equal(noisy - clean, other[1] - other[0])
 
 
+def test_every_patch_is_new_in_every_epoch():
+    source = patches(textured())
+    both = [whole_epoch(source, epoch) for epoch in (0, 1)]
+    for tensors in zip(*both, strict=True):
+        assert len(torch.unique(torch.cat(tensors), dim=0)) > 0.9 * 2 * len(source)
+    noise = torch.cat([noisy - clean for clean, noisy in both])
+    assert torch.cdist(noise.flatten(1), noise.flatten(1)).fill_diagonal_(1.0).min() > 0.1
+
+
 def test_batch_size_cuts_the_epoch_without_changing_it():
     clean, noisy = whole_epoch(patches(textured()), batch_size=5)
     single = whole_epoch(patches(textured()), batch_size=1)

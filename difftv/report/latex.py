@@ -3,7 +3,7 @@ r"""A table as a complete LaTeX `table` environment; the preamble needs `\usepac
 import re
 import unicodedata
 
-from difftv.report.notation import Notation, best_entries, caption, cell_text, column_heads
+from difftv.report.notation import Notation, caption, column_heads, layout
 from difftv.report.settings import show
 from difftv.report.table import Table
 
@@ -55,9 +55,9 @@ _BELOW = "\u0327\u0328"
 
 def to_latex(table: Table) -> str:
     """A `table` environment that compiles with pdfLaTeX; the absent runs follow as comments."""
-    left = len(table.row_keys) + 1
-    heads = [*table.row_keys, "method", *(head or "all runs" for head in column_heads(table))]
-    best = best_entries(table)
+    labels, rows = layout(table, _NOTATION)
+    left = len(table.row_keys) + len(labels)
+    heads = [*table.row_keys, *labels, *(head or "all runs" for head in column_heads(table))]
     lines = [
         r"% needs \usepackage{booktabs}",
         r"\begin{table}[t]",
@@ -68,13 +68,11 @@ def to_latex(table: Table) -> str:
         r"\toprule",
         " & ".join(map(escape, heads)) + r" \\",
     ]
-    for index, line in enumerate(table.lines):
-        repeated = index > 0 and table.lines[index - 1].row == line.row
-        if not repeated:
+    for row in rows:
+        if row.new:
             lines.append(r"\midrule")
-        values = [""] * len(line.row) if repeated else [escape(show(value)) for value in line.row]
-        cells = [cell_text(table, index, column, best, _NOTATION) for column in range(len(table.columns))]
-        lines.append(" & ".join([*values, escape(line.method), *cells]) + r" \\")
+        values = [show(value) if row.new else "" for value in row.row]
+        lines.append(" & ".join([*map(escape, (*values, *row.labels)), *row.cells]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
     lines += [f"% not in the table: {_one_line(f'{run.state}: {run.name}: {run.reason}')}" for run in table.absent]
     return "\n".join(lines) + "\n"

@@ -3,7 +3,7 @@
 import re
 import unicodedata
 
-from difftv.report.notation import Notation, best_entries, caption, cell_text, column_heads
+from difftv.report.notation import Notation, caption, column_heads, layout
 from difftv.report.settings import show
 from difftv.report.sweep import Absent
 from difftv.report.table import Table
@@ -13,15 +13,13 @@ _NOTATION = Notation(bold=lambda text: f"**{text}**", number=lambda text: text, 
 
 def to_markdown(table: Table) -> str:
     """The caption, the table, its notes, and the runs that are not in it."""
-    heads = [*table.row_keys, "method", *(head or "all runs" for head in column_heads(table))]
-    best = best_entries(table)
+    labels, rows = layout(table, _NOTATION)
+    heads = [*table.row_keys, *labels, *(head or "all runs" for head in column_heads(table))]
     body = []
-    for index, line in enumerate(table.lines):
-        repeated = index > 0 and table.lines[index - 1].row == line.row
-        values = [""] * len(line.row) if repeated else [show(value) for value in line.row]
-        cells = [cell_text(table, index, column, best, _NOTATION) for column in range(len(table.columns))]
-        body.append([*map(escape, values), escape(line.method), *cells])
-    left = len(table.row_keys) + 1
+    for row in rows:
+        values = [show(value) if row.new else "" for value in row.row]
+        body.append([*map(escape, (*values, *row.labels)), *row.cells])
+    left = len(table.row_keys) + len(labels)
     parts = [f"### {escape(table.name)}", " ".join(caption(table)), _grid([list(map(escape, heads)), *body], left)]
     if table.notes:
         parts.append("\n".join(f"- {escape(note)}" for note in table.notes))

@@ -5,14 +5,33 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from difftv.metrics import MEANING
+from difftv.report.lines import ORACLE, Entry, Estimate
 from difftv.report.paired import Difference
-from difftv.report.settings import MISSING, show
-from difftv.report.table import ORACLE, Entry, Estimate, Table
+from difftv.report.settings import MISSING, Value, show
+from difftv.report.table import Table
 
 LABELS = {"psnr": "PSNR", "ssim": "SSIM"}
 DECIMALS = {"psnr": 2, "psnr_smooth": 2, "psnr_edge": 2, "ssim": 4}  # more digits would say nothing about images
 BEST = {"higher": "higher is better", "lower": "lower is better", "zero": "best at 0", "one": "best at 1"}
 SEPARATOR = " / "
+
+
+MOST_IN_A_CELL = 2
+
+
+@dataclass(frozen=True)
+class TextRow:
+    """One row as it is read: `row` heads a group of rows and is `new` in the first of them.
+
+    `labels` are the method and, where metrics have rows of their own, the metric; `means` are the first numbers of the
+    cells, NaN where there is none.
+    """
+
+    row: tuple[Value, ...]
+    new: bool
+    labels: tuple[str, ...]
+    cells: tuple[str, ...]
+    means: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -46,7 +65,7 @@ def column_heads(table: Table) -> list[str]:
 
 def caption(table: Table) -> list[str]:
     """Sentences that say what the cells hold: metrics, units, protocol, seeds, what is bold and what is not."""
-    shown = " / ".join(_describe(metric) for metric in table.metrics)
+    shown = (SEPARATOR if len(table.metrics) <= MOST_IN_A_CELL else ", ").join(map(_describe, table.metrics))
     sentences = [f"{shown}.", f"{table.protocol}, mean over the images."]
     if table.seeds is None:
         sentences.append("Mean ± standard deviation over n seeds.")
@@ -103,18 +122,36 @@ def best_entries(table: Table) -> frozenset[tuple[int, int, int]]:
     return frozenset(best)
 
 
-def cell_text(table: Table, line: int, column: int, best: frozenset[tuple[int, int, int]], notation: Notation) -> str:
-    """One cell, its metrics joined by ` / `."""
-    entries = table.lines[line].cells[column]
-    if not any(entries):
-        return MISSING
-    return SEPARATOR.join(
-        _entry_text(metric, entry, (line, column, index) in best, table.seeds, notation)
-        for index, (metric, entry) in enumerate(zip(table.metrics, entries, strict=True))
-    )
+def layout(table: Table, notation: Notation) -> tuple[list[str], list[TextRow]]:
+    """Heads of the label columns after the row keys, and the rows as text.
+
+    One or two metrics share a cell; more of them get a row each, with the metric's name in a column of its own.
+    """
+    best = best_entries(table)
+    every = range(len(table.metrics))
+    joined = len(table.metrics) <= MOST_IN_A_CELL
+    rows: list[TextRow] = []
+    for position, line in enumerate(table.lines):
+        for group in (every,) if joined else ((index,) for index in every):
+            if not any(cell[index] for cell in line.cells for index in group):
+                continue
+            cells, means = [], []
+            for column, entries in enumerate(line.cells):
+                texts = [
+                    _entry_text(table, entries[index], index, (position, column, index) in best, notation)
+                    for index in group
+                ]
+                first = entries[group[0]]
+                cells.append(SEPARATOR.join(texts) if any(entries[index] for index in group) else MISSING)
+                means.append(math.nan if first is None else first.mean)
+            metric = () if joined else (LABELS.get(table.metrics[group[0]], table.metrics[group[0]]),)
+            new = not rows or rows[-1].row != line.row
+            rows.append(TextRow(line.row, new, (line.method, *metric), tuple(cells), tuple(means)))
+    return ["method"] if joined else ["method", "metric"], rows
 
 
-def _entry_text(metric: str, entry: Entry, is_best: bool, seeds: int | None, notation: Notation) -> str:
+def _entry_text(table: Table, entry: Entry, index: int, is_best: bool, notation: Notation) -> str:
+    metric, seeds = table.metrics[index], table.seeds
     if entry is None:
         return MISSING
     if isinstance(entry, Difference):

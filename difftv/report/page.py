@@ -14,10 +14,11 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from difftv.figures import encode_figure, solver_time, staircasing_scatter, training_comparison
-from difftv.report.notation import Notation, best_entries, caption, cell_text, column_heads, digits
+from difftv.report.lines import METHODS
+from difftv.report.notation import Notation, caption, column_heads, digits, layout
 from difftv.report.settings import CHOICES, MISSING, PROTOCOL, Value, differing_keys, lookup, show
 from difftv.report.sweep import Run, Sweep, read_history
-from difftv.report.table import METHODS, Table
+from difftv.report.table import Table
 
 EMBEDDED_BYTES = 20_000_000  # of run figures; browsers and mail programs grow slow beyond
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -100,17 +101,13 @@ def _counts(sweep: Sweep) -> str:
 
 
 def _ablation(table: Table) -> _Grid:
-    heads = [*map(_Head, table.row_keys), _Head("method"), *(_Head(h or "all runs", True) for h in column_heads(table))]
-    best = best_entries(table)
+    labels, text_rows = layout(table, _NOTATION)
+    heads = [*map(_Head, (*table.row_keys, *labels)), *(_Head(h or "all runs", True) for h in column_heads(table))]
     rows = []
-    for index, line in enumerate(table.lines):
-        cells = [_setting(value) for value in line.row] + [_Cell(line.method)]
-        for column, entries in enumerate(line.cells):
-            first = entries[0]
-            # digits, signs and <b> only: nothing of what a run wrote as text
-            text = Markup(cell_text(table, index, column, best, _NOTATION))
-            cells.append(_Cell(text, "" if first is None else _sortable(first.mean), "number"))
-        rows.append(cells)
+    for row in text_rows:
+        # digits, signs and <b> only: nothing of what a run wrote as text
+        numbers = [_Cell(Markup(t), _sortable(m), "number") for t, m in zip(row.cells, row.means, strict=True)]
+        rows.append([*map(_setting, row.row), *map(_Cell, row.labels), *numbers])
     return _Grid("Comparison", heads, rows)
 
 

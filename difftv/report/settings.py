@@ -60,6 +60,14 @@ def show(value: Value) -> str:
     return str(value)
 
 
+def as_written(text: str) -> str:
+    """What `show` would make of a value typed on the command line: 25.0 -> 25, 0.001 -> 0.001."""
+    try:
+        return show(float(text))
+    except ValueError:
+        return text
+
+
 def lookup(settings: Settings, key: str) -> Value:
     """The value of a key; the name of a group means the option chosen in it. `MISSING` where there is none."""
     return settings.get(CHOICES + key, settings.get(key, MISSING))

@@ -1,16 +1,15 @@
 """The ablation table of a sweep: settings by settings, with a line for every way of denoising that a run measured."""
 
-import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from difftv.report.paired import Difference, paired_difference
+from difftv.report.lines import METHODS, Cells, Line, Values, bare_name, method_lines, with_differences
 from difftv.report.remarks import key_remarks, metric_remarks, protocol
 from difftv.report.settings import (
     MISSING,
     PROTOCOL,
     Value,
+    as_written,
     check_key,
     differing_keys,
     lookup,
@@ -19,39 +18,6 @@ from difftv.report.settings import (
     show,
 )
 from difftv.report.sweep import Absent, Run, Sweep
-
-METHODS: Mapping[str, str] = {
-    "noisy": "noisy/",
-    "scalar lambda": "baseline/",
-    "oracle lambda": "oracle/",
-    "reference": "reference/",
-    "learned map": "",
-}
-"""Line of the table -> prefix of its metrics in result.json, from nothing done to the method itself."""
-
-LEARNED = "learned map"
-ORACLE = "oracle lambda"  # chosen with the clean image at hand: a bound, not a competitor
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """Mean over the seeds, with the sample standard deviation where there are several."""
-
-    mean: float
-    std: float | None
-    n: int
-
-
-Entry = Estimate | Difference | None
-
-
-@dataclass(frozen=True)
-class Line:
-    """One line: `cells[column][metric]`; `row` are the values of the row keys."""
-
-    row: tuple[Value, ...]
-    method: str
-    cells: tuple[tuple[Entry, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -74,16 +40,13 @@ class Table:
     name: str
     row_keys: tuple[str, ...]
     column_keys: tuple[str, ...]
-    columns: tuple[tuple[Value, ...], ...]
+    columns: tuple[Values, ...]
     metrics: tuple[str, ...]
     lines: tuple[Line, ...]
     protocol: str
     seeds: int | None
     notes: tuple[str, ...]
     absent: tuple[Absent, ...]
-
-
-Cells = dict[tuple[Value, ...], dict[tuple[Value, ...], list[Run]]]
 
 
 def build_table(
@@ -125,7 +88,10 @@ def build_table(
     row_keys = (*rows, *(() if rows or added else _constant_row(settings)), *added, *mixed)
     cells = _arrange(runs, row_keys, column_keys)
     column_values = tuple(sorted({column for row in cells.values() for column in row}, key=_order_all))
-    lines = _lines(cells, column_values, metrics, row_keys, reference)
+    lines = method_lines(cells, column_values, metrics)
+    remarks: list[str] = []
+    if reference is not None:
+        lines, remarks = with_differences(lines, cells, column_values, metrics, reference)
     sizes = {len(group) for row in cells.values() for group in row.values()}
     return Table(
         name=sweep.directory.resolve().name,
@@ -133,13 +99,13 @@ def build_table(
         column_keys=column_keys,
         columns=column_values,
         metrics=tuple(metrics),
-        lines=lines,
+        lines=tuple(lines),
         protocol=protocol(settings),
         seeds=sizes.pop() if len(sizes) == 1 else None,
         notes=(
             *key_remarks(settings, (*row_keys, *column_keys), added=(*added, *mixed) if rows else mixed),
             *metric_remarks(runs, [prefix + metric for metric in metrics for prefix in METHODS.values()]),
-            *(_unpaired(lines) if reference else ()),
+            *remarks,
         ),
         absent=sweep.absent,
     )
@@ -151,7 +117,7 @@ def _choose(sweep: Sweep, subset: Mapping[str, Sequence[str]]) -> list[Run]:
     runs = list(sweep.runs)
     for key, values in subset.items():
         check_key([run.settings for run in runs], key)
-        wanted = {_as_written(value) for value in values}
+        wanted = {as_written(value) for value in values}
         found = sorted({show(lookup(run.settings, key)) for run in runs})
         runs = [run for run in runs if show(lookup(run.settings, key)) in wanted]
         if not runs:
@@ -159,15 +125,8 @@ def _choose(sweep: Sweep, subset: Mapping[str, Sequence[str]]) -> list[Run]:
     return runs
 
 
-def _as_written(value: str) -> str:
-    try:
-        return show(float(value))
-    except ValueError:
-        return value
-
-
 def _check_metrics(runs: Sequence[Run], metrics: Sequence[str]) -> None:
-    known = {name.removeprefix(prefix) for run in runs for name in run.metrics for prefix in METHODS.values()}
+    known = {bare_name(name) for run in runs for name in run.metrics}
     for metric in metrics:
         if metric not in known:
             raise ValueError(f"No run has the metric {metric!r}. There are: {', '.join(sorted(known))}.")
@@ -178,7 +137,7 @@ def _constant_row(settings: Sequence[Mapping[str, Value]]) -> tuple[str, ...]:
 
 
 def _arrange(runs: Sequence[Run], row_keys: Sequence[str], column_keys: Sequence[str]) -> Cells:
-    cells: Cells = {}
+    cells: dict[Values, dict[Values, list[Run]]] = {}
     for run in runs:
         row = tuple(lookup(run.settings, key) for key in row_keys)
         column = tuple(lookup(run.settings, key) for key in column_keys)
@@ -186,68 +145,5 @@ def _arrange(runs: Sequence[Run], row_keys: Sequence[str], column_keys: Sequence
     return {row: cells[row] for row in sorted(cells, key=_order_all)}
 
 
-def _order_all(values: tuple[Value, ...]) -> list[tuple[bool, float, str]]:
+def _order_all(values: Values) -> list[tuple[bool, float, str]]:
     return [order(value) for value in values]
-
-
-def _lines(
-    cells: Cells,
-    columns: Sequence[tuple[Value, ...]],
-    metrics: Sequence[str],
-    row_keys: Sequence[str],
-    reference: str | None,
-) -> tuple[Line, ...]:
-    lines = []
-    for row, groups in cells.items():
-        for method, prefix in METHODS.items():
-            entries = tuple(tuple(_estimate(groups.get(c, []), prefix + m) for m in metrics) for c in columns)
-            if any(entry for cell in entries for entry in cell):
-                lines.append(Line(row, method, entries))
-        if reference is None:
-            continue
-        other, prefix = _reference(reference, row, cells, row_keys)
-        if other == row and not prefix:
-            continue
-        differences = tuple(
-            tuple(paired_difference(groups.get(c, []), m, cells[other].get(c, []), prefix + m) for m in metrics)
-            for c in columns
-        )
-        lines.append(Line(row, f"{LEARNED} minus {reference}", differences))
-    return tuple(lines)
-
-
-def _estimate(runs: Sequence[Run], metric: str) -> Estimate | None:
-    values = [run.metrics[metric] for run in runs if metric in run.metrics]
-    if not values:
-        return None
-    # statistics would raise on the infinite PSNR of a perfect image
-    finite = all(map(math.isfinite, values))
-    return Estimate(
-        mean=statistics.fmean(values) if finite else sum(values) / len(values),
-        std=statistics.stdev(values) if finite and len(values) > 1 else None,
-        n=len(values),
-    )
-
-
-def _reference(
-    reference: str, row: tuple[Value, ...], cells: Cells, row_keys: Sequence[str]
-) -> tuple[tuple[Value, ...], str]:
-    """The row to compare with and the prefix of the metrics in it."""
-    if reference in METHODS and reference != LEARNED:
-        return row, METHODS[reference]
-    wanted = _as_written(reference)
-    for index in range(len(row_keys)):
-        for other in cells:
-            if show(other[index]) == wanted and other[:index] + other[index + 1 :] == row[:index] + row[index + 1 :]:
-                return other, ""
-    found = [show(other[index]) for index in range(len(row_keys)) for other in cells]
-    choices = ", ".join(dict.fromkeys([*found, *(method for method in METHODS if method != LEARNED)]))
-    raise ValueError(f"The reference {reference!r} is no row of the table to compare with. There are: {choices}.")
-
-
-def _unpaired(lines: Sequence[Line]) -> list[str]:
-    missing = any(
-        entry is None for line in lines if line.method not in METHODS for cell in line.cells for entry in cell
-    )
-    reason = "one of the two has no finished run or no per_image.csv, or they were evaluated on different images"
-    return [f"Where there is no paired difference, {reason}."] if missing else []

@@ -52,6 +52,18 @@ def test_markdown_cells(write_run: Writer, sweep: Path) -> None:
     assert "(n=2)" in to_markdown(build_table(read_sweep(sweep)))
 
 
+def test_three_metrics_get_a_row_each(demo: Path) -> None:
+    metrics = ["psnr", "ssim", "solver/forward_seconds"]
+    text = to_markdown(build_table(read_sweep(demo), metrics=metrics, reference="ecos"))
+    grid = [re.split(r" +\| +", line.strip("| ")) for line in text.splitlines() if line.startswith("|")]
+    assert grid[0][:3] == ["solver", "method", "metric"]
+    assert ["ecos", "noisy", "PSNR", "23.00", "20.00", "17.00"] in grid
+    assert ["learned map", "solver/forward_seconds", "0.500", "0.500", "0.500"] in grid
+    assert not any("noisy" in row and "solver/forward_seconds" in row for row in grid)
+    assert sum("minus" in cell for row in grid for cell in row) == 2
+    assert "does not hold the metric" in text
+
+
 @pytest.mark.parametrize(
     ("text", "latex"),
     [

@@ -80,4 +80,13 @@ def test_the_reader_is_told_why_a_difference_is_missing(write_run: Writer, sweep
     write_run("a", {"choices.solver": "scs"})
     write_run("b", {"choices.solver": "ecos"}, images=("moon", "coffee", "rocket", "x"))
     table = build_table(read_sweep(sweep), reference="ecos")
-    assert any("different images" in note for note in table.notes)
+    assert any("the images differ" in note for note in table.notes)
+
+
+def test_a_row_without_a_partner_has_no_difference(write_run: Writer, sweep: Path) -> None:
+    write_run("a", {"choices.solver": "scs", "choices.predictor": "cnn"})
+    write_run("b", {"choices.solver": "ecos", "choices.predictor": "cnn"})
+    write_run("c", {"choices.solver": "scs", "choices.predictor": "unet"})
+    table = build_table(read_sweep(sweep), rows=["solver", "predictor"], reference="ecos")
+    assert [line.row for line in table.lines if "minus" in line.method] == [("scs", "cnn")]
+    assert table.notes == ()

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from difftv.report import Table, build_table, read_sweep
+from difftv.report.lines import Estimate
 from difftv.report.notation import best_entries, digits, goodness
-from difftv.report.table import Estimate
 from tests.report.conftest import Writer
 
 
@@ -133,6 +133,7 @@ def test_subset_reads_numbers_as_numbers(demo: Path) -> None:
         ({"rows": ["solvr"]}, "solver"),
         ({"columns": ["sigm"]}, "sigma"),
         ({"metrics": ["pnsr"]}, "psnr"),
+        ({"metrics": ["noisy/psnr"]}, "psnr"),
         ({"subset": {"sigma": ["99"]}}, "15, 25, 50"),
         ({"subset": {"sgma": ["15"]}}, "sigma"),
         ({"reference": "osqp"}, "ecos, scs"),

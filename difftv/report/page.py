@@ -112,14 +112,16 @@ def _ablation(table: Table) -> _Grid:
 
 
 def _runs(runs: Sequence[Run], differing: Sequence[str], metrics: Sequence[str]) -> _Grid:
-    keys = [*differing, *(key for key in ("seed",) if any(key in run.settings for run in runs))]
+    keys = [*_headline(runs, differing), *(key for key in ("seed",) if any(key in run.settings for run in runs))]
+    details = [key for key in differing if key not in keys]
     columns = [
         (f"{method}: {metric}", prefix + metric, metric)
         for metric in metrics
         for method, prefix in METHODS.items()
         if any(prefix + metric in run.metrics for run in runs)
     ]
-    heads = [_Head("run"), *map(_Head, keys), *(_Head(text, True) for text, _, _ in columns), _Head("log")]
+    heads = [_Head("run"), *map(_Head, keys), *(_Head(text, True) for text, _, _ in columns)]
+    heads += [*map(_Head, details), _Head("log")]
     rows = []
     for run in runs:
         cells = [_Cell(run.name), *(_setting(lookup(run.settings, key)) for key in keys)]
@@ -127,6 +129,7 @@ def _runs(runs: Sequence[Run], differing: Sequence[str], metrics: Sequence[str])
             value = run.metrics.get(name)
             text = "-" if value is None else digits(metric, value)
             cells.append(_Cell(text, "" if value is None else _sortable(value), "number"))
+        cells += [_setting(lookup(run.settings, key)) for key in details]
         cells.append(_Cell("run.log", None, "", _link(run.directory, "run.log")))
         rows.append(cells)
     return _Grid("Runs", heads, rows)
@@ -157,10 +160,15 @@ def _link(directory: Path, *names: str) -> str:
     return "./" + "/".join(quote(name, safe="") for name in (directory.name, *names))
 
 
+def _headline(runs: Sequence[Run], differing: Sequence[str]) -> list[str]:
+    """The keys that differ, without those below a group whose choice differs: solver=scs says more than its eps."""
+    groups = tuple(f"{key}." for key in differing if any(CHOICES + key in run.settings for run in runs))
+    return [key for key in differing if not key.startswith(groups)]
+
+
 def _labels(runs: Sequence[Run], differing: Sequence[str]) -> dict[str, str]:
     """Run -> `solver=scs, sigma=25`; its own name where that does not tell it from another."""
-    groups = [key for key in differing if any(CHOICES + key in run.settings for run in runs)]
-    keys = [key for key in differing if not key.startswith(tuple(f"{group}." for group in groups))]
+    keys = _headline(runs, differing)
     keys = [key for key in keys if key not in PROTOCOL] + ["seed"] * (
         len({lookup(r.settings, "seed") for r in runs}) > 1
     )

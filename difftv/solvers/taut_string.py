@@ -13,7 +13,8 @@ summed over C. With s_e = sign(u_i - u_j), i in C,
     u_C = 1/|C| ( sum_{i in C} y_i - sum_{e leaves C} lam_e s_e ).                                                  (2)
 
 Gradient. The components and signs stay the same in a neighbourhood of almost every (y, lam) (the solution is
-piecewise affine), so (2) can be differentiated as it stands. With g = dL/du and gbar = mean of g over each component,
+piecewise affine), so (2) can be differentiated as it stands. With g = dL/du, g(C) its sum and gbar its mean over a
+component,
 
     dL/dy_i   = sum_C g(C) d u_C / d y_i = gbar_i,                                                                  (3)
     dL/dlam_e = -s_e gbar_i + s_e gbar_j = -sign(u_i - u_j) (gbar_i - gbar_j)    across a border, 0 inside C.       (4)

@@ -93,6 +93,20 @@ def test_no_weight_passes_the_gradient_through_even_where_neighbours_are_equal()
     assert torch.equal(grad_y, target)
 
 
+def test_a_zero_weight_gets_the_slope_towards_larger_weights():
+    y, lam, target = problem(15, 6, 7, 2)
+    zeros = [(0, 0, 1, 2), (0, 0, 4, 5), (0, 1, 3, 3), (0, 1, 0, 0), (0, 1, 5, 4)]
+    for entry in zeros:
+        lam[entry] = 0.0
+    _, grad_lam = gradients(y, lam, target)
+    for entry in zeros:
+        moved = lam.clone()
+        moved[entry] = 1e-7
+        slope = (loss(y, moved, target) - loss(y, lam, target)) / 1e-7
+        assert float(grad_lam[entry]) == pytest.approx(float(slope), rel=1e-6, abs=1e-7)
+        assert grad_lam[entry] != 0
+
+
 def test_infinite_weights_average_the_gradient_and_get_none():
     y, lam, target = problem(7, 6, 5, 2)
     grad_y, grad_lam = gradients(y, torch.full_like(lam, float("inf")), target)

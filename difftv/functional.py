@@ -8,7 +8,7 @@ from difftv.solvers.taut_string import TautString
 from difftv.types import Image
 
 
-def tv_denoise(noisy: Image, lam: float | Tensor, tol: float = 1e-6) -> Image:
+def tv_denoise(noisy: Image, lam: float | Tensor, tol: float = 1e-10) -> Image:
     """Weighted anisotropic total-variation denoising, exact and differentiable in both arguments.
 
         u* = argmin_u  1/2 ||u - noisy||^2 + sum_ij lam_v[i,j] |D_v u|[i,j] + lam_h[i,j] |D_h u|[i,j]
@@ -18,8 +18,8 @@ def tv_denoise(noisy: Image, lam: float | Tensor, tol: float = 1e-6) -> Image:
         lam: weight >= 0 in the units of the image, larger = smoother: a number, or a tensor that broadcasts to
             (batch, 1, height, width) (both directions share it) or is (batch, 2, height, width) (channel 0 weighs the
             vertical differences, channel 1 the horizontal ones). Infinity forces neighbours to be equal.
-        tol: relative duality gap at which an image is done; at 1e-10 the answer is as a rule exact to rounding, for
-            about twice the time.
+        tol: relative duality gap at which an image is done. At the default the answer is as a rule exact to rounding;
+            1e-6 leaves errors of 1e-3 at worst, for about half the time.
 
     Returns:
         The denoised images, in the shape, dtype and device of `noisy`.

@@ -73,7 +73,8 @@ class EvaluationPatches(Sequence[EvaluationItem]):
         self.sigma = sigma
         self.clip_noise = clip_noise
         usable = list(range(len(images))) if patch_size is None else large_enough(images, patch_size)
-        self._cases = [(image, crop) for image in usable for crop in range(crops_per_image)][:limit]
+        # Crop by crop, so that a limit takes as many images as it can.
+        self._cases = [(image, crop) for crop in range(crops_per_image) for image in usable][:limit]
 
     def __len__(self) -> int:
         return len(self._cases)

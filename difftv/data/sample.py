@@ -9,15 +9,15 @@ from difftv.errors import DataError
 _TRAIN = (
     "astronaut.png",
     "brick.png",
+    "coffee.png",
     "coins.png",
     "grass.png",
-    "hubble_deep_field.jpg",
     "ihc.png",
     "motorcycle_left.png",
     "retina.jpg",
 )
-_VALIDATION = ("gravel.png", "rocket.jpg")
-_TEST = ("camera.png", "chelsea.png", "coffee.png")
+_VALIDATION = ("rocket.jpg", "hubble_deep_field.jpg")
+_TEST = ("camera.png", "chelsea.png", "gravel.png")
 
 
 class Sample(ImageSource):

@@ -128,7 +128,10 @@ def open_patches(config: dict[str, Any], splits: Splits) -> Images:
         ),
         validation=fixed(validation, side, crops, evaluation["validation_images"]),
         evaluation=fixed(test, side, crops, evaluation["test_images"]),
-        search=fixed(training, config["patch_size"], _crops_for(len(training), evaluation), evaluation["search_images"]),
+        # Crops of the size that is evaluated: a best lambda depends a little on how much border a crop has.
+        search=fixed(
+            training, side or config["patch_size"], _crops_for(len(training), evaluation), evaluation["search_images"]
+        ),
         evaluated_on="test" if splits.test else "validation",
         skipped=tuple(
             f"{path}: {reason}" for images in {training, validation, test} for path, reason in images.skipped

@@ -4,5 +4,16 @@ from difftv.solvers.base import RawSolution, Solution, Solver, SolveTime, relati
 from difftv.solvers.clarabel import Clarabel
 from difftv.solvers.ecos import Ecos
 from difftv.solvers.scs import Scs
+from difftv.solvers.taut_string import TautString
 
-__all__ = ["Clarabel", "Ecos", "RawSolution", "Scs", "Solution", "SolveTime", "Solver", "relative_gap"]
+__all__ = [
+    "Clarabel",
+    "Ecos",
+    "RawSolution",
+    "Scs",
+    "Solution",
+    "SolveTime",
+    "Solver",
+    "TautString",
+    "relative_gap",
+]

@@ -51,7 +51,7 @@ class DiffcpInterface(SolverInterface):
         self._cones = dims_to_solver_dict(ctx.cone_dims)
 
     def solve_torch_batch(
-        self, P: Tensor | None, q: Tensor, A: Tensor, dims: dict, solver_args: dict, needs_grad: bool
+        self, P: Tensor | None, q: Tensor, A: Tensor, dims: Any, solver_args: dict, needs_grad: bool
     ) -> tuple[Tensor, Tensor, Any]:
         programs = [self._program(values, costs) for values, costs in zip(A.numpy(), q.numpy(), strict=True)]
         backend, threads = solver_args["backend"], solver_args["threads"]

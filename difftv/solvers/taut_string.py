@@ -65,15 +65,15 @@ class TautString(Solver):
         ValueError: another regularizer, tol <= 0 or max_iter < 1.
     """
 
-    def __init__(self, regularizer: Regularizer, tol: float = 1e-6, max_iter: int = 2000) -> None:
+    def __init__(self, regularizer: Regularizer, tol: float = 1e-10, max_iter: int = 2000) -> None:
         super().__init__(regularizer)
         if not isinstance(regularizer, AnisotropicTV):
             raise ValueError(
                 f"solver=taut_string solves regularizer=anisotropic only, got {regularizer.name}. "
-                "Use solver=scs, ecos, clarabel or pdhg for it."
+                "Use solver=scs, ecos or clarabel for it."
             )
         if not tol > 0:
-            raise ValueError(f"tol must be > 0 (a relative duality gap, such as 1e-6), got {tol!r}.")
+            raise ValueError(f"tol must be > 0 (a relative duality gap, such as 1e-10), got {tol!r}.")
         if max_iter < 1:
             raise ValueError(f"max_iter must be at least 1 sweep, got {max_iter!r}.")
         self.tol = tol

@@ -229,7 +229,7 @@ def test_the_inputs_are_left_alone():
 
 
 def test_another_regularizer_is_refused_with_the_solvers_that_take_it():
-    with pytest.raises(ValueError, match=r"anisotropic only, got isotropic.*pdhg"):
+    with pytest.raises(ValueError, match=r"anisotropic only, got isotropic.*clarabel"):
         TautString(IsotropicTV())
 
 

@@ -1,0 +1,33 @@
+"""The yardstick: `CvxpyLayer` as one would write it without this package, on the same problem."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from difftv.regularizers import Regularizer
+from difftv.solvers.cvxpy_layer import ConeSolver, problem
+from difftv.types import Image, Map
+
+
+def bare_layer(regularizer: Regularizer, height: int, width: int) -> Any:
+    """The compiled layer (noisy, *maps) -> (denoised,) with the interface to diffcp that cvxpylayers ships."""
+    from cvxpylayers.torch import CvxpyLayer
+
+    program, parameters, variables = problem(regularizer, height, width)
+    return CvxpyLayer(program, parameters=parameters, variables=variables[:1])
+
+
+def bare_solve(layer: Any, like: ConeSolver, noisy: Image) -> Callable[[Map], Image]:
+    """Solve with the backend, the options and the number of threads of the solver `like`."""
+
+    def solve(lam: Map) -> Image:
+        threads = torch.get_num_threads()
+        arguments: dict[str, Any] = {"solve_method": like.solve_method, **like.backend_options()}
+        arguments["n_jobs_forward"] = threads
+        if torch.is_grad_enabled():  # without a gradient, diffcp would hand this one on to the backend
+            arguments["n_jobs_backward"] = threads
+        (denoised,) = layer(noisy[:, 0], *lam.unbind(1), solver_args=arguments)
+        return denoised[:, None]
+
+    return solve

@@ -1,0 +1,103 @@
+"""Timing side by side: whatever else the machine does, it does to all contestants alike."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+from difftv.limits import positive_int
+from difftv.types import Image, Map
+
+Seconds = dict[str, list[float]]
+"""Seconds of every phase (`forward`, `backward`, ...), one entry per round."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Median, smallest and largest of a set of numbers."""
+
+    median: float
+    low: float
+    high: float
+
+
+def spread(values: Sequence[float]) -> Spread:
+    return Spread(statistics.median(values), min(values), max(values))
+
+
+def paired_ratio(ours: Sequence[float], theirs: Sequence[float]) -> Spread:
+    """Spread of `ours / theirs`, round by round: a slow moment of the machine slows both sides of one ratio.
+
+    Raises:
+        ValueError: the two were not measured in the same rounds.
+    """
+    if len(ours) != len(theirs):
+        raise ValueError(f"paired runs have equal numbers of rounds, got {len(ours)} and {len(theirs)}.")
+    return spread([mine / other for mine, other in zip(ours, theirs, strict=True)])
+
+
+def total(seconds: Seconds) -> list[float]:
+    """Forward and backward together, round by round."""
+    return [sum(phases) for phases in zip(seconds["forward"], seconds["backward"], strict=True)]
+
+
+def take_turns(
+    contestants: Mapping[str, Callable[[], Mapping[str, float]]], repeats: int, *, warm_up: bool = True
+) -> dict[str, Seconds]:
+    """Let every contestant run once per round; every other round goes backwards through them.
+
+    Args:
+        contestants: name -> a run, which returns the seconds of its phases.
+        repeats: rounds, >= 1.
+        warm_up: one more round before, whose times are thrown away.
+
+    Returns:
+        Seconds of every contestant; the entries of one index belong to one round.
+    """
+    positive_int("repeats", repeats)
+    if warm_up:
+        for run in contestants.values():
+            run()
+    seconds: dict[str, Seconds] = {name: {} for name in contestants}
+    for number in range(repeats):
+        names = list(contestants) if number % 2 == 0 else list(reversed(contestants))
+        for name in names:
+            for phase, elapsed in contestants[name]().items():
+                seconds[name].setdefault(phase, []).append(elapsed)
+    return seconds
+
+
+def training_step(solve: Callable[[Map], Image], lam: Map, clean: Image) -> dict[str, float]:
+    """Seconds of `forward` and `backward`, the latter down to the gradient in the map."""
+    lam = lam.detach().requires_grad_()
+    started = time.perf_counter()
+    denoised = solve(lam)
+    solved = time.perf_counter()
+    (denoised - clean).square().mean().backward()
+    return {"forward": solved - started, "backward": time.perf_counter() - solved}
+
+
+def evaluation_step(solve: Callable[[Map], Image], lam: Map) -> dict[str, float]:
+    """Seconds of `evaluation`: the forward pass when no gradient will be asked for."""
+    with torch.no_grad():
+        return {"evaluation": seconds_of(lambda: solve(lam))}
+
+
+def seconds_of(run: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+@contextmanager
+def threads(number: int):
+    """Run with so many threads of torch, which is the number that the solvers go by."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

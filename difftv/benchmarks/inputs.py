@@ -1,0 +1,65 @@
+"""What is denoised while a clock runs: noisy photographs and a map near the best one, the same for every contestant."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn.functional import interpolate
+
+from difftv.data import TrainingPatches, open_images
+from difftv.data.patches import to_tensor
+from difftv.noise import add_noise
+from difftv.types import Image, Map
+
+SIGMA = 25.0
+LAM = 0.07
+"""The scalar weight that denoises photographs best at this sigma, about."""
+
+VARIATION = 0.3
+"""A map is LAM (1 + VARIATION v), v in [-1, 1] and smooth."""
+
+GRAIN = 8
+"""Pixels between the random values that a map interpolates."""
+
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """A batch, all of it float64 on the CPU."""
+
+    clean: Image
+    noisy: Image
+    lam: Map
+
+
+def natural_patches(paths: Sequence[Path], cache_dir: Path | None, size: int, batch: int, num_maps: int = 1) -> Inputs:
+    """`batch` square crops of `size` pixels from the images at `paths`.
+
+    Raises:
+        DataError: no image is readable, or none as large as a patch.
+    """
+    patches = TrainingPatches(
+        open_images(paths, cache_dir), patch_size=size, sigma=SIGMA, seed=_SEED, crops_per_image=batch
+    )
+    drawn = next(patches.batches(0, batch))
+    return Inputs(drawn.clean.double(), drawn.noisy.double(), smooth_map(batch, num_maps, size, size))
+
+
+def natural_image(path: Path, height: int, width: int) -> Inputs:
+    """One image of any size: the photograph at `path`, continued by reflection past its borders."""
+    photograph = np.asarray(open_images([path], None)[0])
+    missing = [(0, max(0, wanted - have)) for wanted, have in zip((height, width), photograph.shape, strict=True)]
+    clean = to_tensor(np.pad(photograph, missing, mode="symmetric")[:height, :width]).double()
+    return Inputs(clean, add_noise(clean, SIGMA, seed=_SEED), smooth_map(1, 1, height, width))
+
+
+def smooth_map(batch: int, num_maps: int, height: int, width: int) -> Map:
+    """Random weights LAM (1 - VARIATION) to LAM (1 + VARIATION) on a coarse grid, bilinear in between."""
+    generator = torch.Generator().manual_seed(_SEED)
+    grid = (batch, num_maps, -(-height // GRAIN) + 1, -(-width // GRAIN) + 1)
+    coarse = 2 * torch.rand(grid, generator=generator, dtype=torch.float64) - 1
+    fine = interpolate(coarse, size=(height, width), mode="bilinear", align_corners=True)
+    return LAM * (1 + VARIATION * fine)

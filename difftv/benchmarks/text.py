@@ -1,0 +1,57 @@
+"""Results as Markdown that also reads well in a terminal."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from difftv.benchmarks.clock import Spread, spread
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is shown: every head names its unit, `remark` the threads and the batch; the first `words` columns are text."""
+
+    title: str
+    remark: str
+    heads: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+    words: int = 1
+
+
+def to_markdown(table: Table) -> str:
+    cells = [table.heads, *table.rows]
+    widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(table.heads))]
+
+    def line(row: Sequence[str]) -> str:
+        padded = [
+            cell.ljust(width) if column < table.words else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        return f"| {' | '.join(padded)} |"
+
+    rule = ["-" * width if column < table.words else "-" * (width - 1) + ":" for column, width in enumerate(widths)]
+    return "\n".join([f"### {table.title}", "", table.remark, "", *map(line, (table.heads, rule, *table.rows))])
+
+
+def milliseconds(seconds: Sequence[float]) -> str:
+    """The median, three digits."""
+    return three_digits(1e3 * spread(seconds).median)
+
+
+def between(values: Spread) -> str:
+    return f"{three_digits(values.median)} ({three_digits(values.low)} to {three_digits(values.high)})"
+
+
+def three_digits(value: float) -> str:
+    """Three significant digits without an exponent where they fit: 0.0123, 1.23, 123, 12346."""
+    if value == 0 or not 1e-3 <= abs(value) < 1e6:
+        return f"{value:.2e}" if value else "0"
+    digits = max(0, 2 - _exponent(value))
+    return f"{value:.{digits}f}"
+
+
+def mebibytes(size: float) -> str:
+    return three_digits(size / 2**20)
+
+
+def _exponent(value: float) -> int:
+    return int(f"{value:e}".partition("e")[2])

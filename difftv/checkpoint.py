@@ -95,7 +95,17 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: missing, damaged, or not one of ours.
     """
-    return _read(path)["state"]
+    return read_with_config(path)[0]
+
+
+def read_with_config(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The state in one file, and the configuration of the run that wrote it.
+
+    Raises:
+        CheckpointError: missing, damaged, or not one of ours.
+    """
+    content = _read(path)
+    return content["state"], content.get("config", {})
 
 
 def random_state() -> dict[str, Any]:

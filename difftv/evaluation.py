@@ -2,7 +2,8 @@
 
 import logging
 import math
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,7 @@ from difftv.data import EvaluationItem, EvaluationPatches
 from difftv.errors import SolverError
 from difftv.metrics import image_metrics, map_metrics
 from difftv.solvers.base import Solution
+from difftv.types import Image
 
 log = logging.getLogger(__name__)
 
@@ -25,13 +27,14 @@ class Evaluated:
     """One image after evaluation: its numbers, and what a figure of it needs.
 
     `denoised` and `lam` are (1, maps, height, width) on the CPU, or None where the solver gave no answer; the row then
-    holds no image metrics and `solver/failed` is 1.
+    holds no image metrics and `solver/failed` is 1. `metrics_seconds` is what measuring it cost.
     """
 
     item: EvaluationItem
     row: Row
     denoised: torch.Tensor | None
     lam: torch.Tensor | None
+    metrics_seconds: float = 0.0
 
 
 def evaluate(
@@ -58,14 +61,49 @@ def evaluate(
     bar = tqdm(total=len(items), desc=label, unit="image", leave=False, disable=True if label is None else None)
     with torch.no_grad(), bar:
         for group in items.batches(batch_size):
-            evaluated += _evaluate_group(denoiser, group, device)
+            evaluated += evaluate_group(denoiser, group, device)
             bar.update(len(group))
     return evaluated
 
 
-def noisy_rows(items: Iterable[EvaluationItem]) -> list[Row]:
-    """The image metrics of the noisy images themselves: what doing nothing scores."""
-    return [_single(image_metrics(item.noisy, item.clean)) for item in items]
+def evaluate_group(
+    denoiser: nn.Module, group: Sequence[EvaluationItem], device: torch.device | str = "cpu"
+) -> list[Evaluated]:
+    """The same for images of one size, solved together; where that fails, one by one."""
+    noisy = torch.cat([item.noisy for item in group]).to(device)
+    try:
+        solution: Solution = denoiser(noisy)
+    except SolverError as error:
+        if len(group) > 1:
+            return [row for item in group for row in evaluate_group(denoiser, [item], device)]
+        log.warning("%s is left out of the means: %s", group[0].name, error)
+        return [Evaluated(group[0], {"solver/failed": 1.0, "solver/not_converged": 1.0}, None, None)]
+    denoised, lam = solution.denoised.cpu(), solution.lam.cpu()
+    clean = torch.cat([item.clean for item in group])
+    started = time.perf_counter()
+    metrics = image_metrics(denoised, clean) | map_metrics(lam, clean)
+    seconds = (time.perf_counter() - started) / len(group)
+    metrics |= {
+        "solver/iterations": solution.iterations,
+        "solver/gap": solution.gap,
+        "solver/not_converged": ~solution.converged,
+        "solver/failed": torch.zeros(len(group)),
+    }
+    return [
+        Evaluated(
+            item,
+            {name: float(values[index]) for name, values in metrics.items()},
+            denoised[index : index + 1],
+            lam[index : index + 1],
+            seconds,
+        )
+        for index, item in enumerate(group)
+    ]
+
+
+def evaluate_plain(denoise: Callable[[Image], Image], items: Iterable[EvaluationItem]) -> list[Row]:
+    """The image metrics of any function from noisy to denoised images, one image at a time."""
+    return [_single(image_metrics(denoise(item.noisy), item.clean)) for item in items]
 
 
 def mean_row(rows: Iterable[Row]) -> Row:
@@ -83,37 +121,6 @@ def mean_row(rows: Iterable[Row]) -> Row:
 def prefixed(prefix: str, row: Row) -> Row:
     """The same row under `prefix/name`."""
     return {f"{prefix}/{name}": value for name, value in row.items()}
-
-
-def _evaluate_group(
-    denoiser: nn.Module, group: Sequence[EvaluationItem], device: torch.device | str
-) -> list[Evaluated]:
-    noisy = torch.cat([item.noisy for item in group]).to(device)
-    try:
-        solution: Solution = denoiser(noisy)
-    except SolverError as error:
-        if len(group) > 1:
-            return [row for item in group for row in _evaluate_group(denoiser, [item], device)]
-        log.warning("%s is left out of the means: %s", group[0].name, error)
-        return [Evaluated(group[0], {"solver/failed": 1.0, "solver/not_converged": 1.0}, None, None)]
-    denoised, lam = solution.denoised.cpu(), solution.lam.cpu()
-    clean = torch.cat([item.clean for item in group])
-    metrics = image_metrics(denoised, clean) | map_metrics(lam, clean)
-    metrics |= {
-        "solver/iterations": solution.iterations,
-        "solver/gap": solution.gap,
-        "solver/not_converged": ~solution.converged,
-        "solver/failed": torch.zeros(len(group)),
-    }
-    return [
-        Evaluated(
-            item,
-            {name: float(values[index]) for name, values in metrics.items()},
-            denoised[index : index + 1],
-            lam[index : index + 1],
-        )
-        for index, item in enumerate(group)
-    ]
 
 
 def _single(metrics: dict[str, torch.Tensor]) -> Row:

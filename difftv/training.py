@@ -87,6 +87,7 @@ class Totals:
     failed_batches: int = 0
     forward_seconds: float = 0.0
     backward_seconds: float = 0.0
+    wall_seconds: float = 0.0
 
     def row(self) -> dict[str, float]:
         """Means per image or per step, counts, and solver seconds per image."""
@@ -200,6 +201,7 @@ def _step(
     options: TrainingOptions,
     totals: Totals,
 ) -> None:
+    started = time.perf_counter()
     optimizer.zero_grad()
     totals.batches += 1
     try:
@@ -237,6 +239,7 @@ def _step(
     totals.worst_gap = max(totals.worst_gap, float(solution.gap.max()))
     totals.forward_seconds += solution.seconds.forward
     totals.backward_seconds += solution.seconds.backward
+    totals.wall_seconds += time.perf_counter() - started
 
 
 def _usable(solution: Solution, options: TrainingOptions, totals: Totals) -> bool:
@@ -260,6 +263,7 @@ def _finish_epoch(
     device: torch.device,
     state: TrainingState,
 ) -> None:
+    started = time.perf_counter()
     predictor = denoiser.predictor.eval()
     rate = optimizer.param_groups[0]["lr"]
     evaluated = evaluate(
@@ -272,8 +276,13 @@ def _finish_epoch(
     else:
         scheduler.step()
     state.epoch += 1
+    seconds = {
+        "train/wall_seconds": state.totals.wall_seconds,
+        "validation/wall_seconds": time.perf_counter() - started,
+        "validation/metrics_seconds": math.fsum(entry.metrics_seconds for entry in evaluated),
+    }
     state.history.append(
-        {"epoch": state.epoch, "lr": rate, **state.totals.row(), **prefixed("validation", means)}
+        {"epoch": state.epoch, "lr": rate, **state.totals.row(), **prefixed("validation", means), **seconds}
     )
     state.batch, state.totals = 0, Totals()
     if reached > state.best_psnr or not state.best_weights:

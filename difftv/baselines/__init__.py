@@ -1,5 +1,6 @@
 """What the learned map is compared with."""
 
-from difftv.baselines.scalar import GridSearch, search_per_image, search_per_set
+from difftv.baselines.nonlocal_means import nonlocal_means
+from difftv.baselines.scalar import GridSearch, scalar_denoiser, search_per_image, search_per_set
 
-__all__ = ["GridSearch", "search_per_image", "search_per_set"]
+__all__ = ["GridSearch", "nonlocal_means", "scalar_denoiser", "search_per_image", "search_per_set"]

@@ -13,8 +13,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from difftv.data import EvaluationPatches
+from difftv.denoiser import Denoiser
 from difftv.errors import SolverError
 from difftv.metrics import psnr
+from difftv.predictors import Constant
 from difftv.solvers.base import Solver
 
 COARSE_GRID = tuple(0.01 * 2.0**power for power in range(7))
@@ -66,6 +68,11 @@ def search_per_image(
     Arguments as for `search_per_set`.
     """
     return _search(lambda lam: _psnr(solver, items, lam, batch_size), len(items), refinements, label)
+
+
+def scalar_denoiser(solver: Solver, lam: float) -> Denoiser:
+    """The denoiser that uses one value of lambda, > 0, for every pixel of every image."""
+    return Denoiser(Constant(solver.regularizer.num_maps, initial_lam=lam), solver)
 
 
 def _search(score: Callable[[Tensor], Tensor], problems: int, refinements: int, label: str | None) -> GridSearch:

@@ -2,6 +2,7 @@
 
 from difftv.figures.comparison import comparison_strip
 from difftv.figures.lam_map import lam_over_edges
+from difftv.figures.search import lambda_search
 from difftv.figures.style import encode_figure, save_figure
 from difftv.figures.sweeps import solver_time, staircasing_scatter
 from difftv.figures.training import training_comparison, training_curves
@@ -10,6 +11,7 @@ __all__ = [
     "comparison_strip",
     "encode_figure",
     "lam_over_edges",
+    "lambda_search",
     "save_figure",
     "solver_time",
     "staircasing_scatter",

@@ -2,21 +2,21 @@
 
 import logging
 import math
+import re
 import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from difftv.baselines import search_per_set
+from difftv.baselines import GridSearch, nonlocal_means, scalar_denoiser, search_per_image, search_per_set
 from difftv.checkpoint import CheckpointStore
-from difftv.denoiser import Denoiser
-from difftv.evaluation import Evaluated, Row, evaluate, mean_row, noisy_rows, prefixed
-from difftv.figures import comparison_strip, save_figure, training_curves
-from difftv.predictors import Constant
+from difftv.evaluation import Evaluated, Row, evaluate, evaluate_group, evaluate_plain, mean_row
+from difftv.figures import comparison_strip, lam_over_edges, lambda_search, save_figure, training_curves
 from difftv.runs.build import Images, Objects, build, open_patches
 from difftv.runs.config import check, save_config
 from difftv.runs.directory import RunDirectory
 from difftv.runs.identity import identity
 from difftv.runs.provenance import git_commit, versions
+from difftv.solvers.base import Solver
 from difftv.tracking.base import RunInfo, RunLog
 from difftv.training import TrainingState, train
 
@@ -156,29 +156,52 @@ def _evaluate(
     tracker: RunLog,
 ) -> dict[str, float]:
     solver, items, batch_size = objects.denoiser.solver, images.evaluation, objects.options.batch_size
-    search = search_per_set(
-        solver,
-        images.search,
-        batch_size=batch_size,
-        refinements=config["evaluation"]["refinements"],
-        label="search lambda",
-    )
-    scalar = Denoiser(Constant(solver.regularizer.num_maps, initial_lam=search.lam[0]), solver)
-    baseline = evaluate(scalar, items, batch_size=batch_size, label="evaluate scalar")
+    refinements = config["evaluation"]["refinements"]
     learned = evaluate(
         objects.denoiser.eval(), items, batch_size=batch_size, device=objects.device, label="evaluate learned"
     )
-    noisy = noisy_rows(items)
+    search = search_per_set(
+        solver, images.search, batch_size=batch_size, refinements=refinements, label="search lambda"
+    )
+    baseline = evaluate(scalar_denoiser(solver, search.lam[0]), items, batch_size=batch_size, label="evaluate scalar")
+    columns = {
+        "": [entry.row for entry in learned],
+        "baseline": [entry.row for entry in baseline],
+        "noisy": evaluate_plain(lambda noisy: noisy, items),
+        "reference": evaluate_plain(lambda noisy: nonlocal_means(noisy, config["sigma"]), items),
+    }
+    oracle = None
+    if config["evaluation"]["oracle"]:
+        oracle = search_per_image(
+            solver, items, batch_size=batch_size, refinements=refinements, label="search lambda per image"
+        )
+        columns["oracle"] = _oracle_rows(solver, images, oracle)
     rows = [
-        {**entry.row, **prefixed("baseline", scalar_entry.row), **prefixed("noisy", noisy_row)}
-        for entry, scalar_entry, noisy_row in zip(learned, baseline, noisy, strict=True)
-    ]
+        {f"{prefix}/{name}" if prefix else name: value for prefix, row in zip(columns, kinds, strict=True)
+         for name, value in row.items()}
+        for kinds in zip(*columns.values(), strict=True)
+    ]  # fmt: skip
     names = [item.name for item in items]
     directory.write_per_image(names, rows)
-    directory.write_baseline({"lam": search.lam[0], "psnr": search.psnr[0], "curve": search.curve[0]})
-    tracker.table("per_image", ["image", *rows[0]], [[name, *row.values()] for name, row in zip(names, rows, strict=True)])
-    _draw(learned, baseline, state, directory, tracker)
+    directory.write_baseline(
+        {
+            "lam": search.lam[0],
+            "psnr": search.psnr[0],
+            "curve": search.curve[0],
+            "oracle": None if oracle is None else dict(zip(names, oracle.curve, strict=True)),
+        }
+    )
+    header = list(dict.fromkeys(name for row in rows for name in row))
+    tracker.table("per_image", ["image", *header], [[name, *map(row.get, header)] for name, row in zip(names, rows, strict=True)])
+    _draw(learned, baseline, search, state, directory, tracker)
     return {**mean_row(rows), **_totals(state, rows), "baseline/lam": search.lam[0]}
+
+
+def _oracle_rows(solver: Solver, images: Images, oracle: GridSearch) -> list[Row]:
+    return [
+        {**evaluate_group(scalar_denoiser(solver, lam), [item])[0].row, "lam": lam}
+        for item, lam in zip(images.evaluation, oracle.lam, strict=True)
+    ]
 
 
 def _totals(state: TrainingState, rows: list[Row]) -> dict[str, float]:
@@ -188,7 +211,13 @@ def _totals(state: TrainingState, rows: list[Row]) -> dict[str, float]:
         values = [row[name] for row in state.history if not math.isnan(row[name])]
         return math.fsum(values) / len(values) if values else math.nan
 
+    def total(name: str) -> float:
+        return math.fsum(row[name] for row in state.history)
+
     return {
+        "train/wall_seconds": total("train/wall_seconds"),
+        "validation/wall_seconds": total("validation/wall_seconds"),
+        "validation/metrics_seconds": total("validation/metrics_seconds"),
         "solver/forward_seconds": mean("solver/forward_seconds"),
         "solver/backward_seconds": mean("solver/backward_seconds"),
         "solver/not_converged": sum(row["solver/not_converged"] for row in state.history)
@@ -202,18 +231,27 @@ def _totals(state: TrainingState, rows: list[Row]) -> dict[str, float]:
 def _draw(
     learned: list[Evaluated],
     baseline: list[Evaluated],
+    search: GridSearch,
     state: TrainingState,
     directory: RunDirectory,
     tracker: RunLog,
 ) -> None:
-    figures = {"training_curves": training_curves(state.history)}
+    figures = {"training_curves": training_curves(state.history), "lambda_search": lambda_search(search.curve[0])}
     for entry, scalar_entry in list(zip(learned, baseline, strict=True))[:STRIPS]:
         if entry.denoised is not None and scalar_entry.denoised is not None:
-            figures[f"strip_{entry.item.name}"] = comparison_strip(
-                entry.item.clean, entry.item.noisy, entry.denoised, scalar_entry.denoised, entry.lam
+            name = re.sub(r"[^A-Za-z0-9._-]", "_", entry.item.name)
+            figures[f"strip_{name}"] = comparison_strip(
+                entry.item.clean,
+                entry.item.noisy,
+                entry.denoised,
+                scalar_entry.denoised,
+                entry.lam,
+                title=entry.item.name,
+                baseline_lam=search.lam[0],
             )
+            figures[f"lam_over_edges_{name}"] = lam_over_edges(entry.lam, entry.item.clean)
     for name, figure in figures.items():
-        save_figure(figure, directory.figures / f"{name.replace('/', '_')}.png")
+        save_figure(figure, directory.figures / f"{name}.png")
         tracker.figure(name, figure)
 
 

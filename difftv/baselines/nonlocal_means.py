@@ -1,0 +1,30 @@
+"""A reference that is no total variation: non-local means, as scikit-image has it (BSD licence)."""
+
+import torch
+from skimage.restoration import denoise_nl_means
+
+from difftv.noise import noise_std
+from difftv.types import Image
+
+
+def nonlocal_means(noisy: Image, sigma: float) -> Image:
+    """Non-local means (Buades, Coll, Morel 2005) with the noise level known.
+
+    Patches of 5x5 pixels, searched 6 pixels around, cut-off 0.8 standard deviations: scikit-image's own advice for its
+    fast mode.
+
+    Args:
+        noisy: (batch, 1, height, width), intensities nominally in [0, 1].
+        sigma: the noise level in 8-bit units, > 0.
+
+    Returns:
+        (batch, 1, height, width), in the dtype of `noisy`.
+    """
+    std = noise_std(sigma)
+    denoised = [
+        torch.from_numpy(
+            denoise_nl_means(image.numpy(), patch_size=5, patch_distance=6, h=0.8 * std, sigma=std, fast_mode=True)
+        )
+        for image in noisy[:, 0].double().cpu()
+    ]
+    return torch.stack(denoised)[:, None].to(device=noisy.device, dtype=noisy.dtype)

@@ -1,0 +1,169 @@
+"""The network and the solver of a run, built again from its checkpoint: data goes in, code never does.
+
+A run's directory may come from a stranger, and its configuration names the classes to construct. Only the concrete
+predictors, regularizers and solvers of this package can be named, with numbers for arguments; weights are read as
+tensors alone.
+"""
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from difftv.checkpoint import read_with_config
+from difftv.errors import CheckpointError, ConfigError
+from difftv.predictors.base import Predictor
+from difftv.regularizers import AnisotropicTV, Regularizer
+from difftv.solvers.base import Solver
+from difftv.solvers.taut_string import TautString
+
+Base = TypeVar("Base")
+
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """What a run has learned, and how.
+
+    Attributes:
+        path: its directory.
+        config: the resolved configuration; it is a stranger's until one of the methods has checked it.
+        weights: the predictor's, after the epoch with the highest validation PSNR.
+        best_epoch: that epoch, counted from 1.
+        finished: whether the run went to its end.
+    """
+
+    path: Path
+    config: Mapping[str, Any]
+    weights: Mapping[str, Tensor]
+    best_epoch: int
+    finished: bool
+
+    @property
+    def sigma(self) -> float | None:
+        """The noise it was trained for, in 8-bit units; None where the configuration does not say."""
+        sigma = self.config.get("sigma")
+        return float(sigma) if _is_number(sigma) else None
+
+    def predictor(self) -> Predictor:
+        """The trained network, on the CPU, in evaluation mode.
+
+        Raises:
+            ConfigError: the configuration names something else than a predictor of this package.
+            CheckpointError: the weights are not those of that predictor.
+        """
+        # Nothing is allocated or drawn before the stored weights are known to fit.
+        with torch.device("meta"):
+            predictor = _construct(self, "predictor", Predictor, num_maps=self.regularizer().num_maps)
+        try:
+            predictor.load_state_dict(dict(self.weights), assign=True)
+        except (RuntimeError, TypeError, AttributeError) as error:
+            raise CheckpointError(
+                f"The weights in {self.path} do not fit its {type(predictor).__name__}: {error}"
+            ) from error
+        return predictor.eval()
+
+    def regularizer(self) -> Regularizer:
+        """A regularizer like the one of the run.
+
+        Raises:
+            ConfigError: the configuration names something else than a regularizer of this package.
+        """
+        return _construct(self, "regularizer", Regularizer)
+
+    def own_solver(self) -> Solver:
+        """A solver like the one that the run was trained with.
+
+        Raises:
+            ConfigError: the configuration names something else than a solver of this package.
+            MissingDependencyError: an optional package is not installed.
+        """
+        return _construct(self, "solver", Solver, regularizer=self.regularizer())
+
+    def exact_solver(self) -> Solver:
+        """The solver that takes images of any size, whatever the run was trained with.
+
+        Raises:
+            ConfigError: there is none for the run's regularizer.
+        """
+        regularizer = self.regularizer()
+        if not isinstance(regularizer, AnisotropicTV):
+            raise ConfigError(
+                f"{self.path} was trained with regularizer={regularizer.name}; solver=taut_string, which takes images "
+                "of any size, solves regularizer=anisotropic only. Use the run's own solver on small images or crops "
+                "(--own-solver, own_solver=True), or train a run with regularizer=anisotropic."
+            )
+        return TautString(regularizer)
+
+
+def read_run(path: Path | str) -> StoredRun:
+    """What a run has left in `checkpoint.pt`; nothing else of it is needed.
+
+    Args:
+        path: the directory of the run, outputs/<sweep>/<run>.
+
+    Raises:
+        CheckpointError: there is no checkpoint, it cannot be read, or no epoch has ended yet.
+    """
+    directory = Path(path)
+    file = directory / "checkpoint.pt"
+    if not file.is_file():
+        raise CheckpointError(f"{directory} is not the directory of a run: it holds no checkpoint.pt.{_runs_in(directory)}")
+    state, config = read_with_config(file)
+    training = state.get("training") if isinstance(state, Mapping) else None
+    weights = training.get("best_weights") if isinstance(training, Mapping) else None
+    if not isinstance(training, Mapping) or not isinstance(weights, Mapping) or not isinstance(config, Mapping):
+        raise CheckpointError(f"{file} holds no trained predictor. Give the directory of a run of experiments/run.py.")
+    if not weights:
+        raise CheckpointError(f"No epoch of {directory} has ended yet. Run its command again to continue it.")
+    return StoredRun(directory, config, weights, training.get("best_epoch", 0), (directory / "result.json").is_file())
+
+
+def _construct(run: StoredRun, group: str, base: type[Base], **live_objects: Any) -> Base:
+    node = run.config.get(group)
+    if not isinstance(node, Mapping):
+        raise ConfigError(f"The configuration of {run.path} has no {group}.")
+    arguments = {key: value for key, value in node.items() if key != "_target_"}
+    if not all(isinstance(key, str) and key.isidentifier() and _is_number(value) for key, value in arguments.items()):
+        raise ConfigError(f"{run.path}: {group} takes numbers only, its configuration holds {arguments!r}.")
+    kind = _class_of(node.get("_target_"), group, base, run.path)
+    try:
+        return kind(**{**arguments, **live_objects})
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{run.path}: {group}: {error}") from error
+
+
+def _class_of(target: Any, group: str, base: type[Base], path: Path) -> type[Base]:
+    """The class that a `_target_` names, if it is one of ours; nothing outside `difftv.<group>s` is imported."""
+    package = f"difftv.{group}s"
+    module_name, _, name = target.rpartition(".") if isinstance(target, str) else ("", "", "")
+    if module_name == package or module_name.startswith(f"{package}."):
+        try:
+            found = vars(importlib.import_module(module_name)).get(name)
+        except ImportError:
+            found = None
+        if (
+            isinstance(found, type)
+            and issubclass(found, base)
+            and not inspect.isabstract(found)
+            and found.__module__.startswith(f"{package}.")
+        ):
+            return found
+    raise ConfigError(
+        f"The configuration of {path} names {target!r} as its {group}. Only classes of {package} are constructed: "
+        "the run was made by another version, or the file is not to be trusted."
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _runs_in(directory: Path) -> str:
+    runs = sorted(file.parent.name for file in directory.glob("*/checkpoint.pt"))
+    return f" Give one of the runs in it, such as {directory / runs[0]}." if runs else ""

@@ -1,9 +1,12 @@
 """The composition: a predictor in front of a solver."""
 
+from pathlib import Path
+
 from torch import nn
 
 from difftv.predictors.base import Predictor
 from difftv.solvers.base import Solution, Solver
+from difftv.stored import read_run
 from difftv.types import Image
 
 
@@ -32,6 +35,27 @@ class Denoiser(nn.Module):
             )
         self.predictor = predictor
         self.solver = solver
+
+    @classmethod
+    def load(cls, run: Path | str, *, own_solver: bool = False) -> "Denoiser":
+        """The denoiser of a run of `experiments/run.py`, on the CPU, with the weights of its best epoch.
+
+            solution = Denoiser.load("outputs/demo/solver=scs-1c090ed80dbd")(noisy)
+
+        A run from a stranger is safe to load: nothing in its directory can run code.
+
+        Args:
+            run: the run's directory; `checkpoint.pt` is all that is read.
+            own_solver: solve with the solver that the run was trained with, instead of the exact one
+                (`solver=taut_string`), which takes images of any size.
+
+        Raises:
+            CheckpointError: no usable checkpoint.
+            ConfigError: the run names classes that are not of this package, or its regularizer has no exact solver.
+            MissingDependencyError: its own solver is asked for and not installed.
+        """
+        stored = read_run(run)
+        return cls(stored.predictor(), stored.own_solver() if own_solver else stored.exact_solver()).eval()
 
     def forward(self, noisy: Image) -> Solution:
         """Denoise a batch of images.

@@ -1,8 +1,8 @@
 """The network and the solver of a run, built again from its checkpoint: data goes in, code never does.
 
 A run's directory may come from a stranger, and its configuration names the classes to construct. Only the concrete
-predictors, regularizers and solvers of this package can be named, with numbers for arguments; weights are read as
-tensors alone.
+predictors, regularizers and solvers of this package can be named, with plain values for arguments; weights are read
+as tensors alone.
 """
 
 import importlib
@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,9 +21,6 @@ from difftv.predictors.base import Predictor
 from difftv.regularizers import AnisotropicTV, Regularizer
 from difftv.solvers.base import Solver
 from difftv.solvers.taut_string import TautString
-
-Base = TypeVar("Base")
-
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class StoredRun:
     def sigma(self) -> float | None:
         """The noise it was trained for, in 8-bit units; None where the configuration does not say."""
         sigma = self.config.get("sigma")
-        return float(sigma) if _is_number(sigma) else None
+        return float(sigma) if isinstance(sigma, int | float) else None
 
     def predictor(self) -> Predictor:
         """The trained network, on the CPU, in evaluation mode.
@@ -57,6 +54,8 @@ class StoredRun:
             ConfigError: the configuration names something else than a predictor of this package.
             CheckpointError: the weights are not those of that predictor.
         """
+        if not all(isinstance(value, Tensor) and value.is_floating_point() for value in self.weights.values()):
+            raise CheckpointError(f"The weights in {self.path} are not floating-point tensors.")
         # Nothing is allocated or drawn before the stored weights are known to fit.
         with torch.device("meta"):
             predictor = _construct(self, "predictor", Predictor, num_maps=self.regularizer().num_maps)
@@ -113,7 +112,9 @@ def read_run(path: Path | str) -> StoredRun:
     directory = Path(path)
     file = directory / "checkpoint.pt"
     if not file.is_file():
-        raise CheckpointError(f"{directory} is not the directory of a run: it holds no checkpoint.pt.{_runs_in(directory)}")
+        raise CheckpointError(
+            f"{directory} is not the directory of a run: it holds no checkpoint.pt.{_runs_in(directory)}"
+        )
     state, config = read_with_config(file)
     training = state.get("training") if isinstance(state, Mapping) else None
     weights = training.get("best_weights") if isinstance(training, Mapping) else None
@@ -124,13 +125,14 @@ def read_run(path: Path | str) -> StoredRun:
     return StoredRun(directory, config, weights, training.get("best_epoch", 0), (directory / "result.json").is_file())
 
 
-def _construct(run: StoredRun, group: str, base: type[Base], **live_objects: Any) -> Base:
+def _construct(run: StoredRun, group: str, base: type, **live_objects: Any) -> Any:
     node = run.config.get(group)
     if not isinstance(node, Mapping):
         raise ConfigError(f"The configuration of {run.path} has no {group}.")
     arguments = {key: value for key, value in node.items() if key != "_target_"}
-    if not all(isinstance(key, str) and key.isidentifier() and _is_number(value) for key, value in arguments.items()):
-        raise ConfigError(f"{run.path}: {group} takes numbers only, its configuration holds {arguments!r}.")
+    plain = str | int | float | None
+    if not all(isinstance(key, str) and isinstance(value, plain) for key, value in arguments.items()):
+        raise ConfigError(f"{run.path}: {group} takes plain values only, its configuration holds {arguments!r}.")
     kind = _class_of(node.get("_target_"), group, base, run.path)
     try:
         return kind(**{**arguments, **live_objects})
@@ -138,13 +140,13 @@ def _construct(run: StoredRun, group: str, base: type[Base], **live_objects: Any
         raise ConfigError(f"{run.path}: {group}: {error}") from error
 
 
-def _class_of(target: Any, group: str, base: type[Base], path: Path) -> type[Base]:
+def _class_of(target: Any, group: str, base: type, path: Path) -> type:
     """The class that a `_target_` names, if it is one of ours; nothing outside `difftv.<group>s` is imported."""
     package = f"difftv.{group}s"
-    module_name, _, name = target.rpartition(".") if isinstance(target, str) else ("", "", "")
-    if module_name == package or module_name.startswith(f"{package}."):
+    words = target.split(".") if isinstance(target, str) else []
+    if words[:2] == package.split(".") and all(word.isidentifier() for word in words):
         try:
-            found = vars(importlib.import_module(module_name)).get(name)
+            found = getattr(importlib.import_module(".".join(words[:-1])), words[-1], None)
         except ImportError:
             found = None
         if (
@@ -158,10 +160,6 @@ def _class_of(target: Any, group: str, base: type[Base], path: Path) -> type[Bas
         f"The configuration of {path} names {target!r} as its {group}. Only classes of {package} are constructed: "
         "the run was made by another version, or the file is not to be trusted."
     )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _runs_in(directory: Path) -> str:

@@ -11,10 +11,11 @@ PACKAGE = PROJECT / "difftv"
 
 FLOORS = [
     {"types", "errors", "limits", "files"},
-    {"operators", "noise"},
+    {"operators", "noise", "checkpoint"},
     {"metrics", "regularizers", "data", "tracking"},
     {"solvers", "predictors", "losses", "figures"},
-    {"denoiser", "functional", "checkpoint", "report"},
+    {"stored"},
+    {"denoiser", "functional", "report"},
     {"evaluation", "baselines"},
     {"training"},
     {"runs", "benchmarks"},

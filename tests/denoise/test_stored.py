@@ -1,0 +1,214 @@
+"""A run built again from its checkpoint: the same network, the exact solver, and no stranger's code."""
+
+import copy
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+
+from difftv.checkpoint import CheckpointStore
+from difftv.denoiser import Denoiser
+from difftv.errors import CheckpointError, ConfigError
+from difftv.predictors import Cnn, Constant, Predictor
+from difftv.runs.build import build
+from difftv.runs.config import resolved
+from difftv.solvers import Scs
+from difftv.solvers.taut_string import TautString
+from difftv.stored import read_run
+from tests.conftest import composed, options_of
+
+CONFIG: dict[str, Any] = {
+    "predictor": {"_target_": "difftv.predictors.Constant", "initial_lam": 0.05},
+    "regularizer": {"_target_": "difftv.regularizers.AnisotropicTV", "num_maps": 1},
+    "solver": {"_target_": "difftv.solvers.Scs", "eps": 1e-4, "max_iter": 500},
+    "sigma": 25,
+}
+CANARY = "difftv_test_canary"
+
+
+def store(directory: Path, config: dict[str, Any], weights: object) -> Path:
+    CheckpointStore(directory / "checkpoint.pt", "0", config).save(
+        {"training": {"best_weights": weights, "best_epoch": 3}}
+    )
+    return directory
+
+
+def changed(group: str, **values: Any) -> dict[str, Any]:
+    config = copy.deepcopy(CONFIG)
+    config[group] |= values
+    return config
+
+
+def draw(height: int = 9, width: int = 7) -> torch.Tensor:
+    return torch.rand(1, 1, height, width, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize("maps", [1, 2])
+@pytest.mark.parametrize("name", options_of("predictor"))
+def test_every_predictor_comes_back_with_the_same_map(name: str, maps: int, tmp_path: Path) -> None:
+    config = resolved(composed(f"predictor={name}", f"regularizer.num_maps={maps}", "data=sample", "tracker=none"))
+    predictor = build(config).denoiser.predictor.cpu()
+    with torch.no_grad():
+        for parameter in predictor.parameters():
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
+    before = torch.get_rng_state()
+    loaded = Denoiser.load(store(tmp_path, config, predictor.state_dict()))
+    assert torch.equal(before, torch.get_rng_state())
+    assert torch.equal(loaded.predictor(draw()), predictor(draw()))
+    assert isinstance(loaded.solver, TautString)
+    assert not loaded.training
+    assert not loaded.predictor.training
+
+
+@pytest.mark.parametrize("name", options_of("solver"))
+def test_every_solver_comes_back_with_its_settings(name: str, tmp_path: Path) -> None:
+    overrides = [f"solver={name}", "solver.max_iter=77", "data=sample"]
+    config = OmegaConf.to_container(composed(*overrides).solver)
+    run = read_run(store(tmp_path, {**CONFIG, "solver": config}, Constant().state_dict()))
+    solver = run.own_solver()
+    assert f"{type(solver).__module__}.".startswith("difftv.solvers.")
+    assert solver.max_iter == 77
+
+
+def test_what_the_run_says_of_itself(tmp_path: Path) -> None:
+    run = read_run(store(tmp_path, CONFIG, Constant().state_dict()))
+    assert (run.sigma, run.best_epoch, run.finished) == (25.0, 3, False)
+    (tmp_path / "result.json").write_text("{}")
+    assert read_run(str(tmp_path)).finished
+    assert isinstance(Denoiser.load(tmp_path, own_solver=True).solver, Scs)
+
+
+def test_an_isotropic_run_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    config = {**CONFIG, "regularizer": {"_target_": "difftv.regularizers.IsotropicTV"}}
+    run = store(tmp_path, config, Constant().state_dict())
+    with pytest.raises(ConfigError, match=r"regularizer=isotropic; .* own_solver=True"):
+        Denoiser.load(run)
+    assert Denoiser.load(run, own_solver=True).solver.regularizer.name == "isotropic"
+
+
+@pytest.mark.parametrize("group", ["predictor", "regularizer", "solver"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "os.system",
+        "builtins.eval",
+        f"{CANARY}.Cnn",
+        "difftv.predictors.base.torch.hub.load",
+        "difftv.predictors.base.torch.nn.Identity",
+        "difftv.solvers.base.time.sleep",
+        "difftv.solvers.base.nn.Module",
+        "difftv.regularizers.base.Regularizer",
+        "difftv.predictors.Predictor",
+        "difftv.solvers.Solver",
+        "difftv.predictors.cnn.positive",
+        "difftv.predictors.cnn.__builtins__",
+        "difftv.predictors",
+        "difftv.predictors.",
+        "difftv.predictors..Cnn",
+        "difftv.predictors.\0.Cnn",
+        "difftv.predictorsx.Cnn",
+        "difftv.denoiser.Denoiser",
+        "difftv.files.write_atomically",
+        "",
+        None,
+        ["difftv.predictors.Cnn"],
+    ],
+    ids=repr,
+)
+def test_nothing_but_our_own_classes_is_ever_constructed(
+    group: str, target: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / f"{CANARY}.py").write_text("raise SystemExit('imported')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("os.system", lambda *_: pytest.fail("os.system ran"))
+    run = read_run(store(tmp_path, changed(group, _target_=target), Constant().state_dict()))
+    with pytest.raises(ConfigError, match="not to be trusted"):
+        {"predictor": run.predictor, "regularizer": run.regularizer, "solver": run.own_solver}[group]()
+    assert CANARY not in sys.modules
+
+
+def test_a_class_of_another_group_is_refused(tmp_path: Path) -> None:
+    run = read_run(store(tmp_path, changed("predictor", _target_="difftv.solvers.Scs"), Constant().state_dict()))
+    with pytest.raises(ConfigError, match=r"Only classes of difftv\.predictors"):
+        run.predictor()
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"initial_lam": {"_target_": "os.getcwd"}}, "plain values only"),
+        ({"_args_": ["rm"]}, "plain values only"),
+        ({"_partial_": True}, "_partial_"),
+        ({"width": 3}, "width"),
+        ({"initial_lam": -1.0}, r"predictor\.initial_lam must be a positive finite number, got -1"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_named(values: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=message):
+        Denoiser.load(store(tmp_path, changed("predictor", **values), Constant().state_dict()))
+
+
+def test_a_huge_network_is_refused_before_it_takes_memory(tmp_path: Path) -> None:
+    config = changed("predictor", _target_="difftv.predictors.DnCnn", width=10**6, depth=2)
+    with pytest.raises(CheckpointError, match="do not fit its DnCnn"):
+        Denoiser.load(store(tmp_path, config, Cnn().state_dict()))
+
+
+@pytest.mark.parametrize("weights", [{"raw": 1.0}, {"raw": torch.zeros(1, dtype=torch.int64)}])
+def test_weights_that_are_no_weights_are_refused(weights: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="not floating-point tensors"):
+        Denoiser.load(store(tmp_path, CONFIG, weights))
+
+
+def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
+    torch.save(
+        {"format": 1, "identity": "0", "config": CONFIG, "state": Trap(tmp_path / "ran")}, tmp_path / "checkpoint.pt"
+    )
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        Denoiser.load(tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
+class Trap:
+    """Creates a file when it is unpickled the trusting way."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def test_a_directory_that_is_no_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"holds no checkpoint\.pt\.$"):
+        Denoiser.load(tmp_path / "nowhere")
+    store(tmp_path / "the-run", CONFIG, Constant().state_dict())
+    with pytest.raises(CheckpointError, match=r"such as .*the-run"):
+        Denoiser.load(tmp_path)
+
+
+@pytest.mark.parametrize("weights", [None, 3])
+def test_a_checkpoint_of_something_else_is_named(weights: object, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="holds no trained predictor"):
+        Denoiser.load(store(tmp_path, CONFIG, weights))
+
+
+def test_a_run_without_an_epoch_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="No epoch of"):
+        Denoiser.load(store(tmp_path, CONFIG, {}))
+
+
+def test_a_configuration_without_a_group_is_named(tmp_path: Path) -> None:
+    config = {key: value for key, value in CONFIG.items() if key != "regularizer"}
+    with pytest.raises(ConfigError, match="has no regularizer"):
+        Denoiser.load(store(tmp_path, config, Constant().state_dict()))
+
+
+def test_gradients_still_reach_a_loaded_network(tmp_path: Path) -> None:
+    denoiser = Denoiser.load(store(tmp_path, CONFIG, Constant().state_dict()))
+    denoiser(draw()).denoised.square().sum().backward()
+    predictor: Predictor = denoiser.predictor
+    assert all(parameter.grad is not None for parameter in predictor.parameters())

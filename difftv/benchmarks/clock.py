@@ -2,14 +2,17 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 
 from difftv.limits import positive_int
 from difftv.types import Image, Map
+
+Name = TypeVar("Name", bound=Hashable)
 
 Seconds = dict[str, list[float]]
 """Seconds of every phase (`forward`, `backward`, ...), one entry per round."""
@@ -45,8 +48,8 @@ def total(seconds: Seconds) -> list[float]:
 
 
 def take_turns(
-    contestants: Mapping[str, Callable[[], Mapping[str, float]]], repeats: int, *, warm_up: bool = True
-) -> dict[str, Seconds]:
+    contestants: Mapping[Name, Callable[[], Mapping[str, float]]], repeats: int, *, warm_up: bool = True
+) -> dict[Name, Seconds]:
     """Let every contestant run once per round; every other round goes backwards through them.
 
     Args:
@@ -61,9 +64,9 @@ def take_turns(
     if warm_up:
         for run in contestants.values():
             run()
-    seconds: dict[str, Seconds] = {name: {} for name in contestants}
+    seconds: dict[Name, Seconds] = {name: {} for name in contestants}
     for number in range(repeats):
-        names = list(contestants) if number % 2 == 0 else list(reversed(contestants))
+        names = list(contestants) if number % 2 == 0 else list(contestants)[::-1]
         for name in names:
             for phase, elapsed in contestants[name]().items():
                 seconds[name].setdefault(phase, []).append(elapsed)
@@ -93,7 +96,7 @@ def seconds_of(run: Callable[[], object]) -> float:
 
 
 @contextmanager
-def threads(number: int):
+def threads(number: int) -> Iterator[None]:
     """Run with so many threads of torch, which is the number that the solvers go by."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)

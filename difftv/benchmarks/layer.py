@@ -26,6 +26,9 @@ REFERENCE = "scs"
 """The bare layer that a solver without one of its own (taut_string) is set against."""
 
 
+_CORNER = 4
+
+
 @dataclass(frozen=True)
 class LayerRow:
     """One solver at one patch size.
@@ -73,7 +76,10 @@ def measure_layer(solvers: Mapping[str, Solver], inputs: Inputs, repeats: int) -
     theirs = {
         name: bare_solve(layer, solver, noisy) for name, solver in solvers.items() if isinstance(solver, ConeSolver)
     }
-    # The first evaluation compiles, loads and warms up whatever there is to.
+    # Load what a gradient needs on something small; the first evaluation compiles the programs.
+    corner = Inputs(*(tensor[..., :_CORNER, :_CORNER] for tensor in (inputs.clean, noisy, inputs.lam)))
+    for solver in solvers.values():
+        training_step(partial(_denoised, solver, corner.noisy), corner.lam, corner.clean)
     with torch.no_grad():
         answers = {name: solve(inputs.lam) for name, solve in ours.items()}
         bare_answers = {name: solve(inputs.lam) for name, solve in theirs.items()}

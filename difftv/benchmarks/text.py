@@ -8,7 +8,7 @@ from difftv.benchmarks.clock import Spread, spread
 
 @dataclass(frozen=True)
 class Table:
-    """What is shown: every head names its unit, `remark` the threads and the batch; the first `words` columns are text."""
+    """What is shown: every head names its unit, `remark` the threads and the batch; `words` columns of text lead."""
 
     title: str
     remark: str

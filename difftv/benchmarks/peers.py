@@ -1,0 +1,235 @@
+"""Other people's solvers, for context: proxTV at equal error, scikit-image at a standstill."""
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from difftv.benchmarks.clock import Spread, paired_ratio, seconds_of, take_turns, threads
+from difftv.benchmarks.inputs import LAM, Inputs
+from difftv.benchmarks.text import Table, between, milliseconds
+from difftv.errors import MissingDependencyError
+from difftv.regularizers import AnisotropicTV, IsotropicTV
+from difftv.solvers.taut_string import TautString
+from difftv.types import Image, Map
+
+Gray = NDArray[np.float64]
+
+REFERENCE_TOL = 1e-12
+STANDSTILL = 1e-4
+"""Relative change of the objective on doubling the iterations at which an iteration counts as done."""
+
+_MOST_ITERATIONS = 2**17
+_BISECTIONS = 4
+
+
+@dataclass(frozen=True)
+class PeerRow:
+    """One solver on one image, on one thread.
+
+    Attributes:
+        solver: its name.
+        minimises: `anisotropic` or `isotropic`.
+        height, width: of the image, in pixels.
+        weights: `map` or `scalar`.
+        setting: what its accuracy was set to.
+        seconds: per round.
+        over_ours: its time over that of taut_string in the first row of the same image, paired.
+        error: largest difference to the minimiser, in intensity; None where that is another one.
+        excess: relative excess of its objective over the minimum; None likewise.
+    """
+
+    solver: str
+    minimises: str
+    height: int
+    width: int
+    weights: str
+    setting: str
+    seconds: list[float]
+    over_ours: Spread
+    error: float | None
+    excess: float | None
+
+
+@dataclass(frozen=True)
+class _Contestant:
+    name: str
+    minimises: str
+    setting: str
+    solve: Callable[[], Image]
+
+
+def measure_prox_tv(inputs: Inputs, error: float, repeats: int) -> list[PeerRow]:
+    """taut_string and proxTV's `tv1w_2d`, each set as loose as still gives `error`.
+
+    Raises:
+        MissingDependencyError: proxTV is not installed.
+    """
+    _require("prox_tv", "prox-tv", "it builds from source and needs LAPACKE, liblapacke-dev on Debian")
+    import prox_tv
+
+    y, lam = inputs.noisy[0, 0].numpy(), inputs.lam[0, 0].numpy()
+
+    def prox(iterations: int) -> Image:
+        return _image(prox_tv.tv1w_2d(y, lam[:-1], lam[:, :-1], max_iters=iterations, n_threads=1))
+
+    with threads(1):
+        exact = _minimiser(inputs, REFERENCE_TOL)
+        tol = next(
+            tol for tol in (10.0**-k for k in range(4, 13)) if _largest(_minimiser(inputs, tol) - exact) <= error
+        )
+        iterations = _fewest(lambda count: _largest(prox(count) - exact) <= error)
+        contestants = [
+            _Contestant("taut_string", "anisotropic", f"tol={tol:.0e}", partial(_minimiser, inputs, tol)),
+            _Contestant("proxTV tv1w_2d", "anisotropic", f"max_iters={iterations}", partial(prox, iterations)),
+        ]
+        return _rows(contestants, exact, inputs, "map", repeats)
+
+
+def measure_scikit_image(inputs: Inputs, repeats: int) -> list[PeerRow]:
+    """taut_string, split Bregman and Chambolle's iteration, with one scalar weight and iterated to a standstill.
+
+    scikit-image has no maps. Its split Bregman treats the border in a way of its own, so that it comes to rest beside
+    the minimiser; its Chambolle minimises the isotropic model.
+    """
+    from skimage.restoration import denoise_tv_bregman, denoise_tv_chambolle
+
+    inputs = Inputs(inputs.clean, inputs.noisy, torch.full_like(inputs.lam, LAM))
+    y = inputs.noisy[0, 0].numpy()
+
+    def bregman(iterations: int) -> Image:
+        # its weight is 1 / (2 lam); eps=0 = never stop early
+        return _image(denoise_tv_bregman(y, 1 / (2 * LAM), max_num_iter=iterations, eps=0.0, isotropic=False))
+
+    def chambolle(iterations: int) -> Image:
+        return _image(denoise_tv_chambolle(y, LAM, max_num_iter=iterations, eps=0.0))
+
+    with threads(1):
+        contestants = [_Contestant("taut_string", "anisotropic", "as it comes", partial(_minimiser, inputs, None))]
+        for name, minimises, solve in (
+            ("denoise_tv_bregman", "anisotropic", bregman),
+            ("denoise_tv_chambolle", "isotropic", chambolle),
+        ):
+            iterations = _standstill(solve, inputs, minimises)
+            contestants.append(_Contestant(name, minimises, f"max_num_iter={iterations}", partial(solve, iterations)))
+        return _rows(contestants, _minimiser(inputs, REFERENCE_TOL), inputs, "scalar", repeats)
+
+
+def peer_table(rows: Sequence[PeerRow]) -> Table:
+    return Table(
+        title="Other solvers of the same family",
+        remark=f"Batch 1, 1 thread, {len(rows[0].seconds)} round(s) in turns, forward only; ratios are paired round by "
+        "round: median (smallest to largest). With a map: each as loose as still meets the same largest error. With a "
+        f"scalar: iterated until doubling the iterations changes the objective by less than {STANDSTILL:.0e} of it.",
+        heads=(
+            "solver",
+            "minimises",
+            "weights",
+            "set to",
+            "image [px]",
+            "time [ms]",
+            "over taut_string",
+            "largest error [intensity]",
+            "relative excess of the objective",
+        ),
+        rows=[
+            (
+                row.solver,
+                row.minimises,
+                row.weights,
+                row.setting,
+                f"{row.height}x{row.width}",
+                milliseconds(row.seconds),
+                between(row.over_ours),
+                "another model" if row.error is None else f"{row.error:.1e}",
+                "another model" if row.excess is None else f"{row.excess:.1e}",
+            )
+            for row in rows
+        ],
+        words=4,
+    )
+
+
+def _rows(
+    contestants: Sequence[_Contestant], exact: Image, inputs: Inputs, weights: str, repeats: int
+) -> list[PeerRow]:
+    turns = take_turns({one.name: partial(_timed, one.solve) for one in contestants}, repeats, warm_up=False)
+    height, width = inputs.noisy.shape[-2:]
+    minimum = _objective(exact, inputs, "anisotropic")
+    rows = []
+    for one in contestants:
+        answer = one.solve()
+        same_model = one.minimises == "anisotropic"
+        rows.append(
+            PeerRow(
+                solver=one.name,
+                minimises=one.minimises,
+                height=height,
+                width=width,
+                weights=weights,
+                setting=one.setting,
+                seconds=turns[one.name]["forward"],
+                over_ours=paired_ratio(turns[one.name]["forward"], turns[contestants[0].name]["forward"]),
+                error=_largest(answer - exact) if same_model else None,
+                excess=_objective(answer, inputs, one.minimises) / minimum - 1 if same_model else None,
+            )
+        )
+    return rows
+
+
+def _require(module: str, package: str, remark: str) -> None:
+    if importlib.util.find_spec(module) is None:
+        raise MissingDependencyError(f"{package} is not installed. Run: pip install {package} ({remark}).")
+
+
+def _minimiser(inputs: Inputs, tol: float | None) -> Image:
+    regularizer = AnisotropicTV(inputs.lam.shape[1])
+    solver = TautString(regularizer) if tol is None else TautString(regularizer, tol=tol)
+    with torch.no_grad():
+        return solver(inputs.noisy, inputs.lam).denoised
+
+
+def _fewest(enough: Callable[[int], bool]) -> int:
+    """The smallest number of iterations that is enough, to 1 part in 2^_BISECTIONS: by doubling, then by halves."""
+    high = 16
+    while not enough(high):
+        high *= 2
+        if high > _MOST_ITERATIONS:
+            raise RuntimeError(f"not accurate enough after {high // 2} iterations")
+    low = high // 2
+    for _ in range(_BISECTIONS):
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return high
+
+
+def _standstill(solve: Callable[[int], Image], inputs: Inputs, minimises: str) -> int:
+    iterations = 16
+    before = _objective(solve(iterations), inputs, minimises)
+    while iterations < _MOST_ITERATIONS:
+        after = _objective(solve(2 * iterations), inputs, minimises)
+        if abs(after - before) <= STANDSTILL * after:
+            break
+        iterations, before = 2 * iterations, after
+    return iterations
+
+
+def _objective(u: Image, inputs: Inputs, minimises: str) -> float:
+    regularizer = AnisotropicTV(1) if minimises == "anisotropic" else IsotropicTV()
+    return float(0.5 * (u - inputs.noisy).square().sum() + regularizer.value(u, inputs.lam))
+
+
+def _timed(solve: Callable[[], Image]) -> dict[str, float]:
+    return {"forward": seconds_of(solve)}
+
+
+def _largest(difference: Map) -> float:
+    return float(difference.abs().max())
+
+
+def _image(array: Gray) -> Image:
+    return torch.from_numpy(np.ascontiguousarray(array))[None, None]

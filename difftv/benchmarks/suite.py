@@ -1,0 +1,252 @@
+"""All parts of the benchmark as a list of jobs, and what they found as one JSON document and as tables."""
+
+import json
+import os
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from difftv.benchmarks.build import build_table, measure_build
+from difftv.benchmarks.exact import REFERENCE_TOL, exact_table, measure_exact
+from difftv.benchmarks.inputs import natural_image, natural_patches
+from difftv.benchmarks.layer import layer_table, measure_layer
+from difftv.benchmarks.loading import loading_table, measure_loading
+from difftv.benchmarks.peers import measure_prox_tv, measure_scikit_image, peer_table
+from difftv.benchmarks.scaling import measure_predictor, measure_scaling, predictor_table, scaling_table
+from difftv.benchmarks.text import Table, to_markdown
+from difftv.errors import DiffTVError, MissingDependencyError
+from difftv.predictors import Cnn
+from difftv.regularizers import AnisotropicTV, IsotropicTV, Regularizer
+from difftv.solvers import Clarabel, Ecos, Scs, Solver
+from difftv.solvers.taut_string import TautString
+
+PARTS = ("layer", "build", "loading", "exact", "peers", "scaling", "predictor")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is measured, and how thoroughly.
+
+    Attributes:
+        photographs: image files that patches are cut from; the first one is also the large image.
+        cache_dir: where decoded images go, or are already.
+        patch_sizes: of the layers, in pixels.
+        batch: patches per step.
+        repeats: rounds in which contestants take turns.
+        build_sizes: patch sizes that are compiled; memory grows with their 4th power.
+        exact_size: patch size at which the exact layer meets the cone solvers, and the predictor its layer.
+        peer_sizes: sides of the images that the peers denoise with a map; the last one also with a scalar.
+        peer_error: largest error that they have to meet, in intensity.
+        scaling_sizes: (height, width) of the images that taut_string denoises alone.
+        loading_seconds: how long each way of loading runs.
+    """
+
+    photographs: tuple[Path, ...]
+    cache_dir: Path
+    patch_sizes: tuple[int, ...] = (16, 32, 64)
+    batch: int = 8
+    repeats: int = 5
+    build_sizes: tuple[int, ...] = (16, 32, 48)
+    exact_size: int = 64
+    peer_sizes: tuple[int, ...] = (64, 512)
+    peer_error: float = 1e-6
+    scaling_sizes: tuple[tuple[int, int], ...] = ((256, 256), (512, 512), (1024, 1024), (1356, 2040))
+    loading_seconds: float = 2.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """A piece of a part: long enough for a step of a progress bar, short enough to wait for."""
+
+    part: str
+    label: str
+    measure: Callable[[], Sequence[Any]]
+
+
+@dataclass
+class Found:
+    """Rows of one part, and why some are missing."""
+
+    rows: list[Any] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def jobs(parts: Sequence[str], settings: Settings) -> list[Job]:
+    """What there is to do for these parts, in the order of PARTS.
+
+    Raises:
+        ValueError: a part is not one of PARTS.
+    """
+    unknown = sorted(set(parts) - set(PARTS))
+    if unknown:
+        raise ValueError(f"parts must be among {', '.join(PARTS)}, got {', '.join(unknown)}.")
+    return [job for part in PARTS if part in parts for job in _JOBS[part](settings)]
+
+
+def run(job: Job, found: dict[str, Found]) -> None:
+    """Add what the job measures to its part; what cannot be measured here becomes a note."""
+    part = found.setdefault(job.part, Found())
+    try:
+        part.rows += job.measure()
+    except DiffTVError as error:
+        part.notes.append(f"{job.label}: {error}")
+
+
+def to_json(found: Mapping[str, Found], settings: Settings, versions: Mapping[str, str], commit: str | None) -> str:
+    """Every raw timing, with what it takes to judge it: machine, versions, threads and settings."""
+    document = {
+        "machine": machine(),
+        "threads": torch.get_num_threads(),
+        "versions": dict(versions),
+        "commit": commit,
+        "settings": {key: value for key, value in asdict(settings).items() if key not in ("photographs", "cache_dir")},
+        "photographs": [path.name for path in settings.photographs],
+        "parts": {
+            name: {"rows": [asdict(row) for row in part.rows], "notes": part.notes} for name, part in found.items()
+        },
+    }
+    return json.dumps(document, indent=1, allow_nan=False) + "\n"
+
+
+def to_text(found: Mapping[str, Found], settings: Settings) -> str:
+    """The tables as Markdown, each followed by the notes of its part."""
+    sections = []
+    for name, part in found.items():
+        if part.rows:
+            sections.append(to_markdown(_table(name, part.rows, settings)))
+        if part.notes:
+            sections.append("\n".join(f"- Not measured: {note}" for note in part.notes))
+    return "\n\n".join(sections)
+
+
+def machine() -> dict[str, Any]:
+    return {
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "physical_cores": psutil.cpu_count(logical=False),
+        "memory_bytes": psutil.virtual_memory().total,
+        "load_average": list(psutil.getloadavg()),
+    }
+
+
+def _processor() -> str:
+    listing = Path("/proc/cpuinfo")
+    if listing.exists():
+        for line in listing.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _solvers(regularizer: Regularizer) -> dict[str, Solver]:
+    """Those that are installed."""
+    solvers: dict[str, Solver] = {}
+    for name, solver in (("scs", Scs), ("ecos", Ecos), ("clarabel", Clarabel), ("taut_string", TautString)):
+        try:
+            solvers[name] = solver(regularizer)
+        except MissingDependencyError:
+            continue
+    return solvers
+
+
+def _layer_jobs(settings: Settings) -> list[Job]:
+    def measure(size: int) -> Sequence[Any]:
+        inputs = natural_patches(settings.photographs, settings.cache_dir, size, settings.batch)
+        return measure_layer(_solvers(AnisotropicTV(1)), inputs, settings.repeats)
+
+    return [Job("layer", f"layers {size}x{size}", partial(measure, size)) for size in settings.patch_sizes]
+
+
+def _build_jobs(settings: Settings) -> list[Job]:
+    return [
+        Job(
+            "build",
+            f"compiling {regularizer.name}, {regularizer.num_maps} map(s), {size}x{size}",
+            partial(_one_row, measure_build, regularizer, size),
+        )
+        for regularizer in (AnisotropicTV(1), AnisotropicTV(2), IsotropicTV())
+        for size in settings.build_sizes
+    ]
+
+
+def _loading_jobs(settings: Settings) -> list[Job]:
+    size = max(settings.patch_sizes)
+    arguments = (settings.photographs, size, settings.batch, settings.cache_dir, settings.loading_seconds)
+    return [Job("loading", "loading", partial(measure_loading, *arguments))]
+
+
+def _exact_jobs(settings: Settings) -> list[Job]:
+    def measure() -> Sequence[Any]:
+        regularizer = AnisotropicTV(1)
+        inputs = natural_patches(settings.photographs, settings.cache_dir, settings.exact_size, settings.batch)
+        exact = {f"taut_string, tol={tol:.0e}": TautString(regularizer, tol=tol) for tol in (1e-10, 1e-6)}
+        cone = {name: solver for name, solver in _solvers(regularizer).items() if name != "taut_string"}
+        reference = TautString(regularizer, tol=REFERENCE_TOL)
+        return measure_exact({**exact, **cone}, reference, inputs, settings.repeats)
+
+    return [Job("exact", "exact layer and cone solvers", measure)]
+
+
+def _peer_jobs(settings: Settings) -> list[Job]:
+    photograph = settings.photographs[0]
+
+    def with_map(size: int) -> Sequence[Any]:
+        return measure_prox_tv(natural_image(photograph, size, size), settings.peer_error, settings.repeats)
+
+    def with_scalar(size: int) -> Sequence[Any]:
+        return measure_scikit_image(natural_image(photograph, size, size), settings.repeats)
+
+    largest = settings.peer_sizes[-1]
+    return [
+        *(Job("peers", f"proxTV {size}x{size}", partial(with_map, size)) for size in settings.peer_sizes),
+        Job("peers", f"scikit-image {largest}x{largest}", partial(with_scalar, largest)),
+    ]
+
+
+def _scaling_jobs(settings: Settings) -> list[Job]:
+    arguments = (settings.photographs[0], settings.scaling_sizes, settings.repeats)
+    return [Job("scaling", "larger images", partial(measure_scaling, *arguments))]
+
+
+def _predictor_jobs(settings: Settings) -> list[Job]:
+    def measure() -> Sequence[Any]:
+        inputs = natural_patches(settings.photographs, settings.cache_dir, settings.exact_size, settings.batch)
+        return measure_predictor(Cnn(), TautString(AnisotropicTV(1)), inputs, settings.repeats)
+
+    return [Job("predictor", "predictor and layer", measure)]
+
+
+def _one_row(measure: Callable[..., Any], *arguments: object) -> list[Any]:
+    return [measure(*arguments)]
+
+
+_JOBS: dict[str, Callable[[Settings], list[Job]]] = {
+    "layer": _layer_jobs,
+    "build": _build_jobs,
+    "loading": _loading_jobs,
+    "exact": _exact_jobs,
+    "peers": _peer_jobs,
+    "scaling": _scaling_jobs,
+    "predictor": _predictor_jobs,
+}
+
+
+def _table(part: str, rows: list[Any], settings: Settings) -> Table:
+    if part == "loading":
+        return loading_table(rows, max(settings.patch_sizes), settings.batch)
+    tables: dict[str, Callable[[list[Any]], Table]] = {
+        "layer": layer_table,
+        "build": build_table,
+        "exact": exact_table,
+        "peers": peer_table,
+        "scaling": scaling_table,
+        "predictor": predictor_table,
+    }
+    return tables[part](rows)

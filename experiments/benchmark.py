@@ -1,0 +1,72 @@
+"""How fast, how exact and how large: our layers beside the bare CvxpyLayer, and the rest of a training step.
+
+python experiments/benchmark.py
+python experiments/benchmark.py --only layer exact --patch-sizes 16 32 --repeats 3
+
+Prints Markdown tables and writes benchmark.json (every timing, the machine, the versions) and benchmark.md.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from difftv.benchmarks.suite import PARTS, Found, Settings, jobs, run, to_json, to_text
+from difftv.data import Sample, default_cache_dir
+from difftv.data.base import image_files
+from difftv.files import write_atomically
+from difftv.limits import positive_int
+from difftv.runs.provenance import git_commit, versions
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
+    parser.add_argument("--patch-sizes", nargs="+", type=int, default=[16, 32, 64], help="px (default: 16 32 64)")
+    parser.add_argument("--batch", type=int, default=8, help="patches per step (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds in turns (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="(default: torch's, %(default)s)")
+    parser.add_argument("--full", action="store_true", help="compile 64x64 programs too: up to 3 GiB of memory")
+    parser.add_argument("--data", type=Path, help="directory of images (default: photographs of scikit-image)")
+    parser.add_argument(
+        "--output", type=Path, default=Path("outputs/benchmark"), help="directory (default: %(default)s)"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        for name in ("batch", "repeats", "threads"):
+            positive_int(f"--{name}", getattr(options, name))
+        patch_sizes = tuple(positive_int("--patch-sizes", size) for size in options.patch_sizes)
+    except ValueError as error:
+        parser.error(str(error))
+    photographs = tuple(image_files(options.data)) if options.data else Sample().files().test + Sample().files().train
+    if not photographs:
+        parser.error(f"no image below {options.data}")
+    torch.set_num_threads(options.threads)
+    settings = Settings(
+        photographs,
+        default_cache_dir(),
+        patch_sizes=patch_sizes,
+        batch=options.batch,
+        repeats=options.repeats,
+        build_sizes=(16, 32, 48, 64) if options.full else (16, 32, 48),
+    )
+    found: dict[str, Found] = {}
+    origin = versions(), git_commit()
+    with tqdm(jobs(options.only, settings), unit="job") as bar:
+        for job in bar:
+            bar.set_description(job.label)
+            run(job, found)
+            # after every job: what has been measured survives an interruption
+            write_atomically(options.output / "benchmark.json", to_json(found, settings, *origin))
+    text = to_text(found, settings)
+    write_atomically(options.output / "benchmark.md", text + "\n")
+    print(text)
+    print(f"Written: {options.output / 'benchmark.json'}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -45,3 +45,35 @@ def run(*arguments: str, prelude: str = "", cwd: Path | None = None) -> subproce
 
 def killed(done: subprocess.CompletedProcess[str]) -> bool:
     return done.returncode == -signal.SIGKILL
+
+
+def run_each(commands: list[list[str]]) -> list[tuple[str, str]]:
+    """Exit code and everything shown of several command lines, one after the other in one interpreter.
+
+    Starting Python and importing torch takes longer than most mistakes do.
+    """
+    script = PROJECT / "experiments" / "run.py"
+    code = f"""
+import contextlib, io, logging, runpy, sys
+sys.path.insert(0, {str(script.parent)!r})
+for command in {commands!r}:
+    sys.argv = [{str(script)!r}, *command]
+    shown, code = io.StringIO(), 0
+    with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(shown):
+        try:
+            runpy.run_path({str(script)!r}, run_name="__main__")
+        except SystemExit as error:
+            code = error.code
+            if isinstance(code, str):
+                shown.write(code)
+                code = 1
+    logging.shutdown()
+    logging.getLogger().handlers.clear()
+    sys.stdout.write(f"{{code}}\\0{{shown.getvalue()}}\\1")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=PROJECT, timeout=600, check=True
+    )
+    answers = [answer.split("\0", 1) for answer in done.stdout.split("\1")[:-1]]
+    assert len(answers) == len(commands)
+    return [(code, shown) for code, shown in answers]

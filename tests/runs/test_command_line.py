@@ -6,45 +6,54 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.runs.commands import SMALL, run
+from tests.runs.commands import SMALL, run, run_each
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["solver=scz"], "Could not find 'solver/scz'"),
-        (["solvr=scs"], "Could not override 'solvr'"),
-        (["solver.epz=1e-3"], "Key 'epz' is not in struct"),
-        (["solver.eps=-1"], "solver.eps must be a positive finite number, got -1"),
-        (["solver.eps=small"], "solver.eps must be a positive finite number, got 'small'"),
-        (["solver.max_iter=0"], "solver.max_iter must be a positive integer, got 0"),
-        (["sigma=0"], "sigma must be a positive number in 8-bit units"),
-        (["sigma=abc"], "sigma must be a positive number in 8-bit units"),
-        (["sigma=-5"], "sigma must be a positive number in 8-bit units"),
-        (["patch_size=0"], "patch_size must be a positive integer, got 0"),
-        (["patch_size=-8"], "patch_size must be a positive integer, got -8"),
-        (["patch_size=big"], "patch_size must be a positive integer, got 'big'"),
-        (["patch_size=2000"], "GiB to compile"),
-        (["seed=-1"], "seed must be an integer >= 0"),
-        (["trainer.epochs=0"], "trainer.epochs must be a positive integer, got 0"),
-        (["trainer.device=gpu"], "trainer.device='gpu' cannot be used here"),
-        (["trainer.on_solver_failure=ignore"], "trainer.on_solver_failure must be one of raise, skip"),
-        (["loss=mse_ssim", "loss.alpha=2"], "loss.alpha must be a number in [0, 1], got 2"),
-        (["regularizer.num_maps=3"], "num_maps=1 (shared) or 2"),
-        (["data=folder"], "data.root"),
-        (["data=div2k", "data.root=/nowhere/DIV2K"], "data=sample"),
-        (["data=folder", "data.root=/nowhere"], "/nowhere"),
-    ],
-    ids=lambda value: ",".join(value) if isinstance(value, list) else "",
-)
-def test_a_mistake_is_named_before_any_work(arguments: list[str], message: str, tmp_path: Path) -> None:
-    done = run(*SMALL, *arguments, f"hydra.run.dir={tmp_path / 'run'}")
-    assert done.returncode == 1
-    shown = done.stdout + done.stderr
-    assert message in shown
+MISTAKES = [
+    (["solver=scz"], "Could not find 'solver/scz'"),
+    (["solvr=scs"], "Could not override 'solvr'"),
+    (["solver.epz=1e-3"], "Key 'epz' is not in struct"),
+    (["solver.eps=-1"], "solver.eps must be a positive finite number, got -1"),
+    (["solver.eps=small"], "solver.eps must be a positive finite number, got 'small'"),
+    (["solver.max_iter=0"], "solver.max_iter must be a positive integer, got 0"),
+    (["sigma=0"], "sigma must be a positive number in 8-bit units"),
+    (["sigma=abc"], "sigma must be a positive number in 8-bit units"),
+    (["sigma=-5"], "sigma must be a positive number in 8-bit units"),
+    (["patch_size=0"], "patch_size must be a positive integer, got 0"),
+    (["patch_size=-8"], "patch_size must be a positive integer, got -8"),
+    (["patch_size=big"], "patch_size must be a positive integer, got 'big'"),
+    (["patch_size=2000"], "GiB to compile"),
+    (["seed=-1"], "seed must be an integer >= 0"),
+    (["trainer.epochs=0"], "trainer.epochs must be a positive integer, got 0"),
+    (["trainer.device=gpu"], "trainer.device='gpu' cannot be used here"),
+    (["trainer.on_solver_failure=ignore"], "trainer.on_solver_failure must be one of raise, skip"),
+    (["loss=mse_ssim", "loss.alpha=2"], "loss.alpha must be a number in [0, 1], got 2"),
+    (["regularizer.num_maps=3"], "num_maps=1 (shared) or 2"),
+    (["data=folder"], "data.root"),
+    (["data=div2k", "data.root=/nowhere/DIV2K"], "data=sample"),
+    (["data=folder", "data.root=/nowhere"], "/nowhere"),
+]
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str, Path]]:
+    """Exit code, output and directory of every mistaken command line, all typed into one interpreter."""
+    root = tmp_path_factory.mktemp("mistakes")
+    commands = [
+        [*SMALL, *arguments, f"hydra.run.dir={root / str(index)}"] for index, (arguments, _) in enumerate(MISTAKES)
+    ]
+    shown = run_each(commands)
+    return [(code, text, root / str(index)) for index, (code, text) in enumerate(shown)]
+
+
+@pytest.mark.parametrize("index", range(len(MISTAKES)), ids=[",".join(arguments) for arguments, _ in MISTAKES])
+def test_a_mistake_is_named_before_any_work(index: int, answers: list[tuple[str, str, Path]]) -> None:
+    code, shown, directory = answers[index]
+    assert code == "1"
+    assert MISTAKES[index][1] in shown
     assert "Traceback" not in shown
     assert "epoch 1/" not in shown
-    assert not (tmp_path / "run" / "checkpoint.pt").exists()
+    assert not (directory / "checkpoint.pt").exists()
 
 
 def test_images_smaller_than_the_patch_are_named(tmp_path: Path) -> None:
@@ -104,7 +113,9 @@ def test_a_finished_run_holds_everything_that_was_promised(tmp_path: Path) -> No
     config = (tmp_path / "config.yaml").read_text()
     assert "solver: clarabel" in config
     assert "sigma: 25" in config
-    assert sorted(path.suffix for path in (tmp_path / "figures").iterdir()) == [".png"] * 3
+    drawn = {path.stem for path in (tmp_path / "figures").iterdir()}
+    assert {"training_curves", "lambda_search"} < drawn
+    assert sum(name.startswith("strip_") for name in drawn) == 2
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 2
 
 

@@ -48,7 +48,8 @@ module.write_atomically = counted
 """,
     "in the middle of the second epoch": AT_CALL.format(module="difftv.training", name="_step", number=5),
     "after the training": AT_CALL.format(module="difftv.runs.job", name="_evaluate", number=1),
-    "just before the result is there": DIE + "from difftv.runs.directory import RunDirectory as R\nR.write_result = die\n",
+    "just before the result is there": DIE
+    + "from difftv.runs.directory import RunDirectory as R\nR.write_result = die\n",
 }
 
 
@@ -106,9 +107,9 @@ def test_the_training_did_something(undisturbed: Path) -> None:
 
 def test_a_finished_run_is_not_computed_again(undisturbed: Path) -> None:
     before = (undisturbed / "result.json").stat().st_mtime_ns
-    done = run(*SMALL, f"hydra.run.dir={undisturbed}", prelude=AT_CALL.format(
-        module="difftv.training", name="train", number=1
-    ))
+    done = run(
+        *SMALL, f"hydra.run.dir={undisturbed}", prelude=AT_CALL.format(module="difftv.training", name="train", number=1)
+    )
     assert done.returncode == 0, done.stderr
     assert "finished before, nothing to do" in done.stdout
     assert (undisturbed / "result.json").stat().st_mtime_ns == before

@@ -7,11 +7,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from difftv.benchmarks.clock import Seconds, Spread, paired_ratio, take_turns, total, training_step
+from difftv.benchmarks.clock import Seconds, Spread, paired_ratio, spread, take_turns, total, training_step
 from difftv.benchmarks.inputs import Inputs
 from difftv.benchmarks.text import Table, between, milliseconds
 from difftv.solvers import Solver
-from difftv.types import Image, Map
+from difftv.types import Image, Map, PerImage
 
 REFERENCE_TOL = 1e-12
 """Relative duality gap of the reference: exact to rounding."""
@@ -29,7 +29,7 @@ class ExactRow:
         seconds: of `forward` and `backward`, per round.
         over_first: (forward + backward) over that of the first solver, paired.
         image_error: largest error in intensity.
-        gradient_error: ||g - g*|| / ||g*|| for the gradient in the map of the mean squared error.
+        gradient_errors: ||g - g*|| / ||g*|| of every image, for the gradient in the map of the mean squared error.
     """
 
     solver: str
@@ -39,7 +39,7 @@ class ExactRow:
     seconds: Seconds
     over_first: Spread
     image_error: float
-    gradient_error: float
+    gradient_errors: list[float]
 
 
 def measure_exact(solvers: Mapping[str, Solver], reference: Solver, inputs: Inputs, repeats: int) -> list[ExactRow]:
@@ -55,8 +55,8 @@ def measure_exact(solvers: Mapping[str, Solver], reference: Solver, inputs: Inpu
     errors = {}
     for name, solver in solvers.items():  # the warm-up at the same time
         image, gradient = _answer(solver, inputs)
-        off = (gradient - exact_gradient).norm() / exact_gradient.norm()
-        errors[name] = float((image - exact_image).abs().max()), float(off)
+        off = _norms(gradient - exact_gradient) / _norms(exact_gradient)
+        errors[name] = float((image - exact_image).abs().max()), off.tolist()
     turns = take_turns(
         {
             name: partial(training_step, partial(_denoised, solver, inputs.noisy), inputs.lam, inputs.clean)
@@ -75,7 +75,7 @@ def measure_exact(solvers: Mapping[str, Solver], reference: Solver, inputs: Inpu
             seconds=turns[name],
             over_first=paired_ratio(total(turns[name]), first),
             image_error=errors[name][0],
-            gradient_error=errors[name][1],
+            gradient_errors=errors[name][1],
         )
         for name in solvers
     ]
@@ -87,14 +87,16 @@ def exact_table(rows: Sequence[ExactRow]) -> Table:
         title=f"The exact layer and the cone solvers, {first.patch_size}x{first.patch_size}",
         remark=f"Batch {first.batch}, {first.threads} thread(s), {len(first.seconds['forward'])} round(s) in turns; "
         f"ratios are paired round by round: median (smallest to largest). Errors against taut_string at tol="
-        f"{REFERENCE_TOL:.0e}; gradient = of the mean squared error in the map.",
+        f"{REFERENCE_TOL:.0e}; gradient = of the mean squared error "
+        "in the map, image by image; it is far off where the image shows another component than the exact one does.",
         heads=(
             "solver",
             "forward [ms]",
             "backward [ms]",
             f"step over that of {first.solver}",
             "largest error [intensity]",
-            "relative error of the gradient",
+            "gradient, relative error: median image",
+            "worst image",
         ),
         rows=[
             (
@@ -103,7 +105,8 @@ def exact_table(rows: Sequence[ExactRow]) -> Table:
                 milliseconds(row.seconds["backward"]),
                 between(row.over_first),
                 f"{row.image_error:.1e}",
-                f"{row.gradient_error:.1e}",
+                f"{spread(row.gradient_errors).median:.1e}",
+                f"{max(row.gradient_errors):.1e}",
             )
             for row in rows
         ],
@@ -112,6 +115,10 @@ def exact_table(rows: Sequence[ExactRow]) -> Table:
 
 def _denoised(solver: Solver, noisy: Image, lam: Map) -> Image:
     return solver(noisy, lam).denoised
+
+
+def _norms(gradient: Map) -> PerImage:
+    return gradient.flatten(1).norm(dim=1)
 
 
 def _answer(solver: Solver, inputs: Inputs) -> tuple[Tensor, Tensor]:

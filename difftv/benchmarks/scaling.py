@@ -156,14 +156,14 @@ def predictor_table(rows: Sequence[PredictorRow]) -> Table:
     first = rows[0]
     return Table(
         title="Predictor and layer",
-        remark=f"Batch {first.batch}, {first.threads} thread(s), {len(first.solver_seconds['forward'])} round(s) in "
-        "turns, forward and backward; ratio paired round by round: median (smallest to largest).",
-        heads=("predictor", "solver", "patch [px]", "predictor [ms]", "layer [ms]", "predictor/layer"),
+        remark=f"Batch {first.batch}, {first.patch_size}x{first.patch_size} px, {len(first.solver_seconds['forward'])} "
+        "round(s) in turns, forward and backward; ratio paired round by round: median (smallest to largest).",
+        heads=("predictor", "solver", "threads", "predictor [ms]", "layer [ms]", "predictor/layer"),
         rows=[
             (
                 row.predictor,
                 row.solver,
-                str(row.patch_size),
+                str(row.threads),
                 milliseconds(total(row.predictor_seconds)),
                 milliseconds(total(row.solver_seconds)),
                 between(row.ratio),

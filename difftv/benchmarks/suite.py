@@ -13,6 +13,7 @@ import psutil
 import torch
 
 from difftv.benchmarks.build import build_table, measure_build
+from difftv.benchmarks.clock import threads
 from difftv.benchmarks.exact import REFERENCE_TOL, exact_table, measure_exact
 from difftv.benchmarks.inputs import natural_image, natural_patches
 from difftv.benchmarks.layer import layer_table, measure_layer
@@ -42,7 +43,7 @@ class Settings:
         build_sizes: patch sizes that are compiled; memory grows with their 4th power.
         exact_size: patch size at which the exact layer meets the cone solvers, and the predictor its layer.
         peer_sizes: sides of the images that the peers denoise with a map; the last one also with a scalar.
-        peer_error: largest error that they have to meet, in intensity.
+        peer_error: root mean square error that they have to meet, in intensity.
         scaling_sizes: (height, width) of the images that taut_string denoises alone.
         loading_seconds: how long each way of loading runs.
     """
@@ -216,11 +217,14 @@ def _scaling_jobs(settings: Settings) -> list[Job]:
 
 
 def _predictor_jobs(settings: Settings) -> list[Job]:
-    def measure() -> Sequence[Any]:
+    def measure(number: int) -> Sequence[Any]:
         inputs = natural_patches(settings.photographs, settings.cache_dir, settings.exact_size, settings.batch)
-        return measure_predictor(Cnn(), TautString(AnisotropicTV(1)), inputs, settings.repeats)
+        with threads(number):
+            return measure_predictor(Cnn(), TautString(AnisotropicTV(1)), inputs, settings.repeats)
 
-    return [Job("predictor", "predictor and layer", measure)]
+    # One thread as well: on busy cores, threads that wait for each other slow the predictor down many times.
+    numbers = sorted({1, torch.get_num_threads()})
+    return [Job("predictor", f"predictor, {number} thread(s)", partial(measure, number)) for number in numbers]
 
 
 def _one_row(measure: Callable[..., Any], *arguments: object) -> list[Any]:

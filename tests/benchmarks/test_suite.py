@@ -1,0 +1,151 @@
+"""A small run of every part: rows, tables with units, a JSON document that comes back as it was written."""
+
+import dataclasses
+import importlib.util
+import json
+
+import pytest
+import torch
+
+from difftv.benchmarks.bare import bare_layer, bare_solve
+from difftv.benchmarks.clock import paired_ratio, total
+from difftv.benchmarks.inputs import LAM, VARIATION, natural_image, natural_patches, smooth_map
+from difftv.benchmarks.peers import measure_prox_tv
+from difftv.benchmarks.suite import PARTS, Found, Job, Settings, jobs, run, to_json, to_text
+from difftv.data import Sample
+from difftv.errors import ProblemTooLargeError
+from difftv.regularizers import AnisotropicTV, IsotropicTV
+from difftv.solvers import Scs
+
+# cvxpylayers 1.2's own interface to diffcp turns tensors into arrays in a way that NumPy is giving up.
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning:cvxpylayers")
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory) -> Settings:
+    return Settings(
+        photographs=Sample().files().test,
+        cache_dir=tmp_path_factory.mktemp("cache"),
+        patch_sizes=(8,),
+        batch=2,
+        repeats=1,
+        build_sizes=(24,),
+        exact_size=8,
+        peer_sizes=(8,),
+        scaling_sizes=((16, 16), (24, 32)),
+        loading_seconds=0.05,
+    )
+
+
+@pytest.fixture(scope="module")
+def found(settings) -> dict[str, Found]:
+    results: dict[str, Found] = {}
+    for job in jobs(PARTS, settings):
+        run(job, results)
+    return results
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_measures(found, settings, part):
+    assert found[part].rows
+    text = to_text({part: found[part]}, settings)
+    heads = next(line for line in text.splitlines() if line.startswith("|"))
+    assert "[" in heads or "per second" in heads, f"no unit in {heads}"
+    assert "atch" in text
+    assert "thread" in text or part == "build"  # compilation knows no threads
+    numbers = [line for line in text.splitlines() if line.startswith("|")][2:]
+    assert len(numbers) == len(found[part].rows)
+    assert "nan" not in text
+
+
+def test_only_what_is_not_installed_is_missing(found):
+    notes = {part: result.notes for part, result in found.items() if result.notes}
+    if importlib.util.find_spec("prox_tv") is None:
+        assert [*notes] == ["peers"]
+        assert "pip install prox-tv" in notes.pop("peers")[0]
+    assert notes == {}
+
+
+def test_the_document_comes_back_as_it_was_written(found, settings):
+    document = json.loads(to_json(found, settings, {"python": "3"}, "abc"))
+    assert document["parts"] == {
+        part: {"rows": json.loads(json.dumps([dataclasses.asdict(row) for row in result.rows])), "notes": result.notes}
+        for part, result in found.items()
+    }
+    assert document["threads"] == torch.get_num_threads()
+    assert document["settings"]["patch_sizes"] == [8]
+    assert document["versions"] == {"python": "3"}
+    assert document["machine"]["cores"] >= 1
+    assert str(settings.cache_dir) not in json.dumps(document)
+
+
+def test_layers_are_compared_pair_by_pair_on_the_same_problem(found):
+    rows = {row.solver: row for row in found["layer"].rows}
+    assert {"scs", "clarabel", "taut_string"} <= set(rows)
+    for row in rows.values():
+        assert row.step_ratio == paired_ratio(total(row.ours), total(row.theirs))
+        assert row.bare == ("scs" if row.solver == "taut_string" else row.solver)
+        assert row.difference < (1e-3 if row.solver == "taut_string" else 1e-9)
+
+
+def test_the_exact_layer_is_exact_and_the_others_close(found):
+    exact, *others = found["exact"].rows
+    assert exact.image_error < 1e-12
+    assert max(exact.gradient_errors) < 1e-9
+    assert {row.solver for row in others} >= {"scs", "clarabel"}
+    for row in others:
+        assert row.image_error < 1e-2
+
+
+def test_the_estimate_of_the_build_is_of_the_right_size(found):
+    rows = [row for row in found["build"].rows if row.regularizer == "anisotropic"]
+    assert [row.num_maps for row in rows] == [1, 2]
+    for row in rows:
+        assert 1 / 1.5 < row.estimate / row.peak < 1.5
+        assert row.seconds > 0
+
+
+def test_the_bare_layer_solves_the_same_problem_without_a_gradient_too():
+    inputs = natural_patches(Sample().files().test, None, 6, 2)
+    for regularizer in (AnisotropicTV(1), IsotropicTV()):
+        solver = Scs(regularizer)
+        with torch.no_grad():
+            bare = bare_solve(bare_layer(regularizer, 6, 6), solver, inputs.noisy)(inputs.lam)
+            ours = solver(inputs.noisy, inputs.lam).denoised
+        torch.testing.assert_close(bare, ours, rtol=0, atol=1e-10)
+
+
+def test_an_image_is_continued_past_its_border():
+    path = Sample().files().test[0]
+    large = natural_image(path, 600, 520).clean
+    assert large.shape == (1, 1, 600, 520)
+    torch.testing.assert_close(large[:, :, 512:], large[:, :, 424:512].flip(2), rtol=0, atol=0)
+
+
+def test_a_map_lies_around_the_best_weight():
+    lam = smooth_map(2, 1, 40, 24)
+    assert LAM * (1 - VARIATION) <= float(lam.min()) < float(lam.max()) <= LAM * (1 + VARIATION)
+    assert not torch.equal(lam[0], lam[1])
+
+
+def test_what_cannot_be_measured_becomes_a_note_and_the_rest_goes_on(settings):
+    def too_large():
+        raise ProblemTooLargeError("96x96 needs 8 GiB")
+
+    results: dict[str, Found] = {}
+    run(Job("layer", "layers 96x96", too_large), results)
+    assert results["layer"].notes == ["layers 96x96: 96x96 needs 8 GiB"]
+    assert "Not measured: layers 96x96" in to_text(results, settings)
+
+
+def test_a_misspelt_part_is_refused(settings):
+    with pytest.raises(ValueError, match="layers"):
+        jobs(["layers"], settings)
+
+
+def test_prox_tv_meets_the_error_it_is_asked_for():
+    pytest.importorskip("prox_tv", reason="proxTV is not installed")
+    ours, theirs = measure_prox_tv(natural_image(Sample().files().test[0], 16, 16), 1e-5, 1)
+    assert ours.error is not None
+    assert theirs.error is not None
+    assert max(ours.error, theirs.error) <= 1e-5

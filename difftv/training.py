@@ -175,9 +175,7 @@ def train(
         while state.epoch < options.epochs:
             predictor.train()
             for batch in patches.batches(state.epoch, options.batch_size, start_batch=state.batch):
-                _step(
-                    denoiser, loss, optimizer, batch.clean.to(device), batch.noisy.to(device), options, state.totals
-                )
+                _step(denoiser, loss, optimizer, batch.clean.to(device), batch.noisy.to(device), options, state.totals)
                 state.batch += 1
                 bar.update()
                 bar.set_postfix(_postfix(state), refresh=False)

@@ -1,8 +1,8 @@
 """Train and evaluate one Diff-TV-Net, or a sweep of them.
 
-    python experiments/run.py                                         # one run on the defaults of conf/
-    python experiments/run.py -m solver=scs,ecos sigma=15,25,50       # a sweep
-    python experiments/run.py --help                                  # every group and key
+python experiments/run.py                                         # one run on the defaults of conf/
+python experiments/run.py -m solver=scs,ecos sigma=15,25,50       # a sweep
+python experiments/run.py --help                                  # every group and key
 """
 
 import hydra

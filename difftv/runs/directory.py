@@ -1,6 +1,6 @@
 """A run on disk: one directory, every file replaced in one step.
 
-    config.yaml  status.json  metrics.jsonl  result.json  per_image.csv  baseline.json  checkpoint.pt  figures/  run.log
+config.yaml  status.json  metrics.jsonl  result.json  per_image.csv  baseline.json  checkpoint.pt  figures/  run.log
 """
 
 import contextlib

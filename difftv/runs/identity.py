@@ -47,5 +47,7 @@ def _excluded(key: str) -> bool:
 
 def _leaves(node: Any, prefix: str = "") -> list[tuple[str, Any]]:
     if isinstance(node, dict) and node:
-        return [leaf for key, value in node.items() for leaf in _leaves(value, f"{prefix}.{key}" if prefix else str(key))]
+        return [
+            leaf for key, value in node.items() for leaf in _leaves(value, f"{prefix}.{key}" if prefix else str(key))
+        ]
     return [(prefix, node)]

@@ -192,7 +192,9 @@ def _evaluate(
         }
     )
     header = list(dict.fromkeys(name for row in rows for name in row))
-    tracker.table("per_image", ["image", *header], [[name, *map(row.get, header)] for name, row in zip(names, rows, strict=True)])
+    tracker.table(
+        "per_image", ["image", *header], [[name, *map(row.get, header)] for name, row in zip(names, rows, strict=True)]
+    )
     _draw(learned, baseline, search, state, directory, tracker)
     return {**mean_row(rows), **_totals(state, rows), "baseline/lam": search.lam[0]}
 
@@ -253,5 +255,3 @@ def _draw(
     for name, figure in figures.items():
         save_figure(figure, directory.figures / f"{name}.png")
         tracker.figure(name, figure)
-
-

@@ -120,5 +120,3 @@ def _checked(answers: list[dict | Exception], solve_method: str) -> list[dict]:
             "trainer.on_solver_failure=skip leaves such batches out and counts them."
         )
     return [answer for answer in answers if isinstance(answer, dict)]
-
-

@@ -63,9 +63,7 @@ def draw(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     noisy = torch.rand(batch, 1, height, width, generator=generator, dtype=torch.float64)
-    lam = 0.02 + 0.1 * torch.rand(
-        batch, regularizer.num_maps, height, width, generator=generator, dtype=torch.float64
-    )
+    lam = 0.02 + 0.1 * torch.rand(batch, regularizer.num_maps, height, width, generator=generator, dtype=torch.float64)
     return noisy, lam
 
 

@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from tests.conftest import PROJECT
 
@@ -25,7 +26,9 @@ SMALL = [
 """Two epochs of three steps."""
 
 
-def run(*arguments: str, prelude: str = "", cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, prelude: str = "", environment: Mapping[str, str] = MappingProxyType({})
+) -> subprocess.CompletedProcess[str]:
     """`python experiments/run.py ARGUMENTS`, with `prelude` executed in the same interpreter before it."""
     script = PROJECT / "experiments" / "run.py"
     code = (
@@ -36,8 +39,8 @@ def run(*arguments: str, prelude: str = "", cwd: Path | None = None) -> subproce
         [sys.executable, "-c", code],
         capture_output=True,
         text=True,
-        cwd=cwd or PROJECT,
-        env={**os.environ, "WANDB_MODE": "disabled"},
+        cwd=PROJECT,
+        env={**os.environ, **environment},
         timeout=300,
         check=False,
     )

@@ -1,7 +1,8 @@
 """One scalar lambda for a whole image: found on a set of images (deployable) or for each image (oracle).
 
-A coarse grid in powers of two, then bisection in log(lambda) around the best point. Where the best point lies at an
-end of the grid, the grid grows in that direction first.
+A coarse grid in powers of sqrt(2), then bisection in log(lambda) around the best point. Where the best point lies at
+an end of the grid, the grid grows in that direction first. The grid is not coarser because the PSNR of a nearly flat image has
+two maxima: one where its noise is gone, one where it is constant.
 """
 
 import math
@@ -19,11 +20,13 @@ from difftv.metrics import psnr
 from difftv.predictors import Constant
 from difftv.solvers.base import Solver
 
-COARSE_GRID = tuple(0.01 * 2.0**power for power in range(7))
-"""0.01 .. 0.64: covers sigma 5 to 100 of natural images; it grows by itself where that is not enough."""
+SMALLEST = 0.01
+STEP = 0.5
+COARSE_EXPONENTS = tuple(STEP * index for index in range(13))
+"""lambda = 0.01 * 2^exponent, 0.01 .. 0.64: covers sigma 5 to 100 of natural images; it grows by itself where that is not enough."""
 
-MOST_EXTENSIONS = 8
-"""Doublings or halvings beyond the coarse grid: 4e-5 .. 164, past which the image is untouched or constant."""
+MOST_EXTENSIONS = 16
+"""Steps beyond the coarse grid: 4e-5 .. 164, past which the image is untouched or constant."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class GridSearch:
 
 
 def search_per_set(
-    solver: Solver, items: EvaluationPatches, *, batch_size: int, refinements: int = 4, label: str | None = None
+    solver: Solver, items: EvaluationPatches, *, batch_size: int, refinements: int = 3, label: str | None = None
 ) -> GridSearch:
     """The one lambda with the best mean PSNR over `items`: what a user without the clean image could have tuned.
 
@@ -50,7 +53,7 @@ def search_per_set(
         solver: solves with the regularizer that the learned map is used with.
         items: the images to tune on (training images, if the number is to be reported elsewhere).
         batch_size: images solved at a time, >= 1.
-        refinements: bisections; the spacing of the last one is 2^(2^-refinements), 4 % for 4.
+        refinements: bisections; the spacing of the last one is 2^(2^-refinements / 2), 4 % for 3.
         label: what the progress bar says; None for no bar.
     """
 
@@ -61,7 +64,7 @@ def search_per_set(
 
 
 def search_per_image(
-    solver: Solver, items: EvaluationPatches, *, batch_size: int, refinements: int = 4, label: str | None = None
+    solver: Solver, items: EvaluationPatches, *, batch_size: int, refinements: int = 3, label: str | None = None
 ) -> GridSearch:
     """The best lambda of every image by itself, chosen with the clean image in hand: an upper bound for any scalar.
 
@@ -77,7 +80,7 @@ def scalar_denoiser(solver: Solver, lam: float) -> Denoiser:
 
 def _search(score: Callable[[Tensor], Tensor], problems: int, refinements: int, label: str | None) -> GridSearch:
     tried: list[dict[float, float]] = [{} for _ in range(problems)]
-    rounds = len(COARSE_GRID) + 2 * refinements
+    rounds = len(COARSE_EXPONENTS) + 2 * refinements
     with tqdm(total=rounds, desc=label, unit="lambda", leave=False, disable=True if label is None else None) as bar:
 
         def try_values(exponents: list[float]) -> None:
@@ -89,14 +92,14 @@ def _search(score: Callable[[Tensor], Tensor], problems: int, refinements: int, 
         def best() -> list[float]:
             return [max(seen, key=seen.__getitem__) for seen in tried]
 
-        for power in range(len(COARSE_GRID)):
-            try_values([float(power)] * problems)
+        for exponent in COARSE_EXPONENTS:
+            try_values([exponent] * problems)
         for _ in range(MOST_EXTENSIONS):
             ends = [_beyond(seen, exponent) for seen, exponent in zip(tried, best(), strict=True)]
             if all(end in seen for seen, end in zip(tried, ends, strict=True)):
                 break
             try_values(ends)
-        step = 1.0
+        step = STEP
         for _ in range(refinements):
             step /= 2
             centres = best()
@@ -111,14 +114,14 @@ def _search(score: Callable[[Tensor], Tensor], problems: int, refinements: int, 
 
 
 def _lam(exponent: float) -> float:
-    return COARSE_GRID[0] * 2.0**exponent
+    return SMALLEST * 2.0**exponent
 
 
 def _beyond(seen: dict[float, float], best: float) -> float:
     """The next exponent past an end of the grid if the best point is that end, else the best point itself."""
     if best == max(seen):
-        return best + 1.0
-    return best - 1.0 if best == min(seen) else best
+        return best + STEP
+    return best - STEP if best == min(seen) else best
 
 
 def _psnr(solver: Solver, items: EvaluationPatches, lam: Tensor, batch_size: int) -> Tensor:

@@ -12,11 +12,11 @@ PACKAGE = PROJECT / "difftv"
 FLOORS = [
     {"types", "errors", "limits", "files"},
     {"operators", "noise", "checkpoint"},
-    {"metrics", "regularizers", "data", "tracking"},
+    {"metrics", "regularizers", "data", "tracking", "imagefiles"},
     {"solvers", "predictors", "losses", "figures"},
     {"stored"},
     {"denoiser", "functional", "report"},
-    {"evaluation", "baselines"},
+    {"evaluation", "baselines", "colour"},
     {"training"},
     {"runs", "benchmarks"},
 ]

@@ -42,7 +42,7 @@ class TrainingOptions:
         batch_size: patches per step, >= 1.
         grad_clip: largest Euclidean norm of the gradient of all weights; longer ones are scaled down; > 0.
         on_solver_failure: a batch for which the solver gave no answer: `raise`, or `skip` it (counted).
-        on_not_converged: a batch in which a solve stopped short of its tolerance: `use` it (counted), `skip` or `raise`.
+        on_not_converged: a batch in which a solve stopped short of its tolerance: `use` it (counted), `skip`, `raise`.
         checkpoint_seconds: least time between two checkpoints within an epoch, >= 0. Every epoch ends with one.
 
     Raises:
@@ -163,7 +163,7 @@ def train(
         log.info("continuing after epoch %d, step %d", state.epoch, state.batch)
         on_epoch(state)
     batches = patches.num_batches(options.batch_size)
-    saved = time.monotonic()
+    last_save = time.monotonic()
     with tqdm(
         total=options.epochs * batches,
         initial=state.epoch * batches + state.batch,
@@ -179,12 +179,12 @@ def train(
                 state.batch += 1
                 bar.update()
                 bar.set_postfix(_postfix(state), refresh=False)
-                if state.batch < batches and time.monotonic() - saved >= options.checkpoint_seconds:
+                if state.batch < batches and time.monotonic() - last_save >= options.checkpoint_seconds:
                     _save(checkpoints, predictor, optimizer, scheduler, state)
-                    saved = time.monotonic()
+                    last_save = time.monotonic()
             _finish_epoch(denoiser, optimizer, scheduler, validation, options, device, state)
             _save(checkpoints, predictor, optimizer, scheduler, state)
-            saved = time.monotonic()
+            last_save = time.monotonic()
             on_epoch(state)
     predictor.load_state_dict(state.best_weights)
     return state
@@ -219,8 +219,8 @@ def _step(
     if not bool(torch.isfinite(norm)):
         if options.on_solver_failure == "raise":
             raise SolverError(
-                f"The gradient of the weights is {float(norm)} at step {totals.batches} of the epoch. Lower optimizer.lr, "
-                "tighten the solver's tolerance, or set trainer.on_solver_failure=skip."
+                f"The gradient of the weights is {float(norm)} at step {totals.batches} of the epoch. Lower "
+                "optimizer.lr, tighten the solver's tolerance, or set trainer.on_solver_failure=skip."
             )
         totals.failed_batches += 1
         return

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import jaxtyping
 import pytest
-from hypothesis import settings
 from hydra import compose, initialize_config_dir
+from hypothesis import settings
 from omegaconf import DictConfig
 
 from difftv.runs.config import register_resolvers

@@ -65,5 +65,5 @@ def test_projection_is_idempotent_and_non_expansive(regularizer: Regularizer) ->
 
 
 def test_number_of_maps_is_checked() -> None:
-    with pytest.raises(ValueError, match="num_maps=1 .* or 2 .* got 3"):
+    with pytest.raises(ValueError, match=r"num_maps=1 .* or 2 .* got 3"):
         AnisotropicTV(num_maps=3)

@@ -1,8 +1,8 @@
 """One scalar lambda for a whole image: found on a set of images (deployable) or for each image (oracle).
 
 A coarse grid in powers of sqrt(2), then bisection in log(lambda) around the best point. Where the best point lies at
-an end of the grid, the grid grows in that direction first. The grid is not coarser because the PSNR of a nearly flat image has
-two maxima: one where its noise is gone, one where it is constant.
+an end of the grid, the grid grows in that direction first. The grid is not coarser because the PSNR of a nearly flat
+image has two maxima: one where its noise is gone, one where it is constant.
 """
 
 import math
@@ -23,7 +23,7 @@ from difftv.solvers.base import Solver
 SMALLEST = 0.01
 STEP = 0.5
 COARSE_EXPONENTS = tuple(STEP * index for index in range(13))
-"""lambda = 0.01 * 2^exponent, 0.01 .. 0.64: covers sigma 5 to 100 of natural images; it grows by itself where that is not enough."""
+"""lambda = 0.01 * 2^exponent, 0.01 .. 0.64: sigma 5 to 100 of natural images; it grows where that is short."""
 
 MOST_EXTENSIONS = 16
 """Steps beyond the coarse grid: 4e-5 .. 164, past which the image is untouched or constant."""

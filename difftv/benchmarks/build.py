@@ -48,7 +48,7 @@ def measure_build(regularizer: Regularizer, patch_size: int) -> BuildRow:
         patch_size=patch_size,
         seconds=seconds,
         peak=peak,
-        estimate=build_bytes(regularizer.num_maps, patch_size, patch_size),
+        estimate=build_bytes(regularizer, patch_size, patch_size),
     )
 
 

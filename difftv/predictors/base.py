@@ -33,7 +33,7 @@ class Predictor(nn.Module, abc.ABC):
     def raw_map(self, noisy: Image) -> Map:
         """Any real map, (batch, num_maps, height, width); 0 means `initial_lam`, larger means smoother."""
 
-    @final
+    @final  # type: ignore[misc]  # torch types `forward` as an attribute
     def forward(self, noisy: Image) -> Map:
         """The regularization map of every image.
 

@@ -38,6 +38,7 @@ class DnCnn(Predictor):
         for layer in layers:
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+                assert layer.bias is not None
                 nn.init.zeros_(layer.bias)
         self.layers = nn.Sequential(*layers, start_near_zero(convolution(width, self.num_maps)))
 

@@ -57,6 +57,7 @@ def _block(inputs: int, outputs: int) -> nn.Sequential:
     for channels in (inputs, outputs):
         convolution = nn.Conv2d(channels, outputs, 3, padding=1, padding_mode="replicate")
         nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
+        assert convolution.bias is not None
         nn.init.zeros_(convolution.bias)
         layers += [convolution, nn.ReLU()]
     return nn.Sequential(*layers)

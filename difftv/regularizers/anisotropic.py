@@ -29,6 +29,7 @@ class AnisotropicTV(Regularizer):
     """
 
     name = "anisotropic"
+    cone_entries = 3
 
     def __init__(self, num_maps: int = 1) -> None:
         if num_maps not in (1, 2):

@@ -39,6 +39,9 @@ class Regularizer(abc.ABC):
     num_maps: int
     """Channels of the map `lam` that it takes."""
 
+    cone_entries: int
+    """Rows per pixel of the cone program, as far as the memory of compiling it goes (measured, see `build_bytes`)."""
+
     @abc.abstractmethod
     def value(self, u: Image, lam: Map) -> PerImage:
         """R_lam(u) of every image of the batch."""

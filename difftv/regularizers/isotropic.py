@@ -23,6 +23,7 @@ class IsotropicTV(Regularizer):
 
     name = "isotropic"
     num_maps = 1
+    cone_entries = 5
 
     def value(self, u: Image, lam: Map) -> PerImage:
         return (lam * torch.linalg.vector_norm(gradient(u), dim=1, keepdim=True)).sum(dim=(1, 2, 3))

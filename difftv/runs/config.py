@@ -18,7 +18,7 @@ def resolved(config: DictConfig) -> dict[str, Any]:
     Raises:
         ConfigError: a mandatory value is missing or an interpolation leads nowhere.
     """
-    run_keys = [key for key in config if key != "hydra"]
+    run_keys = [str(key) for key in config if key != "hydra"]
     try:
         plain = OmegaConf.to_container(OmegaConf.masked_copy(config, run_keys), resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
@@ -54,7 +54,7 @@ def check(config: dict[str, Any]) -> None:
 
 
 def run_name(*, _root_: DictConfig) -> str:
-    """`<readable overrides>-<identity>` of the configuration that is being composed: the name of the run's directory."""
+    """`<readable overrides>-<identity>` of the configuration being composed: the name of the run's directory."""
     overrides = OmegaConf.select(_root_, "hydra.overrides.task") or []
     return readable_name(list(overrides), identity(resolved(_root_)))
 

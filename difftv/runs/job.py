@@ -240,7 +240,7 @@ def _draw(
 ) -> None:
     figures = {"training_curves": training_curves(state.history), "lambda_search": lambda_search(search.curve[0])}
     for entry, scalar_entry in list(zip(learned, baseline, strict=True))[:STRIPS]:
-        if entry.denoised is not None and scalar_entry.denoised is not None:
+        if entry.denoised is not None and entry.lam is not None and scalar_entry.denoised is not None:
             name = re.sub(r"[^A-Za-z0-9._-]", "_", entry.item.name)
             figures[f"strip_{name}"] = comparison_strip(
                 entry.item.clean,

@@ -84,7 +84,7 @@ class Solver(nn.Module, abc.ABC):
             ProblemTooLargeError: with the estimate, the limit and the alternatives.
         """
 
-    @final
+    @final  # type: ignore[misc]  # torch types `forward` as an attribute
     def forward(self, noisy: Image, lam: Map) -> Solution:
         """Solve, on whatever device and in whatever dtype the tensors come.
 

@@ -2,9 +2,9 @@
 
 from typing import final
 
+from difftv.limits import positive, positive_int
 from difftv.regularizers.base import Regularizer
 from difftv.solvers.cvxpy_layer import ConeSolver
-from difftv.limits import positive, positive_int
 
 
 @final

@@ -8,7 +8,6 @@ from PIL import Image
 
 from tests.runs.commands import SMALL, run, run_each
 
-
 MISTAKES = [
     (["solver=scz"], "Could not find 'solver/scz'"),
     (["solvr=scs"], "Could not override 'solvr'"),

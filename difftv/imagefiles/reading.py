@@ -1,6 +1,7 @@
 """From a file of unknown origin to its channels, or an error that says why not."""
 
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,8 @@ FORMATS = ("PNG", "TIFF", "JPEG", "WEBP", "BMP", "PPM")
 NOT_WRITTEN = {"GIF": "holds 256 colours at most", "JPEG2000": "is read at 8 bit only, whatever its depth"}
 """Formats that are known and refused, since a denoised image would come back poorer."""
 
-MAX_PIXELS = 89_478_485
-"""Images above this (Pillow's own threshold) are taken for decompression bombs."""
+MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
+"""Images above this are taken for decompression bombs, by Pillow as well."""
 
 
 def read_image(path: Path) -> ImageFile:
@@ -41,7 +42,9 @@ def read_image(path: Path) -> ImageFile:
     if not content:
         raise DataError("the file is empty")
     try:
-        kind, samples = _decode(content)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            kind, samples = _decode(content)
     except DataError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
@@ -67,8 +70,6 @@ def _decode(content: bytes) -> tuple[str, Samples]:
         kind = "JPEG" if image.format == "MPO" else str(image.format)
         if kind in NOT_WRITTEN:
             raise DataError(f"{kind} {NOT_WRITTEN[kind]}: convert the file to PNG or TIFF")
-        if image.width * image.height > MAX_PIXELS:
-            raise DataError(f"{image.width}x{image.height} pixels: taken for a decompression bomb")
         frames = getattr(image, "n_frames", 1)
         if frames > 1 and image.format != "MPO":
             raise DataError(f"holds {frames} frames or pages: split it into files of one image each")
@@ -84,6 +85,8 @@ def _shallow(image: PillowImage) -> Samples:
     if image.format == "PPM" and image.mode == "RGB" and _ppm_maximum(image) > 255:
         raise DataError("PPM with more than 8 bit per colour is read at 8 bit only: convert the file to PNG or TIFF")
     modes = {"1": "L", "L": "L", "LA": "LA", "P": "RGB", "PA": "RGBA", "RGB": "RGB", "RGBA": "RGBA", "YCbCr": "RGB"}
+    if image.format == "BMP" and image.mode == "RGBA":
+        raise DataError("BMP with transparency is written without it: convert the file to PNG")
     if image.mode not in modes:
         raise DataError(
             f"pixels of the kind {image.mode} are not supported: convert the file to gray or RGB, 8 or 16 bit"

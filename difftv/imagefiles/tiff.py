@@ -63,6 +63,7 @@ def encode(content: bytes, samples: Samples) -> bytes:
     with tifffile.TiffFile(io.BytesIO(content)) as file:
         page = _page(file)
         tags = [(tag.code, tag.dtype, tag.count, tag.value, True) for tag in page.tags if tag.code in KEPT]
+        packed = page.compression != COMPRESSION.NONE
         resolution = {282, 283} <= {tag.code for tag in page.tags}
         buffer = io.BytesIO()
         tifffile.imwrite(
@@ -73,7 +74,8 @@ def encode(content: bytes, samples: Samples) -> bytes:
             photometric="rgb" if samples.shape[-1] > 2 else "minisblack",
             planarconfig="contig" if samples.shape[-1] > 1 else None,
             extrasamples=(page.extrasamples or (EXTRASAMPLE.UNASSALPHA,))[:1] if samples.shape[-1] in (2, 4) else None,
-            compression=None if page.compression == COMPRESSION.NONE else "adobe_deflate",
+            compression="adobe_deflate" if packed else None,
+            predictor=packed,
             resolution=page.resolution if resolution else None,
             resolutionunit=page.resolutionunit if resolution else None,
             iccprofile=page.iccprofile,

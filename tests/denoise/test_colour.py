@@ -1,0 +1,107 @@
+"""Colour by luma and chroma: an orthonormal change of channels around the gray denoiser."""
+
+import pytest
+import torch
+from skimage import data
+
+from difftv.colour import GRAY, OPPONENT, denoise_image
+from difftv.denoiser import Denoiser
+from difftv.errors import ProblemTooLargeError
+from difftv.metrics import psnr
+from difftv.noise import add_noise
+from difftv.predictors import Cnn, Constant
+from difftv.regularizers import AnisotropicTV
+from difftv.solvers import Scs
+from difftv.solvers.taut_string import TautString
+
+CLEAN = torch.from_numpy(data.chelsea()[60:156, 100:220].copy()).permute(2, 0, 1) / 255
+NOISY = add_noise(CLEAN[:, None], 25, seed=0)[:, 0]
+
+
+def constant(lam: float, maps: int = 1) -> Denoiser:
+    return Denoiser(Constant(maps, initial_lam=lam), TautString(AnisotropicTV(maps), tol=1e-10))
+
+
+def fidelity(image: torch.Tensor) -> float:
+    return float(psnr(image.reshape(1, 1, -1, CLEAN.shape[-1]), CLEAN.reshape(1, 1, -1, CLEAN.shape[-1])))
+
+
+def test_a_gray_image_is_what_the_denoiser_gives() -> None:
+    denoiser, done = constant(0.08), []
+    found = denoise_image(denoiser, NOISY[:1], on_channel=done.append)
+    with torch.no_grad():
+        solution = denoiser(NOISY[None, :1])
+    assert torch.equal(found.denoised, solution.denoised[0])
+    assert tuple(found.lam) == tuple(done) == GRAY
+    assert found.converged
+    assert found.gap <= 1e-10
+
+
+def test_equal_channels_are_one_gray_image() -> None:
+    gray = denoise_image(constant(0.08), NOISY[:1])
+    colour = denoise_image(constant(0.08), NOISY[:1].expand(3, -1, -1))
+    assert tuple(colour.lam) == GRAY
+    assert torch.equal(colour.denoised, gray.denoised.expand(3, -1, -1))
+
+
+def test_without_smoothing_the_colours_come_back() -> None:
+    found = denoise_image(constant(1e-7), NOISY)
+    torch.testing.assert_close(found.denoised, NOISY, atol=2e-6, rtol=0)
+    assert tuple(found.lam) == OPPONENT
+
+
+def test_full_smoothing_leaves_the_mean_colour() -> None:
+    found = denoise_image(constant(100.0), NOISY)
+    mean = NOISY.mean(dim=(1, 2), keepdim=True)
+    torch.testing.assert_close(found.denoised, mean.expand_as(NOISY), atol=2e-6, rtol=0)
+
+
+def test_the_noise_of_every_channel_is_the_one_the_network_knows() -> None:
+    seen: list[torch.Tensor] = []
+    denoiser = constant(0.08)
+    denoiser.predictor.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    flat = torch.full((3, 200, 200), 0.5)
+    denoise_image(denoiser, add_noise(flat[:, None], 25, seed=1)[:, 0])
+    channels = torch.cat([channel.flatten()[None] for channel in seen])
+    assert channels.std(dim=1).tolist() == pytest.approx([25 / 255] * 3, rel=0.02)
+    assert channels.mean(dim=1).tolist() == pytest.approx([0.5] * 3, abs=0.002)
+    assert torch.corrcoef(channels).triu(1).abs().max() < 0.02
+
+
+def test_luma_and_chroma_score_better_than_red_green_and_blue() -> None:
+    by_luma = max(fidelity(denoise_image(constant(lam), NOISY).denoised) for lam in (0.05, 0.08, 0.12))
+    by_colour = max(
+        fidelity(torch.cat([denoise_image(constant(lam), colour[None]).denoised for colour in NOISY]))
+        for lam in (0.05, 0.08, 0.12)
+    )
+    assert by_luma > by_colour + 0.5 > fidelity(NOISY) + 5
+
+
+def test_two_maps_come_out_as_two() -> None:
+    lam = denoise_image(constant(0.08, maps=2), NOISY).lam
+    assert tuple(lam) == OPPONENT
+    assert {tuple(channel.shape) for channel in lam.values()} == {(2, *NOISY.shape[1:])}
+
+
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 9), (7, 1)])
+def test_any_size(height: int, width: int) -> None:
+    denoiser = Denoiser(Cnn(), TautString(AnisotropicTV()))
+    for count in (1, 3):
+        found = denoise_image(denoiser, torch.rand(count, height, width, generator=torch.Generator().manual_seed(0)))
+        assert found.denoised.shape == (count, height, width)
+        assert not found.denoised.requires_grad
+
+
+def test_a_solve_that_stops_early_is_told() -> None:
+    denoiser = Denoiser(Constant(initial_lam=0.3), TautString(AnisotropicTV(), tol=1e-12, max_iter=1))
+    found = denoise_image(denoiser, NOISY)
+    assert not found.converged
+    assert found.gap > 1e-12
+
+
+def test_sizes_and_channels_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ProblemTooLargeError, match="GiB"):
+        denoise_image(Denoiser(Constant(), Scs(AnisotropicTV())), torch.zeros(1, 2000, 2000))
+    for shape in ((2, 5, 5), (4, 5, 5), (5, 5), (1, 1, 5, 5)):
+        with pytest.raises(ValueError, match=r"must be \(1, height, width\) or \(3, height, width\)"):
+            denoise_image(constant(0.1), torch.zeros(shape))

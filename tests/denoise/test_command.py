@@ -1,0 +1,191 @@
+"""`python experiments/denoise.py`, as a user types it, with a run that `experiments/run.py` has made."""
+
+import runpy
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage import data
+
+from difftv.checkpoint import CheckpointStore
+from difftv.denoiser import Denoiser
+from difftv.imagefiles import encode_like, read_image
+from difftv.predictors import Constant
+from tests.conftest import PROJECT
+from tests.denoise.test_image_files import raw_png
+from tests.runs.commands import SMALL, run
+
+Main = Callable[[list[str]], int]
+
+SCRIPT = PROJECT / "experiments" / "denoise.py"
+COLOUR = data.chelsea()[100:180, 150:250]
+GRAY = data.camera()[200:290, 180:260]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("runs") / "run"
+    # The map starts at a value that already denoises: two epochs of three steps teach nothing.
+    done = run(*SMALL, "solver=taut_string", "predictor.initial_lam=0.1", f"hydra.run.dir={directory}")
+    assert done.returncode == 0, done.stderr
+    return directory
+
+
+@pytest.fixture(scope="module")
+def main() -> Main:
+    return runpy.run_path(str(SCRIPT))["main"]
+
+
+def noisy(clean: np.ndarray, dtype: type = np.uint8) -> np.ndarray:
+    """Noise of sigma 25 on the photograph, in 8 or 16 bit."""
+    noise = 25 * np.random.default_rng(0).standard_normal(clean.shape)
+    return ((clean + noise).clip(0, 255) * (np.iinfo(dtype).max / 255)).round().astype(dtype)
+
+
+def save(path: Path, pixels: np.ndarray) -> Path:
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def psnr(path: Path, clean: np.ndarray) -> float:
+    image = read_image(path)
+    pixels = np.moveaxis(image.channels, 0, -1) / image.full_scale
+    return float(-10 * np.log10(np.mean((pixels.squeeze() - clean / 255) ** 2)))
+
+
+def test_images_of_every_kind_are_denoised_beside_themselves(
+    main: Main, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deep = tmp_path / "deep.png"
+    alpha = np.arange(80 * 100).reshape(80, 100, 1).astype(np.uint16)
+    deep.write_bytes(raw_png(np.concatenate([noisy(COLOUR, np.uint16), alpha], axis=-1)))
+    scan = tmp_path / "scan.tif"
+    Image.fromarray(noisy(GRAY, np.uint16)).save(scan)
+    images = [save(tmp_path / "colour.jpg", noisy(COLOUR)), save(tmp_path / "gray.bmp", noisy(GRAY)), deep, scan]
+    before = {path: path.read_bytes() for path in images}
+    assert main([str(trained), *map(str, images)]) == 0
+    shown = capsys.readouterr()
+    assert "trained for sigma 25.0" in shown.out
+    assert "cut off" not in shown.out
+    assert "PSNR" not in shown.out
+    assert shown.err == ""
+    for path in images:
+        clean = GRAY if path.stem in ("gray", "scan") else COLOUR
+        target = tmp_path / f"{path.stem}-denoised{path.suffix}"
+        assert psnr(target, clean) > psnr(path, clean) + 5
+        old, new = read_image(path), read_image(target)
+        assert (new.kind, new.channels.dtype, new.channels.shape) == (old.kind, old.channels.dtype, old.channels.shape)
+        assert f"{path}: {old}, " in shown.out
+        with Image.open(tmp_path / f"{path.stem}-lam.png") as picture:
+            assert picture.width > 1000
+    np.testing.assert_array_equal(read_image(tmp_path / "deep-denoised.png").alpha, alpha[..., 0])
+    assert {path: path.read_bytes() for path in images} == before
+    assert len(list(tmp_path.iterdir())) == 3 * len(images)
+
+
+def test_what_is_written_is_what_python_gives(main: Main, trained: Path, tmp_path: Path) -> None:
+    path = save(tmp_path / "gray.png", noisy(GRAY))
+    assert main([str(trained), str(path), "--output", str(tmp_path / "new" / "folder"), "--device", "cpu"]) == 0
+    with torch.no_grad():
+        denoised = Denoiser.load(trained)(torch.from_numpy(noisy(GRAY))[None, None] / 255).denoised
+    expected = (denoised[0].clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+    assert (tmp_path / "new" / "folder" / "gray-denoised.png").read_bytes() == encode_like(read_image(path), expected)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["gray.png", "new"]
+
+
+def test_the_psnr_against_a_clean_image_is_that_of_the_files(
+    main: Main, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = [save(tmp_path / "a.png", noisy(COLOUR)), save(tmp_path / "b.png", noisy(GRAY))]
+    clean = [save(tmp_path / "c.png", COLOUR), save(tmp_path / "d.png", GRAY)]
+    assert main([str(trained), *map(str, images), "--clean", *map(str, clean)]) == 0
+    shown = capsys.readouterr().out
+    for path, reference in zip(images, (COLOUR, GRAY), strict=True):
+        before, after = psnr(path, reference), psnr(tmp_path / f"{path.stem}-denoised.png", reference)
+        assert f"PSNR {before:.2f} -> {after:.2f} dB" in shown
+
+
+def test_one_bad_file_does_not_stop_the_others(trained: Path, tmp_path: Path) -> None:
+    good = save(tmp_path / "good.png", noisy(GRAY))
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"nonsense")
+    arguments = [str(trained), str(bad), str(tmp_path / "nowhere.png"), str(good)]
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), *arguments], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 1
+    assert f"{bad}: not an image in one of the formats" in done.stderr
+    assert f"{tmp_path / 'nowhere.png'}: no such file" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "bad.png",
+        "good-denoised.png",
+        "good-lam.png",
+        "good.png",
+    ]
+
+
+def test_no_image_and_no_result_is_ever_overwritten(
+    main: Main, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = save(tmp_path / "a.png", noisy(GRAY)), save(tmp_path / "a-denoised.png", noisy(GRAY))
+    same_name = save(tmp_path / "a.bmp", noisy(GRAY))
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    before = second.read_bytes()
+    assert main([str(trained), str(first), str(tmp_path / "link" / "a-denoised.png")]) == 1
+    assert f"{first}: {second} is one of the images" in capsys.readouterr().err
+    assert second.read_bytes() == before
+    second.unlink()
+    assert main([str(trained), str(same_name), str(first)]) == 1
+    assert (
+        f"{first}: {tmp_path / 'a-lam.png'} is one of the images or was written for another" in capsys.readouterr().err
+    )
+    assert not second.exists()
+
+
+def test_a_clean_image_that_does_not_fit_is_named(
+    main: Main, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image, clean = save(tmp_path / "a.png", noisy(GRAY)), save(tmp_path / "c.png", COLOUR)
+    assert main([str(trained), str(image), "--clean", str(clean)]) == 1
+    assert f"its clean image {clean} is 100x80 RGB" in capsys.readouterr().err
+    assert main([str(trained), str(image), "--clean", str(tmp_path / "nowhere.png")]) == 1
+    assert "nowhere.png: no such file" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main([str(trained), str(image), "--clean", str(clean), str(clean)])
+    assert "1 images, 2 clean ones" in capsys.readouterr().err
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_is_no_run_is_named(main: Main, trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(trained.parent), "image.png"]) == 2
+    assert f"such as {trained}" in capsys.readouterr().err
+    assert main([str(trained), "image.png", "--device", "nonsense"]) == 2
+    assert "Use auto, cpu, cuda" in capsys.readouterr().err
+
+
+def test_an_isotropic_run_takes_small_images_with_its_own_solver(
+    main: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = {
+        "predictor": {"_target_": "difftv.predictors.Constant", "initial_lam": 0.1},
+        "regularizer": {"_target_": "difftv.regularizers.IsotropicTV"},
+        "solver": {"_target_": "difftv.solvers.Clarabel"},
+        "sigma": 25,
+    }
+    state = {"training": {"best_weights": Constant(initial_lam=0.1).state_dict(), "best_epoch": 1}}
+    CheckpointStore(tmp_path / "run" / "checkpoint.pt", "0", config).save(state)
+    small = save(tmp_path / "small.png", noisy(GRAY[:20, :20]))
+    large = save(tmp_path / "large.png", np.zeros((3000, 3000), np.uint8))
+    assert main([str(tmp_path / "run"), str(small)]) == 2
+    assert "--own-solver" in capsys.readouterr().err
+    assert main([str(tmp_path / "run"), str(small), str(large), "--own-solver"]) == 1
+    shown = capsys.readouterr()
+    assert "which was cut off" in shown.out
+    assert "GiB" in shown.err
+    assert psnr(tmp_path / "small-denoised.png", GRAY[:20, :20]) > psnr(small, GRAY[:20, :20]) + 2

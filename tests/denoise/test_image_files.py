@@ -1,0 +1,346 @@
+"""Image files come out as they went in, but for their pixels; what cannot is refused by name."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image, ImageCms
+from skimage import data
+
+from difftv.errors import DataError
+from difftv.imagefiles import ImageFile, encode_like, read_image
+
+PHOTOGRAPH = data.astronaut()[40:77, 180:211]  # 37x31 RGB
+ORIENTATION = 274
+
+
+def samples(count: int, dtype: type) -> np.ndarray:
+    """(37, 31, count) of a photograph: gray, gray + alpha, RGB, RGB + alpha; 16-bit ones use their low byte."""
+    planes = {1: (1,), 2: (1, 0), 3: (0, 1, 2), 4: (0, 1, 2, 1)}[count]
+    pixels = PHOTOGRAPH[..., planes].astype(dtype)
+    return pixels if dtype is np.uint8 else pixels * 257 - pixels % 7
+
+
+def raw_png(pixels: np.ndarray, *chunks: tuple[bytes, bytes], size: tuple[int, int] | None = None) -> bytes:
+    """A PNG without filters, written here byte by byte; its header may lie about its size."""
+    height, width = size or pixels.shape[:2]
+    count = pixels.shape[2]
+    rows = b"".join(b"\0" + row.astype(pixels.dtype.newbyteorder(">")).tobytes() for row in pixels)
+    colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[count]
+    header = struct.pack(">IIBBBBB", width, height, 8 * pixels.itemsize, colour_type, 0, 0, 0)
+    every = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+        for name, content in every
+    )
+
+
+def chunks_of(content: bytes) -> list[tuple[bytes, bytes]]:
+    found, at = [], 8
+    while at < len(content):
+        length, name = struct.unpack_from(">I4s", content, at)
+        found.append((name, content[at + 8 : at + 8 + length]))
+        at += length + 12
+    return found
+
+
+def saved(path: Path, pixels: np.ndarray | Image.Image, **options: Any) -> Path:
+    image = (
+        pixels
+        if isinstance(pixels, Image.Image)
+        else Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)
+    )
+    image.save(path, **options)
+    return path
+
+
+def as_samples(image: ImageFile) -> np.ndarray:
+    planes = image.channels if image.alpha is None else np.concatenate([image.channels, image.alpha[None]])
+    return np.moveaxis(planes, 0, -1)
+
+
+def again(image: ImageFile, path: Path, channels: np.ndarray | None = None) -> ImageFile:
+    other = path.with_name(f"again{path.suffix}")
+    other.write_bytes(encode_like(image, image.channels if channels is None else channels))
+    return read_image(other)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_png_of_every_depth_and_colour(count: int, dtype: type, tmp_path: Path) -> None:
+    pixels = samples(count, dtype)
+    path = tmp_path / "image.png"
+    path.write_bytes(raw_png(pixels))
+    image = read_image(path)
+    np.testing.assert_array_equal(as_samples(image), pixels)
+    assert image.channels.dtype == dtype
+    back = again(image, path, image.channels[:, ::-1])
+    np.testing.assert_array_equal(back.channels, image.channels[:, ::-1])
+    if image.alpha is not None:
+        np.testing.assert_array_equal(back.alpha, image.alpha)
+    assert back.content[24:26] == path.read_bytes()[24:26]
+    # Another decoder, which sees the high bytes of 16-bit colour.
+    if count == 3:
+        high = pixels[::-1] >> (8 if dtype is np.uint16 else 0)
+        np.testing.assert_array_equal(np.array(Image.open(io.BytesIO(back.content))), high)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"compression": "lzw", "predictor": True},
+        {"byteorder": ">"},
+        {"planarconfig": "separate"},
+        {"bigtiff": True},
+    ],
+    ids=str,
+)
+def test_tiff_of_every_depth_and_colour(options: dict[str, Any], count: int, dtype: type, tmp_path: Path) -> None:
+    pixels = samples(count, dtype)
+    path = tmp_path / "image.tif"
+    separate = options.get("planarconfig") == "separate" and count > 1
+    tifffile.imwrite(
+        path,
+        np.moveaxis(pixels, -1, 0) if separate else pixels.squeeze(-1) if count == 1 else pixels,
+        photometric="rgb" if count > 2 else "minisblack",
+        extrasamples=["unassalpha"] if count in (2, 4) else None,
+        **(options if separate or "planarconfig" not in options else {}),
+    )
+    image = read_image(path)
+    np.testing.assert_array_equal(as_samples(image), pixels)
+    back = again(image, path)
+    np.testing.assert_array_equal(as_samples(back), pixels)
+    assert back.channels.dtype == dtype
+    with tifffile.TiffFile(io.BytesIO(back.content)) as file:
+        assert (file.pages[0].compression == tifffile.COMPRESSION.NONE) == ("compression" not in options)
+        assert file.byteorder == options.get("byteorder", "<")
+        assert file.is_bigtiff == options.get("bigtiff", False)
+
+
+@pytest.mark.parametrize(("name", "options", "count"), [
+    ("image.bmp", {}, 1), ("image.bmp", {}, 3), ("image.pgm", {}, 1), ("image.ppm", {}, 3),
+    ("image.webp", {"lossless": True}, 3), ("image.webp", {"lossless": True, "exact": True}, 4),
+])  # fmt: skip
+def test_other_lossless_formats(name: str, options: dict[str, Any], count: int, tmp_path: Path) -> None:
+    path = saved(tmp_path / name, samples(count, np.uint8), **options)
+    image = read_image(path)
+    np.testing.assert_array_equal(as_samples(image), samples(count, np.uint8))
+    back = again(image, path)
+    np.testing.assert_array_equal(as_samples(back), samples(count, np.uint8))
+    assert back.kind == image.kind
+
+
+def test_a_16_bit_pgm(tmp_path: Path) -> None:
+    pixels = samples(1, np.uint16)
+    path = tmp_path / "image.pgm"
+    path.write_bytes(b"P5\n31 37\n65535\n" + pixels.astype(">u2").tobytes())
+    image = read_image(path)
+    np.testing.assert_array_equal(as_samples(image), pixels)
+    np.testing.assert_array_equal(as_samples(again(image, path)), pixels)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_jpeg_loses_next_to_nothing(count: int, tmp_path: Path) -> None:
+    path = saved(tmp_path / "image.jpg", samples(count, np.uint8), quality=90)
+    image = read_image(path)
+    back = again(image, path)
+    assert back.kind == "JPEG"
+    error = back.channels.astype(float) - image.channels
+    assert 0 < np.sqrt(np.mean(error**2)) < 2.0
+
+
+def test_a_white_is_zero_tiff_is_turned_round(tmp_path: Path) -> None:
+    path = tmp_path / "image.tif"
+    tifffile.imwrite(path, 65535 - samples(1, np.uint16).squeeze(-1), photometric="miniswhite")
+    image = read_image(path)
+    np.testing.assert_array_equal(as_samples(image), samples(1, np.uint16))
+    np.testing.assert_array_equal(as_samples(again(image, path)), samples(1, np.uint16))
+
+
+def test_premultiplied_alpha_stays_premultiplied(tmp_path: Path) -> None:
+    path = tmp_path / "image.tif"
+    tifffile.imwrite(path, samples(4, np.uint16), photometric="rgb", extrasamples=["assocalpha"])
+    back = again(read_image(path), path)
+    with tifffile.TiffFile(io.BytesIO(back.content)) as file:
+        assert file.pages[0].extrasamples == (tifffile.EXTRASAMPLE.ASSOCALPHA,)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".bmp"])
+def test_palettes_become_rgb(suffix: str, tmp_path: Path) -> None:
+    picture = Image.fromarray(PHOTOGRAPH).quantize(32)
+    path = saved(tmp_path / f"image{suffix}", picture)
+    image = read_image(path)
+    np.testing.assert_array_equal(as_samples(image), np.array(picture.convert("RGB")))
+    np.testing.assert_array_equal(as_samples(again(image, path)), as_samples(image))
+
+
+def test_a_palette_with_transparency_becomes_rgb_and_alpha(tmp_path: Path) -> None:
+    picture = Image.fromarray(PHOTOGRAPH).quantize(32)
+    path = saved(tmp_path / "image.png", picture, transparency=3)
+    image = read_image(path)
+    np.testing.assert_array_equal(image.alpha == 0, np.array(picture) == 3)
+    np.testing.assert_array_equal(as_samples(again(image, path)), as_samples(image))
+
+
+@pytest.mark.parametrize(("count", "dtype"), [(1, np.uint8), (3, np.uint8), (1, np.uint16), (3, np.uint16)])
+def test_a_transparent_colour_becomes_alpha(count: int, dtype: type, tmp_path: Path) -> None:
+    pixels = samples(count, dtype)
+    colour = pixels[5, 7]
+    path = tmp_path / "image.png"
+    path.write_bytes(raw_png(pixels, (b"tRNS", b"".join(struct.pack(">H", int(value)) for value in colour))))
+    image = read_image(path)
+    np.testing.assert_array_equal(image.alpha == 0, (pixels == colour).all(axis=-1))
+    assert image.alpha is not None
+    assert image.alpha.max() == np.iinfo(dtype).max
+    np.testing.assert_array_equal(as_samples(again(image, path)), as_samples(image))
+
+
+def test_one_bit_becomes_eight(tmp_path: Path) -> None:
+    path = saved(tmp_path / "image.png", Image.fromarray(PHOTOGRAPH).convert("1"))
+    image = read_image(path)
+    assert set(np.unique(image.channels)) == {0, 255}
+    np.testing.assert_array_equal(again(image, path).channels, image.channels)
+
+
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+EXIF = Image.Exif()
+EXIF[ORIENTATION] = 6
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_png_keeps_what_is_not_pixels(dtype: type, tmp_path: Path) -> None:
+    kept = [
+        (b"gAMA", struct.pack(">I", 45455)),
+        (b"iCCP", b"profile\0\0" + zlib.compress(PROFILE)),
+        (b"pHYs", struct.pack(">IIB", 5000, 5000, 1)),
+        (b"tEXt", b"Author\0somebody"),
+        (b"eXIf", EXIF.tobytes()[6:]),
+    ]
+    dropped = [(b"bKGD", b"\0\0\0\0\0\0"), (b"tIME", b"\x07\xea\1\1\1\1\1")]
+    path = tmp_path / "image.png"
+    path.write_bytes(raw_png(samples(3, dtype), *kept, *dropped))
+    image = again(read_image(path), path)
+    chunks = chunks_of(image.content)
+    names = [name for name, _ in chunks]
+    assert names[0] == b"IHDR"
+    assert names[-1] == b"IEND"
+    assert chunks[1 : 1 + len(kept)] == kept
+    assert set(names[1 + len(kept) : -1]) == {b"IDAT"}
+    with Image.open(io.BytesIO(image.content)) as picture:
+        assert picture.getexif()[ORIENTATION] == 6
+        assert picture.info["icc_profile"] == PROFILE
+
+
+@pytest.mark.parametrize(("suffix", "options"), [(".jpg", {"dpi": (300, 300)}), (".webp", {"lossless": True})])
+def test_jpeg_and_webp_keep_profile_and_orientation(suffix: str, options: dict[str, Any], tmp_path: Path) -> None:
+    path = saved(tmp_path / f"image{suffix}", PHOTOGRAPH, exif=EXIF.tobytes(), icc_profile=PROFILE, **options)
+    image = again(read_image(path), path)
+    assert image.channels.shape == (3, 37, 31)
+    with Image.open(io.BytesIO(image.content)) as picture:
+        assert picture.getexif()[ORIENTATION] == 6
+        assert picture.info["icc_profile"] == PROFILE
+        assert picture.info.get("dpi") == options.get("dpi")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_tiff_keeps_profile_resolution_and_tags(dtype: type, tmp_path: Path) -> None:
+    path = tmp_path / "image.tif"
+    tags = [(ORIENTATION, 3, 1, 6, True), (315, 2, 0, "somebody", True)]
+    tifffile.imwrite(
+        path, samples(3, dtype), photometric="rgb", iccprofile=PROFILE, resolution=(300, 200), resolutionunit="INCH",
+        description="a scan", metadata=None, software="a scanner", extratags=tags,
+    )  # fmt: skip
+    image = again(read_image(path), path)
+    with tifffile.TiffFile(io.BytesIO(image.content)) as file:
+        page = file.pages[0]
+        assert page.iccprofile == PROFILE
+        assert page.resolution == (300, 200)
+        found = {code: page.tags[code].value for code in (ORIENTATION, 270, 305, 315)}
+    assert found == {ORIENTATION: 6, 270: "a scan", 305: "a scanner", 315: "somebody"}
+
+
+def test_a_telephone_jpeg_with_a_preview_is_its_photograph(tmp_path: Path) -> None:
+    path = tmp_path / "image.jpg"
+    preview = Image.fromarray(PHOTOGRAPH[::4, ::4])
+    saved(path, Image.fromarray(PHOTOGRAPH), format="MPO", save_all=True, append_images=[preview])
+    image = read_image(path)
+    assert str(image) == "31x37 RGB, 8 bit JPEG"
+    assert again(image, path).channels.shape == image.channels.shape
+
+
+def bytes_of(picture: Image.Image, kind: str, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def tiff_of(pixels: np.ndarray, **options: Any) -> bytes:
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, pixels, **options)
+    return buffer.getvalue()
+
+
+RGB = Image.fromarray(PHOTOGRAPH)
+GRAY = PHOTOGRAPH[..., 0]
+# One pixel of 32 bit, with a mask for each of red, green, blue and alpha.
+MASKS = (0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+BMP_HEADER = struct.pack("<IiiHHIIIIII4I", 56, 1, 1, 1, 32, 3, 4, 0, 0, 0, 0, *MASKS)
+TRANSPARENT_BMP = b"BM" + struct.pack("<III", 74, 0, 70) + BMP_HEADER + bytes(4)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "the file is empty"),
+        (b"no image at all", "not an image in one of the formats PNG, TIFF"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not an image in one of the formats"),
+        (bytes_of(RGB.quantize(16), "GIF"), "GIF holds 256 colours at most: convert"),
+        (bytes_of(RGB.convert("CMYK"), "JPEG"), "kind CMYK are not supported: convert"),
+        (bytes_of(RGB.convert("CMYK"), "TIFF"), "SEPARATED"),
+        (b"P6\n2 1\n65535\n" + bytes(12), "PPM with more than 8 bit per colour"),
+        (b"P3\n2 1\n1023\n1 2 3 4 5 6\n", "PPM with more than 8 bit per colour"),
+        (b"Pf\n2 1\n-1.0\n" + bytes(8), "kind F are not supported"),
+        (tiff_of(GRAY.astype(np.float32)), "float32"),
+        (tiff_of(GRAY.astype(np.int32)), "int32"),
+        (tiff_of(GRAY.astype(np.int16)), "int16"),
+        (tiff_of(np.stack([GRAY, GRAY]), photometric="minisblack"), "holds 2 pages: split it"),
+        (tiff_of(np.zeros((4, 4, 5), np.uint16), photometric="rgb", planarconfig="contig"), "5 RGB samples of 16 bit"),
+        (bytes_of(RGB, "PNG", save_all=True, append_images=[RGB.rotate(90)]), "holds 2 frames or pages: split it"),
+        (raw_png(samples(3, np.uint16), size=(60000, 60000)), "bomb"),
+        (raw_png(samples(3, np.uint8), size=(10000, 10000)), "bomb"),
+        (tiff_of(GRAY).replace(struct.pack("<HHII", 257, 4, 1, 37), struct.pack("<HHII", 257, 4, 1, 37 << 20)), "bomb"),
+        (TRANSPARENT_BMP, "BMP with transparency"),
+        (raw_png(samples(3, np.uint8))[:-700], "cannot be decoded"),
+        (raw_png(samples(3, np.uint16))[:-700], "cannot be decoded"),
+        (bytes_of(RGB, "JPEG")[:-300], "cannot be decoded"),
+        (tiff_of(samples(3, np.uint16), photometric="rgb")[:-900], "cannot be decoded"),
+        (tiff_of(samples(3, np.uint16), photometric="rgb")[:60], "cannot be decoded"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_or_written_again_is_named(content: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "image.png"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        read_image(path)
+
+
+def test_missing_files_and_directories_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file"):
+        read_image(tmp_path / "nowhere.png")
+    with pytest.raises(DataError, match=r"not a file: give .*\*\.png"):
+        read_image(tmp_path)
+
+
+def test_channels_of_another_shape_or_depth_are_refused(tmp_path: Path) -> None:
+    image = read_image(saved(tmp_path / "image.png", PHOTOGRAPH))
+    for channels in (image.channels[:1], image.channels.astype(np.uint16), image.channels[:, 1:]):
+        with pytest.raises(ValueError, match="as in the original"):
+            encode_like(image, channels)

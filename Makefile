@@ -11,7 +11,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 demo: install
 	$(BIN)/python experiments/run.py --multirun experiment=demo solver=scs,ecos sigma=15,25,50
 	$(BIN)/python experiments/table.py outputs/demo --rows solver --columns sigma --metric psnr ssim
-	@echo "figures of every run: outputs/demo/*/figures   tables: outputs/demo/table.md, table.csv, table.tex"
+	$(BIN)/python experiments/report.py outputs/demo
+	@echo "tables: outputs/demo/table.md, table.csv, table.tex   page: outputs/demo/report.html"
+	@echo "figures of every run: outputs/demo/*/figures"
 
 test: install
 	$(BIN)/python -m pytest

@@ -27,7 +27,8 @@ class Predictor(nn.Module, abc.ABC):
         super().__init__()
         self.num_maps = positive_int("num_maps", num_maps)
         self.initial_lam = positive("predictor.initial_lam", initial_lam)
-        self._offset = math.log(math.expm1(self.initial_lam))
+        # The inverse of softplus, written so that neither a tiny nor a huge start overflows.
+        self._offset = self.initial_lam + math.log(-math.expm1(-self.initial_lam))
 
     @abc.abstractmethod
     def raw_map(self, noisy: Image) -> Map:

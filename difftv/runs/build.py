@@ -139,8 +139,8 @@ def open_patches(config: dict[str, Any], splits: Splits) -> Images:
     )
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of the predictor: `auto` takes MPS before CUDA before the CPU.
+def choose_device(name: str, key: str = "trainer.device") -> torch.device:
+    """The device of the predictor: `auto` takes MPS before CUDA before the CPU; `key` is what the error calls it.
 
     Raises:
         ConfigError: torch does not know the name, or the device is not there.
@@ -154,7 +154,7 @@ def choose_device(name: str) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
         raise ConfigError(
-            f"trainer.device={name!r} cannot be used here ({str(error).splitlines()[0]}). "
+            f"{key}={name!r} cannot be used here ({str(error).splitlines()[0]}). "
             "Use auto, cpu, cuda, cuda:0, ... or mps."
         ) from error
     return device

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
 
 from difftv.checkpoint import CheckpointStore, random_state, restore_random_state
 from difftv.data import EvaluationPatches, TrainingPatches
@@ -164,14 +165,17 @@ def train(
         on_epoch(state)
     batches = patches.num_batches(options.batch_size)
     last_save = time.monotonic()
-    with tqdm(
-        total=options.epochs * batches,
-        initial=state.epoch * batches + state.batch,
-        desc="train",
-        unit="step",
-        dynamic_ncols=True,
-        disable=None,
-    ) as bar:
+    with (
+        logging_redirect_tqdm(),
+        tqdm(
+            total=options.epochs * batches,
+            initial=state.epoch * batches + state.batch,
+            desc="train",
+            unit="step",
+            dynamic_ncols=True,
+            disable=None,
+        ) as bar,
+    ):
         while state.epoch < options.epochs:
             predictor.train()
             for batch in patches.batches(state.epoch, options.batch_size, start_batch=state.batch):

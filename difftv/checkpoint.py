@@ -6,8 +6,10 @@ wrong, but it cannot run code. The one before the newest is kept beside it, for 
 
 import io
 import logging
+import os
 import pickle
 import random
+import secrets
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,16 +52,27 @@ class CheckpointStore:
         content = {"format": FORMAT, "identity": self.identity, "config": self.config, "state": state}
         torch.save(content, buffer)
         try:
-            if self.path.exists():
-                # A hard link costs no space, which matters on a disk that is about to be full.
-                self.previous.unlink(missing_ok=True)
-                self.previous.hardlink_to(self.path)
+            self._keep_previous()
             write_atomically(self.path, buffer.getvalue())
         except OSError as error:
             raise CheckpointError(
                 f"The checkpoint {self.path} ({len(buffer.getvalue()) / 1e6:.1f} MB) could not be written: {error}. "
                 "The checkpoint from before is intact: free some space and run the same command again to continue."
             ) from error
+
+    def _keep_previous(self) -> None:
+        """Make the newest checkpoint the previous one. A hard link costs no space, which a full disk has none of."""
+        if not self.path.exists():
+            return
+        link = self.previous.with_name(f".{self.previous.name}.{os.getpid()}-{secrets.token_hex(4)}")
+        try:
+            link.hardlink_to(self.path)
+            link.replace(self.previous)
+        except OSError:
+            # This file system has no hard links: until the new file is there, only the previous one is.
+            self.path.replace(self.previous)
+        finally:
+            link.unlink(missing_ok=True)
 
     def load(self) -> dict[str, Any] | None:
         """The newest readable state, or None where the run has no checkpoint yet.
@@ -83,6 +96,8 @@ class CheckpointStore:
                 )
             if unreadable:
                 log.warning("%s; continuing from the one before it, %s", unreadable[0], path)
+                # Out of the way: the next save must not put the damaged file in the place of the good one.
+                self.path.replace(self.path.with_suffix(f".damaged{self.path.suffix}"))
             return content["state"]
         if unreadable:
             raise CheckpointError(f"{'; '.join(unreadable)}. Move the file(s) away to start afresh.")
@@ -145,9 +160,18 @@ def _read(path: Path) -> dict[str, Any]:
         if damaged:
             raise CheckpointError(f"The checkpoint {path} is damaged (checksum of {damaged})")
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except (
+        OSError,
+        zipfile.BadZipFile,
+        pickle.UnpicklingError,
+        RuntimeError,
+        EOFError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise CheckpointError(f"The checkpoint {path} cannot be read ({_first_line(error)})") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT or "state" not in content:
+    if not isinstance(content, dict) or content.get("format") != FORMAT or not {"identity", "state"} <= set(content):
         found = content.get("format") if isinstance(content, dict) else type(content).__name__
         raise CheckpointError(f"{path} is not a checkpoint of this version (expected format {FORMAT}, found {found!r})")
     return content

@@ -27,3 +27,7 @@ class CheckpointError(DiffTVError):
 
 class ConfigError(DiffTVError, ValueError):
     """A value of the configuration cannot be used; the message names the key."""
+
+
+class RunInUseError(DiffTVError):
+    """Another process is working on the same run."""

@@ -77,7 +77,7 @@ def evaluate_group(
         if len(group) > 1:
             return [row for item in group for row in evaluate_group(denoiser, [item], device)]
         log.warning("%s is left out of the means: %s", group[0].name, error)
-        return [Evaluated(group[0], {"solver/failed": 1.0, "solver/not_converged": 1.0}, None, None)]
+        return [Evaluated(group[0], {"psnr": math.nan, "solver/failed": 1.0, "solver/not_converged": 1.0}, None, None)]
     denoised, lam = solution.denoised.cpu(), solution.lam.cpu()
     clean = torch.cat([item.clean for item in group])
     started = time.perf_counter()

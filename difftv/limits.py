@@ -14,6 +14,17 @@ def positive(key: str, value: float) -> float:
     return float(value)
 
 
+def boolean(key: str, value: bool) -> bool:
+    """`value` itself.
+
+    Raises:
+        ValueError: not a boolean; `no` and `off` are words to Hydra, and a word would count as true.
+    """
+    if not isinstance(value, bool):
+        raise ValueError(f"{key} must be true or false, got {value!r}.")
+    return value
+
+
 def positive_int(key: str, value: int) -> int:
     """`value` itself.
 

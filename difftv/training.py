@@ -67,8 +67,9 @@ class TrainingOptions:
         ):
             if value not in allowed:
                 raise ValueError(f"trainer.{key} must be one of {', '.join(allowed)}, got {value!r}.")
-        if not self.checkpoint_seconds >= 0:
-            raise ValueError(f"trainer.checkpoint_seconds must be >= 0, got {self.checkpoint_seconds!r}.")
+        seconds = self.checkpoint_seconds
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds >= 0:
+            raise ValueError(f"trainer.checkpoint_seconds must be a number >= 0, got {seconds!r}.")
 
 
 @dataclass
@@ -287,7 +288,7 @@ def _finish_epoch(
         {"epoch": state.epoch, "lr": rate, **state.totals.row(), **prefixed("validation", means), **seconds}
     )
     state.batch, state.totals = 0, Totals()
-    if reached > state.best_psnr or not state.best_weights:
+    if reached > state.best_psnr or not state.best_weights or math.isnan(state.best_psnr):
         state.best_epoch, state.best_psnr = state.epoch, reached
         state.best_weights = {name: value.detach().cpu().clone() for name, value in predictor.state_dict().items()}
 

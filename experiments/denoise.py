@@ -48,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.clean and len(options.clean) != len(options.images):
         parser.error(f"--clean needs one file per image: {len(options.images)} images, {len(options.clean)} clean ones")
     try:
-        denoiser = Denoiser.load(options.run, own_solver=options.own_solver).to(choose_device(options.device, "--device"))
+        device = choose_device(options.device, "--device")
+        denoiser = Denoiser.load(options.run, own_solver=options.own_solver).to(device)
         stored = read_run(options.run)
     except DiffTVError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)

@@ -57,6 +57,46 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     assert "continuing from the one before it" in caplog.text
 
 
+def test_a_damaged_checkpoint_never_takes_the_place_of_the_good_one(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.save(state(1))
+    store.save(state(2))
+    store.path.write_bytes(b"damaged")
+    assert store.load()["step"] == 1
+
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("difftv.checkpoint.write_atomically", full)
+    with pytest.raises(CheckpointError, match="The checkpoint from before is intact"):
+        store.save(state(3))
+    assert store.load()["step"] == 1
+
+
+def test_file_systems_without_hard_links_will_do(store: CheckpointStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(self: Path, target: Path) -> None:
+        raise PermissionError("no hard links here")
+
+    monkeypatch.setattr(Path, "hardlink_to", refused)
+    for step in (1, 2, 3):
+        store.save(state(step))
+    assert store.load()["step"] == 3
+    assert read_checkpoint(store.previous)["step"] == 2
+
+
+def test_saving_after_a_failed_save_leaves_nothing_behind(
+    store: CheckpointStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.save(state(1))
+    with monkeypatch.context() as patch:
+        patch.setattr("difftv.checkpoint.write_atomically", lambda *_: (_ for _ in ()).throw(OSError("full")))
+        with pytest.raises(CheckpointError):
+            store.save(state(2))
+    store.save(state(3))
+    assert sorted(path.name for path in store.path.parent.iterdir()) == ["checkpoint.previous.pt", "checkpoint.pt"]
+
+
 def test_when_both_are_damaged_nothing_is_made_up(store: CheckpointStore) -> None:
     store.save(state(1))
     store.save(state(2))

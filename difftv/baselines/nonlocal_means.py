@@ -25,6 +25,6 @@ def nonlocal_means(noisy: Image, sigma: float) -> Image:
         torch.from_numpy(
             denoise_nl_means(image.numpy(), patch_size=5, patch_distance=6, h=0.8 * std, sigma=std, fast_mode=True)
         )
-        for image in noisy[:, 0].double().cpu()
+        for image in noisy[:, 0].cpu().double()
     ]
     return torch.stack(denoised)[:, None].to(device=noisy.device, dtype=noisy.dtype)

@@ -5,20 +5,23 @@ an end of the grid, the grid grows in that direction first. The grid is not coar
 image has two maxima: one where its noise is gone, one where it is constant.
 """
 
+import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from difftv.data import EvaluationPatches
+from difftv.data import EvaluationItem, EvaluationPatches
 from difftv.denoiser import Denoiser
 from difftv.errors import SolverError
 from difftv.metrics import psnr
 from difftv.predictors import Constant
 from difftv.solvers.base import Solver
+
+log = logging.getLogger(__name__)
 
 SMALLEST = 0.01
 STEP = 0.5
@@ -58,7 +61,7 @@ def search_per_set(
     """
 
     def score(lam: Tensor) -> Tensor:
-        return _psnr(solver, items, lam.expand(len(items)), batch_size).nanmean().reshape(1)
+        return _psnr(solver, items, lam.expand(len(items)), batch_size).mean().reshape(1)
 
     return _search(score, 1, refinements, label)
 
@@ -125,16 +128,22 @@ def _beyond(seen: dict[float, float], best: float) -> float:
 
 
 def _psnr(solver: Solver, items: EvaluationPatches, lam: Tensor, batch_size: int) -> Tensor:
-    """PSNR of every image at its own lambda; NaN where the solver gave no answer."""
+    """PSNR of every image at its own lambda; -inf where the solver gave no answer, so that no such lambda is chosen."""
     values: list[Tensor] = []
     with torch.no_grad():
         for group in items.batches(batch_size):
-            noisy = torch.cat([item.noisy for item in group])
             start = sum(map(len, values))
-            scalars = lam[start : start + len(group)].to(noisy.dtype).view(-1, 1, 1, 1)
-            try:
-                denoised = solver(noisy, scalars.expand(-1, solver.regularizer.num_maps, *noisy.shape[2:])).denoised
-                values.append(psnr(denoised, torch.cat([item.clean for item in group])).double())
-            except SolverError:
-                values.append(torch.full((len(group),), math.nan, dtype=torch.float64))
+            values.append(_group_psnr(solver, group, lam[start : start + len(group)]))
     return torch.cat(values)
+
+
+def _group_psnr(solver: Solver, group: Sequence[EvaluationItem], lam: Tensor) -> Tensor:
+    noisy = torch.cat([item.noisy for item in group])
+    maps = lam.to(noisy.dtype).view(-1, 1, 1, 1).expand(-1, solver.regularizer.num_maps, *noisy.shape[2:])
+    try:
+        return psnr(solver(noisy, maps).denoised, torch.cat([item.clean for item in group])).double()
+    except SolverError as error:
+        if len(group) > 1:
+            return torch.cat([_group_psnr(solver, [item], lam[i : i + 1]) for i, item in enumerate(group)])
+        log.warning("lambda = %.3g is out of the search, on %s: %s", lam.item(), group[0].name, error)
+        return torch.tensor([-math.inf], dtype=torch.float64)

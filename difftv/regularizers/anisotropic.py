@@ -32,7 +32,7 @@ class AnisotropicTV(Regularizer):
     cone_entries = 3
 
     def __init__(self, num_maps: int = 1) -> None:
-        if num_maps not in (1, 2):
+        if isinstance(num_maps, bool) or num_maps not in (1, 2):
             raise ValueError(
                 f"regularizer=anisotropic takes num_maps=1 (shared) or 2 (one map per direction), got {num_maps!r}."
             )

@@ -34,7 +34,7 @@ def run_from_hydra(config: DictConfig) -> float:
         directory = RunDirectory(Path(hydra.runtime.output_dir))
         name = readable_name(list(hydra.overrides.task), identity(plain))
         return run(plain, choices, directory, name=name)["psnr"]
-    except (DiffTVError, ValueError) as error:
+    except (DiffTVError, ValueError, OSError) as error:
         log.error("%s", error)
         if hydra.mode == RunMode.RUN:
             sys.exit(1)

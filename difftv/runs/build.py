@@ -22,7 +22,7 @@ from difftv.data import (
     open_images,
 )
 from difftv.denoiser import Denoiser
-from difftv.errors import ConfigError, DiffTVError
+from difftv.errors import ConfigError, DataError, DiffTVError
 from difftv.solvers.base import Solver
 from difftv.tracking.base import Tracker
 from difftv.training import TrainingOptions
@@ -78,8 +78,11 @@ def build(config: dict[str, Any]) -> Objects:
         predictor = _make(config, "predictor", num_maps=regularizer.num_maps)
     device = choose_device(config["trainer"]["device"])
     denoiser = Denoiser(predictor.to(device), solver)
-    optimizer = _make(config, "optimizer")(denoiser.predictor.parameters())
-    scheduler = _make(config, "scheduler")(optimizer)
+    make_optimizer, make_scheduler = _make(config, "optimizer"), _make(config, "scheduler")
+    with _named("optimizer"):
+        optimizer = make_optimizer(denoiser.predictor.parameters())
+    with _named("scheduler"):
+        scheduler = make_scheduler(optimizer)
     with _named("trainer"):
         options = TrainingOptions(**{key: value for key, value in config["trainer"].items() if key != "device"})
     return Objects(
@@ -94,11 +97,12 @@ def build(config: dict[str, Any]) -> Objects:
     )
 
 
-def open_patches(config: dict[str, Any], splits: Splits) -> Images:
+def open_patches(config: dict[str, Any], splits: Splits, solver: Solver) -> Images:
     """Decode the images of a run (through the cache) and cut them into patches.
 
     Raises:
         DataError: no readable image, or none as large as a patch.
+        ProblemTooLargeError: whole images are evaluated and the solver cannot take the largest.
     """
     data, evaluation = config["data"], config["evaluation"]
     cache_dir = default_cache_dir() if data["cache_dir"] == "auto" else data["cache_dir"]
@@ -107,16 +111,22 @@ def open_patches(config: dict[str, Any], splits: Splits) -> Images:
     test = open_images(splits.test, cache_path) if splits.test else validation
 
     def fixed(images: CleanImages, side: int | None, crops: int, limit: int | None) -> EvaluationPatches:
-        return EvaluationPatches(
-            images,
-            patch_size=side,
-            sigma=config["sigma"],
-            crops_per_image=crops,
-            clip_noise=data["clip_noise"],
-            limit=limit,
-        )
+        try:
+            return EvaluationPatches(
+                images,
+                patch_size=side,
+                sigma=config["sigma"],
+                crops_per_image=crops,
+                clip_noise=data["clip_noise"],
+                limit=limit,
+            )
+        except (DataError, ValueError) as error:
+            raise type(error)(f"evaluation (data.eval_patch_size, data.eval_crops_per_image): {error}") from error
 
     side, crops = data["eval_patch_size"], data["eval_crops_per_image"]
+    if side is None:
+        for shape in {*validation.shapes, *test.shapes}:
+            solver.check_size(*shape)
     return Images(
         training=TrainingPatches(
             training,
@@ -151,6 +161,8 @@ def choose_device(name: str, key: str = "trainer.device") -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
+        if device.type == "meta":
+            raise RuntimeError("it holds no values")
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
         raise ConfigError(

@@ -7,7 +7,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from difftv.errors import ConfigError
-from difftv.limits import positive_int
+from difftv.limits import boolean, positive, positive_int
 from difftv.noise import noise_std
 from difftv.runs.identity import identity, readable_name
 
@@ -46,11 +46,29 @@ def check(config: dict[str, Any]) -> None:
         if config["data"]["eval_patch_size"] is not None:
             positive_int("data.eval_patch_size", config["data"]["eval_patch_size"])
         positive_int("evaluation.refinements", config["evaluation"]["refinements"])
+        boolean("evaluation.oracle", config["evaluation"]["oracle"])
+        boolean("data.clip_noise", config["data"]["clip_noise"])
+        if "download" in config["data"]:
+            boolean("data.download", config["data"]["download"])
+        if "validation_fraction" in config["data"]:
+            positive("data.validation_fraction", config["data"]["validation_fraction"])
+        _check_numbers(config)
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    cache_dir = config["data"]["cache_dir"]
+    if cache_dir is not None and not isinstance(cache_dir, str):
+        raise ConfigError(f"data.cache_dir must be a directory, auto or null, got {cache_dir!r}.")
     seed = config["seed"]
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ConfigError(f"seed must be an integer >= 0, got {seed!r}.")
+
+
+def _check_numbers(config: dict[str, Any]) -> None:
+    """torch takes words for the numbers of its optimizers and schedulers, and fails on them epochs later."""
+    for group in ("optimizer", "scheduler"):
+        for key, value in config[group].items():
+            if not key.startswith("_") and key not in ("mode", "threshold_mode") and isinstance(value, str):
+                raise ValueError(f"{group}.{key} must be a number, got {value!r}.")
 
 
 def run_name(*, _root_: DictConfig) -> str:

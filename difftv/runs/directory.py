@@ -10,11 +10,14 @@ import json
 import math
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from filelock import FileLock, Timeout
+
+from difftv.errors import RunInUseError
 from difftv.files import write_atomically
 
 RESULT_FORMAT = 1
@@ -42,6 +45,27 @@ class RunDirectory:
         self.figures = path / "figures"
         self.log = path / "run.log"
         self._started = datetime.now(UTC)
+        self._reached: tuple[int, float | None] = (0, None)
+
+    @contextlib.contextmanager
+    def claim(self) -> Iterator[None]:
+        """Hold the directory, so that two processes never work on one run.
+
+        Raises:
+            RunInUseError: another process holds it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise RunInUseError(
+                f"Another process is working on {self.path} (status.json names its host and pid). Wait for it."
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def finished_identity(self) -> str | None:
         """The identity in a complete result.json, None where there is none."""
@@ -55,6 +79,11 @@ class RunDirectory:
         """The flat metrics of a finished run."""
         metrics = json.loads(self.result.read_text())["metrics"]
         return {name: math.nan if value is None else float(value) for name, value in metrics.items()}
+
+    def record_interruption(self, *, epochs: int) -> None:
+        """Say that the user stopped the run; never raises."""
+        with contextlib.suppress(OSError):
+            self.write_status("interrupted", epochs=epochs, error="interrupted by the user")
 
     def record_failure(self, error: Exception, trace: str, *, epochs: int) -> None:
         """Keep an error where it can be found later: its first line in status.json, its traceback in run.log.
@@ -72,11 +101,14 @@ class RunDirectory:
         state: State,
         *,
         epochs: int,
-        epoch: int = 0,
+        epoch: int | None = None,
         psnr: float | None = None,
         error: str | None = None,
     ) -> None:
-        """Say where the run stands; whoever watches the sweep reads this and nothing else."""
+        """Say where the run stands; whoever watches the sweep reads this. Without an epoch, the last one said stays."""
+        if epoch is None:
+            epoch, psnr = self._reached
+        self._reached = epoch, psnr
         content = {
             "state": state,
             "host": platform.node(),

@@ -46,6 +46,8 @@ def _excluded(key: str) -> bool:
 
 
 def _leaves(node: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    if isinstance(node, float) and node.is_integer():
+        node = int(node)  # sigma=25 and sigma=25.0 are the same run
     if isinstance(node, dict) and node:
         return [
             leaf for key, value in node.items() for leaf in _leaves(value, f"{prefix}.{key}" if prefix else str(key))

@@ -9,6 +9,7 @@ from typing import Any
 
 from difftv.baselines import GridSearch, nonlocal_means, scalar_denoiser, search_per_image, search_per_set
 from difftv.checkpoint import CheckpointStore
+from difftv.errors import ConfigError, SolverError
 from difftv.evaluation import Evaluated, Row, evaluate, evaluate_group, evaluate_plain, mean_row
 from difftv.figures import comparison_strip, lam_over_edges, lambda_search, save_figure, training_curves
 from difftv.runs.build import Images, Objects, build, open_patches
@@ -42,36 +43,49 @@ def run(config: dict[str, Any], choices: Mapping[str, str], directory: RunDirect
         DiffTVError, ValueError: with a message for the user; status.json and run.log hold it too.
     """
     digest = identity(config)
-    if directory.finished_identity() == digest:
+    finished = directory.finished_identity()
+    if finished == digest:
         log.info("finished before, nothing to do: %s", directory.result)
         return directory.read_metrics()
-    epochs = config.get("trainer", {}).get("epochs", 0)
+    if finished is not None:
+        raise ConfigError(
+            f"{directory.path} holds the finished run {finished}, this one is {digest}. Choose another hydra.run.dir."
+        )
     # Tables and dashboards group by what was chosen on the command line, which the values alone do not tell.
     shown = {**config, "choices": dict(choices)}
-    try:
-        check(config)
-        save_config(shown, directory.config)
-        directory.write_status("running", epochs=epochs)
-        return _run(config, shown, directory, digest, name)
-    except KeyboardInterrupt:
-        directory.write_status("interrupted", epochs=epochs, error="interrupted by the user")
-        log.warning("interrupted; the same command continues from the last checkpoint")
-        raise
-    except Exception as error:
-        directory.record_failure(error, traceback.format_exc(), epochs=epochs)
-        raise
+    checkpoints = CheckpointStore(directory.checkpoint, digest, shown)
+    with directory.claim():
+        saved = checkpoints.load()
+        # From here on whatever lies in the directory is this run's own, and may be written over.
+        epochs = config.get("trainer", {}).get("epochs", 0)
+        try:
+            check(config)
+            save_config(shown, directory.config)
+            directory.write_status("running", epochs=epochs, epoch=saved["training"]["epoch"] if saved else 0)
+            return _run(config, shown, directory, checkpoints, saved, digest, name)
+        except KeyboardInterrupt:
+            directory.record_interruption(epochs=epochs)
+            log.warning("interrupted; the same command continues from the last checkpoint")
+            raise
+        except Exception as error:
+            directory.record_failure(error, traceback.format_exc(), epochs=epochs)
+            raise
 
 
 def _run(
-    config: dict[str, Any], shown: dict[str, Any], directory: RunDirectory, digest: str, name: str
+    config: dict[str, Any],
+    shown: dict[str, Any],
+    directory: RunDirectory,
+    checkpoints: CheckpointStore,
+    saved: dict[str, Any] | None,
+    digest: str,
+    name: str,
 ) -> dict[str, float]:
     objects = build(config)
     objects.tracker.check()
-    images = open_patches(config, objects.splits)
+    images = open_patches(config, objects.splits, objects.denoiser.solver)
     for reason in images.skipped:
         log.warning("left out: %s", reason)
-    checkpoints = CheckpointStore(directory.checkpoint, digest, shown)
-    saved = checkpoints.load()
     info = RunInfo(
         directory=directory.path,
         identity=digest,
@@ -101,6 +115,11 @@ def _run(
             on_epoch=on_epoch,
         )
         metrics = _evaluate(config, objects, images, state, directory, tracker)
+        if math.isnan(metrics["psnr"]):
+            raise SolverError(
+                f"The solver gave no answer for any of the {len(images.evaluation)} {images.evaluated_on} images; "
+                f"{directory.per_image} says more. Raise solver.max_iter, loosen the tolerance or take another solver."
+            )
         directory.write_result(
             {
                 "identity": digest,
@@ -207,7 +226,7 @@ def _oracle_rows(solver: Solver, images: Images, oracle: GridSearch) -> list[Row
 
 
 def _totals(state: TrainingState, rows: list[Row]) -> dict[str, float]:
-    """The cost of the training, per image, and every solve of the run that went wrong."""
+    """The cost of the training, per image, and the solves that went wrong in training and in the final evaluation."""
 
     def mean(name: str) -> float:
         values = [row[name] for row in state.history if not math.isnan(row[name])]

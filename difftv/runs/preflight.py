@@ -1,5 +1,6 @@
 """Refuse, before Hydra makes a directory, what would fail after it."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,9 @@ def _exit_unless_writable(config: DictConfig, key: str) -> None:
     try:
         directory = Path(str(OmegaConf.select(config, key)))
         directory.mkdir(parents=True, exist_ok=True)
-        probe = directory / ".writable"
+        probe = directory / f".writable-{os.getpid()}"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)
     except OmegaConfBaseException as error:
         # The name of the run's directory is computed from the configuration: this is where a mistake in it shows.
         sys.exit(f"error: {str(error).splitlines()[0]}")

@@ -39,6 +39,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from difftv.limits import positive, positive_int
 from difftv.regularizers import AnisotropicTV, Regularizer
 from difftv.solvers.base import RawSolution, Solver
 from difftv.types import Image, Map
@@ -72,12 +73,8 @@ class TautString(Solver):
                 f"solver=taut_string solves regularizer=anisotropic only, got {regularizer.name}. "
                 "Use solver=scs, ecos or clarabel for it."
             )
-        if not tol > 0:
-            raise ValueError(f"tol must be > 0 (a relative duality gap, such as 1e-10), got {tol!r}.")
-        if max_iter < 1:
-            raise ValueError(f"max_iter must be at least 1 sweep, got {max_iter!r}.")
-        self.tol = tol
-        self.max_iter = max_iter
+        self.tol = positive("solver.tol", tol)
+        self.max_iter = positive_int("solver.max_iter", max_iter)
 
     def solve(self, y: Image, lam: Map) -> RawSolution:
         u, gap, sweeps = _Minimiser.apply(y, lam, self.tol, self.max_iter)

@@ -99,7 +99,11 @@ def test_the_exact_layer_is_exact_and_the_others_close(found):
 
 def test_the_estimate_of_the_build_is_of_the_right_size(found):
     rows = found["build"].rows
-    assert [(row.regularizer, row.num_maps) for row in rows] == [("anisotropic", 1), ("anisotropic", 2), ("isotropic", 1)]
+    assert [(row.regularizer, row.num_maps) for row in rows] == [
+        ("anisotropic", 1),
+        ("anisotropic", 2),
+        ("isotropic", 1),
+    ]
     for row in rows:
         assert 1 / 1.5 < row.estimate / row.peak < 1.5
         assert row.seconds > 0

@@ -28,6 +28,17 @@ MISTAKES = [
     (["trainer.on_solver_failure=ignore"], "trainer.on_solver_failure must be one of raise, skip"),
     (["loss=mse_ssim", "loss.alpha=2"], "loss.alpha must be a number in [0, 1], got 2"),
     (["regularizer.num_maps=3"], "num_maps=1 (shared) or 2"),
+    (["data.clip_noise=no"], "data.clip_noise must be true or false, got 'no'"),
+    (["evaluation.oracle=off"], "evaluation.oracle must be true or false, got 'off'"),
+    (["optimizer.lr=abc"], "optimizer.lr must be a number, got 'abc'"),
+    (["optimizer.lr=-1"], "optimizer: Invalid learning rate"),
+    (["scheduler=plateau", "scheduler.patience=abc"], "scheduler.patience must be a number, got 'abc'"),
+    (["trainer.checkpoint_seconds=abc"], "trainer.checkpoint_seconds must be a number >= 0, got 'abc'"),
+    (["trainer.device=meta"], "trainer.device='meta' cannot be used here"),
+    (["data.cache_dir=5"], "data.cache_dir must be a directory, auto or null"),
+    (["data.eval_patch_size=null"], "GiB to compile"),
+    (["solver=taut_string", "data.eval_patch_size=4000"], "data.eval_patch_size"),
+    (["solver=taut_string", "solver.tol=abc"], "solver.tol must be a positive finite number, got 'abc'"),
     (["data=folder"], "data.root"),
     (["data=div2k", "data.root=/nowhere/DIV2K"], "data=sample"),
     (["data=folder", "data.root=/nowhere"], "/nowhere"),
@@ -86,6 +97,50 @@ def test_a_failed_run_leaves_its_error_and_traceback(tmp_path: Path) -> None:
     assert status["state"] == "failed"
     assert status["error"] == "ValueError: deliberately broken"
     assert "Traceback" in (tmp_path / "run.log").read_text()
+
+
+def test_the_directory_of_another_finished_run_is_left_alone(tmp_path: Path) -> None:
+    arguments = [*SMALL, "solver=taut_string", f"hydra.run.dir={tmp_path}"]
+    assert run(*arguments).returncode == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.suffix in (".yaml", ".json", ".pt")}
+    done = run(*arguments, "sigma=15")
+    assert done.returncode == 1
+    assert "holds the finished run" in done.stdout
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name in before}
+
+
+def test_a_second_process_on_the_same_run_is_refused(tmp_path: Path) -> None:
+    held = f"from filelock import FileLock\nlock = FileLock({str(tmp_path / '.lock')!r})\nlock.acquire()"
+    hold = f"{held}\nfrom filelock import FileLock as F\n"
+    done = run(*SMALL, "solver=taut_string", f"hydra.run.dir={tmp_path}", prelude=hold)
+    assert done.returncode == 1
+    assert "Another process is working on" in done.stdout
+
+
+@pytest.mark.parametrize(("policy", "code"), [("skip", 1), ("raise", 1)])
+def test_a_solver_that_never_answers_ends_with_its_name(policy: str, code: int, tmp_path: Path) -> None:
+    done = run(*SMALL, "solver=ecos", "solver.max_iter=2", f"trainer.on_solver_failure={policy}",
+               f"hydra.run.dir={tmp_path}")  # fmt: skip
+    assert done.returncode == code
+    assert "ECOS gave no answer" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    if policy == "skip":
+        history = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+        assert [row["solver/failed_batches"] for row in history] == [3, 3]
+        assert "gave no answer for any of the 2 test images" in done.stdout
+
+
+def test_solves_short_of_their_tolerance_are_counted_skipped_or_refused(tmp_path: Path) -> None:
+    short = [*SMALL, "solver=scs", "solver.max_iter=5"]
+    for policy in ("use", "skip"):
+        done = run(*short, f"trainer.on_not_converged={policy}", f"hydra.run.dir={tmp_path / policy}")
+        assert done.returncode == 0, done.stdout + done.stderr
+        history = [json.loads(line) for line in (tmp_path / policy / "metrics.jsonl").read_text().splitlines()]
+        assert [row["solver/not_converged"] for row in history] == [8, 8]
+        assert (history[0]["train/loss"] is None) == (policy == "skip")
+    done = run(*short, "trainer.on_not_converged=raise", f"hydra.run.dir={tmp_path / 'raise'}")
+    assert done.returncode == 1
+    assert "stopped short of the tolerance" in done.stdout
 
 
 def test_a_sweep_goes_on_past_a_failing_job_and_says_so(tmp_path: Path) -> None:

@@ -185,12 +185,19 @@ def test_dtype_is_kept_and_gradients_flow_in_it(solver: Solver) -> None:
     assert solution.seconds.backward > 0
 
 
-def test_nothing_is_prepared_for_a_gradient_nobody_asked_for(solver: Solver) -> None:
+def test_nothing_is_prepared_for_a_gradient_nobody_asked_for(solver: Solver, monkeypatch: pytest.MonkeyPatch) -> None:
     noisy, lam = draw(solver.regularizer)
+    with_gradient = solver(noisy, lam.requires_grad_()).denoised
+    assert with_gradient.requires_grad
+
+    def prepared(*_: object, **__: object) -> None:
+        raise AssertionError("a derivative was prepared")
+
+    monkeypatch.setattr("difftv.solvers.diffcp_interface.solve_and_derivative_internal", prepared)
     with torch.no_grad():
-        without = solver(noisy, lam.requires_grad_()).denoised
+        without = solver(noisy, lam).denoised
     assert not without.requires_grad
-    torch.testing.assert_close(without, solver(noisy, lam).denoised.detach(), atol=1e-12, rtol=0)
+    torch.testing.assert_close(without, with_gradient.detach(), atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 6), (5, 1), (2, 2)])

@@ -89,6 +89,20 @@ def test_killed_and_started_again(point: str, undisturbed: Path, tmp_path: Path)
         assert torch.equal(value, expected_weights[name]), name
 
 
+def test_every_other_option_resumes_as_well(tmp_path: Path) -> None:
+    options = ["solver=taut_string", "predictor=unet", "optimizer=adamw", "scheduler=plateau", "loss=mse_ssim"]
+    arguments = [*(word for word in SMALL if not word.startswith("scheduler")), *options, "scheduler.patience=0"]
+    cut, whole = tmp_path / "cut", tmp_path / "whole"
+    assert run(*arguments, f"hydra.run.dir={whole}").returncode == 0
+    assert killed(run(*arguments, f"hydra.run.dir={cut}", prelude=KILL_POINTS["in the middle of the second epoch"]))
+    assert run(*arguments, f"hydra.run.dir={cut}").returncode == 0
+    for one, other in zip(outcome(cut), outcome(whole), strict=True):
+        if isinstance(one, dict) and any(isinstance(value, torch.Tensor) for value in one.values()):
+            assert all(torch.equal(value, other[name]) for name, value in one.items())
+        else:
+            assert one == other
+
+
 def test_a_resumed_run_continues_instead_of_starting_over(tmp_path: Path) -> None:
     arguments = [*SMALL, f"hydra.run.dir={tmp_path}"]
     assert killed(run(*arguments, prelude=KILL_POINTS["in the middle of the second epoch"]))

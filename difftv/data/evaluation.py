@@ -1,5 +1,6 @@
 """The fixed patches or whole images that validation and evaluation see: the same for every run, seed and sigma."""
 
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import overload
@@ -31,9 +32,10 @@ class EvaluationItem:
 class EvaluationPatches(Sequence[EvaluationItem]):
     """Crops at fixed positions, or whole images, each with its own fixed noise.
 
-    The first crop of an image is its centre; the others lie at positions drawn from (image index, crop index). The
+    The first crop of an image is its centre; the others lie at positions drawn from (image name, crop index). The
     noise is drawn from the same pair and scaled by sigma, so that runs with other seeds, and other sigmas, are compared
-    on the same draws. Items are made when they are asked for, and are the same each time.
+    on the same draws, and an image keeps its noise whatever other images there are. Items are made when they are asked
+    for, and are the same each time.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class EvaluationPatches(Sequence[EvaluationItem]):
         crops_per_image: int = 1,
         clip_noise: bool = False,
         limit: int | None = None,
+        stream: int = 0,
     ) -> None:
         """
         Args:
@@ -54,6 +57,7 @@ class EvaluationPatches(Sequence[EvaluationItem]):
             crops_per_image: crops of every image, >= 1; whole images allow only 1.
             clip_noise: clamp the noisy images to [0, 1].
             limit: keep only so many items, the first ones; None keeps all.
+            stream: another number >= 0 gives other positions and other noise.
 
         Raises:
             ValueError: an argument is out of range.
@@ -72,6 +76,7 @@ class EvaluationPatches(Sequence[EvaluationItem]):
         self.patch_size = patch_size if patch_size is None else positive_int("patch_size", patch_size)
         self.sigma = sigma
         self.clip_noise = clip_noise
+        self.stream = stream
         usable = list(range(len(images))) if patch_size is None else large_enough(images, patch_size)
         # Crop by crop, so that a limit takes as many images as it can.
         self._cases = [(image, crop) for crop in range(crops_per_image) for image in usable][:limit]
@@ -102,7 +107,8 @@ class EvaluationPatches(Sequence[EvaluationItem]):
 
     def _item(self, image_index: int, crop_index: int) -> EvaluationItem:
         image = self.images[image_index]
-        words = np.random.SeedSequence(0, spawn_key=(image_index, crop_index)).generate_state(3, np.uint64)
+        key = (self.stream, zlib.crc32(self.images.names[image_index].encode()), crop_index)
+        words = np.random.SeedSequence(0, spawn_key=key).generate_state(3, np.uint64)
         down, right, noise_seed = map(int, words)
         if self.patch_size is not None:
             space = (image.shape[0] - self.patch_size, image.shape[1] - self.patch_size)

@@ -110,7 +110,9 @@ def open_patches(config: dict[str, Any], splits: Splits, solver: Solver) -> Imag
     training, validation = open_images(splits.train, cache_path), open_images(splits.validation, cache_path)
     test = open_images(splits.test, cache_path) if splits.test else validation
 
-    def fixed(images: CleanImages, side: int | None, crops: int, limit: int | None) -> EvaluationPatches:
+    def fixed(
+        images: CleanImages, side: int | None, crops: int, limit: int | None, stream: int = 0
+    ) -> EvaluationPatches:
         try:
             return EvaluationPatches(
                 images,
@@ -119,6 +121,7 @@ def open_patches(config: dict[str, Any], splits: Splits, solver: Solver) -> Imag
                 crops_per_image=crops,
                 clip_noise=data["clip_noise"],
                 limit=limit,
+                stream=stream,
             )
         except (DataError, ValueError) as error:
             raise type(error)(f"evaluation (data.eval_patch_size, data.eval_crops_per_image): {error}") from error
@@ -138,9 +141,14 @@ def open_patches(config: dict[str, Any], splits: Splits, solver: Solver) -> Imag
         ),
         validation=fixed(validation, side, crops, evaluation["validation_images"]),
         evaluation=fixed(test, side, crops, evaluation["test_images"]),
-        # Crops of the size that is evaluated: a best lambda depends a little on how much border a crop has.
+        # Crops of the size that is evaluated (of patch_size where that is whole images): a best lambda depends a little
+        # on how much border a crop has. A stream of their own: nothing is tuned on the noise it is judged by.
         search=fixed(
-            training, side or config["patch_size"], _crops_for(len(training), evaluation), evaluation["search_images"]
+            training,
+            side or config["patch_size"],
+            _crops_for(len(training), evaluation),
+            evaluation["search_images"],
+            stream=1,
         ),
         evaluated_on="test" if splits.test else "validation",
         skipped=tuple(

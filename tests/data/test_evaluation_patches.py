@@ -118,3 +118,21 @@ def test_several_whole_images_make_no_sense():
 def test_crop_larger_than_every_image():
     with pytest.raises(DataError, match="larger than every image"):
         EvaluationPatches(images((9, 9)), patch_size=10, sigma=25)
+
+
+def test_an_image_keeps_its_crops_and_noise_whatever_other_images_there_are():
+    source = images((9, 9), (8, 12), (10, 7))
+    without_the_first = CleanImages(source.paths[1:], source.shapes[1:], [lambda i=i: source[i] for i in (1, 2)])
+    settings = {"patch_size": 5, "sigma": 25, "crops_per_image": 3}
+    all_items = {item.name: item for item in EvaluationPatches(source, **settings)}
+    fewer = EvaluationPatches(without_the_first, **settings)
+    assert [item.name for item in fewer] == ["1", "2", "1#1", "2#1", "1#2", "2#2"]
+    for item in fewer:
+        assert torch.equal(item.noisy, all_items[item.name].noisy)
+
+
+def test_streams_differ():
+    source = images((9, 9))
+    one, other = (EvaluationPatches(source, patch_size=None, sigma=25, stream=stream)[0] for stream in (0, 1))
+    assert torch.equal(one.clean, other.clean)
+    assert not torch.equal(one.noisy, other.noisy)

@@ -1,8 +1,5 @@
 """Images whose defects are known: a ramp with a disk on it, and four ways of getting it wrong at a similar PSNR."""
 
-from collections.abc import Iterator
-
-import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -42,12 +39,3 @@ def photographs() -> tuple[Tensor, Tensor]:
     clean = torch.cat([as_image(image[100:148, 200:240]), as_image(image[300:348, 60:100])])
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0), dtype=clean.dtype)
     return clean, clean + 0.03 * noise
-
-
-@pytest.fixture
-def shapes_unchecked() -> Iterator[None]:
-    """Let wrong shapes through to our own checks where the session has jaxtyping's turned on."""
-    before = jaxtyping.config.jaxtyping_disable
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", before)

@@ -48,7 +48,7 @@ def test_zero_gradient_share_counts_exact_zeros():
     assert zero_gradient_share(gradient).tolist() == [0.0, 0.5, 1.0]
 
 
-@pytest.mark.usefixtures("shapes_unchecked")
+@pytest.mark.usefixtures("jaxtyping_off")
 @pytest.mark.parametrize(
     ("lam", "message"),
     [

@@ -158,7 +158,7 @@ def test_an_image_that_is_not_finite_has_no_metrics_and_spoils_no_other(photogra
     assert_same({name: value[1:] for name, value in metrics.items()}, alone, alone)
 
 
-@pytest.mark.usefixtures("shapes_unchecked")
+@pytest.mark.usefixtures("jaxtyping_off")
 @pytest.mark.parametrize("metric", [psnr, ssim, epi, gmsd, image_metrics])
 @pytest.mark.parametrize(
     ("denoised", "clean", "message"),

@@ -19,6 +19,7 @@ from difftv.checkpoint import read_with_config
 from difftv.errors import CheckpointError, ConfigError
 from difftv.predictors.base import Predictor
 from difftv.regularizers import AnisotropicTV, Regularizer
+from difftv.run_layout import CHECKPOINT, RESULT
 from difftv.solvers.base import Solver
 from difftv.solvers.taut_string import TautString
 
@@ -95,7 +96,7 @@ class StoredRun:
             raise ConfigError(
                 f"{self.path} was trained with regularizer={regularizer.name}; solver=taut_string, which takes images "
                 "of any size, solves regularizer=anisotropic only. Use the run's own solver on small images or crops "
-                "(--own-solver, own_solver=True), or train a run with regularizer=anisotropic."
+                "(--solver own, own_solver=True), or train a run with regularizer=anisotropic."
             )
         return TautString(regularizer)
 
@@ -110,10 +111,10 @@ def read_run(path: Path | str) -> StoredRun:
         CheckpointError: there is no checkpoint, it cannot be read, or no epoch has ended yet.
     """
     directory = Path(path)
-    file = directory / "checkpoint.pt"
+    file = directory / CHECKPOINT
     if not file.is_file():
         raise CheckpointError(
-            f"{directory} is not the directory of a run: it holds no checkpoint.pt.{_runs_in(directory)}"
+            f"{directory} is not the directory of a run: it holds no {CHECKPOINT}.{_runs_in(directory)}"
         )
     state, config = read_with_config(file)
     training = state.get("training") if isinstance(state, Mapping) else None
@@ -122,7 +123,7 @@ def read_run(path: Path | str) -> StoredRun:
         raise CheckpointError(f"{file} holds no trained predictor. Give the directory of a run of experiments/run.py.")
     if not weights:
         raise CheckpointError(f"No epoch of {directory} has ended yet. Run its command again to continue it.")
-    return StoredRun(directory, config, weights, training.get("best_epoch", 0), (directory / "result.json").is_file())
+    return StoredRun(directory, config, weights, training.get("best_epoch", 0), (directory / RESULT).is_file())
 
 
 def _construct(run: StoredRun, group: str, base: type, **live_objects: Any) -> Any:
@@ -163,5 +164,5 @@ def _class_of(target: Any, group: str, base: type, path: Path) -> type:
 
 
 def _runs_in(directory: Path) -> str:
-    runs = sorted(file.parent.name for file in directory.glob("*/checkpoint.pt"))
+    runs = sorted(file.parent.name for file in directory.glob(f"*/{CHECKPOINT}"))
     return f" Give one of the runs in it, such as {directory / runs[0]}." if runs else ""

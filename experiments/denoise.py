@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from difftv.applying import add_run_arguments, announce, load_run
 from difftv.colour import GRAY, OPPONENT, denoise_image, is_gray
 from difftv.denoiser import Denoiser
 from difftv.errors import DataError, DiffTVError
@@ -30,32 +31,25 @@ from difftv.figures import save_figure
 from difftv.figures.map_picture import map_picture
 from difftv.files import write_atomically
 from difftv.imagefiles import ImageFile, encode_like, read_image
-from difftv.runs.build import choose_device
-from difftv.stored import read_run
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path, help="directory of the run, outputs/<sweep>/<run>")
+    add_run_arguments(parser)
     parser.add_argument("images", type=Path, nargs="+", metavar="image", help="noisy image files")
     parser.add_argument(
         "--clean", type=Path, nargs="+", default=[], help="clean images in the same order, for the PSNR"
     )
     parser.add_argument("--output", type=Path, help="directory of what is written (default: beside every image)")
-    parser.add_argument("--device", default="auto", help="of the network: auto (default), cpu, cuda, cuda:1, mps")
-    parser.add_argument("--own-solver", action="store_true", help="solve as in the training; for small images")
     options = parser.parse_args(arguments)
     if options.clean and len(options.clean) != len(options.images):
         parser.error(f"--clean needs one file per image: {len(options.images)} images, {len(options.clean)} clean ones")
     try:
-        device = choose_device(options.device, "--device")
-        denoiser = Denoiser.load(options.run, own_solver=options.own_solver).to(device)
-        stored = read_run(options.run)
+        denoiser, stored = load_run(options)
     except DiffTVError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2
-    cut = "" if stored.finished else ", which was cut off"
-    print(f"trained for sigma {stored.sigma} (8-bit units); weights of epoch {stored.best_epoch} of the run{cut}")
+    print(announce(stored))
     inputs, failed = {path.resolve() for path in (*options.images, *options.clean)}, 0
     for path, clean in zip(options.images, options.clean or [None] * len(options.images), strict=True):
         try:

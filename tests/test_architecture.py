@@ -10,15 +10,16 @@ from tests.conftest import PROJECT
 PACKAGE = PROJECT / "difftv"
 
 FLOORS = [
-    {"types", "errors", "limits", "files"},
+    {"types", "errors", "limits", "files", "run_layout", "memory", "lazy"},
     {"operators", "noise", "checkpoint"},
     {"metrics", "regularizers", "data", "tracking", "imagefiles"},
     {"solvers", "predictors", "losses", "figures"},
     {"stored"},
     {"denoiser", "functional", "report"},
     {"evaluation", "baselines", "colour"},
-    {"training"},
+    {"training", "protocol"},
     {"runs", "benchmarks"},
+    {"applying"},
 ]
 """Imports go down only; rooms of one floor do not import each other."""
 

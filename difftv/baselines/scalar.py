@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from difftv.data import EvaluationItem, EvaluationPatches
+from difftv.data import EvaluationItem, EvaluationItems
 from difftv.denoiser import Denoiser
 from difftv.errors import SolverError
 from difftv.metrics import psnr
@@ -48,7 +48,7 @@ class GridSearch:
 
 
 def search_per_set(
-    solver: Solver, items: EvaluationPatches, *, batch_size: int, refinements: int = 3, label: str | None = None
+    solver: Solver, items: EvaluationItems, *, batch_size: int, refinements: int = 3, label: str | None = None
 ) -> GridSearch:
     """The one lambda with the best mean PSNR over `items`: what a user without the clean image could have tuned.
 
@@ -67,7 +67,7 @@ def search_per_set(
 
 
 def search_per_image(
-    solver: Solver, items: EvaluationPatches, *, batch_size: int, refinements: int = 3, label: str | None = None
+    solver: Solver, items: EvaluationItems, *, batch_size: int, refinements: int = 3, label: str | None = None
 ) -> GridSearch:
     """The best lambda of every image by itself, chosen with the clean image in hand: an upper bound for any scalar.
 
@@ -127,7 +127,7 @@ def _beyond(seen: dict[float, float], best: float) -> float:
     return best - STEP if best == min(seen) else best
 
 
-def _psnr(solver: Solver, items: EvaluationPatches, lam: Tensor, batch_size: int) -> Tensor:
+def _psnr(solver: Solver, items: EvaluationItems, lam: Tensor, batch_size: int) -> Tensor:
     """PSNR of every image at its own lambda; -inf where the solver gave no answer, so that no such lambda is chosen."""
     values: list[Tensor] = []
     with torch.no_grad():

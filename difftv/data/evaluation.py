@@ -1,5 +1,6 @@
 """The fixed patches or whole images that validation and evaluation see: the same for every run, seed and sigma."""
 
+import abc
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,13 +30,41 @@ class EvaluationItem:
     noisy: Image
 
 
-class EvaluationPatches(Sequence[EvaluationItem]):
+class EvaluationItems(Sequence[EvaluationItem], abc.ABC):
+    """Test cases that are made when they are asked for, the same each time. Subclasses write `__len__` and `item`."""
+
+    @abc.abstractmethod
+    def item(self, index: int) -> EvaluationItem:
+        """Test case `index`, 0 <= index < len(self)."""
+
+    @overload
+    def __getitem__(self, index: int) -> EvaluationItem: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[EvaluationItem]: ...
+    def __getitem__(self, index: int | slice) -> EvaluationItem | list[EvaluationItem]:
+        if isinstance(index, slice):
+            return [self.item(each) for each in range(len(self))[index]]
+        return self.item(range(len(self))[index])
+
+    def batches(self, batch_size: int) -> Iterator[list[EvaluationItem]]:
+        """The items in order, neighbours of equal size together, at most `batch_size` at a time."""
+        positive_int("batch_size", batch_size)
+        group: list[EvaluationItem] = []
+        for item in self:
+            if group and (len(group) == batch_size or item.clean.shape != group[0].clean.shape):
+                yield group
+                group = []
+            group.append(item)
+        if group:
+            yield group
+
+
+class EvaluationPatches(EvaluationItems):
     """Crops at fixed positions, or whole images, each with its own fixed noise.
 
     The first crop of an image is its centre; the others lie at positions drawn from (image name, crop index). The
     noise is drawn from the same pair and scaled by sigma, so that runs with other seeds, and other sigmas, are compared
-    on the same draws, and an image keeps its noise whatever other images there are. Items are made when they are asked
-    for, and are the same each time.
+    on the same draws, and an image keeps its noise whatever other images there are.
     """
 
     def __init__(
@@ -84,28 +113,8 @@ class EvaluationPatches(Sequence[EvaluationItem]):
     def __len__(self) -> int:
         return len(self._cases)
 
-    @overload
-    def __getitem__(self, index: int) -> EvaluationItem: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[EvaluationItem]: ...
-    def __getitem__(self, index: int | slice) -> EvaluationItem | list[EvaluationItem]:
-        if isinstance(index, slice):
-            return [self._item(*case) for case in self._cases[index]]
-        return self._item(*self._cases[index])
-
-    def batches(self, batch_size: int) -> Iterator[list[EvaluationItem]]:
-        """The items in order, neighbours of equal size together, at most `batch_size` at a time."""
-        positive_int("batch_size", batch_size)
-        group: list[EvaluationItem] = []
-        for item in self:
-            if group and (len(group) == batch_size or item.clean.shape != group[0].clean.shape):
-                yield group
-                group = []
-            group.append(item)
-        if group:
-            yield group
-
-    def _item(self, image_index: int, crop_index: int) -> EvaluationItem:
+    def item(self, index: int) -> EvaluationItem:
+        image_index, crop_index = self._cases[index]
         image = self.images[image_index]
         key = (self.stream, zlib.crc32(self.images.names[image_index].encode()), crop_index)
         words = np.random.SeedSequence(0, spawn_key=key).generate_state(3, np.uint64)

@@ -20,7 +20,7 @@ def to_markdown(table: Table) -> str:
         values = [show(value) if row.new else "" for value in row.row]
         body.append([*map(escape, (*values, *row.labels)), *row.cells])
     left = len(table.row_keys) + len(labels)
-    parts = [f"### {escape(table.name)}", " ".join(caption(table)), _grid([list(map(escape, heads)), *body], left)]
+    parts = [f"### {escape(table.name)}", " ".join(caption(table)), grid([list(map(escape, heads)), *body], left)]
     if table.notes:
         parts.append("\n".join(f"- {escape(note)}" for note in table.notes))
     if table.absent:
@@ -44,7 +44,8 @@ def escape(text: str) -> str:
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)  # an underscore inside a word is harmless: patch_size
 
 
-def _grid(rows: list[list[str]], left: int) -> str:
+def grid(rows: list[list[str]], left: int) -> str:
+    """Rows of finished cells as a table, the heads first; the first `left` columns are text, the others numbers."""
     widths = [max(3, *(_width(row[column]) for row in rows)) for column in range(len(rows[0]))]
     lines = []
     for number, row in enumerate(rows):

@@ -183,8 +183,8 @@ def test_an_isotropic_run_takes_small_images_with_its_own_solver(
     small = save(tmp_path / "small.png", noisy(GRAY[:20, :20]))
     large = save(tmp_path / "large.png", np.zeros((3000, 3000), np.uint8))
     assert main([str(tmp_path / "run"), str(small)]) == 2
-    assert "--own-solver" in capsys.readouterr().err
-    assert main([str(tmp_path / "run"), str(small), str(large), "--own-solver"]) == 1
+    assert "--solver own" in capsys.readouterr().err
+    assert main([str(tmp_path / "run"), str(small), str(large), "--solver", "own"]) == 1
     shown = capsys.readouterr()
     assert "which was cut off" in shown.out
     assert "GiB" in shown.err

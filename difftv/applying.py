@@ -1,0 +1,58 @@
+"""What the commands that apply a finished run have in common: their first arguments, and the run behind them."""
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+from difftv.data.base import image_files
+from difftv.denoiser import Denoiser
+from difftv.errors import DataError
+from difftv.runs.build import choose_device
+from difftv.stored import StoredRun, read_run
+
+OWN, EXACT = "own", "taut_string"
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """RUN, --device and --solver."""
+    parser.add_argument("run", type=Path, help="directory of the run, outputs/<sweep>/<run>")
+    parser.add_argument("--device", default="auto", help="of the network: auto (default), cpu, cuda, cuda:1, mps")
+    parser.add_argument(
+        "--solver",
+        choices=(EXACT, OWN),
+        default=EXACT,
+        help="taut_string (default): exact, any size; own: as in the training, for small images",
+    )
+
+
+def load_run(options: argparse.Namespace) -> tuple[Denoiser, StoredRun]:
+    """The denoiser that the options of `add_run_arguments` name, on its device, and the run that it comes from.
+
+    Raises:
+        DiffTVError: the device is not there, or the run cannot be used; the message is for the user.
+    """
+    device = choose_device(options.device, "--device")
+    stored = read_run(options.run)
+    denoiser = Denoiser.load(options.run, own_solver=options.solver == OWN)
+    return denoiser.to(device), stored
+
+
+def announce(stored: StoredRun) -> str:
+    """A line about the run: what it knows, and whether it got to its end."""
+    cut = "" if stored.finished else ", which was cut off"
+    return f"trained for sigma {stored.sigma} (8-bit units); weights of epoch {stored.best_epoch} of the run{cut}"
+
+
+def files_of(paths: Iterable[Path]) -> list[Path]:
+    """The files among the paths and the image files in the directories among them, in their order.
+
+    Raises:
+        DataError: a directory holds no image.
+    """
+    found: list[Path] = []
+    for path in paths:
+        inside = image_files(path) if path.is_dir() else [path]
+        if not inside:
+            raise DataError(f"There is no image in {path}.")
+        found += inside
+    return found

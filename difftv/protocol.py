@@ -1,0 +1,187 @@
+"""The learned map and scalar lambdas under the protocol of published tables of gray denoising.
+
+Numbers measured here may stand beside those of other papers; those of a run's own result.json may not (other noise,
+no rounding, as a rule crops).
+"""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from tqdm import tqdm
+
+from difftv.baselines import scalar_denoiser, search_per_set
+from difftv.data import PublishedImages
+from difftv.denoiser import Denoiser
+from difftv.evaluation import Row, mean_row
+from difftv.metrics import psnr, quantize, ssim
+from difftv.report.markdown import escape, grid
+from difftv.solvers.base import Solver
+from difftv.solvers.taut_string import TautString
+from difftv.types import Image
+
+NOISY, TUNED, ORACLE, LEARNED = "noisy", "scalar lambda, tuned", "scalar lambda, oracle", "learned map"
+"""Ways of denoising, by the name in tables; see `MEANING`."""
+
+PREFIXES: Mapping[str, str] = {NOISY: "noisy/", TUNED: "tuned/", ORACLE: "set_oracle/", LEARNED: ""}
+"""Name -> prefix of its metrics in files, as in result.json, whose own "oracle/" is chosen for each image."""
+
+METRICS = ("psnr", "ssim")
+
+FORMAT = 1
+"""Raised whenever an older reader would misunderstand a newer JSON file."""
+
+SEARCH_TOL = 1e-5
+"""Relative duality gap in the search: PSNRs within 0.001 dB, for half the sweeps of an exact solve."""
+
+SEARCH_BATCH = 8
+"""Images of one size that the search solves at a time."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A run and its rivals on one set of images.
+
+    Attributes:
+        sigma: noise standard deviation in 8-bit units.
+        shapes: name of every image -> (height, width).
+        lam: name of every scalar way -> its lambda.
+        rows: name of every way -> one row per image with `psnr` (dB) and `ssim`.
+        not_converged: images on which the learned map's solve stopped short of its tolerance.
+    """
+
+    sigma: float
+    shapes: Mapping[str, tuple[int, int]]
+    lam: Mapping[str, float]
+    rows: Mapping[str, list[Row]]
+    not_converged: tuple[str, ...]
+
+    @property
+    def means(self) -> dict[str, Row]:
+        """Name of every way -> the mean row over the images."""
+        return {name: mean_row(rows) for name, rows in self.rows.items()}
+
+
+def evaluate_published(
+    denoiser: Denoiser, items: PublishedImages, *, tuned_lam: float | None, device: torch.device | str = "cpu"
+) -> Published:
+    """Measure the noisy images, scalar lambdas and the learned map, with progress bars.
+
+    Args:
+        denoiser: predictor and solver; the scalars are solved by the same solver.
+        items: the images.
+        tuned_lam: a scalar found on other images (training crops of the run); None where there is none.
+        device: where the predictor lives.
+
+    Raises:
+        SolverError: the solver gave no answer for an image.
+        ProblemTooLargeError: the solver cannot take an image of this size.
+    """
+    for shape in items.images.shapes:
+        denoiser.solver.check_size(*shape)
+    not_converged: list[str] = []
+
+    def learned(noisy: Image, name: str) -> Image:
+        solution = denoiser(noisy.to(device))
+        if not bool(solution.converged.all()):
+            not_converged.append(name)
+        return solution.denoised.cpu()
+
+    search = search_per_set(_for_search(denoiser.solver), items, batch_size=SEARCH_BATCH, label="search lambda")
+    lam = {} if tuned_lam is None else {TUNED: tuned_lam}
+    lam[ORACLE] = search.lam[0]
+    rows = {NOISY: [score(item.noisy, item.clean) for item in items]}
+    for name, value in lam.items():
+        scalar = scalar_denoiser(denoiser.solver, value)
+        rows[name] = _rows(items, lambda noisy, _, scalar=scalar: scalar(noisy).denoised, name)  # type: ignore[misc]
+    rows[LEARNED] = _rows(items, learned, LEARNED)
+    shapes = dict(zip(items.images.names, items.images.shapes, strict=True))
+    return Published(items.sigma, shapes, lam, rows, tuple(not_converged))
+
+
+def score(denoised: Image, clean: Image) -> Row:
+    """`psnr` and `ssim` of a single image, as they are."""
+    return {"psnr": float(psnr(denoised, clean)), "ssim": float(ssim(denoised, clean))}
+
+
+def statement(sigma: float) -> str:
+    """The protocol in words, to stand next to every number."""
+    return (
+        f"Protocol: whole gray images; white Gaussian noise of sigma {sigma:g} (8-bit units), not clipped, from "
+        "torch.Generator().manual_seed(0), seeded anew for every image (float32 torch.randn of the image's shape); "
+        "denoised images clamped to [0, 1] and rounded to 8 bit before PSNR and SSIM, no border cut. The noisy images "
+        "are scored as they are."
+    )
+
+
+def to_markdown(found: Published, *, title: str) -> str:
+    """The protocol, PSNR of every image and the means, and what the columns are."""
+    heads = ["image", "size", *found.rows]
+    body = [
+        [escape(name), f"{width}x{height}", *(f"{rows[index]['psnr']:.2f}" for rows in found.rows.values())]
+        for index, (name, (height, width)) in enumerate(found.shapes.items())
+    ]
+    count = f"{len(found.shapes)} image{'s'[: len(found.shapes) != 1]}"
+    for metric, text, digits in zip(METRICS, ("**mean PSNR (dB)**", "**mean SSIM**"), (2, 4), strict=True):
+        body.append([text, count, *(f"**{row[metric]:.{digits}f}**" for row in found.means.values())])
+    parts = [f"### {escape(title)}", statement(found.sigma), grid([heads, *body], left=2), _legend(found)]
+    if found.not_converged:
+        parts.append(f"NOT CONVERGED, learned map: {', '.join(map(escape, found.not_converged))}.")
+    return "\n\n".join(parts) + "\n"
+
+
+def to_csv(found: Published) -> str:
+    """One line per image: `psnr`, `noisy/psnr`, `tuned/psnr`, `set_oracle/psnr`, ... and the same of `ssim`."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    columns = [(way, metric) for way in found.rows for metric in METRICS]
+    writer.writerow(["image", "height", "width", *(PREFIXES[way] + metric for way, metric in columns)])
+    for index, (name, shape) in enumerate(found.shapes.items()):
+        writer.writerow([name, *shape, *(repr(found.rows[way][index][metric]) for way, metric in columns)])
+    return text.getvalue()
+
+
+def to_json(found: Published, origin: Mapping[str, object]) -> str:
+    """The means, the lambdas and the protocol; `origin` says of what run, by what code."""
+    means = {PREFIXES[way] + metric: row[metric] for way, row in found.means.items() for metric in METRICS}
+    content = {
+        "format": FORMAT,
+        "protocol": statement(found.sigma),
+        "sigma": found.sigma,
+        "images": len(found.shapes),
+        "lam": {PREFIXES[way] + "lam": value for way, value in found.lam.items()},
+        "metrics": {name: value if math.isfinite(value) else None for name, value in means.items()},
+        "not_converged": list(found.not_converged),
+        **origin,
+    }
+    return json.dumps(content, indent=2) + "\n"
+
+
+def _legend(found: Published) -> str:
+    lines = []
+    if TUNED in found.lam:
+        lines.append(
+            f"- {TUNED}: lambda = {found.lam[TUNED]:.4g}, the best on training crops of the run (result.json)."
+        )
+    lines.append(
+        f"- {ORACLE}: lambda = {found.lam[ORACLE]:.4g}, the one value with the best mean PSNR on these very images, "
+        "searched with the clean images in hand (spacing 4 %): an upper bound for any scalar."
+    )
+    gain = {name: found.means[LEARNED]["psnr"] - found.means[name]["psnr"] for name in found.lam}
+    difference = ", ".join(f"{value:+.2f} dB to {name}" for name, value in gain.items() if math.isfinite(value))
+    lines.append(f"- {LEARNED}: {difference} (means).")
+    return "\n".join(lines)
+
+
+def _for_search(solver: Solver) -> Solver:
+    return TautString(solver.regularizer, tol=SEARCH_TOL) if isinstance(solver, TautString) else solver
+
+
+def _rows(items: PublishedImages, denoise: Callable[[Image, str], Image], label: str) -> list[Row]:
+    with torch.no_grad():
+        bar = tqdm(items, desc=label, unit="image", leave=False, disable=None)
+        return [score(quantize(denoise(item.noisy, item.name)), item.clean) for item in bar]

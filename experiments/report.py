@@ -6,27 +6,18 @@ python experiments/report.py outputs/<sweep> --rows solver predictor --metric ps
 The page needs no network and no account, and can be mailed as it is.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from difftv.files import write_atomically
 from difftv.report import build_table, read_sweep
+from difftv.report.arguments import table_parser, words
 from difftv.report.page import to_html
 
 
-def words(texts: Sequence[str]) -> list[str]:
-    return [word for text in texts for word in text.split(",") if word]
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sweep", type=Path, help="directory of the sweep, outputs/<sweep>")
-    parser.add_argument("--rows", nargs="+", default=[], help="keys of the configuration (default: those that differ)")
-    parser.add_argument("--columns", nargs="*", default=["sigma"], help="likewise (default: sigma)")
-    parser.add_argument("--metric", nargs="+", default=["psnr", "ssim"], help="default: psnr ssim")
-    parser.add_argument("--reference", help="row value, or a line such as 'scalar lambda', to take differences to")
+    parser = table_parser(__doc__)
     parser.add_argument("--output", type=Path, help="where the page goes (default: report.html in the sweep)")
     options = parser.parse_args(arguments)
     output = options.output or options.sweep / "report.html"

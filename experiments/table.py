@@ -10,13 +10,9 @@ Prints Markdown and writes table.md, table.csv and table.tex beside the runs.
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from difftv.report import absent_list, build_table, read_sweep, to_csv, to_latex, to_markdown, write_beside_runs
-
-
-def words(texts: Sequence[str]) -> list[str]:
-    return [word for text in texts for word in text.split(",") if word]
+from difftv.report.arguments import table_parser, words
 
 
 def subset(text: str) -> tuple[str, list[str]]:
@@ -27,14 +23,7 @@ def subset(text: str) -> tuple[str, list[str]]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sweep", type=Path, help="directory of the sweep, outputs/<sweep>")
-    parser.add_argument("--rows", nargs="+", default=[], help="keys of the configuration (default: those that differ)")
-    parser.add_argument("--columns", nargs="*", default=["sigma"], help="likewise (default: sigma)")
-    parser.add_argument("--metric", nargs="+", default=["psnr", "ssim"], help="default: psnr ssim")
-    parser.add_argument(
-        "--reference", help="row value, or a line such as 'scalar lambda', to take paired differences to"
-    )
+    parser = table_parser(__doc__)
     parser.add_argument("--subset", type=subset, nargs="+", default=[], metavar="KEY=VALUE", help="only these runs")
     options = parser.parse_args(arguments)
     try:

@@ -47,10 +47,23 @@ class Predictor(nn.Module, abc.ABC):
         return softplus(self.raw_map(noisy) + self._offset)
 
 
-def start_near_zero(convolution: nn.Conv2d, scale: float = 1e-2) -> nn.Conv2d:
+def convolution(inputs: int, outputs: int) -> nn.Conv2d:
+    """3x3, the size kept by repeating the border: zeros would look like a dark frame around every image."""
+    return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="replicate")
+
+
+def start_for_relu(layer: nn.Conv2d) -> nn.Conv2d:
+    """Draw the weights so that activations keep their scale through many ReLUs (He et al. 2015)."""
+    nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    assert layer.bias is not None
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+def start_near_zero(layer: nn.Conv2d, scale: float = 1e-2) -> nn.Conv2d:
     """Shrink a last convolution so that the raw map starts near 0 while gradients still reach the layers before it."""
     with torch.no_grad():
-        convolution.weight.mul_(scale)
-        if convolution.bias is not None:
-            convolution.bias.zero_()
-    return convolution
+        layer.weight.mul_(scale)
+        if layer.bias is not None:
+            layer.bias.zero_()
+    return layer

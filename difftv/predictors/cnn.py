@@ -4,7 +4,7 @@ from typing import final
 
 from torch import nn
 
-from difftv.predictors.base import Predictor, start_near_zero
+from difftv.predictors.base import Predictor, convolution, start_near_zero
 from difftv.types import Image, Map
 
 
@@ -19,10 +19,6 @@ class Cnn(Predictor):
 
     def __init__(self, num_maps: int = 1, initial_lam: float = 0.05) -> None:
         super().__init__(num_maps, initial_lam)
-
-        def convolution(inputs: int, outputs: int) -> nn.Conv2d:
-            return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="replicate")
-
         self.layers = nn.Sequential(
             convolution(1, 16),
             nn.ReLU(),

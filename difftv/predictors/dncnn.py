@@ -5,7 +5,7 @@ from typing import final
 from torch import nn
 
 from difftv.limits import positive_int
-from difftv.predictors.base import Predictor, start_near_zero
+from difftv.predictors.base import Predictor, convolution, start_for_relu, start_near_zero
 from difftv.types import Image, Map
 
 
@@ -28,18 +28,12 @@ class DnCnn(Predictor):
         positive_int("predictor.width", width)
         if positive_int("predictor.depth", depth) < 2:
             raise ValueError(f"predictor.depth must be at least 2 (an input and an output layer), got {depth}.")
-
-        def convolution(inputs: int, outputs: int) -> nn.Conv2d:
-            return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="replicate")
-
         layers: list[nn.Module] = [convolution(1, width), nn.ReLU()]
         for _ in range(depth - 2):
             layers += [convolution(width, width), nn.ReLU()]
         for layer in layers:
             if isinstance(layer, nn.Conv2d):
-                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                assert layer.bias is not None
-                nn.init.zeros_(layer.bias)
+                start_for_relu(layer)
         self.layers = nn.Sequential(*layers, start_near_zero(convolution(width, self.num_maps)))
 
     def raw_map(self, noisy: Image) -> Map:

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn.functional import interpolate, max_pool2d, pad
 
 from difftv.limits import positive_int
-from difftv.predictors.base import Predictor, start_near_zero
+from difftv.predictors.base import Predictor, convolution, start_for_relu, start_near_zero
 from difftv.types import Image, Map
 
 
@@ -55,9 +55,5 @@ class UNet(Predictor):
 def _block(inputs: int, outputs: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for channels in (inputs, outputs):
-        convolution = nn.Conv2d(channels, outputs, 3, padding=1, padding_mode="replicate")
-        nn.init.kaiming_normal_(convolution.weight, nonlinearity="relu")
-        assert convolution.bias is not None
-        nn.init.zeros_(convolution.bias)
-        layers += [convolution, nn.ReLU()]
+        layers += [start_for_relu(convolution(channels, outputs)), nn.ReLU()]
     return nn.Sequential(*layers)

@@ -1,0 +1,21 @@
+"""What the command lines that build a table have in common."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def table_parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser that knows the sweep and which table to make of it: rows, columns, metrics, reference."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sweep", type=Path, help="directory of the sweep, outputs/<sweep>")
+    parser.add_argument("--rows", nargs="+", default=[], help="keys of the configuration (default: those that differ)")
+    parser.add_argument("--columns", nargs="*", default=["sigma"], help="likewise (default: sigma)")
+    parser.add_argument("--metric", nargs="+", default=["psnr", "ssim"], help="default: psnr ssim")
+    parser.add_argument("--reference", help="row value, or a line such as 'scalar lambda', to take differences to")
+    return parser
+
+
+def words(texts: Sequence[str]) -> list[str]:
+    """The words of a list option, which may be separated by spaces or by commas."""
+    return [word for text in texts for word in text.split(",") if word]

@@ -41,6 +41,7 @@ class CheckpointStore:
         self.previous = path.with_suffix(f".previous{path.suffix}")
         self.identity = identity
         self.config = dict(config or {})
+        self._had_directory = path.parent.is_dir()
 
     def save(self, state: dict[str, Any]) -> None:
         """Write `state` (plain containers and tensors), with the format, the identity and the configuration beside it.
@@ -48,6 +49,11 @@ class CheckpointStore:
         Raises:
             CheckpointError: it could not be written; the checkpoint from before is still there.
         """
+        if self._had_directory and not self.path.parent.is_dir():
+            raise CheckpointError(
+                f"{self.path.parent} was deleted or moved while the run was working in it. Run the same command again "
+                "to compute it afresh, or put the directory back to continue."
+            )
         buffer = io.BytesIO()
         content = {"format": FORMAT, "identity": self.identity, "config": self.config, "state": state}
         torch.save(content, buffer)

@@ -31,3 +31,7 @@ class ConfigError(DiffTVError, ValueError):
 
 class RunInUseError(DiffTVError):
     """Another process is working on the same run."""
+
+
+class RunDirectoryError(DiffTVError):
+    """The directory of a run cannot be written to, is gone, or belongs to something else."""

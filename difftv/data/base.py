@@ -4,14 +4,21 @@ import abc
 import logging
 import os
 import re
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import platformdirs
 
 log = logging.getLogger(__name__)
 
 IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".ppm", ".pnm", ".jp2"}
 )
+
+
+CACHE_DIR_VARIABLE = "DIFFTV_CACHE_DIR"
 
 
 @dataclass(frozen=True)
@@ -55,6 +62,32 @@ def natural_key(name: str) -> tuple[list[tuple[int, str]], str]:
     """Sort key that compares runs of digits as numbers and the rest without regard to case."""
     parts = re.split(r"([0-9]+)", name.casefold())
     return [(int(part), "") if part.isdigit() else (-1, part) for part in parts], name
+
+
+def default_cache_dir() -> Path:
+    """The directory for decoded images: $DIFFTV_CACHE_DIR, else the user's cache directory of this system."""
+    chosen = os.environ.get(CACHE_DIR_VARIABLE)
+    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("difftv") / "images"
+
+
+def unique_names(paths: Sequence[Path]) -> tuple[str, ...]:
+    """A short name per file, fit for file names: its stem, made longer only where two files would share it."""
+    longer: list[Callable[[Path], str]] = [
+        lambda path: path.stem,
+        lambda path: f"{path.parent.name}-{path.stem}",
+        lambda path: f"{path.parent.name}-{path.name}",
+        lambda path: "-".join(path.parts[-4:]),
+    ]
+    names = [longer[0](path) for path in paths]
+    for name_of in longer[1:]:
+        counts = Counter(names)
+        names = [name if counts[name] == 1 else name_of(path) for name, path in zip(names, paths, strict=True)]
+    seen: Counter[str] = Counter()
+    for position, name in enumerate(names):
+        seen[name] += 1
+        if seen[name] > 1:
+            names[position] = f"{name}~{seen[name]}"
+    return tuple(names)
 
 
 def _keep_visible(subdirectories: list[str]) -> bool:

@@ -6,7 +6,6 @@ import logging
 import os
 import threading
 import warnings
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,16 +14,14 @@ from pathlib import Path
 from typing import overload
 
 import numpy as np
-import platformdirs
 from tqdm import tqdm
 
+from difftv.data.base import CACHE_DIR_VARIABLE, unique_names
 from difftv.data.decoding import DECODER_VERSION, GrayImage, decode_gray
 from difftv.errors import DataError
 from difftv.files import write_atomically
 
 log = logging.getLogger(__name__)
-
-CACHE_DIR_VARIABLE = "DIFFTV_CACHE_DIR"
 
 # A memory map keeps a file descriptor, and some systems allow a process only 256 of them: maps are opened when needed
 # (25 microseconds) and only the last few kept.
@@ -104,32 +101,6 @@ def open_images(paths: Sequence[Path], cache_dir: Path | None) -> CleanImages:
     return CleanImages(
         [path for path, _ in kept], [image.shape for _, image in kept], [image.load for _, image in kept], skipped
     )
-
-
-def default_cache_dir() -> Path:
-    """The directory for decoded images: $DIFFTV_CACHE_DIR, else the user's cache directory of this system."""
-    chosen = os.environ.get(CACHE_DIR_VARIABLE)
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("difftv") / "images"
-
-
-def unique_names(paths: Sequence[Path]) -> tuple[str, ...]:
-    """A short name per file, fit for file names: its stem, made longer only where two files would share it."""
-    longer: list[Callable[[Path], str]] = [
-        lambda path: path.stem,
-        lambda path: f"{path.parent.name}-{path.stem}",
-        lambda path: f"{path.parent.name}-{path.name}",
-        lambda path: "-".join(path.parts[-4:]),
-    ]
-    names = [longer[0](path) for path in paths]
-    for name_of in longer[1:]:
-        counts = Counter(names)
-        names = [name if counts[name] == 1 else name_of(path) for name, path in zip(names, paths, strict=True)]
-    seen: Counter[str] = Counter()
-    for position, name in enumerate(names):
-        seen[name] += 1
-        if seen[name] > 1:
-            names[position] = f"{name}~{seen[name]}"
-    return tuple(names)
 
 
 @dataclass(frozen=True)

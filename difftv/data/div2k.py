@@ -1,5 +1,6 @@
 """DIV2K: 800 training and 100 validation photographs of 2K resolution (Agustsson & Timofte 2017)."""
 
+import contextlib
 from pathlib import Path
 
 from difftv.data.base import ImageSource, Splits, image_files
@@ -44,6 +45,9 @@ class Div2k(ImageSource):
             raise DataError(f"data.root is not set: where is DIV2K? {_ADVICE}")
         if self.download:
             for name, archive in ARCHIVES.items():
+                # A directory that somebody made beforehand is no reason to take the images for there.
+                with contextlib.suppress(OSError):
+                    (self.root / name).rmdir()  # leaves a directory that holds anything
                 fetch(archive, self.root / name)
         return Splits(train=self._images(self.root, TRAIN), validation=self._images(self.root, VALIDATION))
 
@@ -52,7 +56,7 @@ class Div2k(ImageSource):
         directory = root / name
         found = tuple(image_files(directory)) if directory.is_dir() else ()
         if not found:
-            problem = "holds no images" if directory.is_dir() else "does not exist"
+            problem = "holds other files but no images; move it away" if directory.is_dir() else "does not exist"
             raise DataError(f"data.root={root}: {directory} {problem}. {_ADVICE}")
         return found
 

@@ -19,6 +19,7 @@ from difftv.report.notation import Notation, caption, column_heads, digits, layo
 from difftv.report.settings import CHOICES, MISSING, PROTOCOL, Value, differing_keys, lookup, show
 from difftv.report.sweep import Run, Sweep, read_history
 from difftv.report.table import Table
+from difftv.run_layout import FIGURES, LOG
 
 EMBEDDED_BYTES = 20_000_000  # of run figures; browsers and mail programs grow slow beyond
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -130,7 +131,7 @@ def _runs(runs: Sequence[Run], differing: Sequence[str], metrics: Sequence[str])
             text = "-" if value is None else digits(metric, value)
             cells.append(_Cell(text, "" if value is None else _sortable(value), "number"))
         cells += [_setting(lookup(run.settings, key)) for key in details]
-        cells.append(_Cell("run.log", None, "", _link(run.directory, "run.log")))
+        cells.append(_Cell(LOG, None, "", _link(run.directory, LOG)))
         rows.append(cells)
     return _Grid("Runs", heads, rows)
 
@@ -141,7 +142,7 @@ def _absent(sweep: Sweep) -> _Grid:
             _Cell(run.state, None, "bad" if run.state in ("failed", "half-written") else ""),
             _Cell(run.name),
             _Cell(run.reason, None, "wrap"),
-            _Cell("run.log" if run.log else "-", None, "", _link(run.directory, "run.log") if run.log else ""),
+            _Cell(LOG if run.log else "-", None, "", _link(run.directory, LOG) if run.log else ""),
         ]
         for run in sweep.absent
     ]
@@ -196,7 +197,7 @@ def _sweep_figures(runs: Sequence[Run], labels: Mapping[str, str]) -> Iterator[_
 
 def _albums(runs: Sequence[Run], labels: Mapping[str, str]) -> list[_Album]:
     """The figures of every run; the first of each run is embedded before the second of any."""
-    paths = {run.name: sorted((run.directory / "figures").glob("*.png")) for run in runs}
+    paths = {run.name: sorted((run.directory / FIGURES).glob("*.png")) for run in runs}
     pictures: dict[Path, _Picture] = {}
     left = EMBEDDED_BYTES
     for path in (path for round_ in zip_longest(*paths.values()) for path in round_ if path):
@@ -210,7 +211,7 @@ def _albums(runs: Sequence[Run], labels: Mapping[str, str]) -> list[_Album]:
         if left >= 0:
             pictures[path] = _embedded(path.stem, content)
         else:
-            pictures[path] = _Picture(path.stem, link=_link(path.parent.parent, "figures", path.name))
+            pictures[path] = _Picture(path.stem, link=_link(path.parent.parent, FIGURES, path.name))
     albums = [
         _Album(labels[name], [pictures[path] for path in found if path in pictures]) for name, found in paths.items()
     ]

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from difftv.run_layout import has_no_effect
+
 Value = str | int | float | None
 """A leaf of a configuration; lists and booleans are kept as the text that a yaml file would show."""
 
@@ -19,9 +21,8 @@ CHOICES = "choices."
 MISSING = "-"
 """The value of a key that a run does not have, such as solver.eps for a solver without one."""
 
-# What cannot change a result (see the identity of runs): no part of what is compared.
-_BOOKKEEPING_SECTIONS = frozenset({"tracker", "hydra", "launcher"})
-_BOOKKEEPING_NAMES = frozenset({"sweep", "device", "cache_dir", "download", "checkpoint_seconds"})
+# What follows from the other keys, or says how the job was started: no part of what is compared.
+_BOOKKEEPING_SECTIONS = frozenset({"identity", "hydra", "launcher"})
 _SEED = re.compile(r"(.*[._])?seed$")
 # YAML 1.1, which PyYAML speaks, wants a dot in a float: it reads 1e-5 as text.
 _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?e[+-]?\d+", re.IGNORECASE)
@@ -105,8 +106,8 @@ def differing_keys(all_settings: Sequence[Settings]) -> list[str]:
 
 
 def _is_bookkeeping(name: str) -> bool:
-    parts = name.removeprefix(CHOICES).split(".")
-    return parts[0] in _BOOKKEEPING_SECTIONS or parts[-1] in _BOOKKEEPING_NAMES
+    key = name.removeprefix(CHOICES)
+    return has_no_effect(key) or key.split(".")[0] in _BOOKKEEPING_SECTIONS
 
 
 def _rank(key: str, names: Iterable[str]) -> tuple[bool, int, int, str]:

@@ -15,9 +15,9 @@ from typing import Any
 
 from difftv.report.run_files import UnreadableError, numbers, read_images, read_json, read_yaml
 from difftv.report.settings import EVALUATED_ON, NUM_IMAGES, Value, flatten
+from difftv.run_layout import CONFIG, LOG, METRICS, PER_IMAGE, RESULT, RESULT_FORMAT, SILENT_SECONDS, STATUS, is_run
 
-RESULT_FORMAT = 1
-STALE = timedelta(minutes=15)  # a run writes status.json after every epoch, and few epochs take that long
+STALE = timedelta(seconds=SILENT_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def read_sweep(directory: Path, *, now: datetime | None = None) -> Sweep:
     """
     if not directory.is_dir():
         raise ValueError(f"There is no directory {directory}. Give the directory of a sweep, outputs/<sweep>.")
-    if _is_run(directory):
+    if is_run(directory):
         raise ValueError(f"{directory} is a single run. Give the sweep that it belongs to: {directory.parent}.")
     found = [
         _read_run(child, now or datetime.now(UTC))
@@ -93,7 +93,7 @@ def read_sweep(directory: Path, *, now: datetime | None = None) -> Sweep:
     ]
     if all(isinstance(run, Absent) and run.state == "foreign" for run in found):
         sweeps = [
-            child for child in sorted(directory.iterdir()) if child.is_dir() and any(map(_is_run, child.iterdir()))
+            child for child in sorted(directory.iterdir()) if child.is_dir() and any(map(is_run, child.iterdir()))
         ]
         hint = f" It holds sweeps; give one of them: {', '.join(map(str, sweeps))}." if sweeps else ""
         raise ValueError(f"There is no run in {directory}.{hint or ' Start one with experiments/run.py.'}")
@@ -105,7 +105,7 @@ def read_sweep(directory: Path, *, now: datetime | None = None) -> Sweep:
 def read_history(run: Run) -> list[dict[str, float]]:
     """The epochs of metrics.jsonl; lines that cannot be read (a last one cut off, for example) are left out."""
     try:
-        lines = (run.directory / "metrics.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = (run.directory / METRICS).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
     history = []
@@ -117,24 +117,20 @@ def read_history(run: Run) -> list[dict[str, float]]:
     return history
 
 
-def _is_run(directory: Path) -> bool:
-    return any((directory / name).is_file() for name in ("config.yaml", "status.json", "result.json"))
-
-
 def _read_run(directory: Path, now: datetime) -> Run | Absent:
-    log = directory / "run.log"
+    log = directory / LOG
     place = (directory.name, directory)
     logged = log if log.is_file() else None
-    if not _is_run(directory):
+    if not is_run(directory):
         return Absent(*place, "foreign", "not a run: no config.yaml, status.json or result.json", logged)
     try:
-        if (directory / "result.json").exists():  # written last: whatever status.json says, the run got to its end
-            result = read_json(directory / "result.json")
+        if (directory / RESULT).exists():  # written last: whatever status.json says, the run got to its end
+            result = read_json(directory / RESULT)
             if result.get("format") != RESULT_FORMAT:
                 reason = f"result.json has format {result.get('format')!r}, this version reads {RESULT_FORMAT}"
                 return Absent(*place, "other format", f"{reason}: delete the directory and run it again", logged)
             return _finished(directory, result)
-        status = read_json(directory / "status.json")
+        status = read_json(directory / STATUS)
         return Absent(*place, *_unfinished(status, now), logged)
     except UnreadableError as error:
         return Absent(*place, "half-written", str(error), logged)
@@ -179,14 +175,14 @@ def _finished(directory: Path, result: Mapping[str, Any]) -> Run:
     if not isinstance(metrics, Mapping) or not metrics:
         raise UnreadableError("result.json holds no metrics")
     try:
-        images = read_images(directory / "per_image.csv")
+        images = read_images(directory / PER_IMAGE)
     except UnreadableError:
         images = {}
     try:
-        finished = str(read_json(directory / "status.json").get("updated") or "")
+        finished = str(read_json(directory / STATUS).get("updated") or "")
     except UnreadableError:
         finished = ""
-    settings = flatten(read_yaml(directory / "config.yaml"))
+    settings = flatten(read_yaml(directory / CONFIG))
     number = result.get("images", len(images) or None)
     settings[EVALUATED_ON] = str(result.get("evaluated_on", "?"))
     settings[NUM_IMAGES] = number if isinstance(number, int) else "?"

@@ -1,17 +1,20 @@
 """What `experiments/run.py` does for every job that Hydra hands it."""
 
 import logging
+import math
 import sys
 from pathlib import Path
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from difftv.errors import DiffTVError
-from difftv.runs.config import register_resolvers, resolved
+from difftv.runs.config import register_resolvers, rerun_policy, resolved, run_identity
 from difftv.runs.directory import RunDirectory
-from difftv.runs.identity import identity, readable_name
+from difftv.runs.identity import readable_name
+from difftv.runs.sweep import summarised
 
 log = logging.getLogger(__name__)
 
@@ -21,21 +24,43 @@ register_resolvers()
 def run_from_hydra(config: DictConfig) -> float:
     """Carry out the job that Hydra composed; the PSNR comes back, for sweepers that optimise it.
 
-    A mistake of the user ends a single run with its message and exit code 1. In a sweep it is raised, so that Hydra
-    goes on with the other jobs and reports it at the end.
+    A mistake of the user ends a single run with its message and exit code 1. In a sweep whose summary reads the disk
+    (`Sweep`) the job returns NaN: whatever else fails, the other jobs run. Other sweepers get the exception.
     """
-    # Imported here so that composing a configuration, and skipping a finished run, stay cheap.
-    from difftv.runs.job import run
-
     hydra = HydraConfig.get()
     try:
-        plain = resolved(config)
-        choices = {group: option for group, option in hydra.runtime.choices.items() if "/" not in group}
-        directory = RunDirectory(Path(hydra.runtime.output_dir))
-        name = readable_name(list(hydra.overrides.task), identity(plain))
-        return run(plain, choices, directory, name=name)["psnr"]
+        return _run(resolved(config), hydra)
     except (DiffTVError, ValueError, OSError) as error:
         log.error("%s", error)
         if hydra.mode == RunMode.RUN:
             sys.exit(1)
-        raise
+        if not summarised(hydra):
+            raise
+    except Exception:
+        if hydra.mode == RunMode.RUN or not summarised(hydra):
+            raise
+        log.exception("this job ended with an error that nobody foresaw")
+    return math.nan
+
+
+def _run(config: dict[str, Any], hydra: Any) -> float:
+    rerun = rerun_policy(config)
+    who = run_identity(config)
+    directory = RunDirectory(Path(hydra.runtime.output_dir), who.digest)
+    finished = directory.finished()
+    if finished and rerun != "all":
+        log.info("finished before, nothing to do: %s", directory.path)
+        return directory.read_metrics()["psnr"]
+    failure = directory.failure()
+    if failure is not None and not finished and rerun == "none":
+        message = f"failed before and left alone (rerun=none): {failure}; {directory.log}"
+        if hydra.mode == RunMode.RUN:
+            raise DiffTVError(message)
+        log.warning("%s", message)
+        return math.nan
+    # Imported here so that composing a configuration, and skipping a finished run, stay cheap.
+    from difftv.runs.job import run
+
+    choices = {group: option for group, option in hydra.runtime.choices.items() if "/" not in group}
+    name = readable_name(list(hydra.overrides.task), who.digest)
+    return run(config, choices, directory, who, name=name, again=rerun == "all")["psnr"]

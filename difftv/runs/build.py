@@ -1,14 +1,9 @@
 """The one place where a configuration becomes objects, wired by hand."""
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
@@ -18,11 +13,11 @@ from difftv.data import (
     EvaluationPatches,
     Splits,
     TrainingPatches,
-    default_cache_dir,
     open_images,
 )
 from difftv.denoiser import Denoiser
-from difftv.errors import ConfigError, DataError, DiffTVError
+from difftv.errors import ConfigError, DataError
+from difftv.runs.config import image_cache, make, named
 from difftv.solvers.base import Solver
 from difftv.tracking.base import Tracker
 from difftv.training import TrainingOptions
@@ -67,32 +62,32 @@ def build(config: dict[str, Any]) -> Objects:
         MissingDependencyError: an optional package is not installed.
         ProblemTooLargeError: the solver cannot take the patch size on this machine.
     """
-    regularizer = _make(config, "regularizer")
-    solver: Solver = _make(config, "solver", regularizer=regularizer)
+    regularizer = make(config, "regularizer")
+    solver: Solver = make(config, "solver", regularizer=regularizer)
     for side in (config["patch_size"], config["data"]["eval_patch_size"]):
         if side is not None:
             solver.check_size(side, side)
     # The global generator is left as it was: in a reused worker the next job starts from it.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config["seed"])
-        predictor = _make(config, "predictor", num_maps=regularizer.num_maps)
+        predictor = make(config, "predictor", num_maps=regularizer.num_maps)
     device = choose_device(config["trainer"]["device"])
     denoiser = Denoiser(predictor.to(device), solver)
-    make_optimizer, make_scheduler = _make(config, "optimizer"), _make(config, "scheduler")
-    with _named("optimizer"):
+    make_optimizer, make_scheduler = make(config, "optimizer"), make(config, "scheduler")
+    with named("optimizer"):
         optimizer = make_optimizer(denoiser.predictor.parameters())
-    with _named("scheduler"):
+    with named("scheduler"):
         scheduler = make_scheduler(optimizer)
-    with _named("trainer"):
+    with named("trainer"):
         options = TrainingOptions(**{key: value for key, value in config["trainer"].items() if key != "device"})
     return Objects(
         denoiser=denoiser,
-        loss=_make(config, "loss"),
+        loss=make(config, "loss"),
         optimizer=optimizer,
         scheduler=scheduler,
         options=options,
-        tracker=_make(config, "tracker"),
-        splits=_make(config["data"], "source").files(),
+        tracker=make(config, "tracker"),
+        splits=make(config["data"], "source").files(),
         device=device,
     )
 
@@ -105,8 +100,7 @@ def open_patches(config: dict[str, Any], splits: Splits, solver: Solver) -> Imag
         ProblemTooLargeError: whole images are evaluated and the solver cannot take the largest.
     """
     data, evaluation = config["data"], config["evaluation"]
-    cache_dir = default_cache_dir() if data["cache_dir"] == "auto" else data["cache_dir"]
-    cache_path = None if cache_dir is None else Path(cache_dir)
+    cache_path = image_cache(config)
     training, validation = open_images(splits.train, cache_path), open_images(splits.validation, cache_path)
     test = open_images(splits.test, cache_path) if splits.test else validation
 
@@ -182,22 +176,3 @@ def choose_device(name: str, key: str = "trainer.device") -> torch.device:
 
 def _crops_for(images: int, evaluation: dict[str, Any]) -> int:
     return -(-evaluation["search_images"] // max(images, 1))
-
-
-def _make(config: dict[str, Any], group: str, **live_objects: Any) -> Any:
-    with _named(group):
-        return instantiate(config[group], _convert_="all", **live_objects)
-
-
-@contextlib.contextmanager
-def _named(group: str) -> Iterator[None]:
-    """Bring the constructor's own message to the surface, with the group it belongs to."""
-    try:
-        yield
-    except InstantiationException as error:
-        cause = error.__cause__
-        if isinstance(cause, DiffTVError):
-            raise cause from None
-        raise ConfigError(f"{group}: {cause or error}") from error
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{group}: {error}") from error

@@ -1,15 +1,23 @@
 """From Hydra's configuration to plain containers, checked where a constructor would not."""
 
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from difftv.errors import ConfigError
+from difftv.data.base import default_cache_dir
+from difftv.data.contents import content_identity
+from difftv.errors import ConfigError, DiffTVError
 from difftv.limits import boolean, positive, positive_int
-from difftv.noise import noise_std
 from difftv.runs.identity import identity, readable_name
+
+Rerun = Literal["failed", "all", "none"]
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:
@@ -29,12 +37,29 @@ def resolved(config: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()}
 
 
+def rerun_policy(config: dict[str, Any]) -> Rerun:
+    """Which runs of the command are computed although they ended before.
+
+    Raises:
+        ConfigError: none of the three words.
+    """
+    policy = config["rerun"]
+    if policy not in get_args(Rerun):
+        raise ConfigError(
+            "rerun must be failed (retry what failed), all (compute finished runs again as well) or none (leave failed "
+            f"runs alone), got {policy!r}."
+        )
+    return policy
+
+
 def check(config: dict[str, Any]) -> None:
     """Refuse top-level values that no run could use; everything below is checked by its own constructor.
 
     Raises:
         ConfigError: naming the key, what was expected and what came.
     """
+    from difftv.noise import noise_std  # brings torch, which composing and skipping do without
+
     try:
         noise_std(config["sigma"])
         positive_int("patch_size", config["patch_size"])
@@ -71,10 +96,67 @@ def _check_numbers(config: dict[str, Any]) -> None:
                 raise ValueError(f"{group}.{key} must be a number, got {value!r}.")
 
 
-def run_name(*, _root_: DictConfig) -> str:
-    """`<readable overrides>-<identity>` of the configuration being composed: the name of the run's directory."""
-    overrides = OmegaConf.select(_root_, "hydra.overrides.task") or []
-    return readable_name(list(overrides), identity(resolved(_root_)))
+@dataclass(frozen=True)
+class Identity:
+    """What a run is recognised by: `digest`, and the content identity of its images that went into it."""
+
+    digest: str
+    images: str
+
+
+def run_identity(config: dict[str, Any]) -> Identity:
+    """The identity of a run; finds its images, downloads them where that is asked for, and opens none.
+
+    Raises:
+        ConfigError: the data set cannot be constructed.
+        DataError: the images are not there.
+    """
+    images = content_identity(make(config["data"], "source").files(), image_cache(config))
+    return Identity(identity(config, images), images)
+
+
+def image_cache(config: dict[str, Any]) -> Path | None:
+    """The directory for what is remembered of images; None where the configuration wants none."""
+    chosen = config["data"]["cache_dir"]
+    if chosen == "auto":
+        return default_cache_dir()
+    return Path(chosen) if isinstance(chosen, str) else None
+
+
+def make(config: dict[str, Any], group: str, **live_objects: Any) -> Any:
+    """The object that a node of the configuration describes.
+
+    Raises:
+        ConfigError: the constructor's own message, with the group it belongs to.
+        DiffTVError: as the constructor raised it.
+    """
+    with named(group):
+        return instantiate(config[group], _convert_="all", **live_objects)
+
+
+@contextlib.contextmanager
+def named(group: str) -> Iterator[None]:
+    """Bring the constructor's own message to the surface, with the group it belongs to."""
+    try:
+        yield
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, DiffTVError):
+            raise cause from None
+        raise ConfigError(f"{group}: {cause or error}") from error
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{group}: {error}") from error
+
+
+def run_name(folder: str = "", *, _root_: DictConfig) -> str:
+    """`<readable overrides>-<identity>` of the configuration being composed: the name of the run's directory.
+
+    The same run may have been asked for in other words (a default spelt out, sigma=25.0): where it lies in `folder`
+    already, it keeps its name.
+    """
+    digest = run_identity(resolved(_root_)).digest
+    known = sorted(path.name for path in Path(folder).glob(f"*-{digest}") if path.is_dir()) if folder else []
+    return known[0] if known else readable_name(list(OmegaConf.select(_root_, "hydra.overrides.task") or []), digest)
 
 
 def register_resolvers() -> None:
@@ -82,8 +164,6 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("difftv.run_name", run_name, replace=True)
 
 
-def save_config(config: dict[str, Any], path: Path) -> None:
-    """Write the resolved configuration as YAML."""
-    from difftv.files import write_atomically
-
-    write_atomically(path, OmegaConf.to_yaml(OmegaConf.create(config)))
+def to_yaml(config: dict[str, Any]) -> str:
+    """Plain containers as YAML."""
+    return OmegaConf.to_yaml(OmegaConf.create(config))

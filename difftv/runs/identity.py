@@ -1,4 +1,5 @@
-"""What makes two runs the same run: a hash of the configuration without what cannot change the result."""
+"""What makes two runs the same run: a hash of the configuration without what cannot change the result, and of the
+images instead of the place where they lie."""
 
 import hashlib
 import json
@@ -6,43 +7,40 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-SCHEME = 1
-"""Raised whenever the same configuration would hash differently; it is part of the hash."""
+from difftv.run_layout import PLACES, has_no_effect
 
-EXCLUDED = {
-    "sweep": "names the folder",
-    "tracker": "shows numbers, does not make them",
-    "trainer.device": "where the predictor runs",
-    "trainer.checkpoint_seconds": "a resumed run ends with the same bits wherever it was cut",
-    "data.cache_dir": "where decoded images are kept",
-    "data.download": "how the images came",
-    "data.source.download": "how the images came",
-}
-"""Configuration keys that cannot change the result, each with the reason."""
+SCHEME = 2
+"""Raised whenever the same configuration would hash differently; part of the hash, and recorded with the result."""
 
 LONGEST_NAME = 120
 """Characters of the readable part; file systems allow 255 bytes in all."""
 
 
-def identity(config: dict[str, Any]) -> str:
-    """Twelve hexadecimal digits for a resolved configuration (plain containers, without Hydra's own node).
+def identity(config: dict[str, Any], images: str) -> str:
+    """Twelve hexadecimal digits for a run.
 
-    The order of the keys does not matter; a key in `EXCLUDED` does not either.
+    The order of the keys does not matter, nor does a key of `WITHOUT_EFFECT` (difftv/run_layout.py).
+
+    Args:
+        config: the resolved configuration (plain containers, without Hydra's own node).
+        images: content identity of the images (`difftv.data.contents`); it stands for the keys of `PLACES`.
     """
-    semantic = {key: value for key, value in sorted(_leaves(config)) if not _excluded(key)}
-    text = json.dumps([SCHEME, semantic], sort_keys=True, ensure_ascii=True, default=repr)
+    semantic = {key: value for key, value in sorted(_leaves(config)) if not _left_out(key)}
+    text = json.dumps([SCHEME, semantic, images], sort_keys=True, ensure_ascii=True, default=repr)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def readable_name(overrides: Sequence[str], digest: str) -> str:
     """`solver=scs,sigma=25-<digest>`: the command line's overrides, made safe for file systems, and the identity."""
-    kept = [override.lstrip("+~") for override in overrides if not _excluded(override.lstrip("+~").split("=")[0])]
-    words = re.sub(r"[^A-Za-z0-9=,._-]+", "_", ",".join(sorted(kept)))[:LONGEST_NAME].strip(",._-")
+    kept = [override.lstrip("+~") for override in overrides if not _left_out(override.lstrip("+~").split("=")[0])]
+    # Groups and top-level keys first: what a long command line loses is then the least telling.
+    ordered = sorted(kept, key=lambda override: ("." in override.partition("=")[0], override))
+    words = re.sub(r"[^A-Za-z0-9=,._-]+", "_", ",".join(ordered))[:LONGEST_NAME].strip(",._-")
     return f"{words or 'default'}-{digest}"
 
 
-def _excluded(key: str) -> bool:
-    return any(key == excluded or key.startswith(f"{excluded}.") for excluded in EXCLUDED)
+def _left_out(key: str) -> bool:
+    return has_no_effect(key) or key in PLACES
 
 
 def _leaves(node: Any, prefix: str = "") -> list[tuple[str, Any]]:

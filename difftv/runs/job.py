@@ -9,13 +9,14 @@ from typing import Any
 
 from difftv.baselines import GridSearch, nonlocal_means, scalar_denoiser, search_per_image, search_per_set
 from difftv.checkpoint import CheckpointStore
-from difftv.errors import ConfigError, SolverError
+from difftv.errors import SolverError
 from difftv.evaluation import Evaluated, Row, evaluate, evaluate_group, evaluate_plain, mean_row
 from difftv.figures import comparison_strip, lam_over_edges, lambda_search, save_figure, training_curves
 from difftv.runs.build import Images, Objects, build, open_patches
-from difftv.runs.config import check, save_config
+from difftv.runs.claim import stop_name, termination_as_exit
+from difftv.runs.config import Identity, check, to_yaml
 from difftv.runs.directory import RunDirectory
-from difftv.runs.identity import identity
+from difftv.runs.identity import SCHEME
 from difftv.runs.provenance import git_commit, versions
 from difftv.solvers.base import Solver
 from difftv.tracking.base import RunInfo, RunLog
@@ -27,14 +28,24 @@ STRIPS = 4
 """Comparison strips drawn per run: the first images of the evaluation set."""
 
 
-def run(config: dict[str, Any], choices: Mapping[str, str], directory: RunDirectory, *, name: str) -> dict[str, float]:
+def run(
+    config: dict[str, Any],
+    choices: Mapping[str, str],
+    directory: RunDirectory,
+    who: Identity,
+    *,
+    name: str,
+    again: bool = False,
+) -> dict[str, float]:
     """Carry out one run in its directory, or return what it already found.
 
     Args:
         config: the resolved configuration.
         choices: the option taken in each Hydra group, for tables.
         directory: where the run lives.
+        who: the identity of the run.
         name: what a person reads in trackers.
+        again: compute it although it has finished; what it found before is kept in `before/`.
 
     Returns:
         The flat metrics of result.json.
@@ -42,30 +53,31 @@ def run(config: dict[str, Any], choices: Mapping[str, str], directory: RunDirect
     Raises:
         DiffTVError, ValueError: with a message for the user; status.json and run.log hold it too.
     """
-    digest = identity(config)
-    finished = directory.finished_identity()
-    if finished == digest:
-        log.info("finished before, nothing to do: %s", directory.result)
-        return directory.read_metrics()
-    if finished is not None:
-        raise ConfigError(
-            f"{directory.path} holds the finished run {finished}, this one is {digest}. Choose another hydra.run.dir."
-        )
     # Tables and dashboards group by what was chosen on the command line, which the values alone do not tell.
-    shown = {**config, "choices": dict(choices)}
-    checkpoints = CheckpointStore(directory.checkpoint, digest, shown)
-    with directory.claim():
+    shown = {
+        **config,
+        "choices": dict(choices),
+        "identity": {"scheme": SCHEME, "digest": who.digest, "images": who.images},
+    }
+    with directory.claim(), termination_as_exit():
+        if directory.finished():
+            if not again:
+                return directory.read_metrics()
+            directory.set_aside()
+        checkpoints = CheckpointStore(directory.checkpoint, who.digest, shown)
         saved = checkpoints.load()
         # From here on whatever lies in the directory is this run's own, and may be written over.
         epochs = config.get("trainer", {}).get("epochs", 0)
         try:
-            check(config)
-            save_config(shown, directory.config)
             directory.write_status("running", epochs=epochs, epoch=saved["training"]["epoch"] if saved else 0)
-            return _run(config, shown, directory, checkpoints, saved, digest, name)
-        except KeyboardInterrupt:
-            directory.record_interruption(epochs=epochs)
-            log.warning("interrupted; the same command continues from the last checkpoint")
+            check(config)
+            directory.write_config(to_yaml(shown))
+            return _run(config, shown, directory, checkpoints, saved, who, name)
+        except (KeyboardInterrupt, SystemExit) as stop:
+            by_user = isinstance(stop, KeyboardInterrupt)
+            reason = "interrupted by the user" if by_user else f"stopped ({stop_name(stop)})"
+            directory.record_interruption(reason, epochs=epochs)
+            log.warning("%s; the same command continues from the last checkpoint", reason)
             raise
         except Exception as error:
             directory.record_failure(error, traceback.format_exc(), epochs=epochs)
@@ -78,7 +90,7 @@ def _run(
     directory: RunDirectory,
     checkpoints: CheckpointStore,
     saved: dict[str, Any] | None,
-    digest: str,
+    who: Identity,
     name: str,
 ) -> dict[str, float]:
     objects = build(config)
@@ -88,7 +100,7 @@ def _run(
         log.warning("left out: %s", reason)
     info = RunInfo(
         directory=directory.path,
-        identity=digest,
+        identity=who.digest,
         name=name,
         group=config["sweep"],
         config=shown,
@@ -122,7 +134,9 @@ def _run(
             )
         directory.write_result(
             {
-                "identity": digest,
+                "identity": who.digest,
+                "identity_scheme": SCHEME,
+                "images_identity": who.images,
                 "evaluated_on": images.evaluated_on,
                 "images": len(images.evaluation),
                 "skipped_images": list(images.skipped),

@@ -32,7 +32,7 @@ def _exit_unless_writable(config: DictConfig, key: str) -> None:
         probe.unlink(missing_ok=True)
     except OmegaConfBaseException as error:
         # The name of the run's directory is computed from the configuration: this is where a mistake in it shows.
-        sys.exit(f"error: {str(error).splitlines()[0]}")
+        sys.exit(f"error: {error.__cause__ or str(error).splitlines()[0]}")
     except OSError as error:
         sys.exit(
             f"error: cannot write to the output directory: {error}. "

@@ -13,10 +13,10 @@ from collections import OrderedDict
 from typing import Any, ClassVar, final
 
 import numpy as np
-import psutil
 import torch
 
 from difftv.errors import MissingDependencyError, ProblemTooLargeError
+from difftv.memory import available_memory
 from difftv.regularizers.base import Regularizer
 from difftv.solvers.base import RawSolution, Solver, relative_gap
 from difftv.types import Image, Map
@@ -89,7 +89,7 @@ class ConeSolver(Solver, abc.ABC):
 
     @final
     def check_size(self, height: int, width: int) -> None:
-        needed, limit = build_bytes(self.regularizer, height, width), psutil.virtual_memory().available
+        needed, limit = build_bytes(self.regularizer, height, width), available_memory()
         if needed > limit:
             side = int(np.sqrt(height * width) * (limit / needed) ** 0.25)
             raise ProblemTooLargeError(

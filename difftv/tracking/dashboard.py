@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from difftv.errors import DataError, DiffTVError, MissingDependencyError
 from difftv.files import write_atomically
+from difftv.run_layout import CONFIG, FIGURES
 from difftv.tracking.login import login_refusal, quiet_wandb, reason
 
 if TYPE_CHECKING:
@@ -70,12 +71,12 @@ def strips_of(sweep: Path) -> list[str]:
     Raises:
         DataError: the directory holds no run.
     """
-    if not any(sweep.glob("*/config.yaml")):
+    if not any(sweep.glob(f"*/{CONFIG}")):
         raise DataError(
-            f"{sweep} holds no run (no */config.yaml). Give the directory of a sweep, outputs/<sweep>, for example "
+            f"{sweep} holds no run (no */{CONFIG}). Give the directory of a sweep, outputs/<sweep>, for example "
             "outputs/runs."
         )
-    return sorted({path.stem for path in sweep.glob("*/figures/strip_*.png")})
+    return sorted({path.stem for path in sweep.glob(f"*/{FIGURES}/strip_*.png")})
 
 
 def build(sweep: str, strips: Sequence[str], *, project: str, entity: str) -> "Workspace":

@@ -1,0 +1,104 @@
+"""The images of a data set as one short word: the same images give the same word wherever they lie.
+
+Every file is hashed from its first byte to its last. A part would be cheaper, and wrong for formats without
+compression, where a change in the middle moves neither the ends nor the size. What was hashed once is remembered by
+size and times of change, so that naming a run costs a look at each file and not the reading of it.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from difftv.data.base import Splits, unique_names
+from difftv.errors import DataError
+from difftv.files import write_atomically
+
+DIGITS = 16
+"""Hexadecimal digits of the word; by chance alone, two of a million data sets share one once in 40 million times."""
+
+UNREADABLE = "unreadable"
+"""Stands for a file that is left out of every run, as `open_images` does; readable again, it makes another data set."""
+
+_Facts = tuple[int, int, int]
+
+
+def content_identity(splits: Splits, cache_dir: Path | None) -> str:
+    """The images of all splits, with their order and the names that evaluation noise is drawn by, as one word.
+
+    Args:
+        splits: the files.
+        cache_dir: where the hash of every file is remembered; None reads all files each time.
+
+    Raises:
+        DataError: the disk failed while a file was read.
+    """
+    digests = _digests({*splits.train, *splits.validation, *splits.test}, cache_dir)
+    manifest = [_named(paths, digests) for paths in (splits.train, splits.validation, splits.test)]
+    return hashlib.sha256(json.dumps(manifest).encode()).hexdigest()[:DIGITS]
+
+
+def _named(paths: Sequence[Path], digests: dict[Path, str]) -> list[tuple[str, str]]:
+    return [(name, digests[path]) for name, path in zip(unique_names(paths), paths, strict=True)]
+
+
+def _digests(paths: set[Path], cache_dir: Path | None) -> dict[Path, str]:
+    by_directory: dict[Path, list[Path]] = defaultdict(list)
+    for path in sorted(paths):
+        by_directory[path.parent].append(path)
+    found: dict[Path, str] = {}
+    for directory, files in by_directory.items():
+        memory = None if cache_dir is None else _memory(cache_dir, directory)
+        remembered = _remembered(memory)
+        entries = {path.name: (path, _facts(path)) for path in files}
+        unknown = [name for name, (_, facts) in entries.items() if remembered.get(name, [])[:3] != list(facts)]
+        with ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
+            fresh = dict(zip(unknown, threads.map(_digest, (entries[name][0] for name in unknown)), strict=True))
+        for name, (path, _) in entries.items():
+            found[path] = fresh[name] if name in fresh else str(remembered[name][3])
+        lasting = {name: [*entries[name][1], digest] for name, digest in fresh.items() if digest != UNREADABLE}
+        if lasting and memory is not None:
+            remembered |= lasting
+            with contextlib.suppress(OSError):  # without it the next job reads the files again
+                write_atomically(memory, json.dumps(remembered))
+    return found
+
+
+def _memory(cache_dir: Path, directory: Path) -> Path:
+    name = hashlib.sha256(os.fsencode(directory.resolve())).hexdigest()[:32]
+    return cache_dir / f"{name}.contents.json"
+
+
+def _remembered(memory: Path | None) -> dict[str, list]:
+    if memory is None:
+        return {}
+    try:
+        content = json.loads(memory.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(content, dict):
+        return {}
+    return {name: entry for name, entry in content.items() if isinstance(entry, list) and len(entry) == 4}
+
+
+def _facts(path: Path) -> _Facts:
+    """Size and both times: a copy that keeps the time of change still has a new time of status."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return 0, 0, 0
+    return facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (FileNotFoundError, PermissionError):
+        return UNREADABLE
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}. Check the disk, then run it again.") from error

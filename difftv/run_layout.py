@@ -1,0 +1,63 @@
+"""What a run leaves on disk, by name, and which keys of its configuration cannot change what it finds.
+
+    outputs/<sweep>/<readable overrides>-<identity>/
+        config.yaml  status.json  metrics.jsonl  result.json  per_image.csv  baseline.json  checkpoint.pt
+        figures/  run.log
+
+Writers and readers of a run take the names from here, so that neither knows the other.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+CONFIG = "config.yaml"
+STATUS = "status.json"
+METRICS = "metrics.jsonl"
+RESULT = "result.json"
+PER_IMAGE = "per_image.csv"
+BASELINE = "baseline.json"
+CHECKPOINT = "checkpoint.pt"
+PREVIOUS_CHECKPOINT = "checkpoint.previous.pt"
+FIGURES = "figures"
+LOG = "run.log"
+LOCK = ".lock"
+BEFORE = "before"
+"""Directory inside a run: the result of the time before, where `rerun=all` computed a finished run again."""
+
+RESULT_FORMAT = 1
+"""Raised whenever an older reader would misunderstand a newer result.json."""
+
+State = Literal["queued", "running", "finished", "failed", "interrupted"]
+"""What status.json says. A run is finished when, and only when, result.json is there: that file is written last."""
+
+HEARTBEAT_SECONDS = 15.0
+"""How often a running job refreshes its status.json."""
+
+SILENT_SECONDS = 120.0
+"""A job on another machine that has been silent for so long is taken for dead: eight heartbeats."""
+
+WITHOUT_EFFECT = {
+    "sweep": "names the folder",
+    "rerun": "which runs are computed, not what they compute",
+    "tracker": "shows numbers, does not make them",
+    "trainer.device": "where the predictor runs; devices differ in rounding only",
+    "trainer.checkpoint_seconds": "a resumed run ends with the same bits wherever it was cut",
+    "data.cache_dir": "where decoded images are kept",
+    "data.download": "how the images came",
+    "data.source.download": "how the images came",
+}
+"""Keys of a configuration that cannot change its result, each with the reason; those below a key are meant as well."""
+
+PLACES = ("data.root", "data.validation", "data.test", "data.source.root", "data.source.validation", "data.source.test")
+"""Keys that say where the images lie. What lies there makes the result, so identity takes the images themselves."""
+
+
+def has_no_effect(key: str) -> bool:
+    """Whether a dotted key is, or lies below, one that cannot change the result."""
+    parts = key.split(".")
+    return any(".".join(parts[:length]) in WITHOUT_EFFECT for length in range(1, len(parts) + 1))
+
+
+def is_run(directory: Path) -> bool:
+    """Whether a directory holds what only a run leaves behind."""
+    return any((directory / name).is_file() for name in (CONFIG, STATUS, RESULT))

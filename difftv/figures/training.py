@@ -1,7 +1,7 @@
 """How a run learned, epoch by epoch."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -26,7 +26,7 @@ def training_curves(history: History, *, title: str = "") -> Figure:
             that are missing, NaN or infinite leave a gap.
         title: above the figure.
     """
-    figure, axes = _panels(title)
+    figure, axes = _panels(title, [history])
     for panel, (name, colour) in zip(axes, ((LOSS, CYCLE[1]), (PSNR, CYCLE[0])), strict=True):
         epochs, values = _curve(history, name)
         panel.plot(epochs, values, color=colour, marker="o", markersize=3.5, linewidth=1.5)
@@ -44,7 +44,7 @@ def training_comparison(histories: Mapping[str, History], *, title: str = "") ->
         histories: name of a run -> its history. Beyond seven runs the curves are drawn alike and not named.
         title: above the figure.
     """
-    figure, axes = _panels(title)
+    figure, axes = _panels(title, histories.values())
     named = len(histories) <= MOST_LABELLED
     for index, (run, history) in enumerate(histories.items()):
         for panel, name in zip(axes, (LOSS, PSNR), strict=True):
@@ -66,14 +66,16 @@ def training_comparison(histories: Mapping[str, History], *, title: str = "") ->
     return figure
 
 
-def _panels(title: str) -> tuple[Figure, tuple[Axes, Axes]]:
+def _panels(title: str, histories: Iterable[History]) -> tuple[Figure, tuple[Axes, Axes]]:
     figure = new_figure(WIDTH, HEIGHT)
     loss, psnr = figure.subplots(1, 2)
     if title:
         figure.suptitle(as_text(title), fontsize=TEXT + 1)
     plain(loss, "epoch", "training loss")
     plain(psnr, "epoch", "validation PSNR in dB")
-    loss.set_yscale("log", nonpositive="mask")
+    # A loss in dB is negative, and the drawn curve of a mean squared error spans decades.
+    if all(value > 0 for history in histories for _, value in _points(history, LOSS)):
+        loss.set_yscale("log")
     for axes in (loss, psnr):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure, (loss, psnr)

@@ -139,6 +139,15 @@ def test_training_curves_mark_the_best_epoch() -> None:
     np.testing.assert_array_equal(loss, [0.02, math.nan, 0.01, math.nan])
 
 
+@pytest.mark.parametrize(("shift", "scale"), [(0.0, "log"), (-40.0, "linear")])
+def test_a_loss_in_decibel_is_drawn_although_it_is_negative(shift: float, scale: str) -> None:
+    values = [0.02 + shift, 0.01 + shift]
+    figure = training_curves([{"epoch": epoch, "train/loss": value} for epoch, value in enumerate(values, 1)])
+    assert figure.axes[0].get_yscale() == scale
+    low, high = figure.axes[0].get_ylim()
+    assert all(low <= value <= high for value in values)
+
+
 @pytest.mark.parametrize("number", [0, 1, 7, 8])
 def test_training_comparison_of_any_number_of_runs(number: int) -> None:
     figure = training_comparison({f"run {index}": HISTORY for index in range(number)})

@@ -1,8 +1,8 @@
 import pytest
 from omegaconf import OmegaConf
 
-from difftv.runs.config import check, resolved
 from difftv.run_layout import PLACES, WITHOUT_EFFECT, has_no_effect
+from difftv.runs.config import check, resolved
 from difftv.runs.identity import identity, readable_name
 from tests.conftest import composed, options_of
 

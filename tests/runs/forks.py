@@ -1,0 +1,106 @@
+"""Many command lines one after the other, each in a process of its own, without importing torch for each of them.
+
+A parent imports everything once and computes nothing; every command line runs in a fork of it, which may be killed.
+"""
+
+import atexit
+import json
+import os
+import random
+import runpy
+import signal
+import sys
+import threading
+import time
+import traceback
+from pathlib import Path
+
+
+class Fuse:
+    """Kills its own process with SIGKILL at the given file operation below a directory, or shortly after it.
+
+    Opening, renaming, linking and removing are what a run does between any two steps, and what must never be seen half
+    done.
+    """
+
+    def __init__(self, directory: Path, operations: int, delay: float) -> None:
+        self.directory, self.left, self.delay = str(directory), operations, delay
+
+    def __call__(self, event: str, arguments: tuple) -> None:
+        if event not in ("open", "os.rename", "os.link", "os.remove", "os.mkdir"):
+            return
+        if not str(arguments[0]).startswith(self.directory):
+            return
+        self.left -= 1
+        if self.left == 0:
+            if self.delay:
+                threading.Thread(target=self._later, daemon=True).start()
+            else:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def _later(self) -> None:
+        time.sleep(self.delay)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+SCRIPT = Path(__file__).resolve().parents[2] / "experiments" / "run.py"
+
+
+def carry_out(arguments: list[str], shown: Path, fuse: Fuse | None = None) -> int:
+    """Run `experiments/run.py ARGUMENTS` in a fork: its exit code, negative for a signal. It writes to `shown`."""
+    pid = os.fork()
+    if pid == 0:
+        code = 70
+        try:
+            with shown.open("ab") as file:
+                os.dup2(file.fileno(), 1)
+                os.dup2(file.fileno(), 2)
+            sys.argv = [str(SCRIPT), *arguments]
+            if fuse is not None:
+                sys.addaudithook(fuse)
+            runpy.run_path(str(SCRIPT), run_name="__main__")
+            code = 0
+        except SystemExit as leaving:
+            code = leaving.code if isinstance(leaving.code, int) else 0 if leaving.code is None else 1
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            atexit._run_exitfuncs()
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def torture(arguments: list[str], directory: Path, kills: int, seed: int, longest: int) -> dict:
+    """Start a sweep again and again, killed each time but the last; what happened, as plain containers."""
+    draw = random.Random(seed)
+    codes: list[int] = []
+    finished: dict[str, tuple[int, int]] = {}
+    computed_again: list[str] = []
+    shown = directory.with_suffix(".log")
+
+    def look() -> None:
+        for path in directory.glob("*/result.json"):
+            facts = (path.stat().st_ino, path.stat().st_mtime_ns)
+            if finished.setdefault(path.parent.name, facts) != facts:
+                computed_again.append(path.parent.name)
+
+    for _ in range(kills):
+        fuse = Fuse(directory, draw.randint(1, longest), draw.choice([0.0, draw.uniform(0, 0.05)]))
+        codes.append(carry_out(arguments, shown, fuse))
+        look()
+    codes.append(carry_out(arguments, shown))
+    look()
+    return {"codes": codes, "computed_again": computed_again, "shown": shown.read_text(errors="replace")}
+
+
+def main() -> None:
+    import difftv.runs.job  # noqa: F401  what every fork shares
+
+    request = json.loads(sys.argv[1])
+    print(json.dumps(torture(request["arguments"], Path(request["directory"]), *request["how"])))
+
+
+if __name__ == "__main__":
+    main()

@@ -23,6 +23,9 @@ from difftv.run_layout import CHECKPOINT, RESULT
 from difftv.solvers.base import Solver
 from difftv.solvers.taut_string import TautString
 
+EXACT_TOL = 1e-10
+"""At this relative duality gap `solver=taut_string` is as a rule exact to rounding."""
+
 
 @dataclass(frozen=True)
 class StoredRun:
@@ -85,8 +88,11 @@ class StoredRun:
         """
         return _construct(self, "solver", Solver, regularizer=self.regularizer())
 
-    def exact_solver(self) -> Solver:
+    def exact_solver(self, tol: float = EXACT_TOL) -> Solver:
         """The solver that takes images of any size, whatever the run was trained with.
+
+        Args:
+            tol: relative duality gap, see `TautString`; the default is exact to rounding.
 
         Raises:
             ConfigError: there is none for the run's regularizer.
@@ -98,7 +104,7 @@ class StoredRun:
                 "of any size, solves regularizer=anisotropic only. Use the run's own solver on small images or crops "
                 "(--solver own, own_solver=True), or train a run with regularizer=anisotropic."
             )
-        return TautString(regularizer)
+        return TautString(regularizer, tol=tol)
 
 
 def read_run(path: Path | str) -> StoredRun:

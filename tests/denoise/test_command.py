@@ -90,12 +90,30 @@ def test_images_of_every_kind_are_denoised_beside_themselves(
 
 def test_what_is_written_is_what_python_gives(main: Main, trained: Path, tmp_path: Path) -> None:
     path = save(tmp_path / "gray.png", noisy(GRAY))
-    assert main([str(trained), str(path), "--output", str(tmp_path / "new" / "folder"), "--device", "cpu"]) == 0
+    assert (
+        main(
+            [str(trained), str(path), "--output", str(tmp_path / "new" / "folder"), "--device", "cpu", "--tol", "1e-10"]
+        )
+        == 0
+    )
     with torch.no_grad():
         denoised = Denoiser.load(trained)(torch.from_numpy(noisy(GRAY))[None, None] / 255).denoised
     expected = (denoised[0].clamp(0, 1) * 255).round().to(torch.uint8).numpy()
     assert (tmp_path / "new" / "folder" / "gray-denoised.png").read_bytes() == encode_like(read_image(path), expected)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["gray.png", "new"]
+
+
+def test_the_default_tolerance_costs_a_gray_level_here_and_there(main: Main, trained: Path, tmp_path: Path) -> None:
+    path = save(tmp_path / "gray.png", noisy(data.camera()))
+    found = {}
+    for tol in ("1e-10", "1e-6"):
+        assert main([str(trained), str(path), "--output", str(tmp_path / tol), "--tol", tol]) == 0
+        found[tol] = read_image(tmp_path / tol / "gray-denoised.png").channels.astype(int)
+    assert main([str(trained), str(path)]) == 0
+    np.testing.assert_array_equal(read_image(tmp_path / "gray-denoised.png").channels, found["1e-6"])
+    off = np.abs(found["1e-6"] - found["1e-10"])
+    assert off.max() <= 3
+    assert (off > 0).mean() < 0.02
 
 
 def test_the_psnr_against_a_clean_image_is_that_of_the_files(
@@ -167,6 +185,8 @@ def test_what_is_no_run_is_named(main: Main, trained: Path, capsys: pytest.Captu
     assert f"such as {trained}" in capsys.readouterr().err
     assert main([str(trained), "image.png", "--device", "nonsense"]) == 2
     assert "Use auto, cpu, cuda" in capsys.readouterr().err
+    assert main([str(trained), "image.png", "--tol", "0"]) == 2
+    assert "--tol must be a positive finite number" in capsys.readouterr().err
 
 
 def test_an_isotropic_run_takes_small_images_with_its_own_solver(

@@ -1,0 +1,15 @@
+"""A launcher without a sweep is a mistake that Hydra passes over in silence."""
+
+import sys
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+
+class SweepsOnly(Callback):
+    """Comes with the presets: without -m Hydra would carry the run out here, whatever the launcher."""
+
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        launcher = config.hydra.runtime.choices["hydra/launcher"]
+        sys.exit(f"error: hydra/launcher={launcher} starts the jobs of a sweep: add -m, for a single run as well.")

@@ -1,0 +1,17 @@
+"""Our launchers where Hydra looks for them; it takes launchers from this package only, and names them by it."""
+
+from difftv.runs.launchers.local import LocalLauncher
+from difftv.runs.launchers.ray import RayLauncher
+from difftv.runs.launchers.slurm import SlurmLauncher
+
+
+class Local(LocalLauncher):
+    pass
+
+
+class Slurm(SlurmLauncher):
+    pass
+
+
+class Ray(RayLauncher):
+    pass

@@ -1,0 +1,190 @@
+"""A sweep on a real SLURM cluster: one run raises, one is killed, one is pre-empted; then the same command again."""
+
+import getpass
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from difftv.runs.launchers.slurm import job_states, largest_node
+from tests.launchers.slurm_cluster import UnavailableError, slurm_cluster
+from tests.launchers.sweeps import (
+    KILLED,
+    RAISES,
+    STOPPED,
+    WELL,
+    WHOLE,
+    directories,
+    disturb,
+    ended,
+    log_of,
+    metrics,
+    rates,
+    results,
+    run,
+    start,
+    statuses,
+    table,
+)
+
+pytest.importorskip("submitit", reason="the extra `slurm` is not installed")
+
+LAUNCHER = ["-m", "hydra/launcher=slurm_debug", "hydra.launcher.array_parallelism=8", "hydra.launcher.mem_gb=1"]
+
+
+@dataclass(frozen=True)
+class Disturbed:
+    """Exit code, everything shown, and what was on disk after the command."""
+
+    code: int
+    shown: str
+    states: dict[float, str]
+    results: dict[float, int]
+    epochs: dict[float, int]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Mapping[str, str]]:
+    try:
+        with slurm_cluster() as environment:
+            yield environment
+    except UnavailableError as error:
+        pytest.skip(f"no SLURM: {error}")
+
+
+def ask(cluster: Mapping[str, str], *command: str) -> str:
+    done = subprocess.run(
+        command, env={**os.environ, **cluster}, capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def first(cluster: Mapping[str, str], sweep_dir: Path) -> Disturbed:
+    process = start(
+        *LAUNCHER, rates(WHOLE, KILLED, STOPPED, RAISES), f"hydra.sweep.dir={sweep_dir}", environment=cluster
+    )
+    try:
+        epochs = disturb(
+            process,
+            sweep_dir,
+            {
+                KILLED: lambda status: os.kill(status["pid"], signal.SIGKILL),
+                # The third job of the array.
+                STOPPED: lambda status: ask(cluster, "scancel", "--signal=USR2", "1_2"),
+            },
+        )
+    finally:
+        code, shown = ended(process)
+    return Disturbed(code, shown, _states(sweep_dir), results(sweep_dir), epochs)
+
+
+def _states(sweep: Path) -> dict[float, str]:
+    return {rate: status["state"] for rate, status in statuses(sweep).items()}
+
+
+@pytest.fixture(scope="module")
+def second(first: Disturbed, cluster: Mapping[str, str], sweep_dir: Path) -> Disturbed:
+    code, shown = run(
+        *LAUNCHER, rates(WHOLE, KILLED, STOPPED, RAISES), f"hydra.sweep.dir={sweep_dir}", environment=cluster
+    )
+    return Disturbed(code, shown, _states(sweep_dir), results(sweep_dir), {})
+
+
+def test_one_that_dies_takes_no_other_with_it(first: Disturbed) -> None:
+    assert first.code == 1
+    assert first.results.keys() == {WHOLE, STOPPED}
+    assert "2 finished" in first.shown or "1 finished, 1 continued" in first.shown
+    assert "1 failed" in first.shown
+    assert "1 cut off" in first.shown
+    assert f"lost: optimizer.lr={KILLED}" in first.shown
+
+
+def test_one_that_raises_says_why_on_the_disk(first: Disturbed, sweep_dir: Path) -> None:
+    assert first.states[RAISES] == "failed"
+    assert "Invalid learning rate" in statuses(sweep_dir)[RAISES]["error"]
+    assert "Traceback" in log_of(sweep_dir, RAISES)
+    assert "Invalid learning rate" in first.shown
+
+
+def test_one_that_is_preempted_continues_in_the_same_directory(
+    first: Disturbed, sweep_dir: Path, alone: dict[float, dict[str, float]]
+) -> None:
+    log = log_of(sweep_dir, STOPPED)
+    assert "continuing after epoch" in log
+    assert log.count("epoch 1/8: ") == 1
+    assert first.states[STOPPED] == "finished"
+    assert metrics(directories(sweep_dir)[STOPPED]) == alone[STOPPED]
+
+
+def test_the_same_command_again_computes_what_is_missing(
+    first: Disturbed, second: Disturbed, sweep_dir: Path, alone: dict[float, dict[str, float]]
+) -> None:
+    assert second.code == 1  # the one that raises still does
+    assert "2 skipped" in second.shown
+    assert "1 continued" in second.shown
+    assert {rate: second.results[rate] for rate in first.results} == first.results
+    assert log_of(sweep_dir, KILLED).count("epoch 1/8: ") == 1
+    assert metrics(directories(sweep_dir)[KILLED]) == alone[KILLED]
+
+
+def test_the_table_has_all_that_finished_and_names_the_other(second: Disturbed, sweep_dir: Path) -> None:
+    shown = table(sweep_dir)
+    for rate in WELL:
+        assert f"{alone_psnr(sweep_dir, rate):.2f}" in shown
+    assert "Invalid learning rate" in shown
+
+
+def alone_psnr(sweep: Path, rate: float) -> float:
+    return metrics(directories(sweep)[rate])["psnr"]
+
+
+def test_a_finished_sweep_asks_nothing_of_the_cluster(
+    second: Disturbed, cluster: Mapping[str, str], sweep_dir: Path
+) -> None:
+    before = ask(cluster, "squeue", "--noheader", "--states=all")
+    code, shown = run(*LAUNCHER, rates(*WELL), f"hydra.sweep.dir={sweep_dir}", environment=cluster)
+    assert code == 0, shown
+    assert "3 skipped" in shown
+    assert ask(cluster, "squeue", "--noheader", "--states=all") == before
+
+
+def test_more_cores_than_any_node_has(cluster: Mapping[str, str], tmp_path: Path) -> None:
+    process = start(
+        *LAUNCHER, "hydra.launcher.cpus_per_task=1000", rates(WHOLE), f"hydra.sweep.dir={tmp_path}", environment=cluster
+    )
+    assert process.stdout is not None
+    shown = ""
+    while "submitted as" not in shown and (line := process.stdout.readline()):
+        shown += line
+    process.send_signal(signal.SIGINT)
+    code, rest = ended(process, 30)
+    shown += rest
+    ask(cluster, "scancel", f"--user={getpass.getuser()}")
+    assert f"cpus_per_task=1000 is more than the {os.cpu_count()} CPUs of the largest node" in shown
+    assert "The jobs go on without this command. To end them: scancel" in shown or "could not submit" in shown
+    assert code != 0
+
+
+def test_a_partition_that_does_not_exist(cluster: Mapping[str, str], tmp_path: Path) -> None:
+    code, shown = run(
+        *LAUNCHER, "hydra.launcher.partition=nowhere", rates(WHOLE), f"hydra.sweep.dir={tmp_path}", environment=cluster
+    )
+    assert code == 1
+    assert "error: hydra/launcher=slurm could not submit the sweep" in shown
+    assert "nvalid partition" in shown
+
+
+def test_what_the_scheduler_says(cluster: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in cluster.items():
+        monkeypatch.setenv(name, value)
+    assert largest_node(None) == os.cpu_count()
+    assert largest_node("nowhere") is None
+    assert job_states(["99999_0"]) == {}
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert job_states(["1_0"]) is None
+    assert largest_node(None) is None

@@ -1,11 +1,13 @@
 """The command line, as a user types it, on a run of a few seconds."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 from tests.conftest import PROJECT
 
@@ -44,6 +46,27 @@ def run(
         timeout=300,
         check=False,
     )
+
+
+def ask_forks(request: Mapping[str, Any], *, timeout: float) -> Any:
+    """What `tests.runs.forks` answers."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.runs.forks", json.dumps(request)],
+        capture_output=True,
+        text=True,
+        cwd=PROJECT,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+        timeout=timeout,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def run_in_forks(commands: Sequence[tuple[str, Sequence[str]]]) -> list[tuple[int, str]]:
+    """Exit code and everything shown of command lines, each with a prelude and in a process of its own, in order."""
+    request = {"commands": [(prelude, list(arguments)) for prelude, arguments in commands]}
+    return [(code, shown) for code, shown in ask_forks(request, timeout=60 + 60 * len(commands))]
 
 
 def killed(done: subprocess.CompletedProcess[str]) -> bool:

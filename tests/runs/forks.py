@@ -8,8 +8,10 @@ import json
 import os
 import random
 import runpy
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -46,7 +48,7 @@ class Fuse:
 SCRIPT = Path(__file__).resolve().parents[2] / "experiments" / "run.py"
 
 
-def carry_out(arguments: list[str], shown: Path, fuse: Fuse | None = None) -> int:
+def carry_out(arguments: list[str], shown: Path, fuse: Fuse | None = None, prelude: str = "") -> int:
     """Run `experiments/run.py ARGUMENTS` in a fork: its exit code, negative for a signal. It writes to `shown`."""
     pid = os.fork()
     if pid == 0:
@@ -56,12 +58,15 @@ def carry_out(arguments: list[str], shown: Path, fuse: Fuse | None = None) -> in
                 os.dup2(file.fileno(), 1)
                 os.dup2(file.fileno(), 2)
             sys.argv = [str(SCRIPT), *arguments]
+            exec(prelude, {})
             if fuse is not None:
                 sys.addaudithook(fuse)
             runpy.run_path(str(SCRIPT), run_name="__main__")
             code = 0
         except SystemExit as leaving:
-            code = leaving.code if isinstance(leaving.code, int) else 0 if leaving.code is None else 1
+            code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+            if isinstance(leaving.code, str):
+                print(leaving.code, file=sys.stderr)
         except BaseException:
             traceback.print_exc()
         finally:
@@ -72,8 +77,11 @@ def carry_out(arguments: list[str], shown: Path, fuse: Fuse | None = None) -> in
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def torture(arguments: list[str], directory: Path, kills: int, seed: int, longest: int) -> dict:
-    """Start a sweep again and again, killed each time but the last; what happened, as plain containers."""
+def torture(arguments: list[str], directory: Path, runs: int, kills: int, seed: int, operations: int) -> dict:
+    """Start a sweep again and again, killed each time but the last; what happened, as plain containers.
+
+    The kills are spread over the whole sweep, given about how many file operations a run makes.
+    """
     draw = random.Random(seed)
     codes: list[int] = []
     finished: dict[str, tuple[int, int]] = {}
@@ -86,12 +94,15 @@ def torture(arguments: list[str], directory: Path, kills: int, seed: int, longes
             if finished.setdefault(path.parent.name, facts) != facts:
                 computed_again.append(path.parent.name)
 
-    for _ in range(kills):
-        fuse = Fuse(directory, draw.randint(1, longest), draw.choice([0.0, draw.uniform(0, 0.05)]))
+    while not codes or codes[-1] != 0:
+        fuse = None
+        if len(codes) < kills:
+            left = (runs - len(finished)) * operations / (kills - len(codes))
+            fuse = Fuse(directory, draw.randint(1, max(2, round(2 * left))), draw.choice([0.0, draw.uniform(0, 0.05)]))
         codes.append(carry_out(arguments, shown, fuse))
         look()
-    codes.append(carry_out(arguments, shown))
-    look()
+        if fuse is None:
+            break
     return {"codes": codes, "computed_again": computed_again, "shown": shown.read_text(errors="replace")}
 
 
@@ -99,7 +110,17 @@ def main() -> None:
     import difftv.runs.job  # noqa: F401  what every fork shares
 
     request = json.loads(sys.argv[1])
-    print(json.dumps(torture(request["arguments"], Path(request["directory"]), *request["how"])))
+    if "commands" in request:
+        place = tempfile.mkdtemp()  # a TemporaryDirectory would be removed by the first fork that ends
+        answers = []
+        for index, (prelude, arguments) in enumerate(request["commands"]):
+            shown = Path(place, str(index))
+            code = carry_out(arguments, shown, prelude=prelude)
+            answers.append((code, shown.read_text(errors="replace")))
+        shutil.rmtree(place)
+        print(json.dumps(answers))
+    else:
+        print(json.dumps(torture(request["arguments"], Path(request["directory"]), *request["how"])))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,214 @@
+"""The same command again, a sweep that has grown, jobs that fail, and what is said and left on disk about all of it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import skimage
+
+from difftv.checkpoint import read_checkpoint
+from difftv.runs.directory import RunDirectory
+from tests.runs.commands import SMALL, run_in_forks
+from tests.runs.test_claim import holder
+from tests.runs.test_resume import outcome
+
+QUICK = [*SMALL, "solver=taut_string", "evaluation.oracle=false", "evaluation.test_images=1", "trainer.epochs=1"]
+
+SEED_2_FAILS = """
+import difftv.runs.job as job
+original = job.train
+def train(*arguments, **keywords):
+    if "seed=2" in str(keywords["checkpoints"].path):
+        raise ValueError("deliberately broken\\nsecond line")
+    return original(*arguments, **keywords)
+job.train = train
+"""
+
+AT_STEP = """
+import {imports}
+import difftv.training as training
+original, calls = training._step, []
+def step(*arguments, **keywords):
+    calls.append(1)
+    if len(calls) == {number}:
+        {action}
+    return original(*arguments, **keywords)
+training._step = step
+"""
+
+TERMINATED = AT_STEP.format(imports="os, signal", number=3, action="os.kill(os.getpid(), signal.SIGTERM)")
+
+
+def runs_of(directory: Path) -> dict[str, Path]:
+    """The runs of a sweep by their seed."""
+    return {path.name.partition("seed=")[2][0]: path for path in directory.iterdir() if path.is_dir()}
+
+
+def status_of(directory: Path) -> dict:
+    return json.loads((directory / "status.json").read_text())
+
+
+def test_the_same_command_again(tmp_path: Path) -> None:
+    place = f"hydra.sweep.dir={tmp_path / 'sweep'}"
+    copies = f"import shutil; shutil.copytree({str(tmp_path / 'sweep')!r}, {str(tmp_path)!r} + '/{{}}')"
+    answers = run_in_forks(
+        [
+            (SEED_2_FAILS, ["-m", *QUICK, "seed=1,2", place]),
+            (copies.format("first"), ["-m", *QUICK, "seed=1,2", "rerun=none", place]),
+            (copies.format("second"), ["-m", *QUICK, "seed=1,2,3", place]),
+            (copies.format("third"), ["-m", *QUICK, "seed=1", "rerun=all", place]),
+            ("", ["-m", *QUICK, "seed=1", "sigma=25.0", place]),
+            ("", ["-m", *QUICK, "seed=1", "rerun=sometimes", place]),
+        ]
+    )
+    codes, shown = [code for code, _ in answers], [text for _, text in answers]
+    assert codes == [1, 1, 0, 0, 0, 1], shown
+    runs = runs_of(tmp_path / "sweep")
+    first = runs_of(tmp_path / "first")
+
+    assert "2 runs in" in shown[0]
+    assert "1 finished, 1 failed" in shown[0]
+    assert f"failed: {runs['2'].name}: ValueError: deliberately broken\n    log: {runs['2'] / 'run.log'}" in shown[0]
+    assert "Traceback" in (first["2"] / "run.log").read_text()
+    assert status_of(first["2"])["state"] == "failed"
+
+    assert "1 skipped, 1 left alone" in shown[1]
+    assert "finished before, nothing to do" in shown[1]
+    assert "failed before and left alone (rerun=none): ValueError: deliberately broken" in shown[1]
+
+    assert "3 runs in" in shown[2]
+    assert "2 finished, 1 skipped" in shown[2]
+    assert shown[2].count("finished before, nothing to do") == 1
+    third = runs_of(tmp_path / "third")
+    assert len(third) == 3
+    before = json.loads((first["1"] / "result.json").read_text())
+    assert json.loads((third["1"] / "result.json").read_text()) == before
+
+    assert "1 finished" in shown[3]
+    assert comparable(runs["1"]) == comparable(third["1"])
+    assert json.loads((runs["1"] / "before" / "result.json").read_text()) == before
+    assert (runs["1"] / "result.json").stat().st_mtime_ns > (runs["1"] / "before" / "result.json").stat().st_mtime_ns
+
+    assert "1 skipped" in shown[4]
+    assert len(runs_of(tmp_path / "sweep")) == len(list((tmp_path / "sweep").glob("*/"))) == 3
+    assert "rerun must be failed" in shown[5]
+
+
+def comparable(directory: Path) -> tuple:
+    metrics, weights, history, images = outcome(directory)
+    return metrics, {name: value.tolist() for name, value in weights.items()}, history, images
+
+
+def test_stopped_by_sigterm_and_continued(tmp_path: Path) -> None:
+    place = f"hydra.sweep.dir={tmp_path / 'sweep'}"
+    (stopped, shown), = run_in_forks([(TERMINATED, ["-m", *QUICK, "seed=1,2", place])])  # fmt: skip
+    assert stopped == 143
+    runs = runs_of(tmp_path / "sweep")
+    assert status_of(runs["1"])["state"] == "interrupted"
+    assert status_of(runs["1"])["error"] == "stopped (SIGTERM)"
+    assert status_of(runs["2"])["state"] == "queued"
+    assert "1 cut off, 1 not started" in shown
+    (code, shown), = run_in_forks([("", ["-m", *QUICK, "seed=1,2", place])])  # fmt: skip
+    assert code == 0, shown
+    assert "1 finished, 1 continued" in shown
+    assert "continuing after epoch 0, step 2" in shown
+
+
+def test_a_run_that_somebody_works_on_is_left_to_him_and_named(tmp_path: Path) -> None:
+    place = f"hydra.sweep.dir={tmp_path / 'sweep'}"
+    (code, shown), = run_in_forks([("", ["-m", *QUICK, "seed=1", place])])  # fmt: skip
+    assert code == 0, shown
+    taken = runs_of(tmp_path / "sweep")["1"]
+    (taken / "result.json").unlink()
+    identity = status_of(taken)["identity"]
+    with holder(RunDirectory(taken, identity)) as process:
+        before = (taken / "status.json").read_text()
+        (code, shown), = run_in_forks([("", ["-m", *QUICK, "seed=1,2", place])])  # fmt: skip
+        assert (taken / "status.json").read_text() == before
+    assert code == 1
+    assert f"(pid {process.pid} on " in shown
+    assert "1 finished, 1 in use" in shown
+    assert f"pid {process.pid} on " in shown.rpartition("in use: ")[2]
+
+
+def test_bad_places(tmp_path: Path) -> None:
+    images = tmp_path / "a b,c=ü"
+    shutil.copytree(Path(skimage.__file__).parent / "data", images, ignore=only_some)
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    gone = tmp_path / "gone"
+    delete = AT_STEP.format(imports="shutil", number=2, action=f"shutil.rmtree({str(gone)!r})")
+    odd = "x" * 300
+    answers = run_in_forks(
+        [
+            ("", ["-m", *QUICK, "data=folder", "data.root=/nowhere", "seed=1,2", f"hydra.sweep.dir={tmp_path / 'no'}"]),
+            (delete, [*QUICK, f"hydra.run.dir={gone}"]),
+            ("", ["-m", *QUICK, "data=folder", f"data.root='{images}'", "data.validation_fraction=0.5",
+                  f"+note='a/b=c, ü {odd}'", f"hydra.sweep.dir={tmp_path / 'link' / 'sweep'}"]),
+        ]
+    )  # fmt: skip
+    (missing, deleted, odd_answer), shown = zip(*answers, strict=True)
+    assert missing == 1
+    assert "error: data.root=/nowhere does not exist" in shown[0]
+    assert "Launching" not in shown[0]
+    assert deleted == 1
+    assert "was deleted or moved while the run was working in it" in shown[1]
+    assert not gone.exists()
+    assert odd_answer == 0, shown[2]
+    (name,) = [path.name for path in (tmp_path / "real" / "sweep").iterdir() if path.is_dir()]
+    assert name.isascii()
+    assert len(name) < 140
+    assert not set(name) - set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789=,._-")
+
+
+def only_some(directory: str, names: list[str]) -> list[str]:
+    return [name for name in names if name not in ("camera.png", "coins.png", "brick.png", "gravel.png")]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = shutil.which("mount")
+    if mount is None or subprocess.run(
+        [mount, "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(disk)], capture_output=True, check=False
+    ).returncode:  # fmt: skip
+        pytest.skip("this user may not mount a small file system")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a tmpfs")
+def test_a_full_disk_corrupts_nothing_and_the_run_continues_once_there_is_space(small_disk: Path) -> None:
+    run_dir = small_disk / "run"
+    filler = small_disk / "filler"
+    full = f"""
+import difftv.training as training
+original, calls = training._step, []
+def step(*arguments, **keywords):
+    calls.append(1)
+    if len(calls) == 3:
+        with open({str(filler)!r}, "wb", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"x" * 512)
+            except OSError:
+                pass
+    return original(*arguments, **keywords)
+training._step = step
+"""
+    (code, shown), = run_in_forks([(full, [*QUICK, f"hydra.run.dir={run_dir}"])])  # fmt: skip
+    assert code == 1
+    assert "No space left on device" in shown
+    assert "run the same command again to continue" in shown
+    assert read_checkpoint(run_dir / "checkpoint.pt")["training"]["batch"] == 2
+    assert status_of(run_dir)["state"] in ("running", "failed")
+    assert [path.name for path in run_dir.iterdir() if path.name.startswith(".")] == [".lock"]
+    os.remove(filler)
+    (code, shown), = run_in_forks([("", [*QUICK, f"hydra.run.dir={run_dir}"])])  # fmt: skip
+    assert code == 0, shown
+    assert "continuing after epoch 0, step 2" in shown

@@ -37,6 +37,11 @@ def resolved(config: DictConfig) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()}
 
 
+def without_wrapping(error: OmegaConfBaseException) -> str:
+    """What went wrong in a resolver, such as `run_name`, without OmegaConf's words around it."""
+    return str(error).partition("\n")[0].rpartition("raised while resolving interpolation: ")[2]
+
+
 def rerun_policy(config: dict[str, Any]) -> Rerun:
     """Which runs of the command are computed although they ended before.
 

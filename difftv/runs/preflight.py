@@ -9,6 +9,8 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from difftv.runs.config import without_wrapping
+
 
 class Preflight(Callback):
     """Checks that the output directory can be written, once for a run and once for a sweep.
@@ -32,7 +34,7 @@ def _exit_unless_writable(config: DictConfig, key: str) -> None:
         probe.unlink(missing_ok=True)
     except OmegaConfBaseException as error:
         # The name of the run's directory is computed from the configuration: this is where a mistake in it shows.
-        sys.exit(f"error: {error.__cause__ or str(error).splitlines()[0]}")
+        sys.exit(f"error: {without_wrapping(error)}")
     except OSError as error:
         sys.exit(
             f"error: cannot write to the output directory: {error}. "

@@ -24,7 +24,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from difftv.errors import ConfigError, DiffTVError
 from difftv.runs.claim import read_status, working_owner
-from difftv.runs.config import rerun_policy, resolved, run_identity
+from difftv.runs.config import rerun_policy, resolved, run_identity, without_wrapping
 from difftv.runs.directory import RunDirectory
 
 Outcome = Literal[
@@ -81,7 +81,7 @@ class Sweep(Callback):
         except HydraException:
             return  # a mistake in the overrides, which Hydra words better itself
         except OmegaConfBaseException as error:
-            sys.exit(f"error: {error.__cause__ or str(error).splitlines()[0]}")
+            sys.exit(f"error: {without_wrapping(error)}")
         except (DiffTVError, OSError) as error:
             sys.exit(f"error: {error}")
         atexit.register(self._sum_up)

@@ -1,0 +1,36 @@
+"""A finished run costs little: nothing heavy is imported to find out that there is nothing to do."""
+
+import sys
+from pathlib import Path
+
+from tests.runs.commands import SMALL, run
+
+HEAVY = ("torch", "cvxpy", "cvxpylayers", "matplotlib", "wandb", "numba", "scipy", "pandas", "difftv.runs.job")
+
+SAY_WHAT_WAS_IMPORTED = """
+import atexit
+atexit.register(lambda: print("imported:", *(name for name in {names!r} if name in sys.modules), "end"))
+"""
+
+
+def test_nothing_heavy_is_imported_for_a_run_that_is_only_skipped(tmp_path: Path) -> None:
+    command = [*SMALL, "solver=taut_string", "trainer.epochs=1", "evaluation.oracle=false", "evaluation.test_images=1"]
+    place = f"hydra.sweep.dir={tmp_path}"
+    say = SAY_WHAT_WAS_IMPORTED.format(names=HEAVY)
+    first = run("-m", *command, place, prelude=say)
+    assert first.returncode == 0, first.stderr
+    assert "torch" in first.stdout.rpartition("imported:")[2]
+    again = run("-m", *command, place, prelude=say)
+    assert "finished before, nothing to do" in again.stdout
+    assert "1 skipped" in again.stdout
+    assert again.stdout.rpartition("imported:")[2].split() == ["end"]
+
+
+def test_the_names_of_the_packages_are_all_there() -> None:
+    import difftv
+    import difftv.data
+
+    for package in (difftv, difftv.data):
+        for name in package.__all__:
+            assert getattr(package, name).__name__ == name
+    assert "difftv" in sys.modules

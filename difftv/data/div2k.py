@@ -56,7 +56,11 @@ class Div2k(ImageSource):
         directory = root / name
         found = tuple(image_files(directory)) if directory.is_dir() else ()
         if not found:
-            problem = "holds other files but no images; move it away" if directory.is_dir() else "does not exist"
+            problem = "does not exist"
+            if directory.is_dir():
+                # A download leaves what it finds alone.
+                other = any(directory.iterdir())
+                problem = "holds files but no images: move it away" if other else "holds no images"
             raise DataError(f"data.root={root}: {directory} {problem}. {_ADVICE}")
         return found
 

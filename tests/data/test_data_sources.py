@@ -143,6 +143,20 @@ def test_div2k_downloads_both_archives_into_their_directories(tmp_path, monkeypa
     assert all(archive.url.startswith("https://") for archive in ARCHIVES.values())
 
 
+def test_an_empty_directory_does_not_pass_for_downloaded_images(tmp_path, monkeypatch):
+    def fetch(archive, directory):
+        if not directory.is_dir():
+            touch(directory, "0001.png")
+
+    monkeypatch.setattr("difftv.data.div2k.fetch", fetch)
+    (tmp_path / "DIV2K_train_HR").mkdir()
+    touch(tmp_path, "DIV2K_valid_HR/notes.txt")
+    with pytest.raises(DataError, match=r"DIV2K_valid_HR holds files but no images: move it away.*data\.download=true"):
+        Div2k(tmp_path, download=True).files()
+    (tmp_path / "DIV2K_valid_HR" / "notes.txt").unlink()
+    assert len(Div2k(tmp_path, download=True).files().validation) == 1
+
+
 def test_real_div2k(div2k_root):
     splits = Div2k(div2k_root).files()
     assert {path.stem for path in splits.train}.isdisjoint(path.stem for path in splits.validation)

@@ -1,8 +1,10 @@
 # make demo     the main job on photographs that need no download: a sweep, its table and its figures
 # make test     the default test suite
-# Both set up .venv first, where it is missing or older than the pins. PYTHON=python3.13 chooses the interpreter.
+# Both set up .venv first, where it is missing or older than the pins. PYTHON=python3.13 chooses the interpreter,
+# EXTRAS=... what is installed beside the package; the tests of Ray (240 MB) skip without its extra.
 PYTHON ?= python3
 VENV ?= .venv
+EXTRAS ?= dev,ecos,dashboard,local,slurm
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
@@ -32,7 +34,7 @@ install: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PIP) --upgrade pip setuptools wheel numpy
-	$(PIP) --no-build-isolation --editable ".[dev,ecos,dashboard]"
+	$(PIP) --no-build-isolation --editable ".[$(EXTRAS)]"
 	touch $@
 
 clean:

@@ -1,6 +1,7 @@
 """A Ray cluster that is already running."""
 
 import logging
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ from difftv.runs.launchers.base import SweepLauncher
 from difftv.runs.launchers.jobs import SweepJob
 
 log = logging.getLogger(__name__)
+
+KNOCK_SECONDS = 10.0
 
 
 class RayLauncher(SweepLauncher):
@@ -35,8 +38,9 @@ class RayLauncher(SweepLauncher):
         from ray.exceptions import RayError
 
         try:
+            _knock(self.address)
             ray.init(address=self.address, logging_level=logging.WARNING)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             sys.exit(
                 f"error: no Ray cluster answers at hydra.launcher.address={self.address} "
                 f"({str(error).splitlines()[0]}). Start one (ray start --head --port=6399) or give its host:port; "
@@ -67,6 +71,17 @@ class RayLauncher(SweepLauncher):
                 self.cpus,
                 cores,
             )
+
+
+def _knock(address: str) -> None:
+    """Ray itself knocks for minutes at a door behind which nobody lives.
+
+    Raises:
+        OSError: nobody listens there.
+    """
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()
 
 
 def _carry_out(job: SweepJob) -> JobReturn:

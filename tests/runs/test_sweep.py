@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import skimage
 
 from difftv.checkpoint import read_checkpoint
 from difftv.runs.directory import RunDirectory
-from tests.runs.commands import SMALL, run_in_forks
+from tests.runs.commands import SMALL, run, run_in_forks
 from tests.runs.test_claim import holder
 from tests.runs.test_resume import outcome
 
@@ -40,7 +41,11 @@ def step(*arguments, **keywords):
 training._step = step
 """
 
-TERMINATED = AT_STEP.format(imports="os, signal", number=3, action="os.kill(os.getpid(), signal.SIGTERM)")
+STOPPED = AT_STEP.format(imports="signal", number=3, action="signal.raise_signal(signal.{name})")
+
+
+ANY_OTHER = 70
+"""What `tests.runs.forks` makes of an exception that reaches the top."""
 
 
 def runs_of(directory: Path) -> dict[str, Path]:
@@ -103,13 +108,17 @@ def comparable(directory: Path) -> tuple:
     return metrics, {name: value.tolist() for name, value in weights.items()}, history, images
 
 
-def test_stopped_by_sigterm_and_continued(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "expected", "reason"),
+    [("SIGTERM", 143, "stopped (SIGTERM)"), ("SIGINT", ANY_OTHER, "interrupted by the user")],
+)
+def test_stopped_by_a_signal_and_continued(name: str, expected: int, reason: str, tmp_path: Path) -> None:
     place = f"hydra.sweep.dir={tmp_path / 'sweep'}"
-    (stopped, shown), = run_in_forks([(TERMINATED, ["-m", *QUICK, "seed=1,2", place])])  # fmt: skip
-    assert stopped == 143
+    (stopped, shown), = run_in_forks([(STOPPED.format(name=name), ["-m", *QUICK, "seed=1,2", place])])  # fmt: skip
+    assert stopped == expected
     runs = runs_of(tmp_path / "sweep")
     assert status_of(runs["1"])["state"] == "interrupted"
-    assert status_of(runs["1"])["error"] == "stopped (SIGTERM)"
+    assert status_of(runs["1"])["error"] == reason
     assert status_of(runs["2"])["state"] == "queued"
     assert "1 cut off, 1 not started" in shown
     (code, shown), = run_in_forks([("", ["-m", *QUICK, "seed=1,2", place])])  # fmt: skip
@@ -133,6 +142,21 @@ def test_a_run_that_somebody_works_on_is_left_to_him_and_named(tmp_path: Path) -
     assert f"(pid {process.pid} on " in shown
     assert "1 finished, 1 in use" in shown
     assert f"pid {process.pid} on " in shown.rpartition("in use: ")[2]
+
+
+def test_the_same_sweep_started_twice_at_once(tmp_path: Path) -> None:
+    command = ["-m", *QUICK, "seed=1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}"]
+    with ThreadPoolExecutor(2) as threads:
+        both = list(threads.map(lambda command: run(*command), [command, command]))
+    shown = [done.stdout for done in both]
+    for path in runs_of(tmp_path / "sweep").values():
+        assert status_of(path)["state"] == "finished"
+        assert sum(text.count(f"images; {path}\n") for text in shown) == 1
+        assert read_checkpoint(path / "checkpoint.pt")["training"]["epoch"] == 1
+    for done in both:
+        refused = "Another process (pid " in done.stdout
+        assert done.returncode == int("in use" in done.stdout), done.stderr
+        assert refused or "in use" not in done.stdout
 
 
 def test_bad_places(tmp_path: Path) -> None:

@@ -88,14 +88,16 @@ def to_text(name: str, runs: Sequence[RunStatus], *, width: int | None = None, c
     longest = max(len(_printable(run.name)) for run in runs)
     lines = []
     for run in runs:
-        start = f"{run.state:<11}"
-        rest = f" {_bar(run)}  {_psnr(run):>8}  {_left(run):>8}  {_printable(run.name):<{longest}}"
-        line = start + (rest + (f"  {_printable(run.detail)}" if run.detail else "")).rstrip()
-        if width is not None and len(line) > width:
-            line = line[: max(width - 3, 0)] + "..."
+        state = f"{run.state:<11}"
+        facts = f" {_bar(run)}  {_psnr(run):>8}  {_left(run):>8}  {_printable(run.name):<{longest}}"
+        # What went wrong gets a line of its own, so that a long name never pushes it out of sight.
+        beside = f"  {_printable(run.detail)}" if run.detail and run.state in OPEN else ""
+        line = _cut(state + (facts + beside).rstrip(), width)
         if colour and run.state in COLOURS:
-            line = f"\x1b[{COLOURS[run.state]}m{line[: len(start)]}\x1b[0m{line[len(start) :]}"
+            line = f"\x1b[{COLOURS[run.state]}m{line[: len(state)]}\x1b[0m{line[len(state) :]}"
         lines.append(line)
+        if run.detail and run.state not in OPEN:
+            lines.append(_cut(f"{'':<11} {_printable(run.detail)}", width))
     return "\n".join([*lines, "", f"{_printable(name)}: {totals(runs)}"])
 
 
@@ -211,13 +213,13 @@ def _seconds_left(directory: Path, history: Sequence[Mapping[str, float]], epoch
     """The mean time of an epoch so far times the epochs to go, less what has passed since the last one ended."""
     times = [row.get("train/wall_seconds", math.nan) + row.get("validation/wall_seconds", 0.0) for row in history]
     times = [seconds for seconds in times if 0 < seconds < math.inf]
-    if not times or epochs < 0:
+    if not times or epochs < 1:
         return math.nan
     try:
         since = min(max(0.0, now - (directory / METRICS).stat().st_mtime), times[-1])
     except OSError:
         since = 0.0
-    return max(0.0, math.fsum(times) / len(times) * epochs - since) if epochs else 0.0
+    return max(0.0, math.fsum(times) / len(times) * epochs - since)
 
 
 def _count(value: Any) -> int:
@@ -229,6 +231,10 @@ def _directories(directory: Path) -> list[Path]:
         return list(directory.iterdir())
     except OSError:
         return []
+
+
+def _cut(line: str, width: int | None) -> str:
+    return line if width is None or len(line) <= width else line[: max(width - 3, 0)] + "..."
 
 
 def _bar(run: RunStatus) -> str:

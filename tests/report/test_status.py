@@ -158,16 +158,16 @@ def test_the_text(sweep: Path, write: Write) -> None:
     write("c", "queued", epochs=0, epochs_done=0, psnr=None)
     runs = read_statuses(sweep, now=NOW)
     text = to_text("demo", runs)
-    first, second, third, _, last = text.splitlines()
+    first, second, reason, third, _, last = text.splitlines()
     assert first.startswith("running     ####------      4/10  28.12 dB     6 min  a=1  on another-machine")
     assert second.startswith("failed      ####------      4/10 ")
-    assert "ValueError: ?[31mred?" in second
+    assert reason.startswith("            ValueError: ?[31mred? (see ")
     assert third == "queued      ----------" + third[22:].rstrip()
     assert third.split() == ["queued", "----------", "c"]
     assert last == "demo: 3 runs: 1 running, 1 queued, 1 failed; about 6 min of training left in those running"
     assert "\x1b" not in text
     narrow = to_text("demo", runs, width=40)
-    assert max(map(len, narrow.splitlines()[:3])) == 40
+    assert max(map(len, narrow.splitlines()[:4])) == 40
     coloured = to_text("demo", runs, colour=True)
     assert coloured.startswith("\x1b[36mrunning    \x1b[0m ####")
 

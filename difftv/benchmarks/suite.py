@@ -16,6 +16,7 @@ from difftv.benchmarks.build import build_table, measure_build
 from difftv.benchmarks.clock import threads
 from difftv.benchmarks.exact import REFERENCE_TOL, exact_table, measure_exact
 from difftv.benchmarks.inputs import natural_image, natural_patches
+from difftv.benchmarks.launchers import JOB, launcher_table, measure_launchers
 from difftv.benchmarks.layer import layer_table, measure_layer
 from difftv.benchmarks.loading import loading_table, measure_loading
 from difftv.benchmarks.peers import measure_prox_tv, measure_scikit_image, peer_table
@@ -27,7 +28,7 @@ from difftv.regularizers import AnisotropicTV, IsotropicTV, Regularizer
 from difftv.solvers import Clarabel, Ecos, Scs, Solver
 from difftv.solvers.taut_string import TautString
 
-PARTS = ("layer", "build", "loading", "exact", "peers", "scaling", "predictor")
+PARTS = ("layer", "build", "loading", "exact", "peers", "scaling", "predictor", "launchers")
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ class Settings:
         peer_error: root mean square error that they have to meet, in intensity.
         scaling_sizes: (height, width) of the images that taut_string denoises alone.
         loading_seconds: how long each way of loading runs.
+        sweep_jobs: jobs of the sweep that is run under several launchers.
+        sweep_job: overrides of such a job.
+        sweep_repeats: rounds of these sweeps, which take a minute each.
     """
 
     photographs: tuple[Path, ...]
@@ -59,6 +63,9 @@ class Settings:
     peer_error: float = 1e-6
     scaling_sizes: tuple[tuple[int, int], ...] = ((256, 256), (512, 512), (1024, 1024), (1356, 2040))
     loading_seconds: float = 2.0
+    sweep_jobs: int = 4
+    sweep_job: tuple[str, ...] = JOB
+    sweep_repeats: int = 1
 
 
 @dataclass(frozen=True)
@@ -227,6 +234,11 @@ def _predictor_jobs(settings: Settings) -> list[Job]:
     return [Job("predictor", f"predictor, {number} thread(s)", partial(measure, number)) for number in numbers]
 
 
+def _launcher_jobs(settings: Settings) -> list[Job]:
+    arguments = (settings.sweep_jobs, settings.cache_dir, settings.sweep_job, settings.sweep_repeats)
+    return [Job("launchers", f"sweeps of {settings.sweep_jobs} jobs", partial(measure_launchers, *arguments))]
+
+
 def _one_row(measure: Callable[..., Any], *arguments: object) -> list[Any]:
     return [measure(*arguments)]
 
@@ -239,6 +251,7 @@ _JOBS: dict[str, Callable[[Settings], list[Job]]] = {
     "peers": _peer_jobs,
     "scaling": _scaling_jobs,
     "predictor": _predictor_jobs,
+    "launchers": _launcher_jobs,
 }
 
 
@@ -252,5 +265,6 @@ def _table(part: str, rows: list[Any], settings: Settings) -> Table:
         "peers": peer_table,
         "scaling": scaling_table,
         "predictor": predictor_table,
+        "launchers": launcher_table,
     }
     return tables[part](rows)

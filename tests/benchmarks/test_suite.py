@@ -16,6 +16,7 @@ from difftv.data import Sample
 from difftv.errors import ProblemTooLargeError
 from difftv.regularizers import AnisotropicTV, IsotropicTV
 from difftv.solvers import Scs
+from tests.runs.commands import SMALL
 
 # cvxpylayers 1.2's own interface to diffcp turns tensors into arrays in a way that NumPy is giving up.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning:cvxpylayers")
@@ -34,6 +35,8 @@ def settings(tmp_path_factory) -> Settings:
         peer_sizes=(8,),
         scaling_sizes=((16, 16), (24, 32)),
         loading_seconds=0.05,
+        sweep_jobs=2,
+        sweep_job=(*SMALL, "solver=taut_string"),
     )
 
 

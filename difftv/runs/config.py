@@ -1,6 +1,8 @@
 """From Hydra's configuration to plain containers, checked where a constructor would not."""
 
 import contextlib
+import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,11 @@ from difftv.data.contents import content_identity
 from difftv.errors import ConfigError, DiffTVError
 from difftv.limits import boolean, positive, positive_int
 from difftv.runs.identity import identity, readable_name
+
+LOOK_AGAIN_SECONDS = 10.0
+"""Naming a run asks for its images several times in a row, which takes 0.2 s for a thousand files each time."""
+
+_looked_at: dict[str, tuple[float, str]] = {}
 
 Rerun = Literal["failed", "all", "none"]
 
@@ -116,7 +123,11 @@ def run_identity(config: dict[str, Any]) -> Identity:
         ConfigError: the data set cannot be constructed.
         DataError: the images are not there.
     """
-    images = content_identity(make(config["data"], "source").files(), image_cache(config))
+    data = repr(config["data"])
+    seen, images = _looked_at.get(data, (-math.inf, ""))
+    if time.monotonic() - seen > LOOK_AGAIN_SECONDS:
+        images = content_identity(make(config["data"], "source").files(), image_cache(config))
+        _looked_at[data] = time.monotonic(), images
     return Identity(identity(config, images), images)
 
 

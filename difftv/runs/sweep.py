@@ -165,6 +165,8 @@ def _outcome(run: Planned) -> tuple[Outcome, str]:
     failure = directory.failure()
     if failure is not None:
         return ("left alone" if run.failed and run.rerun == "none" else "failed"), failure
+    if owner is not None:
+        return "cut off", "its end could not be written down, as on a full disk; the same command again continues it"
     if status.get("state") == "running":
         return "cut off", "its process ended without a word; the same command again continues it"
     if status.get("state") == "interrupted":

@@ -1,7 +1,6 @@
 """What the commands that apply a finished run have in common: their first arguments, and the run behind them."""
 
 import argparse
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -41,9 +40,6 @@ def load_run(options: argparse.Namespace) -> tuple[Denoiser, StoredRun]:
     Raises:
         DiffTVError: the device is not there, or the run cannot be used; the message is for the user.
     """
-    # Linux hands out the hundreds of megabytes of every layer in pages of 4 KiB unless asked for larger ones: that took
-    # a third of a U-Net's time on a photograph. torch reads this when it first allocates; other systems ignore it.
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     device = choose_device(options.device, "--device")
     stored = read_run(options.run)
     try:

@@ -60,7 +60,7 @@ def run(*arguments: str, environment: Mapping[str, str] | None = None) -> tuple[
     return ended(start(*arguments, environment=environment))
 
 
-def ended(process: subprocess.Popen[str], seconds: float = 240.0) -> tuple[int, str]:
+def ended(process: subprocess.Popen[str], seconds: float = 300.0) -> tuple[int, str]:
     """Wait; what does not end is killed, and fails the test."""
     try:
         shown, _ = process.communicate(timeout=seconds)
@@ -73,22 +73,20 @@ def ended(process: subprocess.Popen[str], seconds: float = 240.0) -> tuple[int, 
 def disturb(
     process: subprocess.Popen[str],
     sweep: Path,
-    actions: Mapping[float, Callable[[dict[str, Any]], None]],
-    seconds: float = 120.0,
-) -> dict[float, int]:
-    """Do something to each of these runs, given its status, as soon as it is well under way; returns their epochs."""
-    done: dict[float, int] = {}
+    actions: Mapping[float, Callable[[dict[str, Any]], object]],
+    seconds: float = 240.0,
+) -> None:
+    """Do something to each of these runs, given its status, as soon as it is well under way."""
+    left = dict(actions)
     deadline = time.monotonic() + seconds
-    while len(done) < len(actions):
+    while left:
         if process.poll() is not None or time.monotonic() > deadline:
             process.kill()
             raise AssertionError(f"not under way: {statuses(sweep)}\n{process.communicate()[0]}")
         for rate, status in statuses(sweep).items():
-            if rate in actions and rate not in done and status["state"] == "running" and status["epoch"] >= ENOUGH:
-                actions[rate](status)
-                done[rate] = status["epoch"]
+            if rate in left and status["state"] == "running" and status["epoch"] >= ENOUGH:
+                left.pop(rate)(status)
         time.sleep(0.05)
-    return done
 
 
 def directories(sweep: Path) -> dict[float, Path]:

@@ -97,8 +97,8 @@ class SlurmLauncher(SweepLauncher):
         self._warn_of_cores()
         submitted = self._submit(jobs)
         first = next(iter(submitted)).split("_")[0]
-        log.info("%d jobs submitted as %s (squeue --jobs=%s); runs in %s", len(jobs), first, first, sweep_dir)
         try:
+            log.info("%d jobs submitted as %s (squeue --jobs=%s); runs in %s", len(jobs), first, first, sweep_dir)
             yield from self._answers(submitted)
         except KeyboardInterrupt:
             log.warning("The jobs go on without this command. To end them: scancel %s", first)

@@ -35,7 +35,7 @@ def settings(tmp_path_factory) -> Settings:
         peer_sizes=(8,),
         scaling_sizes=((16, 16), (24, 32)),
         loading_seconds=0.05,
-        sweep_jobs=2,
+        sweep_jobs=1,
         sweep_job=(*SMALL, "solver=taut_string"),
     )
 

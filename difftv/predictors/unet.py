@@ -55,5 +55,5 @@ class UNet(Predictor):
 def _block(inputs: int, outputs: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for channels in (inputs, outputs):
-        layers += [start_for_relu(convolution(channels, outputs)), nn.ReLU()]
+        layers += [start_for_relu(convolution(channels, outputs)), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)

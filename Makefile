@@ -8,7 +8,7 @@ EXTRAS ?= dev,ecos,dashboard,local,slurm
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test install lint benchmark clean
+.PHONY: demo test torture install lint benchmark clean
 
 demo: install
 	$(BIN)/python experiments/run.py --multirun experiment=demo solver=scs,ecos sigma=15,25,50
@@ -19,6 +19,10 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest
+
+# An hour or so: a sweep that is killed fifty times ends with the bits of one that was not.
+torture: install
+	DIFFTV_KILLS=50 $(BIN)/python -m pytest tests/runs/test_torture.py --timeout=7200
 
 lint: install
 	$(BIN)/ruff check .

@@ -30,7 +30,7 @@ def cases() -> dict[str, Tensor]:
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def photographs() -> tuple[Tensor, Tensor]:
     """Two 48x40 pieces of a photograph and noisy versions of them, (clean, denoised), float64."""
     from skimage.data import camera

@@ -72,6 +72,21 @@ def read_images(path: Path) -> dict[str, dict[str, float]]:
     return images
 
 
+def read_epochs(path: Path) -> list[dict[str, float]]:
+    """The epochs of a metrics.jsonl; lines that cannot be read (a last one cut off, for example) are left out."""
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    epochs = []
+    for line in lines:
+        try:
+            epochs.append(numbers(json.loads(line)))
+        except (ValueError, RecursionError):
+            continue
+    return epochs
+
+
 def numbers(values: Any) -> dict[str, float]:
     """The numbers among the values; null and an empty cell are NaN, "Infinity" is what it says, other text is left out.
 

@@ -1,6 +1,5 @@
 """Where every run of a sweep stands, read from the disk alone: it works while jobs of any launcher run."""
 
-import json
 import math
 import platform
 import time
@@ -12,7 +11,7 @@ from typing import Any, Literal, get_args
 
 import psutil
 
-from difftv.report.run_files import UnreadableError, numbers, read_json
+from difftv.report.run_files import UnreadableError, numbers, read_epochs, read_json
 from difftv.run_layout import LOG, METRICS, RESULT, SILENT_SECONDS, STATUS, is_run
 
 Standing = Literal["running", "queued", "failed", "lost", "interrupted", "damaged", "finished"]
@@ -131,7 +130,7 @@ def _read(directory: Path, now: float) -> RunStatus:
         return RunStatus(directory.name, "damaged", detail=str(problem))
     epoch, epochs = _count(status.get("epoch")), _count(status.get("epochs"))
     error = str(status.get("error") or "").strip().partition("\n")[0]
-    history = _history(directory)
+    history = read_epochs(directory / METRICS)
     psnr = numbers({"psnr": status.get("psnr")}).get("psnr", math.nan)
     if math.isnan(psnr) and history:
         psnr = history[-1].get("validation/psnr", math.nan)
@@ -192,21 +191,6 @@ def _alive(pid: int) -> bool:
         return True
     except (psutil.Error, OverflowError, ValueError):
         return False
-
-
-def _history(directory: Path) -> list[dict[str, float]]:
-    """The epochs of metrics.jsonl that can be read."""
-    try:
-        lines = (directory / METRICS).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
-    rows = []
-    for line in lines:
-        try:
-            rows.append(numbers(json.loads(line)))
-        except (ValueError, RecursionError):
-            continue
-    return rows
 
 
 def _seconds_left(directory: Path, history: Sequence[Mapping[str, float]], epochs: int, now: float) -> float:

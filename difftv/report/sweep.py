@@ -6,14 +6,13 @@ A directory becomes a `Run` when it is finished and complete; every other one be
 that nothing disappears from a table without a word.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from difftv.report.run_files import UnreadableError, numbers, read_images, read_json, read_yaml
+from difftv.report.run_files import UnreadableError, numbers, read_epochs, read_images, read_json, read_yaml
 from difftv.report.settings import EVALUATED_ON, NUM_IMAGES, Value, flatten
 from difftv.run_layout import CONFIG, LOG, METRICS, PER_IMAGE, RESULT, RESULT_FORMAT, SILENT_SECONDS, STATUS, is_run
 
@@ -103,18 +102,8 @@ def read_sweep(directory: Path, *, now: datetime | None = None) -> Sweep:
 
 
 def read_history(run: Run) -> list[dict[str, float]]:
-    """The epochs of metrics.jsonl; lines that cannot be read (a last one cut off, for example) are left out."""
-    try:
-        lines = (run.directory / METRICS).read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return []
-    history = []
-    for line in lines:
-        try:
-            history.append(numbers(json.loads(line)))
-        except ValueError:
-            continue
-    return history
+    """The epochs of a finished run, first to last."""
+    return read_epochs(run.directory / METRICS)
 
 
 def _read_run(directory: Path, now: datetime) -> Run | Absent:

@@ -4,13 +4,11 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-import torch
-
 from difftv.data.base import image_files
 from difftv.denoiser import Denoiser
+from difftv.devices import choose_device, place
 from difftv.errors import ConfigError, DataError
 from difftv.limits import positive
-from difftv.runs.build import choose_device
 from difftv.stored import StoredRun, read_run
 
 OWN, EXACT = "own", "taut_string"
@@ -46,11 +44,7 @@ def load_run(options: argparse.Namespace) -> tuple[Denoiser, StoredRun]:
         tol = positive("--tol", options.tol)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    denoiser = Denoiser.load(options.run, own_solver=options.solver == OWN, tol=tol).to(device)
-    if device.type == "cpu":
-        # 20 to 30 % off the convolutions of a whole photograph; what they give differs in rounding only.
-        denoiser = denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from its stubs
-    return denoiser, stored
+    return place(Denoiser.load(options.run, own_solver=options.solver == OWN, tol=tol), device), stored
 
 
 def announce(stored: StoredRun) -> str:

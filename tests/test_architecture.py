@@ -11,15 +11,14 @@ PACKAGE = PROJECT / "difftv"
 
 FLOORS = [
     {"types", "errors", "limits", "files", "run_layout", "memory", "lazy"},
-    {"operators", "noise", "checkpoint"},
+    {"operators", "noise", "checkpoint", "devices"},
     {"metrics", "regularizers", "data", "tracking", "imagefiles"},
     {"solvers", "predictors", "losses", "figures"},
     {"stored"},
     {"denoiser", "functional", "report"},
-    {"evaluation", "baselines", "colour"},
+    {"evaluation", "baselines", "colour", "applying"},
     {"training", "protocol"},
     {"runs", "benchmarks"},
-    {"applying"},
 ]
 """Imports go down only; rooms of one floor do not import each other."""
 

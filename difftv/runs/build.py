@@ -16,7 +16,8 @@ from difftv.data import (
     open_images,
 )
 from difftv.denoiser import Denoiser
-from difftv.errors import ConfigError, DataError
+from difftv.devices import choose_device, place
+from difftv.errors import DataError
 from difftv.runs.config import image_cache, make, named
 from difftv.solvers.base import Solver
 from difftv.tracking.base import Tracker
@@ -72,7 +73,7 @@ def build(config: dict[str, Any]) -> Objects:
         torch.manual_seed(config["seed"])
         predictor = make(config, "predictor", num_maps=regularizer.num_maps)
     device = choose_device(config["trainer"]["device"])
-    denoiser = Denoiser(predictor.to(device), solver)
+    denoiser = Denoiser(place(predictor, device), solver)
     make_optimizer, make_scheduler = make(config, "optimizer"), make(config, "scheduler")
     with named("optimizer"):
         optimizer = make_optimizer(denoiser.predictor.parameters())
@@ -149,29 +150,6 @@ def open_patches(config: dict[str, Any], splits: Splits, solver: Solver) -> Imag
             f"{path}: {reason}" for images in {training, validation, test} for path, reason in images.skipped
         ),
     )
-
-
-def choose_device(name: str, key: str = "trainer.device") -> torch.device:
-    """The device of the predictor: `auto` takes MPS before CUDA before the CPU; `key` is what the error calls it.
-
-    Raises:
-        ConfigError: torch does not know the name, or the device is not there.
-    """
-    if name == "auto":
-        if torch.backends.mps.is_available():
-            return torch.device("mps")
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        if device.type == "meta":
-            raise RuntimeError("it holds no values")
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
-        raise ConfigError(
-            f"{key}={name!r} cannot be used here ({str(error).splitlines()[0]}). "
-            "Use auto, cpu, cuda, cuda:0, ... or mps."
-        ) from error
-    return device
 
 
 def _crops_for(images: int, evaluation: dict[str, Any]) -> int:

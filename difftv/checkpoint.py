@@ -20,6 +20,7 @@ import torch
 
 from difftv.errors import CheckpointError
 from difftv.files import write_atomically
+from difftv.run_layout import CHECKPOINT, PREVIOUS_CHECKPOINT
 
 FORMAT = 1
 """Raised whenever an older reader would misunderstand a newer file."""
@@ -31,17 +32,17 @@ class CheckpointStore:
     """The newest checkpoint of one run and the one before it.
 
     Args:
-        path: where the newest lies; the previous one gets `.previous` before the suffix.
+        directory: of the run.
         identity: of the run; a checkpoint of another run is refused.
         config: the resolved configuration, kept in the file so that it can be read years later on its own.
     """
 
-    def __init__(self, path: Path, identity: str, config: Mapping[str, Any] | None = None) -> None:
-        self.path = path
-        self.previous = path.with_suffix(f".previous{path.suffix}")
+    def __init__(self, directory: Path, identity: str, config: Mapping[str, Any] | None = None) -> None:
+        self.path = directory / CHECKPOINT
+        self.previous = directory / PREVIOUS_CHECKPOINT
         self.identity = identity
         self.config = dict(config or {})
-        self._had_directory = path.parent.is_dir()
+        self._had_directory = directory.is_dir()
 
     def save(self, state: dict[str, Any]) -> None:
         """Write `state` (plain containers and tensors), with the format, the identity and the configuration beside it.

@@ -10,7 +10,7 @@ from tests.conftest import PROJECT
 PACKAGE = PROJECT / "difftv"
 
 FLOORS = [
-    {"types", "errors", "limits", "files", "run_layout", "memory", "lazy"},
+    {"types", "errors", "limits", "files", "run_layout", "memory", "lazy", "owner"},
     {"operators", "noise", "checkpoint", "devices"},
     {"metrics", "regularizers", "data", "tracking", "imagefiles"},
     {"solvers", "predictors", "losses", "figures"},

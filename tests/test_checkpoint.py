@@ -17,7 +17,7 @@ from difftv.errors import CheckpointError
 
 @pytest.fixture
 def store(tmp_path: Path) -> CheckpointStore:
-    return CheckpointStore(tmp_path / "checkpoint.pt", "abc", {"sigma": 25})
+    return CheckpointStore(tmp_path, "abc", {"sigma": 25})
 
 
 def state(step: int) -> dict:
@@ -109,7 +109,7 @@ def test_when_both_are_damaged_nothing_is_made_up(store: CheckpointStore) -> Non
 def test_a_checkpoint_of_another_run_is_refused(store: CheckpointStore) -> None:
     store.save(state(1))
     with pytest.raises(CheckpointError, match="belongs to another run"):
-        CheckpointStore(store.path, "other").load()
+        CheckpointStore(store.path.parent, "other").load()
 
 
 def test_loading_runs_no_code(store: CheckpointStore, tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_full_disk_leaves_the_checkpoint_from_before(store: CheckpointStore) -
         from difftv.errors import CheckpointError
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-        store = CheckpointStore(Path({str(store.path)!r}), "abc")
+        store = CheckpointStore(Path({str(store.path.parent)!r}), "abc")
         try:
             store.save({{"step": 2, "weights": torch.zeros(100_000)}})
         except CheckpointError as error:

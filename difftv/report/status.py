@@ -1,7 +1,6 @@
 """Where every run of a sweep stands, read from the disk alone: it works while jobs of any launcher run."""
 
 import math
-import platform
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -9,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-import psutil
-
+from difftv.owner import owner_of
 from difftv.report.run_files import UnreadableError, numbers, read_epochs, read_json
 from difftv.run_layout import LOG, METRICS, RESULT, SILENT_SECONDS, STATUS, is_run
 
@@ -37,7 +35,7 @@ class RunStatus:
         epoch, epochs: finished and wanted; 0 where unknown.
         psnr: on the validation images after the last epoch; of a finished run, its result. NaN where unknown.
         seconds_left: of the training of a running run, from its epochs so far; NaN where unknown.
-        detail: host and heartbeat, the first line of an error, or what to do; may be empty.
+        detail: owner and heartbeat, the first line of an error, or what to do; may be empty.
     """
 
     name: str
@@ -172,25 +170,14 @@ def _finished(directory: Path) -> RunStatus:
 
 def _running(status: Mapping[str, Any], silent: float) -> tuple[Standing, str]:
     """Whether a run that says so does run, and where."""
-    host, pid = status.get("host"), _count(status.get("pid"))
-    where = f"on {host}, pid {pid}"
-    if host == platform.node():
-        if not _alive(pid):
-            return "lost", f"was {where}, which is no more: the same command again continues it"
-        if "process" not in status:  # before there were heartbeats, a run wrote after every epoch only
-            return "running", where
+    owner = owner_of(status)
+    if owner is None:
+        return "damaged", f"{STATUS} says running, but not who runs it"
+    if owner.is_here and not owner.lives():
+        return "lost", f"was {owner}, which is no more: the same command again continues it"
     if silent > SILENT_SECONDS:
-        return "lost", f"was {where}, silent for {duration(silent)}: the same command again continues it"
-    return "running", f"{where}, heartbeat {duration(silent)} ago"
-
-
-def _alive(pid: int) -> bool:
-    try:
-        return pid > 0 and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.AccessDenied:
-        return True
-    except (psutil.Error, OverflowError, ValueError):
-        return False
+        return "lost", f"was {owner}, silent for {duration(silent)}: the same command again continues it"
+    return "running", f"{owner}, heartbeat {duration(silent)} ago"
 
 
 def _seconds_left(directory: Path, history: Sequence[Mapping[str, float]], epochs: int, now: float) -> float:

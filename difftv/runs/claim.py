@@ -9,64 +9,25 @@ import contextlib
 import json
 import logging
 import os
-import platform
 import re
 import secrets
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 from filelock import FileLock, Timeout
 
 from difftv.errors import RunInUseError
+from difftv.owner import Owner, owner_of, this_process
 from difftv.run_layout import FIGURES, HEARTBEAT_SECONDS, LOCK, SILENT_SECONDS, STATUS
 
 log = logging.getLogger(__name__)
 
 _TEMPORARY = re.compile(r"\..+\.\d+-[0-9a-f]{8}")
 """The names under which `write_atomically` and the checkpoints write a file before it is whole."""
-
-
-@dataclass(frozen=True)
-class Owner:
-    """A process, named so that no other is ever mistaken for it.
-
-    Attributes:
-        host: the machine.
-        pid: its number there.
-        process: when it started; a pid is used again, the pair is not.
-    """
-
-    host: str
-    pid: int
-    process: str
-
-    def __str__(self) -> str:
-        return f"pid {self.pid} on {self.host}"
-
-
-def this_process() -> Owner:
-    """The process that asks."""
-    return Owner(platform.node(), os.getpid(), process_start(os.getpid()) or "")
-
-
-def process_start(pid: int) -> str | None:
-    """A word for the start of a process on this machine; None where there is no such process, or only its remains."""
-    try:
-        # Ticks since the boot, and which boot: unlike a time of day they stay when the clock is set.
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().partition("-")[0]
-    except OSError:
-        try:
-            return repr(psutil.Process(pid).create_time())
-        except psutil.Error:
-            return None
-    return None if fields[0] in "ZX" else f"{boot}-{fields[19]}"
 
 
 def read_status(directory: Path) -> dict[str, Any]:
@@ -78,23 +39,14 @@ def read_status(directory: Path) -> dict[str, Any]:
     return status if isinstance(status, dict) else {}
 
 
-def owner_of(status: dict[str, Any]) -> Owner | None:
-    """The process that a status.json names, None where it names none."""
-    host, pid = status.get("host"), status.get("pid")
-    if not isinstance(host, str) or isinstance(pid, bool) or not isinstance(pid, int):
-        return None
-    return Owner(host, pid, str(status.get("process", "")))
-
-
 def working_owner(directory: Path) -> Owner | None:
     """The process that works on a run, as far as its status.json and the signs of life tell; None where none does."""
     status = read_status(directory)
     owner = owner_of(status)
     if status.get("state") != "running" or owner is None:
         return None
-    if owner.host == platform.node():
-        return owner if owner.process and process_start(owner.pid) == owner.process else None
-    return owner if _beats(directory / STATUS) else None
+    works = owner.lives() if owner.is_here else _beats(directory / STATUS)
+    return owner if works else None
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from typing import Any
 
 from difftv.errors import ConfigError, RunDirectoryError
 from difftv.files import write_atomically
+from difftv.owner import Owner, owner_of, this_process
 from difftv.run_layout import (
     BASELINE,
     BEFORE,
@@ -29,7 +30,7 @@ from difftv.run_layout import (
     STATUS,
     State,
 )
-from difftv.runs.claim import Owner, heartbeat, held, owner_of, read_status, this_process
+from difftv.runs.claim import heartbeat, held, read_status
 
 
 class RunDirectory:

@@ -64,7 +64,7 @@ def run(
             if not again:
                 return directory.read_metrics()
             directory.set_aside()
-        checkpoints = CheckpointStore(directory.checkpoint, who.digest, shown)
+        checkpoints = CheckpointStore(directory.path, who.digest, shown)
         saved = checkpoints.load()
         # From here on whatever lies in the directory is this run's own, and may be written over.
         epochs = config.get("trainer", {}).get("epochs", 0)

@@ -199,7 +199,7 @@ def test_an_isotropic_run_takes_small_images_with_its_own_solver(
         "sigma": 25,
     }
     state = {"training": {"best_weights": Constant(initial_lam=0.1).state_dict(), "best_epoch": 1}}
-    CheckpointStore(tmp_path / "run" / "checkpoint.pt", "0", config).save(state)
+    CheckpointStore(tmp_path / "run", "0", config).save(state)
     small = save(tmp_path / "small.png", noisy(GRAY[:20, :20]))
     large = save(tmp_path / "large.png", np.zeros((3000, 3000), np.uint8))
     assert main([str(tmp_path / "run"), str(small)]) == 2

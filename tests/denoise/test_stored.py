@@ -30,9 +30,7 @@ CANARY = "difftv_test_canary"
 
 
 def store(directory: Path, config: dict[str, Any], weights: object) -> Path:
-    CheckpointStore(directory / "checkpoint.pt", "0", config).save(
-        {"training": {"best_weights": weights, "best_epoch": 3}}
-    )
+    CheckpointStore(directory, "0", config).save({"training": {"best_weights": weights, "best_epoch": 3}})
     return directory
 
 

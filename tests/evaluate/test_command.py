@@ -53,9 +53,7 @@ def make_run(
     with torch.random.fork_rng():
         torch.manual_seed(0)
         weights = Cnn(initial_lam=0.06).state_dict()
-    CheckpointStore(directory / "checkpoint.pt", "0", config).save(
-        {"training": {"best_weights": weights, "best_epoch": 3}}
-    )
+    CheckpointStore(directory, "0", config).save({"training": {"best_weights": weights, "best_epoch": 3}})
     if finished:
         (directory / "result.json").write_text(json.dumps({"format": 1, "metrics": {"baseline/lam": TUNED}}))
     return directory

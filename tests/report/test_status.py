@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from difftv.owner import process_start
 from difftv.report.status import RunStatus, duration, read_statuses, to_text
 from difftv.run_layout import SILENT_SECONDS
 from tests.conftest import PROJECT
@@ -55,7 +56,7 @@ def test_a_running_run(sweep: Path, write: Write) -> None:
     found = only(sweep)
     assert (found.state, found.epoch, found.epochs, found.psnr) == ("running", 4, 10, 28.125)
     assert found.seconds_left == pytest.approx(6 * 60 - 3)
-    assert found.detail == "on another-machine, pid 7, heartbeat 3 s ago"
+    assert found.detail == "pid 7 on another-machine, heartbeat 3 s ago"
 
 
 @pytest.mark.parametrize(
@@ -67,10 +68,10 @@ def test_a_running_run(sweep: Path, write: Write) -> None:
         ("interrupted", {"error": "SIGTERM"}, "interrupted", "SIGTERM: the same command again continues it"),
         ("running", {"silent": SILENT_SECONDS + 60}, "lost", "silent for 3 min"),
         ("running", {"silent": -500.0}, "running", "heartbeat 0 s ago"),
-        ("running", {"epochs_done": 10}, "running", "evaluating, on another-machine"),
+        ("running", {"epochs_done": 10}, "running", "evaluating, pid 7 on another-machine"),
         ("finished", {}, "damaged", "result.json is missing"),
         ("dancing", {}, "damaged", "unknown state 'dancing'"),
-        ("running", {"epoch": "four", "epochs": None, "pid": "x", "psnr": "high"}, "running", "pid 0"),
+        ("running", {"epoch": "four", "epochs": None, "pid": "x", "psnr": "high"}, "damaged", "not who runs it"),
     ],
 )
 def test_states(sweep: Path, write: Write, state: str, more: dict[str, Any], standing: str, detail: str) -> None:
@@ -84,14 +85,11 @@ def test_states(sweep: Path, write: Write, state: str, more: dict[str, Any], sta
 def test_an_owner_on_this_machine_is_looked_up(sweep: Path, write: Write) -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
-        here = {"host": platform.node(), "pid": child.pid}
+        here = {"host": platform.node(), "pid": child.pid, "process": process_start(child.pid)}
         write("alive", **here)
         write("silent", **here, silent=SILENT_SECONDS + 1)
-        old = write("old", **here, silent=SILENT_SECONDS + 1)
-        status = json.loads((old / "status.json").read_text())
-        del status["process"]
-        (old / "status.json").write_text(json.dumps(status))
-        assert [run.state for run in read_statuses(sweep, now=NOW)] == ["running", "running", "lost"]
+        write("used again", **(here | {"process": "an earlier one of this pid"}))
+        assert [run.state for run in read_statuses(sweep, now=NOW)] == ["running", "lost", "lost"]
         child.kill()
         time.sleep(0.2)  # a zombie until it is waited for
         assert [run.state for run in read_statuses(sweep, now=NOW)] == ["lost", "lost", "lost"]
@@ -159,7 +157,7 @@ def test_the_text(sweep: Path, write: Write) -> None:
     runs = read_statuses(sweep, now=NOW)
     text = to_text("demo", runs)
     first, second, reason, third, _, last = text.splitlines()
-    assert first.startswith("running     ####------      4/10  28.12 dB     6 min  a=1  on another-machine")
+    assert first.startswith("running     ####------      4/10  28.12 dB     6 min  a=1  pid 7 on another-machine")
     assert second.startswith("failed      ####------      4/10 ")
     assert reason.startswith("            ValueError: ?[31mred? (see ")
     assert third == "queued      ----------" + third[22:].rstrip()

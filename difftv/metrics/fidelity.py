@@ -5,15 +5,18 @@ tables of gray images round to 8 bit first: `psnr(quantize(denoised), clean)`. S
 """
 
 import torch
-from torchmetrics.functional.image import structural_similarity_index_measure
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import conv2d
 
 from difftv.metrics.contract import check_pair, diagnostic
 from difftv.metrics.masks import Mask, Masks, masks_of
 from difftv.noise import EIGHT_BIT_RANGE
 from difftv.types import Image, PerImage
 
-SSIM_WINDOW = 11
-SSIM_SIGMA = 1.5
+SSIM_WINDOW = 11  # px
+SSIM_SIGMA = 1.5  # px
+SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2  # the paper's (K1 L)^2 and (K2 L)^2 at L = 1
 
 
 def quantize(image: Image) -> Image:
@@ -58,15 +61,15 @@ def ssim(denoised: Image, clean: Image) -> PerImage:
         ValueError: a shape or a dtype does not fit.
     """
     check_pair(denoised, clean)
-    windows = [min(SSIM_WINDOW, length - 1 + length % 2) for length in clean.shape[2:]]
-    # torchmetrics takes the window's size from sigma, 2 int(3.5 sigma + 0.5) + 1: in proportion gives the odd sizes.
-    sigma = [SSIM_SIGMA * window / SSIM_WINDOW for window in windows]
-    _, similarity = structural_similarity_index_measure(
-        denoised, clean, sigma=sigma, data_range=1.0, reduction="none", return_full_image=True
-    )
-    # The windows that reach past the border see a mirrored image there, which neither the paper nor scikit-image count.
-    (top, left), (height, width) = (((window - 1) // 2 for window in windows), clean.shape[2:])
-    return torch.as_tensor(similarity[:, :, top : height - top, left : width - left]).mean(dim=(1, 2, 3))
+    # Of the mean-free images: variances are then no small difference of large numbers.
+    level = clean.mean(dim=(2, 3), keepdim=True)
+    u, x = denoised - level, clean - level
+    mean_u, mean_x, square, product = _windowed(torch.cat([u, x, u * u + x * x, u * x], dim=1)).unbind(dim=1)
+    variances = square - mean_u.square() - mean_x.square()
+    covariance = product - mean_u * mean_x
+    mean_u, mean_x = mean_u + level[:, 0], mean_x + level[:, 0]
+    luminance = (2 * mean_u * mean_x + SSIM_C1) / (mean_u.square() + mean_x.square() + SSIM_C1)
+    return (luminance * (2 * covariance + SSIM_C2) / (variances + SSIM_C2)).mean(dim=(1, 2))
 
 
 @diagnostic
@@ -93,3 +96,17 @@ def psnr_edge(denoised: Image, clean: Image, *, masks: Masks | None = None) -> P
 def _psnr_on(mask: Mask, denoised: Image, clean: Image) -> PerImage:
     error = ((denoised - clean).square() * mask).sum(dim=(1, 2, 3))
     return -10.0 * (error / mask.sum(dim=(1, 2, 3))).log10()
+
+
+def _windowed(image: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch channel inner_h inner_w"]:
+    """Gaussian means over the windows of SSIM that lie inside the image, one axis after the other."""
+    channels = image.shape[1]
+    for axis in (2, 3):
+        length = image.shape[axis]
+        window = min(SSIM_WINDOW, length - 1 + length % 2)
+        place = torch.arange(window, dtype=image.dtype, device=image.device) - window // 2
+        weights = torch.exp(-0.5 * (place * SSIM_WINDOW / (window * SSIM_SIGMA)).square())
+        shape = (-1, 1) if axis == 2 else (1, -1)
+        kernel = (weights / weights.sum()).view(1, 1, *shape).expand(channels, -1, -1, -1)
+        image = conv2d(image, kernel, groups=channels)
+    return image

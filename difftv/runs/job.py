@@ -7,11 +7,11 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
+from difftv import figures
 from difftv.baselines import GridSearch, nonlocal_means, scalar_denoiser, search_per_image, search_per_set
 from difftv.checkpoint import CheckpointStore
 from difftv.errors import SolverError
 from difftv.evaluation import Evaluated, Row, evaluate, evaluate_group, evaluate_plain, mean_row
-from difftv.figures import comparison_strip, lam_over_edges, lambda_search, save_figure, training_curves
 from difftv.runs.build import Images, Objects, build, open_patches
 from difftv.runs.claim import stop_name, termination_as_exit
 from difftv.runs.config import Identity, check, to_yaml
@@ -271,11 +271,14 @@ def _draw(
     directory: RunDirectory,
     tracker: RunLog,
 ) -> None:
-    figures = {"training_curves": training_curves(state.history), "lambda_search": lambda_search(search.curve[0])}
+    drawn = {
+        "training_curves": figures.training_curves(state.history),
+        "lambda_search": figures.lambda_search(search.curve[0]),
+    }
     for entry, scalar_entry in list(zip(learned, baseline, strict=True))[:STRIPS]:
         if entry.denoised is not None and entry.lam is not None and scalar_entry.denoised is not None:
             name = re.sub(r"[^A-Za-z0-9._-]", "_", entry.item.name)
-            figures[f"strip_{name}"] = comparison_strip(
+            drawn[f"strip_{name}"] = figures.comparison_strip(
                 entry.item.clean,
                 entry.item.noisy,
                 entry.denoised,
@@ -284,7 +287,7 @@ def _draw(
                 title=entry.item.name,
                 baseline_lam=search.lam[0],
             )
-            figures[f"lam_over_edges_{name}"] = lam_over_edges(entry.lam, entry.item.clean)
-    for name, figure in figures.items():
-        save_figure(figure, directory.figures / f"{name}.png")
+            drawn[f"lam_over_edges_{name}"] = figures.lam_over_edges(entry.lam, entry.item.clean)
+    for name, figure in drawn.items():
+        figures.save_figure(figure, directory.figures / f"{name}.png")
         tracker.figure(name, figure)

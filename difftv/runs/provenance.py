@@ -18,7 +18,6 @@ LIBRARIES = (
     "clarabel",
     "numba",
     "scikit-image",
-    "torchmetrics",
     "hydra-core",
     "wandb",
 )

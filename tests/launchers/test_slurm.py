@@ -62,6 +62,11 @@ def ask(cluster: Mapping[str, str], *command: str) -> str:
     return done.stdout
 
 
+def job_numbers(cluster: Mapping[str, str]) -> set[str]:
+    """Of every job that the scheduler remembers."""
+    return {*ask(cluster, "squeue", "--noheader", "--array", "--states=all", "--format=%i").split()}
+
+
 @pytest.fixture(scope="module")
 def first(cluster: Mapping[str, str], sweep_dir: Path) -> Disturbed:
     process = start(
@@ -145,11 +150,31 @@ def alone_psnr(sweep: Path, rate: float) -> float:
 def test_a_finished_sweep_asks_nothing_of_the_cluster(
     second: Disturbed, cluster: Mapping[str, str], sweep_dir: Path
 ) -> None:
-    before = ask(cluster, "squeue", "--noheader", "--states=all")
+    before = job_numbers(cluster)
     code, shown = run(*LAUNCHER, rates(*WELL), f"hydra.sweep.dir={sweep_dir}", environment=cluster)
     assert code == 0, shown
     assert "3 skipped" in shown
-    assert ask(cluster, "squeue", "--noheader", "--states=all") == before
+    assert job_numbers(cluster) == before
+
+
+def test_the_same_command_again_waits_for_jobs_that_are_still_in_the_queue(
+    cluster: Mapping[str, str], tmp_path: Path
+) -> None:
+    command = [*LAUNCHER, "hydra.launcher.array_parallelism=1", rates(WHOLE, STOPPED), f"hydra.sweep.dir={tmp_path}"]
+    process = start(*command, environment=cluster)
+    assert process.stdout is not None
+    while "submitted" not in (line := process.stdout.readline()):
+        assert line, "ended before it submitted"
+    process.send_signal(signal.SIGINT)
+    code, shown = ended(process, 30)
+    assert code != 0
+    assert "The jobs go on without this command" in shown
+    submitted = job_numbers(cluster)
+    code, shown = run(*command, environment=cluster)
+    assert code == 0, shown
+    assert "waited for and not submitted again" in shown
+    assert "2 finished" in shown
+    assert job_numbers(cluster) == submitted
 
 
 def test_more_cores_than_any_node_has(cluster: Mapping[str, str], tmp_path: Path) -> None:
@@ -165,7 +190,8 @@ def test_more_cores_than_any_node_has(cluster: Mapping[str, str], tmp_path: Path
     shown += rest
     ask(cluster, "scancel", f"--user={getpass.getuser()}")
     assert f"cpus_per_task=1000 is more than the {os.cpu_count()} CPUs of the largest node" in shown
-    assert "The jobs go on without this command. To end them: scancel" in shown
+    assert "The jobs go on without this command" in shown
+    assert "To end them: scancel " in shown
     assert code != 0
 
 

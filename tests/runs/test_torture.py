@@ -12,7 +12,7 @@ import torch
 from tests.runs.commands import SMALL, ask_forks
 from tests.runs.test_resume import outcome
 
-KILLS = int(os.environ.get("DIFFTV_KILLS", "6"))
+KILLS = int(os.environ.get("DIFFTV_KILLS", "12"))
 SEEDS = 1 + KILLS // 8
 JOBS = [
     *SMALL,

@@ -36,6 +36,10 @@ TORCH_SEED = 67280421310721
 """What torch's global generator starts from in a new process."""
 
 
+NOT_READY = (DiffTVError, ValueError, OSError, OmegaConfBaseException)
+"""What is wrong with the configuration of a job, or its data: the job itself says so, where its other words are."""
+
+
 class JobFailedError(HydraException):
     """A job ended without a result; Hydra shows the message without a traceback, which is in the job's run.log."""
 
@@ -97,15 +101,24 @@ class SweepJob:
 
     def has_finished(self) -> bool:
         """Whether its result is there already, and is not to be computed again."""
+        try:
+            directory, rerun = self.run()
+            return directory.finished() and rerun != "all"
+        except NOT_READY:
+            return False
+
+    def run(self) -> tuple[RunDirectory, str]:
+        """The directory of its run, and the policy for a run that has ended before.
+
+        Raises:
+            DiffTVError, ValueError, OSError, OmegaConfBaseException: `NOT_READY`, see there.
+        """
         config, before = self._composed(), HydraConfig.instance().cfg
         HydraConfig.instance().set_config(config)
         try:
             plain = resolved(config)
-            directory = RunDirectory(Path(self.sweep_dir, str(config.hydra.sweep.subdir)), run_identity(plain).digest)
-            return directory.finished() and rerun_policy(plain) != "all"
-        # The job itself says what is wrong, where its other words are.
-        except (DiffTVError, ValueError, OSError, OmegaConfBaseException):
-            return False
+            path = Path(self.sweep_dir, str(config.hydra.sweep.subdir))
+            return RunDirectory(path, run_identity(plain).digest), rerun_policy(plain)
         finally:
             HydraConfig.instance().cfg = before
 

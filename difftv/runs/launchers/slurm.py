@@ -1,5 +1,6 @@
 """A SLURM cluster: one array job per sweep, whose tasks are put back in the queue when their time is up."""
 
+import json
 import logging
 import subprocess
 import sys
@@ -12,15 +13,21 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.utils import JobReturn
 from omegaconf import DictConfig, OmegaConf
 
+from difftv.files import write_atomically
 from difftv.limits import positive_int
 from difftv.runs.launchers.base import SweepLauncher
-from difftv.runs.launchers.jobs import SweepJob
+from difftv.runs.launchers.jobs import NOT_READY, SweepJob
 
 if TYPE_CHECKING:
     from submitit import Job
     from submitit.helpers import DelayedSubmission
 
+    Submitted = tuple[SweepJob, Job[JobReturn]]
+
 log = logging.getLogger(__name__)
+
+QUEUE = "queue.json"
+"""Beside submitit's own files."""
 
 LOOK_SECONDS = 1.0
 """Between two looks at the disk, where answers appear."""
@@ -40,6 +47,8 @@ OVER = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "BOOT_FAIL",
 
 class SlurmLauncher(SweepLauncher):
     """Submits the sweep as one array and waits for its answers; when it is stopped itself, the jobs go on.
+
+    The same command again waits for jobs that are still in the queue, and submits the others.
 
     A job that is pre-empted, or whose time is up, is put back in the queue and continues from its checkpoint.
 
@@ -95,16 +104,38 @@ class SlurmLauncher(SweepLauncher):
 
     def carry_out(self, jobs: Sequence[SweepJob], sweep_dir: Path) -> Iterator[tuple[SweepJob, JobReturn]]:
         self._warn_of_cores()
-        submitted = self._submit(jobs)
-        first = next(iter(submitted)).split("_")[0]
+        queue = Queue(Path(self.folder.partition("%")[0]) / QUEUE)
+        waiting = self._still_queued(jobs, queue)
+        if waiting:
+            log.info("from an earlier command, waited for and not submitted again: %s", " ".join(waiting))
+        missing = [job for job in jobs if job not in (known for known, _ in waiting.values())]
         try:
-            log.info("%d jobs submitted as %s (squeue --jobs=%s); runs in %s", len(jobs), first, first, sweep_dir)
-            yield from self._answers(submitted)
+            if missing:
+                waiting |= self._submit(missing, queue)
+            log.info("%d jobs submitted (squeue --jobs=%s); runs in %s", len(missing), _arrays(waiting, ","), sweep_dir)
+            yield from self._answers(waiting)
         except KeyboardInterrupt:
-            log.warning("The jobs go on without this command. To end them: scancel %s", first)
+            log.warning(
+                "The jobs go on without this command, and the same command again waits for them. To end them: "
+                "scancel %s",
+                _arrays(waiting, " "),
+            )
             raise
 
-    def _submit(self, jobs: Sequence[SweepJob]) -> dict[str, tuple[SweepJob, "Job[JobReturn]"]]:
+    def _still_queued(self, jobs: Sequence[SweepJob], queue: "Queue") -> "dict[str, Submitted]":
+        """Those of the jobs that an earlier command has submitted, and that the scheduler has not done with."""
+        from submitit import SlurmJob
+
+        known = queue.jobs()
+        states = job_states(known.values()) if known else {}
+        found: dict[str, Submitted] = {}
+        for job in jobs:
+            job_id = known.get(_key(job) or "", "")
+            if states and states.get(job_id, GONE).split()[0] not in OVER:
+                found[job_id] = job, SlurmJob(folder=self.folder, job_id=job_id)
+        return found
+
+    def _submit(self, jobs: Sequence[SweepJob], queue: "Queue") -> "dict[str, Submitted]":
         import submitit
         from submitit.core.utils import FailedJobError, FailedSubmissionError
 
@@ -116,11 +147,11 @@ class SlurmLauncher(SweepLauncher):
             submitted = executor.map_array(_CarryOut(), jobs)
         except (RuntimeError, ValueError, OSError, FailedJobError, FailedSubmissionError) as error:
             sys.exit(f"error: hydra/launcher=slurm could not submit the sweep: {error}")
+        keys = {other.job_id: _key(job) for job, other in zip(jobs, submitted, strict=True)}
+        queue.add({key: job_id for job_id, key in keys.items() if key})
         return {other.job_id: (job, other) for job, other in zip(jobs, submitted, strict=True)}
 
-    def _answers(
-        self, submitted: Mapping[str, tuple[SweepJob, "Job[JobReturn]"]]
-    ) -> Iterator[tuple[SweepJob, JobReturn]]:
+    def _answers(self, submitted: "Mapping[str, Submitted]") -> Iterator[tuple[SweepJob, JobReturn]]:
         waiting, watch = dict(submitted), _Watch()
         while waiting:
             for job_id, (job, other) in list(waiting.items()):
@@ -143,6 +174,32 @@ class SlurmLauncher(SweepLauncher):
                 wanted,
                 largest,
             )
+
+
+class Queue:
+    """Which run went to the scheduler as which job, on disk: the next command waits for it instead of submitting it.
+
+    Args:
+        path: of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def jobs(self) -> dict[str, str]:
+        """Name of the run's directory -> number of its last job; empty where nothing is known."""
+        try:
+            found = json.loads(self.path.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return {str(name): str(job_id) for name, job_id in found.items()} if isinstance(found, dict) else {}
+
+    def add(self, jobs: Mapping[str, str]) -> None:
+        """Note what has been submitted. Where that cannot be written, jobs may be submitted twice, not more."""
+        try:
+            write_atomically(self.path, json.dumps(self.jobs() | dict(jobs), indent=2))
+        except OSError as error:
+            log.warning("%s could not be written (%s): the same command again would submit twice", self.path, error)
 
 
 class _CarryOut:
@@ -207,6 +264,17 @@ def largest_node(partition: str | None) -> int | None:
     where = [] if partition is None else [f"--partition={partition}"]
     words = (_output("sinfo", "--noheader", "--Node", "--format=%c", *where) or "").split()
     return max((int(word) for word in words if word.isdigit()), default=None)
+
+
+def _arrays(job_ids: Iterable[str], between: str) -> str:
+    return between.join(sorted({job_id.split("_")[0] for job_id in job_ids}, key=int))
+
+
+def _key(job: SweepJob) -> str | None:
+    try:
+        return job.run()[0].path.name
+    except NOT_READY:
+        return None
 
 
 def _answer(job: SweepJob, other: "Job[JobReturn]") -> JobReturn:

@@ -9,13 +9,13 @@ from difftv.denoiser import Denoiser
 from difftv.devices import choose_device, place
 from difftv.errors import ConfigError, DataError
 from difftv.limits import positive
-from difftv.stored import StoredRun, read_run
+from difftv.stored import EXACT_TOL, StoredRun, read_run
 
 OWN, EXACT = "own", "taut_string"
 
 
-def add_run_arguments(parser: argparse.ArgumentParser, *, tol: float) -> None:
-    """RUN, --device, --solver and --tol, which is `tol` by default."""
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """RUN, --device, --solver and --tol."""
     parser.add_argument("run", type=Path, help="directory of the run, outputs/<sweep>/<run>")
     parser.add_argument("--device", default="auto", help="of the network: auto (default), cpu, cuda, cuda:1, mps")
     parser.add_argument(
@@ -27,8 +27,8 @@ def add_run_arguments(parser: argparse.ArgumentParser, *, tol: float) -> None:
     parser.add_argument(
         "--tol",
         type=float,
-        default=tol,
-        help="relative duality gap of taut_string; 1e-10 is exact to rounding (default: %(default)s)",
+        default=EXACT_TOL,
+        help="relative duality gap of taut_string (default: %(default)s, exact to rounding)",
     )
 
 

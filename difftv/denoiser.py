@@ -48,8 +48,7 @@ class Denoiser(nn.Module):
             run: the run's directory; `checkpoint.pt` is all that is read.
             own_solver: solve with the solver that the run was trained with, instead of the exact one
                 (`solver=taut_string`), which takes images of any size.
-            tol: relative duality gap of the exact one. 1e-6 takes a third of the default's time on a photograph and
-                leaves errors of 2e-4 rms in intensity, 5e-3 at worst.
+            tol: relative duality gap of the exact one; at the default it is exact to rounding.
 
         Raises:
             CheckpointError: no usable checkpoint.

@@ -5,9 +5,8 @@ python experiments/denoise.py outputs/<sweep>/<run> noisy/*.png --clean clean/*.
 
 Writes NAME-denoised.SUFFIX in the format and depth of the image (gray or colour, 8 or 16 bit, transparency untouched;
 JPEG, which always loses a little, at quality 95) and NAME-lam.png, a picture of the regularization map. The
-minimisation is solver=taut_string, whatever the run was trained with; at the default --tol 1e-6 about one pixel in 200
-is off by one gray level of 255 (0 with --tol 1e-10, which takes three times as long). An RGB image is denoised as luma
-and two chroma channels, each with a map of its own: that scores more than a decibel better than R, G and B on their own
+minimisation is solver=taut_string, exact, whatever the run was trained with. An RGB image is denoised as luma and two
+chroma channels, each with a map of its own: that scores more than a decibel better than R, G and B on their own
 (difftv/colour.py).
 
 A run knows one noise level, the sigma it was trained with (8-bit units, white Gaussian noise, the same in every
@@ -33,13 +32,10 @@ from difftv.figures.map_picture import map_picture
 from difftv.files import write_atomically
 from difftv.imagefiles import ImageFile, encode_like, read_image
 
-TOL = 1e-6
-"""Leaves errors of 2e-4 rms in intensity, a twentieth of a gray level, for a third of the time of an exact solve."""
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_run_arguments(parser, tol=TOL)
+    add_run_arguments(parser)
     parser.add_argument("images", type=Path, nargs="+", metavar="image", help="noisy image files")
     parser.add_argument(
         "--clean", type=Path, nargs="+", default=[], help="clean images in the same order, for the PSNR"

@@ -23,12 +23,11 @@ from difftv.files import write_atomically
 from difftv.protocol import evaluate_published, to_csv, to_json, to_markdown
 from difftv.report.run_files import UnreadableError, numbers, read_json
 from difftv.runs.provenance import git_commit, versions
-from difftv.stored import EXACT_TOL
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_run_arguments(parser, tol=EXACT_TOL)
+    add_run_arguments(parser)
     parser.add_argument("images", type=Path, nargs="+", help="clean images, files or directories")
     parser.add_argument("--name", help="of the set, in the files' names (default: the directory's, else images)")
     parser.add_argument("--output", type=Path, help="directory of what is written (default: the run's)")

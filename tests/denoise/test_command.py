@@ -103,17 +103,12 @@ def test_what_is_written_is_what_python_gives(main: Main, trained: Path, tmp_pat
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["gray.png", "new"]
 
 
-def test_the_default_tolerance_costs_a_gray_level_here_and_there(main: Main, trained: Path, tmp_path: Path) -> None:
+def test_the_default_tolerance_is_exact(main: Main, trained: Path, tmp_path: Path) -> None:
     path = save(tmp_path / "gray.png", noisy(data.camera()[128:384, 128:384]))
-    found = {}
-    for tol in ("1e-10", "1e-6"):
-        assert main([str(trained), str(path), "--output", str(tmp_path / tol), "--tol", tol]) == 0
-        found[tol] = read_image(tmp_path / tol / "gray-denoised.png").channels.astype(int)
+    assert main([str(trained), str(path), "--output", str(tmp_path / "tight"), "--tol", "1e-14"]) == 0
     assert main([str(trained), str(path)]) == 0
-    np.testing.assert_array_equal(read_image(tmp_path / "gray-denoised.png").channels, found["1e-6"])
-    off = np.abs(found["1e-6"] - found["1e-10"])
-    assert off.max() <= 3
-    assert (off > 0).mean() < 0.02
+    tight = read_image(tmp_path / "tight" / "gray-denoised.png").channels
+    np.testing.assert_array_equal(read_image(tmp_path / "gray-denoised.png").channels, tight)
 
 
 def test_the_psnr_against_a_clean_image_is_that_of_the_files(

@@ -36,7 +36,7 @@ notice = _Notice()
 event.register("numba:compile", notice)
 
 
-def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+def kernel(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     """Compile on first use; the GIL is released, so that Python threads share the cores.
 
     No `parallel=True`: Numba's thread layers do not survive a fork (OpenMP) or two callers at once (workqueue), and
@@ -44,6 +44,11 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """
     function = inspect.unwrap(function)  # a run-time type checker wraps it in the tests; Numba wants it plain
     try:
-        return njit(nogil=True, cache=True)(function)
+        return njit(nogil=True, cache=True, **options)(function)
     except RuntimeError:  # Numba finds no directory to write its cache to: compile in every process
-        return njit(nogil=True)(function)
+        return njit(nogil=True, **options)(function)
+
+
+def part_of_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A few lines that kernels run for every pixel: copied into them, since a call would cost ten times as much."""
+    return kernel(function, inline="always")

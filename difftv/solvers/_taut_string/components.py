@@ -1,4 +1,4 @@
-"""What the two last half sweeps agreed on: the components of equal value, their exact values, the gap, the gradient."""
+"""What the two last half sweeps agreed on: the components of equal value, the gap, the gradient."""
 
 import numpy as np
 
@@ -41,31 +41,6 @@ def _join(parent, k, m):
         parent[m] = k
     else:
         parent[k] = m
-
-
-@kernel
-def component_values(problem, sign_columns, sign_rows, label, u):
-    """The minimiser, if the components and the signs across their borders are right (equation 2 of `taut_string.py`).
-
-    u_C = 1/|C| ( sum_{i in C} y_i - sum_{edges (i, j) leaving C} lam_ij sign(u_i - u_j) )
-    """
-    y, w_columns, w_rows, _, _ = problem
-    height, width = y.shape
-    size = np.zeros(label.size, np.int32)
-    total = np.zeros(label.size)
-    for i in range(height):
-        for j in range(width):
-            # The pull of all four edges: inside a component they cancel, so nothing asks which ones leave it.
-            pull = w_rows[i, j] * sign_rows[i, j] + w_columns[j, i] * sign_columns[j, i]
-            if j > 0:
-                pull -= w_rows[i, j - 1] * sign_rows[i, j - 1]
-            if i > 0:
-                pull -= w_columns[j, i - 1] * sign_columns[j, i - 1]
-            size[label[i, j]] += 1
-            total[label[i, j]] += y[i, j] - pull
-    for i in range(height):
-        for j in range(width):
-            u[i, j] = total[label[i, j]] / size[label[i, j]]
 
 
 @kernel

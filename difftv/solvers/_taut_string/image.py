@@ -1,4 +1,4 @@
-"""One image: accelerated alternating minimisation, and the exact values of the components it has found.
+"""One image: accelerated alternating minimisation, until the components that it has found can be put right.
 
 Chambolle and Pock 2015 (accelerated block coordinate descent), momentum k/(k+3) as in Chambolle and Dossal 2015,
 restarted where it points uphill (O'Donoghue and Candes 2015, gradient scheme).
@@ -14,14 +14,19 @@ from numpy.typing import NDArray
 
 from difftv.solvers._taut_string.chain import OVERRUN
 from difftv.solvers._taut_string.compiler import Array, kernel
-from difftv.solvers._taut_string.components import component_values, duality_gap, label_components
+from difftv.solvers._taut_string.components import duality_gap, label_components
+from difftv.solvers._taut_string.finish import finish
+from difftv.solvers._taut_string.network import network, take_over
 from difftv.solvers._taut_string.sweeps import STRIP, Problem, minimise_columns, minimise_rows
 
-SWEEPS_PER_CHECK = 5
-"""A full check (components, their values, two gaps) costs nearly as much as a sweep."""
+SWEEPS_PER_CHECK = 4
+"""To compute the gap takes a sixth of the time of a sweep."""
 
-REACH = 1000.0
-"""The values of the components have a gap at most about this much below the iterate's: else they are not tried."""
+PROMISING = 2e-4
+"""Relative gap of the iterate from which finishing takes less time than more sweeps."""
+
+AGAIN = 0.25
+"""How far the gap must fall before another try."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,13 @@ def solve_image(
     sign_columns = np.empty((width, height + OVERRUN), np.int8)
     sign_rows = np.empty((height, width + OVERRUN), np.int8)
     label = np.empty((height, width), np.uint32)
+    # The start: half of what the rows alone would take off, and the first sweep finds the columns' part. It saves a
+    # sixth of the sweeps that a start from nothing takes.
+    _share(team, workers, minimise_rows, height, 1, problem, a, b, b_before, 0.0, sign_rows, np.empty(height))
+    b_before *= 0.5
+    b[:] = b_before
     age = sweeps = 0
+    promising = max(PROMISING, tol)
     while True:
         count = min(SWEEPS_PER_CHECK, max_iter - sweeps)
         arguments = (problem, a, b, b_before, sign_columns, sign_rows, age, count)
@@ -87,15 +98,21 @@ def solve_image(
 
         np.subtract(y, a + b, out=u)
         gap = duality_gap(problem, a, b, u) / scale
-        if gap > REACH * tol and not last:
+        if gap > promising and not last:
             continue
-        label_components(sign_columns, sign_rows, label)
-        component_values(problem, sign_columns, sign_rows, label, u)
-        exact_gap = duality_gap(problem, a, b, u) / scale
-        if min(gap, exact_gap) <= tol or last:
-            if gap < exact_gap:
-                np.subtract(y, a + b, out=u)
-            return Answer(min(gap, exact_gap), sweeps, label, sign_columns, sign_rows)
+        promising = AGAIN * gap
+        net = network(problem, a, b, sign_columns, sign_rows, label, u, b_before)
+        finished = finish(net, tol * scale) / scale
+        if finished <= tol:
+            take_over(net, sign_columns, sign_rows)
+            return Answer(finished, sweeps, label, sign_columns, sign_rows)
+        # The flow is no worse a dual variable than before. At age 0 nothing asks what b was before that.
+        a[1:], b[:, 1:] = np.diff(a, axis=0), np.diff(b, axis=1)
+        age = 0
+        if gap <= tol or last:
+            np.subtract(y, a + b, out=u)
+            label_components(sign_columns, sign_rows, label)
+            return Answer(duality_gap(problem, a, b, u) / scale, sweeps, label, sign_columns, sign_rows)
 
 
 def _weights(lam: Array, cap: float) -> Array:
@@ -134,22 +151,26 @@ def _sweep_shared(
     """`_sweep` with the columns, then the rows, dealt out to the team: the same arithmetic in the same order."""
     height, width = problem.y.shape
     ascent = np.empty(height)
-
-    def share(half_sweep: Callable[..., None], length: int, grain: int, *arguments: object) -> None:
-        part = grain * math.ceil(length / (grain * workers))
-        tasks = [
-            team.submit(half_sweep, *arguments, first, min(first + part, length)) for first in range(0, length, part)
-        ]
-        for task in tasks:
-            task.result()
-
     for _ in range(count):
         momentum = age / (age + 3.0)
-        share(minimise_columns, width, STRIP, problem, b, b_before, momentum, a, sign_columns)
-        share(minimise_rows, height, 1, problem, a, b, b_before, momentum, sign_rows, ascent)
+        _share(team, workers, minimise_columns, width, STRIP, problem, b, b_before, momentum, a, sign_columns)
+        _share(team, workers, minimise_rows, height, 1, problem, a, b, b_before, momentum, sign_rows, ascent)
         b, b_before = b_before, b
         age = 0 if _total(ascent) > 0.0 else age + 1
     return age
+
+
+def _share(
+    team: Executor | None, workers: int, half_sweep: Callable[..., None], length: int, grain: int, *arguments: object
+) -> None:
+    """A half sweep over `length` columns or rows, in parts that are multiples of `grain`."""
+    if team is None:
+        half_sweep(*arguments, 0, length)
+        return
+    part = grain * math.ceil(length / (grain * workers))
+    tasks = [team.submit(half_sweep, *arguments, first, min(first + part, length)) for first in range(0, length, part)]
+    for task in tasks:
+        task.result()
 
 
 @kernel

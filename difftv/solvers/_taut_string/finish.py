@@ -1,0 +1,189 @@
+"""From nearly right components to the exact minimiser, in finitely many steps.
+
+Sweeps find most components within a dozen iterations and then level out what is left ever more slowly. Yet a set of
+components, with the signs across their borders, is easily judged. It is right if and only if
+
+  * the values that it implies (equation 2 of `taut_string.py`) have those signs, and
+  * within each component a dual variable |p_e| <= lam_e exists whose divergence is the data less the value: a flow
+    that carries what some pixels have too much to those that have too little, on edges of capacity lam.
+
+Where a sign is wrong, the two components are fused. Where no flow exists, a minimum cut says so, and the component
+falls apart along it. Repeated, this is the divide-and-conquer method for total variation by maximum flows (Hochbaum
+2001; Chambolle and Darbon 2009), except that it starts from the components and the flow of the sweeps, so that a few
+steps do. The flow is the certificate: whatever these steps do, it is the duality gap that they are judged by.
+"""
+
+import numpy as np
+
+from difftv.solvers._taut_string.compiler import kernel, part_of_kernel
+from difftv.solvers._taut_string.flow import cut, route
+from difftv.solvers._taut_string.network import NONE, ONE, ROOT, ZERO, half_square
+
+STEPS = 100
+"""Cuts after which sweeps go on instead."""
+
+NOTHING = 1e-3
+"""Share of the gap that wrong signs may make up."""
+
+
+@kernel
+def finish(net, enough):
+    """Fuse and cut components until the duality gap is at most `enough` > 0.
+
+    The flow stays within its bounds, whatever happens.
+
+    Returns:
+        The gap, with `label`, `value` and signs the minimiser; infinity where the steps did not suffice.
+    """
+    size = net.y.shape[0]
+    count = size
+    least = np.sqrt(0.2 * enough / size)  # all smaller remainders together leave a tenth of it
+    for _ in range(STEPS):
+        count = _settle(net, count, NOTHING * enough)
+        left = route(net, count, 0.5 * enough, least)
+        if left <= 0.5 * enough:
+            for k in range(size):
+                net.members[k] = k
+            gap = _all_borders(net) + half_square(net.rest, net.members, size)
+            return gap if gap <= enough else np.inf
+        count = cut(net, count, least)
+    return np.inf
+
+
+@kernel
+def _settle(net, count, negligible):
+    """Values for the components of the first `count` of `members`, fused with neighbours until the signs agree.
+
+    Returns:
+        How many pixels these components have: the new `members`.
+    """
+    count = _renew(net, net.members, count)
+    touched = _fuse(net, net.members, count, negligible)
+    if touched == 0:
+        return count
+    while touched > 0:
+        touched = _fuse(net, net.fresh, _renew(net, net.fresh, touched), negligible)
+    # What has been fused with `members` belongs to them.
+    return count if count == net.y.shape[0] else _renew(net, net.members, count)
+
+
+@kernel
+def _renew(net, pixels, count):
+    """Label, value and remainders of all components that the first `count` pixels lie in, whose pixels they become."""
+    width, y, w_right, w_down, q_right, q_down, sign_right, sign_down, label, value, rest, parent, order, _, _ = net
+    for number in range(count):
+        parent[pixels[number]] = NONE
+    tail = 0
+    for number in range(count):
+        root = np.uintp(pixels[number])
+        if parent[root] != NONE:
+            continue
+        parent[root] = ROOT
+        first = head = tail
+        order[tail] = root
+        tail += 1
+        total = 0.0
+        while head < tail:
+            k = np.uintp(order[head])
+            head += 1
+            label[k] = root
+            outward = q_right[k] + q_down[k]
+            pull = w_right[k] * sign_right[k] + w_down[k] * sign_down[k]
+            if sign_right[k] == 0 and parent[k + ONE] == NONE:
+                parent[k + ONE] = ROOT
+                order[tail] = k + ONE
+                tail += 1
+            if sign_down[k] == 0 and parent[k + width] == NONE:
+                parent[k + width] = ROOT
+                order[tail] = k + width
+                tail += 1
+            if k > ZERO:
+                m = k - ONE
+                outward -= q_right[m]
+                pull -= w_right[m] * sign_right[m]
+                if sign_right[m] == 0 and parent[m] == NONE:
+                    parent[m] = ROOT
+                    order[tail] = m
+                    tail += 1
+            if k >= width:
+                m = k - width
+                outward -= q_down[m]
+                pull -= w_down[m] * sign_down[m]
+                if sign_down[m] == 0 and parent[m] == NONE:
+                    parent[m] = ROOT
+                    order[tail] = m
+                    tail += 1
+            total += y[k] - pull
+            rest[k] = y[k] - outward
+        mean = total / (tail - first)
+        for position in range(first, tail):
+            k = np.uintp(order[position])
+            value[k] = mean
+            rest[k] -= mean
+    for number in range(tail):
+        pixels[number] = order[number]
+        parent[order[number]] = NONE
+    return tail
+
+
+@kernel
+def _fuse(net, pixels, count, negligible):
+    """Remove the wrong signs around the pixels, unless they add less than `negligible` to the duality gap.
+
+    Returns:
+        How many pixels are beside borders that are no more: these are `fresh`.
+    """
+    width, _, w_right, w_down, _, _, sign_right, sign_down, _, value, _, _, _, _, fresh = net
+    below = np.uintp(value.shape[0]) - width  # the first position of the last row
+    gap = 0.0
+    found = 0
+    for number in range(count):
+        k = np.uintp(pixels[number])
+        wrong = _wrong(sign_right, w_right, value, k, min(k + ONE, below + width - ONE))
+        if k < below:
+            wrong += _wrong(sign_down, w_down, value, k, k + width)
+        if k > ZERO:
+            wrong += _wrong(sign_right, w_right, value, k - ONE, k)
+        if k >= width:
+            wrong += _wrong(sign_down, w_down, value, k - width, k)
+        if wrong > 0.0:
+            gap += wrong
+            fresh[found] = k
+            found += 1
+    if gap <= negligible:
+        return 0
+    for number in range(found):
+        k = np.uintp(fresh[number])
+        if _wrong(sign_right, w_right, value, k, min(k + ONE, below + width - ONE)) > 0.0:
+            sign_right[k] = 0
+        if k < below and _wrong(sign_down, w_down, value, k, k + width) > 0.0:
+            sign_down[k] = 0
+        if k > ZERO and _wrong(sign_right, w_right, value, k - ONE, k) > 0.0:
+            sign_right[k - ONE] = 0
+        if k >= width and _wrong(sign_down, w_down, value, k - width, k) > 0.0:
+            sign_down[k - width] = 0
+    return found
+
+
+@part_of_kernel
+def _wrong(sign, weight, value, k, m):
+    """What an edge adds to the duality gap, w |u_k - u_m| - q (u_k - u_m) with q = sign w: no branches, all is data."""
+    return 2.0 * weight[k] * max(0.0, -sign[k] * (value[k] - value[m]))
+
+
+@kernel
+def _all_borders(net):
+    """What all borders add to the duality gap. Those of weight zero, never fused, get the sign that the values have."""
+    width, _, w_right, w_down, _, _, sign_right, sign_down, _, value, _, _, _, _, _ = net
+    size = np.uintp(value.shape[0])
+    gap = 0.0
+    for k in range(size):
+        if k + ONE < size:
+            gap += _wrong(sign_right, w_right, value, k, k + ONE)
+            if w_right[k] == 0.0:
+                sign_right[k] = 1 if value[k] > value[k + ONE] else -1
+        if k + width < size:
+            gap += _wrong(sign_down, w_down, value, k, k + width)
+            if w_down[k] == 0.0:
+                sign_down[k] = 1 if value[k] > value[k + width] else -1
+    return gap

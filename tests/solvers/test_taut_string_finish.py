@@ -1,0 +1,86 @@
+"""The last steps of the taut-string solver: from any components to the right ones."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+
+from difftv.regularizers import AnisotropicTV
+from difftv.solvers._taut_string import image
+from difftv.solvers._taut_string.chain import OVERRUN
+from difftv.solvers._taut_string.finish import finish
+from difftv.solvers._taut_string.network import network
+from difftv.solvers._taut_string.sweeps import Problem
+from difftv.solvers.base import relative_gap
+from difftv.solvers.taut_string import TautString
+from tests.solvers.test_taut_string import problem, problems, solve
+
+
+def from_nothing(y, lam, enough):
+    """`finish` without a single sweep: one component, and no flow at all."""
+    data = y[0, 0].numpy().copy()
+    height, width = data.shape
+    w_columns, w_rows = lam[0, 0].numpy().T.copy(), lam[0, -1].numpy().copy()
+    w_columns[:, -1] = w_rows[:, -1] = 0.0
+    a, b, u, rest = (np.zeros((height, width)) for _ in range(4))
+    signs = np.zeros((width, height + OVERRUN), np.int8), np.zeros((height, width + OVERRUN), np.int8)
+    state = Problem(data, w_columns, w_rows, 0.0, 1.0 / np.arange(1, max(height, width) + 1))
+    net = network(state, a, b, *signs, np.empty((height, width), np.uint32), u, rest)
+    return finish(net, enough), u, np.stack([a, b])
+
+
+@given(problems())
+@settings(max_examples=400, deadline=None, derandomize=True)
+def test_it_gets_there_from_nothing(case):
+    y, lam = case
+    scale = 0.5 * max(float((y - y.mean()).square().sum()), 1e-12)
+    gap, u, flow = from_nothing(y, lam, 1e-13 * scale)
+    assert gap <= 1e-13 * scale
+    expected = solve(y, lam, tol=1e-13).denoised[0, 0].numpy()
+    np.testing.assert_allclose(u, expected, rtol=0, atol=1e-5 * math.sqrt(scale))
+    regularizer = AnisotropicTV(lam.shape[1])
+    certified = relative_gap(regularizer, torch.from_numpy(u)[None, None], torch.from_numpy(-flow)[None], y, lam)
+    assert float(certified) <= 1e-12
+
+
+def test_it_gets_there_from_nothing_on_an_image():
+    y, lam = problem(3, 40, 50, 2, strength=0.15)
+    gap, u, _ = from_nothing(y, lam, 1e-12)
+    assert gap <= 1e-12
+    np.testing.assert_allclose(u, solve(y, lam).denoised[0, 0].numpy(), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("levels", [None, 4])
+@pytest.mark.parametrize("strength", [0.02, 0.1, 1.0])
+def test_it_ends_where_sweeps_lead(monkeypatch, strength, levels):
+    y, lam = problem(4, 24, 31, 2, strength=strength, levels=levels)
+    lam[:, :, ::5] = 0.0
+    lam[:, :, :, 7] = math.inf
+    finished = solve(y, lam)
+    monkeypatch.setattr(image, "finish", lambda net, enough: math.inf)
+    swept = solve(y, lam, tol=1e-9)
+    assert bool(swept.converged)
+    assert int(swept.iterations) > int(finished.iterations)
+    size = float(y.std())
+    torch.testing.assert_close(swept.denoised, finished.denoised, rtol=0, atol=1e-2 * size)
+    assert float((swept.denoised - finished.denoised).square().mean().sqrt()) < 1e-4 * size
+
+
+def test_a_solve_that_ran_out_of_sweeps_says_so(monkeypatch):
+    monkeypatch.setattr(image, "finish", lambda net, enough: math.inf)
+    y, lam = problem(8, 30, 30, 1, strength=0.5)
+    solution = TautString(AnisotropicTV(), tol=1e-12, max_iter=3)(y, lam)
+    assert not bool(solution.converged.any())
+    assert solution.iterations.tolist() == [3]
+    assert float(solution.gap) > 1e-12
+    assert bool(solution.denoised.isfinite().all())
+
+
+def test_a_tolerance_at_rounding_costs_nothing():
+    y, lam = problem(9, 48, 48, 1)
+    usual, tightest = solve(y, lam, tol=1e-10), solve(y, lam, tol=1e-16)
+    assert bool(tightest.converged)
+    assert usual.iterations.tolist() == tightest.iterations.tolist()
+    torch.testing.assert_close(usual.denoised, tightest.denoised, rtol=0, atol=1e-14)

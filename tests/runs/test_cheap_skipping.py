@@ -1,8 +1,10 @@
 """A finished run costs little: nothing heavy is imported to find out that there is nothing to do."""
 
+import subprocess
 import sys
 from pathlib import Path
 
+from tests.conftest import PROJECT
 from tests.runs.commands import SMALL, run
 
 HEAVY = ("torch", "cvxpy", "cvxpylayers", "matplotlib", "wandb", "numba", "scipy", "pandas", "difftv.runs.job")
@@ -26,11 +28,18 @@ def test_nothing_heavy_is_imported_for_a_run_that_is_only_skipped(tmp_path: Path
     assert again.stdout.rpartition("imported:")[2].split() == ["end"]
 
 
+def test_a_job_begins_without_what_it_needs_at_its_end() -> None:
+    code = "import sys, difftv.runs.job; print(*{'matplotlib', 'wandb', 'cvxpy'} & {*sys.modules})"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT)
+    assert found.stdout.split() == []
+
+
 def test_the_names_of_the_packages_are_all_there() -> None:
     import difftv
     import difftv.data
+    import difftv.figures
 
-    for package in (difftv, difftv.data):
+    for package in (difftv, difftv.data, difftv.figures):
         for name in package.__all__:
             assert getattr(package, name).__name__ == name
     assert "difftv" in sys.modules

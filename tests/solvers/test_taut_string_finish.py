@@ -24,11 +24,12 @@ def from_nothing(y, lam, enough):
     height, width = data.shape
     w_columns, w_rows = lam[0, 0].numpy().T.copy(), lam[0, -1].numpy().copy()
     w_columns[:, -1] = w_rows[:, -1] = 0.0
-    a, b, u, rest = (np.zeros((height, width)) for _ in range(4))
+    nothing, u = np.zeros((height, width)), np.empty((height, width))
     signs = np.zeros((width, height + OVERRUN), np.int8), np.zeros((height, width + OVERRUN), np.int8)
     state = Problem(data, w_columns, w_rows, 0.0, 1.0 / np.arange(1, max(height, width) + 1))
-    net = network(state, a, b, *signs, np.empty((height, width), np.uint32), u, rest)
-    return finish(net, enough), u, np.stack([a, b])
+    net = network(state, nothing, nothing, *signs, np.empty((height, width), np.uint32), u)
+    gap = finish(net, enough, 1000)
+    return gap, u, np.stack([net.q_down.reshape(height, width), net.q_right.reshape(height, width)])
 
 
 @given(problems())
@@ -59,7 +60,7 @@ def test_it_ends_where_sweeps_lead(monkeypatch, strength, levels):
     lam[:, :, ::5] = 0.0
     lam[:, :, :, 7] = math.inf
     finished = solve(y, lam)
-    monkeypatch.setattr(image, "finish", lambda net, enough: math.inf)
+    monkeypatch.setattr(image, "finish", lambda net, enough, patience: math.inf)
     swept = solve(y, lam, tol=1e-9)
     assert bool(swept.converged)
     assert int(swept.iterations) > int(finished.iterations)
@@ -69,7 +70,7 @@ def test_it_ends_where_sweeps_lead(monkeypatch, strength, levels):
 
 
 def test_a_solve_that_ran_out_of_sweeps_says_so(monkeypatch):
-    monkeypatch.setattr(image, "finish", lambda net, enough: math.inf)
+    monkeypatch.setattr(image, "finish", lambda net, enough, patience: math.inf)
     y, lam = problem(8, 30, 30, 1, strength=0.5)
     solution = TautString(AnisotropicTV(), tol=1e-12, max_iter=3)(y, lam)
     assert not bool(solution.converged.any())

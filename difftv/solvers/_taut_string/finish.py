@@ -19,26 +19,30 @@ from difftv.solvers._taut_string.compiler import kernel, part_of_kernel
 from difftv.solvers._taut_string.flow import cut, route
 from difftv.solvers._taut_string.network import NONE, ONE, ROOT, ZERO, half_square
 
-STEPS = 100
-"""Cuts after which sweeps go on instead."""
-
 NOTHING = 1e-3
 """Share of the gap that wrong signs may make up."""
 
 
 @kernel
-def finish(net, enough):
+def finish(net, enough, patience):
     """Fuse and cut components until the duality gap is at most `enough` > 0.
 
     The flow stays within its bounds, whatever happens.
 
+    Args:
+        net: components and flow to begin with.
+        enough: absolute gap.
+        patience: pixels looked at, over those of the image, after which to give up.
+
     Returns:
-        The gap, with `label`, `value` and signs the minimiser; infinity where the steps did not suffice.
+        The gap, with `label`, `value` and signs the minimiser; infinity where the patience was at its end.
     """
     size = net.y.shape[0]
     count = size
     least = np.sqrt(0.2 * enough / size)  # all smaller remainders together leave a tenth of it
-    for _ in range(STEPS):
+    done = 0
+    while done < patience * size:
+        done += count
         count = _settle(net, count, NOTHING * enough)
         left = route(net, count, 0.5 * enough, least)
         if left <= 0.5 * enough:

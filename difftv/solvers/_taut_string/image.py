@@ -25,6 +25,12 @@ SWEEPS_PER_CHECK = 4
 PROMISING = 2e-4
 """Relative gap of the iterate from which finishing takes less time than more sweeps."""
 
+PATIENCE = 24
+"""Sweeps after which it is tried anyway: where weights are huge, the gap says nothing."""
+
+LOOKS = 8
+"""Times that finishing may look at every pixel: it takes about 3, and does not end where few components are right."""
+
 AGAIN = 0.25
 """How far the gap must fall before another try."""
 
@@ -86,7 +92,7 @@ def solve_image(
     b_before *= 0.5
     b[:] = b_before
     age = sweeps = 0
-    promising = max(PROMISING, tol)
+    promising, patience = max(PROMISING, tol), PATIENCE
     while True:
         count = min(SWEEPS_PER_CHECK, max_iter - sweeps)
         arguments = (problem, a, b, b_before, sign_columns, sign_rows, age, count)
@@ -98,21 +104,18 @@ def solve_image(
 
         np.subtract(y, a + b, out=u)
         gap = duality_gap(problem, a, b, u) / scale
-        if gap > promising and not last:
+        if gap > promising and sweeps < patience and not last:
             continue
-        promising = AGAIN * gap
-        net = network(problem, a, b, sign_columns, sign_rows, label, u, b_before)
-        finished = finish(net, tol * scale) / scale
+        promising, patience = AGAIN * gap, 2 * sweeps
+        net = network(problem, a, b, sign_columns, sign_rows, label, u)
+        finished = finish(net, tol * scale, LOOKS) / scale
         if finished <= tol:
             take_over(net, sign_columns, sign_rows)
             return Answer(finished, sweeps, label, sign_columns, sign_rows)
-        # The flow is no worse a dual variable than before. At age 0 nothing asks what b was before that.
-        a[1:], b[:, 1:] = np.diff(a, axis=0), np.diff(b, axis=1)
-        age = 0
         if gap <= tol or last:
             np.subtract(y, a + b, out=u)
             label_components(sign_columns, sign_rows, label)
-            return Answer(duality_gap(problem, a, b, u) / scale, sweeps, label, sign_columns, sign_rows)
+            return Answer(gap, sweeps, label, sign_columns, sign_rows)
 
 
 def _weights(lam: Array, cap: float) -> Array:

@@ -40,13 +40,11 @@ def network(
     sign_rows: NDArray[np.int8],
     label: NDArray[np.uint32],
     u: Array,
-    rest: Array,
 ) -> Network:
-    """What `finish` works on. a and b become the flow; label, u and rest are taken over; the signs are copied."""
+    """What `finish` works on: label and u are written to, everything else is a copy."""
     height, width = u.shape
-    np.cumsum(a, axis=0, out=a)
-    np.cumsum(b, axis=1, out=b)
-    a[-1] = b[:, -1] = 0.0  # but for rounding they are
+    q_down, q_right = np.cumsum(a, axis=0), np.cumsum(b, axis=1)
+    q_down[-1] = q_right[:, -1] = 0.0  # but for rounding they are
     sign_right = sign_rows[:, :width].copy()
     sign_right[:, -1] = 1
     sign_down = np.ascontiguousarray(sign_columns[:, :height].T)
@@ -58,13 +56,13 @@ def network(
         y=problem.y.reshape(-1),
         w_right=problem.w_rows.reshape(-1),
         w_down=w_down.reshape(-1),
-        q_right=b.reshape(-1),
-        q_down=a.reshape(-1),
+        q_right=q_right.reshape(-1),
+        q_down=q_down.reshape(-1),
         sign_right=sign_right.reshape(-1),
         sign_down=sign_down.reshape(-1),
         label=label.reshape(-1),
         value=u.reshape(-1),
-        rest=rest.reshape(-1),
+        rest=np.empty(u.size),
         parent=np.full(u.size, NONE, np.int8),
         order=np.empty_like(pixels),
         members=pixels,

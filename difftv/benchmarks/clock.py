@@ -17,6 +17,9 @@ Name = TypeVar("Name", bound=Hashable)
 Seconds = dict[str, list[float]]
 """Seconds of every phase (`forward`, `backward`, ...), one entry per round."""
 
+SHORT = 0.3
+"""Seconds that a training step is repeated for, where it is shorter."""
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -74,13 +77,23 @@ def take_turns(
 
 
 def training_step(solve: Callable[[Map], Image], lam: Map, clean: Image) -> dict[str, float]:
-    """Seconds of `forward` and `backward`, the latter down to the gradient in the map."""
+    """Seconds of `forward` and `backward`, the latter down to the gradient in the map.
+
+    Means over the steps of `SHORT` seconds, one at least: a single step of milliseconds is at the mercy of the
+    scheduler.
+    """
     lam = lam.detach().requires_grad_()
-    started = time.perf_counter()
-    denoised = solve(lam)
-    solved = time.perf_counter()
-    (denoised - clean).square().mean().backward()
-    return {"forward": solved - started, "backward": time.perf_counter() - solved}
+    forward = backward = 0.0
+    steps = 0
+    while steps == 0 or forward + backward < SHORT:
+        started = time.perf_counter()
+        denoised = solve(lam)
+        solved = time.perf_counter()
+        (denoised - clean).square().mean().backward()
+        forward += solved - started
+        backward += time.perf_counter() - solved
+        steps += 1
+    return {"forward": forward / steps, "backward": backward / steps}
 
 
 def evaluation_step(solve: Callable[[Map], Image], lam: Map) -> dict[str, float]:

@@ -22,10 +22,11 @@ from difftv.solvers._taut_string.sweeps import STRIP, Problem, minimise_columns,
 SWEEPS_PER_CHECK = 4
 """To compute the gap takes a sixth of the time of a sweep."""
 
-PROMISING = 2e-4
-"""Relative gap of the iterate from which finishing takes less time than more sweeps."""
+PROMISING = 1e-5, 2e-4, 3.0
+"""Relative gap of the iterate from which finishing takes less time than more sweeps: between the two, the third over
+the number of pixels. The larger the image, the more of its components are wrong at the same gap."""
 
-PATIENCE = 24
+PATIENCE = 48
 """Sweeps after which it is tried anyway: where weights are huge, the gap says nothing."""
 
 LOOKS = 8
@@ -92,7 +93,8 @@ def solve_image(
     b_before *= 0.5
     b[:] = b_before
     age = sweeps = 0
-    promising, patience = max(PROMISING, tol), PATIENCE
+    low, high, over = PROMISING
+    promising, patience = max(tol, min(max(over / y.size, low), high)), PATIENCE
     while True:
         count = min(SWEEPS_PER_CHECK, max_iter - sweeps)
         arguments = (problem, a, b, b_before, sign_columns, sign_rows, age, count)

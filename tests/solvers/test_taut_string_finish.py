@@ -85,3 +85,17 @@ def test_a_tolerance_at_rounding_costs_nothing():
     assert bool(tightest.converged)
     assert usual.iterations.tolist() == tightest.iterations.tolist()
     torch.testing.assert_close(usual.denoised, tightest.denoised, rtol=0, atol=1e-14)
+
+
+def test_the_gradient_of_an_answer_that_sweeps_have_found(monkeypatch):
+    def gradients(y, lam, tol):
+        y, lam = y.clone().requires_grad_(), lam.clone().requires_grad_()
+        solve(y, lam, tol).denoised.pow(3).sum().backward()
+        return y.grad, lam.grad
+
+    y, lam = problem(4, 24, 31, 2, batch=3)
+    finished = gradients(y, lam, 1e-10)
+    monkeypatch.setattr(image, "finish", lambda net, enough, patience: math.inf)
+    swept = gradients(y, lam, 1e-11)
+    for one, other in zip(swept, finished, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)

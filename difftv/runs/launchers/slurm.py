@@ -105,13 +105,15 @@ class SlurmLauncher(SweepLauncher):
     def carry_out(self, jobs: Sequence[SweepJob], sweep_dir: Path) -> Iterator[tuple[SweepJob, JobReturn]]:
         self._warn_of_cores()
         queue = Queue(Path(self.folder.partition("%")[0]) / QUEUE)
-        waiting = self._still_queued(jobs, queue)
+        names = {job.number: _run_name(job) for job in jobs}
+        waiting = self._still_queued(jobs, names, queue)
         if waiting:
             log.info("from an earlier command, waited for and not submitted again: %s", " ".join(waiting))
-        missing = [job for job in jobs if job not in (known for known, _ in waiting.values())]
+        queued = {job.number for job, _ in waiting.values()}
+        missing = [job for job in jobs if job.number not in queued]
         try:
             if missing:
-                waiting |= self._submit(missing, queue)
+                waiting |= self._submit(missing, names, queue)
             log.info("%d jobs submitted (squeue --jobs=%s); runs in %s", len(missing), _arrays(waiting, ","), sweep_dir)
             yield from self._answers(waiting)
         except KeyboardInterrupt:
@@ -122,7 +124,9 @@ class SlurmLauncher(SweepLauncher):
             )
             raise
 
-    def _still_queued(self, jobs: Sequence[SweepJob], queue: "Queue") -> "dict[str, Submitted]":
+    def _still_queued(
+        self, jobs: Sequence[SweepJob], names: Mapping[int, str | None], queue: "Queue"
+    ) -> "dict[str, Submitted]":
         """Those of the jobs that an earlier command has submitted, and that the scheduler has not done with."""
         from submitit import SlurmJob
 
@@ -130,12 +134,14 @@ class SlurmLauncher(SweepLauncher):
         states = job_states(known.values()) if known else {}
         found: dict[str, Submitted] = {}
         for job in jobs:
-            job_id = known.get(_key(job) or "", "")
+            job_id = known.get(names[job.number] or "", "")
             if states and states.get(job_id, GONE).split()[0] not in OVER:
                 found[job_id] = job, SlurmJob(folder=self.folder, job_id=job_id)
         return found
 
-    def _submit(self, jobs: Sequence[SweepJob], queue: "Queue") -> "dict[str, Submitted]":
+    def _submit(
+        self, jobs: Sequence[SweepJob], names: Mapping[int, str | None], queue: "Queue"
+    ) -> "dict[str, Submitted]":
         import submitit
         from submitit.core.utils import FailedJobError, FailedSubmissionError
 
@@ -147,9 +153,9 @@ class SlurmLauncher(SweepLauncher):
             submitted = executor.map_array(_CarryOut(), jobs)
         except (RuntimeError, ValueError, OSError, FailedJobError, FailedSubmissionError) as error:
             sys.exit(f"error: hydra/launcher=slurm could not submit the sweep: {error}")
-        keys = {other.job_id: _key(job) for job, other in zip(jobs, submitted, strict=True)}
-        queue.add({key: job_id for job_id, key in keys.items() if key})
-        return {other.job_id: (job, other) for job, other in zip(jobs, submitted, strict=True)}
+        found = {other.job_id: (job, other) for job, other in zip(jobs, submitted, strict=True)}
+        queue.add({name: job_id for job_id, (job, _) in found.items() if (name := names[job.number])})
+        return found
 
     def _answers(self, submitted: "Mapping[str, Submitted]") -> Iterator[tuple[SweepJob, JobReturn]]:
         waiting, watch = dict(submitted), _Watch()
@@ -270,7 +276,7 @@ def _arrays(job_ids: Iterable[str], between: str) -> str:
     return between.join(sorted({job_id.split("_")[0] for job_id in job_ids}, key=int))
 
 
-def _key(job: SweepJob) -> str | None:
+def _run_name(job: SweepJob) -> str | None:
     try:
         return job.run()[0].path.name
     except NOT_READY:

@@ -1,46 +1,8 @@
-"""What the two last half sweeps agreed on: the components of equal value, the gap, the gradient."""
+"""What is computed once the components are known: the duality gap, and the gradient."""
 
 import numpy as np
 
 from difftv.solvers._taut_string.compiler import kernel
-
-
-@kernel
-def label_components(sign_columns, sign_rows, label):
-    """Connected components of the fused edges: label[i, j] = flat index of the component's first pixel.
-
-    Union-find with the smaller index as root, hence label[k] <= k and one forward pass flattens the trees.
-    """
-    height, width = label.shape
-    parent = label.reshape(-1)
-    for i in range(height):
-        for j in range(width):
-            k = i * width + j
-            parent[k] = k
-            if j > 0 and sign_rows[i, j - 1] == 0:
-                parent[k] = parent[k - 1]
-            if i > 0 and sign_columns[j, i - 1] == 0:
-                _join(parent, k, k - width)
-    for k in range(parent.shape[0]):
-        parent[k] = parent[parent[k]]
-
-
-@kernel
-def _root(parent, k):
-    while parent[k] != k:
-        parent[k] = parent[parent[k]]
-        k = parent[k]
-    return k
-
-
-@kernel
-def _join(parent, k, m):
-    k = _root(parent, k)
-    m = _root(parent, m)
-    if k < m:
-        parent[m] = k
-    else:
-        parent[k] = m
 
 
 @kernel

@@ -55,6 +55,12 @@ def finish(net, enough, patience):
 
 
 @kernel
+def label_components(net):
+    """Connected components of the edges of sign 0: `label`, and `value` by the way."""
+    _renew(net, net.members, net.members.shape[0])
+
+
+@kernel
 def _settle(net, count, negligible):
     """Values for the components of the first `count` of `members`, fused with neighbours until the signs agree.
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from difftv.solvers._taut_string.chain import OVERRUN
 from difftv.solvers._taut_string.compiler import Array, kernel
-from difftv.solvers._taut_string.components import duality_gap, label_components
-from difftv.solvers._taut_string.finish import finish
+from difftv.solvers._taut_string.components import duality_gap
+from difftv.solvers._taut_string.finish import finish, label_components
 from difftv.solvers._taut_string.network import network, take_over
 from difftv.solvers._taut_string.sweeps import STRIP, Problem, minimise_columns, minimise_rows
 
@@ -115,8 +115,8 @@ def solve_image(
             take_over(net, sign_columns, sign_rows)
             return Answer(finished, sweeps, label, sign_columns, sign_rows)
         if gap <= tol or last:
+            label_components(network(problem, a, b, sign_columns, sign_rows, label, u))
             np.subtract(y, a + b, out=u)
-            label_components(sign_columns, sign_rows, label)
             return Answer(gap, sweeps, label, sign_columns, sign_rows)
 
 

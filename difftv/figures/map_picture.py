@@ -27,10 +27,14 @@ def map_picture(lam: Mapping[str, Picture], *, title: str = "") -> Figure:
     if not panels:
         raise ValueError("lam must hold at least one map.")
     height, width = panels[0][1].shape
-    figure = new_figure(WIDTH, WIDTH / len(panels) * min(max(height / width, 0.2), 2.0) + 0.9)
+    # Several maps with two directions each: one below the other, where their titles have room.
+    rows = 2 if len(panels) == 2 * len(lam) > 2 else 1
+    columns = len(panels) // rows
+    figure = new_figure(WIDTH, rows * (WIDTH / columns * min(max(height / width, 0.2), 2.0) + 0.6) + 0.3)
     if title:
         figure.suptitle(as_text(title), fontsize=TEXT + 1)
-    for axes, (name, channel) in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+    places = figure.subplots(rows, columns, squeeze=False).T.flat
+    for axes, (name, channel) in zip(places, panels, strict=True):
         drawn = axes.imshow(channel, cmap=SEQUENTIAL)
         axes.set_title(f"lam, {name}", fontsize=TEXT)
         bare(axes)

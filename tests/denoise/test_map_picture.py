@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -31,3 +33,12 @@ def test_extreme_shapes_give_a_figure_of_sane_size(shape: tuple[int, int]) -> No
 def test_no_map_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one map"):
         map_picture({})
+
+
+def test_titles_do_not_run_into_each_other() -> None:
+    lam = np.random.default_rng(0).random((1, 2, 40, 60))
+    figure = map_picture({"luma": lam, "red-blue": lam, "green-magenta": lam})
+    figure.draw_without_rendering()
+    titles = [axes.title.get_window_extent() for axes in figure.axes if axes.get_title()]
+    assert len(titles) == 6
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(titles, 2))

@@ -50,7 +50,7 @@ class DenoisedImage:
 
 
 def denoise_image(
-    denoiser: Denoiser, noisy: ChannelImage, *, on_channel: Callable[[str], None] = lambda _: None
+    denoiser: Denoiser, noisy: ChannelImage, *, on_channel: Callable[[str], object] = lambda _: None
 ) -> DenoisedImage:
     """Denoise one whole gray or RGB image, without a gradient, one channel at a time.
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from torch import nn
 
+from difftv.models.stored import EXACT_TOL, read_run
 from difftv.predictors.base import Predictor
 from difftv.solvers.base import Solution, Solver
-from difftv.stored import EXACT_TOL, read_run
 from difftv.types import Image
 
 

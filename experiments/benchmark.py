@@ -14,12 +14,12 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from difftv.arguments import positive_int
 from difftv.benchmarks.suite import PARTS, Found, Settings, jobs, run, to_json, to_text
 from difftv.data import Sample, default_cache_dir
 from difftv.data.base import image_files
 from difftv.files import write_atomically
-from difftv.limits import positive_int
-from difftv.runs.provenance import git_commit, versions
+from difftv.rundir.provenance import git_commit, versions
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

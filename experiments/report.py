@@ -1,43 +1,8 @@
-"""A sweep as one HTML page, report.html, beside its runs: tables, figures, configurations, links to the logs.
-
-python experiments/report.py outputs/<sweep>
-python experiments/report.py outputs/<sweep> --rows solver predictor --metric psnr stair/plateau_excess
-
-The page needs no network and no account, and can be mailed as it is.
-"""
+"""A sweep as one HTML page, report.html, beside its runs: tables, figures, configurations, links to the logs."""
 
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 
-from difftv.files import write_atomically
-from difftv.report import build_table, read_sweep
-from difftv.report.arguments import table_parser, words
-from difftv.report.page import to_html
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = table_parser(__doc__)
-    parser.add_argument("--output", type=Path, help="where the page goes (default: report.html in the sweep)")
-    options = parser.parse_args(arguments)
-    output = options.output or options.sweep / "report.html"
-    try:
-        sweep = read_sweep(options.sweep)
-        table = None
-        if sweep.runs:
-            rows, columns, metrics = words(options.rows), words(options.columns), words(options.metric)
-            table = build_table(sweep, rows=rows, columns=columns, metrics=metrics, reference=options.reference)
-    except ValueError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
-        return 2
-    try:
-        write_atomically(output, to_html(sweep, table))
-    except OSError as error:
-        print(f"{parser.prog}: {output} cannot be written ({error.strerror}): give --output PATH", file=sys.stderr)
-        return 1
-    print(f"Written: {output}")
-    return 0
-
+from difftv.cli.report import main
 
 if __name__ == "__main__":
     sys.exit(main())

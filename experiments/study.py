@@ -23,6 +23,7 @@ import torch
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
+from difftv.arguments import positive, positive_int
 from difftv.benchmarks.accuracy import AccuracyRow, accuracy_table, measure_accuracy, to_csv
 from difftv.benchmarks.exact import REFERENCE_TOL
 from difftv.benchmarks.inputs import Inputs, natural_patches
@@ -32,10 +33,9 @@ from difftv.data.base import image_files
 from difftv.errors import DataError, DiffTVError
 from difftv.figures import AccuracyPoint, gradient_accuracy, save_figure, training_comparison
 from difftv.files import write_atomically
-from difftv.limits import positive, positive_int
 from difftv.regularizers import AnisotropicTV
 from difftv.report import read_history, read_sweep
-from difftv.runs.provenance import git_commit, versions
+from difftv.rundir.provenance import git_commit, versions
 from difftv.solvers import Clarabel, Ecos, Scs, Solver, TautString
 
 EXACT = "taut_string"

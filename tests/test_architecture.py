@@ -10,15 +10,15 @@ from tests.conftest import PROJECT
 PACKAGE = PROJECT / "difftv"
 
 FLOORS = [
-    {"types", "errors", "limits", "files", "run_layout", "memory", "lazy", "owner"},
-    {"operators", "noise", "checkpoint", "devices"},
+    {"types", "errors", "arguments", "files", "memory", "lazy"},
+    {"operators", "noise", "devices", "rundir"},
     {"metrics", "regularizers", "data", "tracking", "imagefiles"},
     {"solvers", "predictors", "losses", "figures"},
-    {"stored"},
+    {"models"},
     {"denoiser", "functional", "report"},
-    {"evaluation", "baselines", "colour", "applying"},
-    {"training", "protocol"},
-    {"runs", "benchmarks"},
+    {"baselines", "colour"},
+    {"training"},
+    {"runs", "cli", "benchmarks"},
 ]
 """Imports go down only; rooms of one floor do not import each other."""
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import torch
 
-from difftv.limits import positive_int
+from difftv.arguments import positive_int
 from difftv.types import Image, Map
 
 Name = TypeVar("Name", bound=Hashable)

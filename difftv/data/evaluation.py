@@ -8,9 +8,9 @@ from typing import overload
 
 import numpy as np
 
+from difftv.arguments import positive_int
 from difftv.data.cache import CleanImages
 from difftv.data.patches import cut, large_enough, to_tensor
-from difftv.limits import positive_int
 from difftv.noise import add_noise, noise_std
 from difftv.types import Image
 

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from jaxtyping import UInt
 
+from difftv.arguments import positive_int
 from difftv.data.cache import CleanImages
 from difftv.data.decoding import GrayImage, full_scale
 from difftv.errors import DataError
-from difftv.limits import positive_int
 from difftv.noise import add_noise, noise_std
 from difftv.types import Image
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.functional import softplus
 
-from difftv.limits import positive, positive_int
+from difftv.arguments import positive, positive_int
 from difftv.types import Image, Map
 
 

@@ -4,7 +4,7 @@ from typing import final
 
 from torch import nn
 
-from difftv.limits import positive_int
+from difftv.arguments import positive_int
 from difftv.predictors.base import Predictor, convolution, start_for_relu, start_near_zero
 from difftv.types import Image, Map
 

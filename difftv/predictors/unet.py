@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate, max_pool2d, pad
 
-from difftv.limits import positive_int
+from difftv.arguments import positive_int
 from difftv.predictors.base import Predictor, convolution, start_for_relu, start_near_zero
 from difftv.types import Image, Map
 

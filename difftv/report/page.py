@@ -19,7 +19,7 @@ from difftv.report.notation import Notation, caption, column_heads, digits, layo
 from difftv.report.settings import CHOICES, MISSING, PROTOCOL, Value, differing_keys, lookup, show
 from difftv.report.sweep import Run, Sweep, read_history
 from difftv.report.table import Table
-from difftv.run_layout import FIGURES, LOG
+from difftv.rundir.layout import FIGURES, LOG
 
 EMBEDDED_BYTES = 20_000_000  # of run figures; browsers and mail programs grow slow beyond
 _PNG = b"\x89PNG\r\n\x1a\n"

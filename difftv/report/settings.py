@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from difftv.run_layout import has_no_effect
+from difftv.rundir.layout import has_no_effect
 
 Value = str | int | float | None
 """A leaf of a configuration; lists and booleans are kept as the text that a yaml file would show."""

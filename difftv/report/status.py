@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from difftv.owner import owner_of
 from difftv.report.run_files import UnreadableError, numbers, read_epochs, read_json
-from difftv.run_layout import LOG, METRICS, RESULT, SILENT_SECONDS, STATUS, is_run
+from difftv.rundir.layout import LOG, METRICS, RESULT, SILENT_SECONDS, STATUS, is_run
+from difftv.rundir.owner import owner_of
 
 Standing = Literal["running", "queued", "failed", "lost", "interrupted", "damaged", "finished"]
 """As in status.json, and: `lost` = says running, but its process is gone or silent; `damaged` = cannot be read."""

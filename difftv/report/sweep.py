@@ -14,7 +14,7 @@ from typing import Any
 
 from difftv.report.run_files import UnreadableError, numbers, read_epochs, read_images, read_json, read_yaml
 from difftv.report.settings import EVALUATED_ON, NUM_IMAGES, Value, flatten
-from difftv.run_layout import CONFIG, LOG, METRICS, PER_IMAGE, RESULT, RESULT_FORMAT, SILENT_SECONDS, STATUS, is_run
+from difftv.rundir.layout import CONFIG, LOG, METRICS, PER_IMAGE, RESULT, RESULT_FORMAT, SILENT_SECONDS, STATUS, is_run
 
 STALE = timedelta(seconds=SILENT_SECONDS)
 

@@ -21,7 +21,7 @@ from difftv.errors import DataError
 from difftv.runs.config import image_cache, make, named
 from difftv.solvers.base import Solver
 from difftv.tracking.base import Tracker
-from difftv.training import TrainingOptions
+from difftv.training.loop import TrainingOptions
 
 
 @dataclass(frozen=True)

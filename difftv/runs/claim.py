@@ -21,8 +21,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from difftv.errors import RunInUseError
-from difftv.owner import Owner, owner_of, this_process
-from difftv.run_layout import FIGURES, HEARTBEAT_SECONDS, LOCK, SILENT_SECONDS, STATUS
+from difftv.rundir.layout import FIGURES, HEARTBEAT_SECONDS, LOCK, SILENT_SECONDS, STATUS
+from difftv.rundir.owner import Owner, owner_of, this_process
 
 log = logging.getLogger(__name__)
 

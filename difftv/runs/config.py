@@ -13,10 +13,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
+from difftv.arguments import boolean, positive, positive_int
 from difftv.data.base import default_cache_dir
 from difftv.data.contents import content_identity
 from difftv.errors import ConfigError, DiffTVError
-from difftv.limits import boolean, positive, positive_int
 from difftv.runs.identity import identity, readable_name
 
 LOOK_AGAIN_SECONDS = 10.0

@@ -14,8 +14,7 @@ from typing import Any
 
 from difftv.errors import ConfigError, RunDirectoryError
 from difftv.files import write_atomically
-from difftv.owner import Owner, owner_of, this_process
-from difftv.run_layout import (
+from difftv.rundir.layout import (
     BASELINE,
     BEFORE,
     CHECKPOINT,
@@ -30,6 +29,7 @@ from difftv.run_layout import (
     STATUS,
     State,
 )
+from difftv.rundir.owner import Owner, owner_of, this_process
 from difftv.runs.claim import heartbeat, held, read_status
 
 

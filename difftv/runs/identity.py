@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from difftv.run_layout import PLACES, has_no_effect
+from difftv.rundir.layout import PLACES, has_no_effect
 
 SCHEME = 2
 """Raised whenever the same configuration would hash differently; part of the hash, and recorded with the result."""

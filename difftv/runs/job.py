@@ -9,18 +9,18 @@ from typing import Any
 
 from difftv import figures
 from difftv.baselines import GridSearch, nonlocal_means, scalar_denoiser, search_per_image, search_per_set
-from difftv.checkpoint import CheckpointStore
 from difftv.errors import SolverError
-from difftv.evaluation import Evaluated, Row, evaluate, evaluate_group, evaluate_plain, mean_row
+from difftv.rundir.checkpoint import CheckpointStore
+from difftv.rundir.provenance import git_commit, versions
 from difftv.runs.build import Images, Objects, build, open_patches
 from difftv.runs.claim import stop_name, termination_as_exit
 from difftv.runs.config import Identity, check, to_yaml
 from difftv.runs.directory import RunDirectory
 from difftv.runs.identity import SCHEME
-from difftv.runs.provenance import git_commit, versions
 from difftv.solvers.base import Solver
 from difftv.tracking.base import RunInfo, RunLog
-from difftv.training import TrainingState, train
+from difftv.training.evaluation import Evaluated, Row, evaluate, evaluate_group, evaluate_plain, mean_row
+from difftv.training.loop import TrainingState, train
 
 log = logging.getLogger(__name__)
 

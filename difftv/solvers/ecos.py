@@ -2,7 +2,7 @@
 
 from typing import final
 
-from difftv.limits import positive, positive_int
+from difftv.arguments import positive, positive_int
 from difftv.regularizers.base import Regularizer
 from difftv.solvers.cvxpy_layer import ConeSolver
 

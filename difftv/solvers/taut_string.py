@@ -40,7 +40,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from difftv.limits import positive, positive_int
+from difftv.arguments import positive, positive_int
 from difftv.regularizers import AnisotropicTV, Regularizer
 from difftv.solvers.base import RawSolution, Solver
 from difftv.types import Image, Map

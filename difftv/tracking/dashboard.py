@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from difftv.errors import DataError, DiffTVError, MissingDependencyError
 from difftv.files import write_atomically
-from difftv.run_layout import CONFIG, FIGURES
+from difftv.rundir.layout import CONFIG, FIGURES
 from difftv.tracking.login import login_refusal, quiet_wandb, reason
 
 if TYPE_CHECKING:

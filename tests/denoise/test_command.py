@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 from skimage import data
 
-from difftv.checkpoint import CheckpointStore
 from difftv.denoiser import Denoiser
 from difftv.imagefiles import encode_like, read_image
 from difftv.predictors import Constant
+from difftv.rundir.checkpoint import CheckpointStore
 from tests.conftest import PROJECT
 from tests.denoise.test_image_files import raw_png
 from tests.runs.commands import SMALL, run

@@ -9,15 +9,15 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from difftv.checkpoint import CheckpointStore
 from difftv.denoiser import Denoiser
 from difftv.errors import CheckpointError, ConfigError
+from difftv.models.stored import read_run
 from difftv.predictors import Cnn, Constant, Predictor
+from difftv.rundir.checkpoint import CheckpointStore
 from difftv.runs.build import build
 from difftv.runs.config import resolved
 from difftv.solvers import Scs
 from difftv.solvers.taut_string import TautString
-from difftv.stored import read_run
 from tests.conftest import composed, options_of
 
 CONFIG: dict[str, Any] = {

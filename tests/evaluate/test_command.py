@@ -14,9 +14,9 @@ from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
 
 from difftv import tv_denoise
-from difftv.checkpoint import CheckpointStore
 from difftv.denoiser import Denoiser
 from difftv.predictors import Cnn
+from difftv.rundir.checkpoint import CheckpointStore
 from tests.conftest import PROJECT
 
 Main = Callable[[list[str]], int]

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from difftv.owner import process_start
 from difftv.report.status import RunStatus, duration, read_statuses, to_text
-from difftv.run_layout import SILENT_SECONDS
+from difftv.rundir.layout import SILENT_SECONDS
+from difftv.rundir.owner import process_start
 from tests.conftest import PROJECT
 
 SCRIPT = PROJECT / "experiments" / "status.py"

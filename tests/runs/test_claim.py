@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from difftv.errors import ConfigError, RunDirectoryError, RunInUseError
-from difftv.owner import process_start
+from difftv.rundir.owner import process_start
 from difftv.runs.claim import read_status, termination_as_exit, working_owner
 from difftv.runs.directory import RunDirectory
 from tests.conftest import PROJECT

@@ -90,7 +90,9 @@ def test_an_output_directory_that_cannot_be_written_is_named() -> None:
 
 
 def test_a_failed_run_leaves_its_error_and_traceback(tmp_path: Path) -> None:
-    broken = "import difftv.training as t\ndef fail(*a, **k): raise ValueError('deliberately broken')\nt._step = fail"
+    broken = (
+        "import difftv.training.loop as t\ndef fail(*a, **k): raise ValueError('deliberately broken')\nt._step = fail"
+    )
     done = run(*SMALL, f"hydra.run.dir={tmp_path}", prelude=broken)
     assert done.returncode == 1
     status = json.loads((tmp_path / "status.json").read_text())

@@ -1,7 +1,7 @@
 import pytest
 from omegaconf import OmegaConf
 
-from difftv.run_layout import PLACES, WITHOUT_EFFECT, has_no_effect
+from difftv.rundir.layout import PLACES, WITHOUT_EFFECT, has_no_effect
 from difftv.runs.config import check, resolved
 from difftv.runs.identity import identity, readable_name
 from tests.conftest import composed, options_of

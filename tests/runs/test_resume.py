@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from difftv.checkpoint import read_checkpoint
+from difftv.rundir.checkpoint import read_checkpoint
 from tests.runs.commands import SMALL, killed, run
 
 DIE = """
@@ -30,12 +30,12 @@ module.{name} = counted
 )
 
 KILL_POINTS = {
-    "before the first step": AT_CALL.format(module="difftv.training", name="_step", number=1),
-    "in the middle of the first epoch": AT_CALL.format(module="difftv.training", name="_step", number=3),
-    "while the first epoch is validated": AT_CALL.format(module="difftv.training", name="_finish_epoch", number=1),
+    "before the first step": AT_CALL.format(module="difftv.training.loop", name="_step", number=1),
+    "in the middle of the first epoch": AT_CALL.format(module="difftv.training.loop", name="_step", number=3),
+    "while the first epoch is validated": AT_CALL.format(module="difftv.training.loop", name="_finish_epoch", number=1),
     "between two writes of a checkpoint": DIE
     + """
-import difftv.checkpoint as module
+import difftv.rundir.checkpoint as module
 original, calls = module.write_atomically, []
 def counted(path, content):
     calls.append(1)
@@ -46,7 +46,7 @@ def counted(path, content):
     return original(path, content)
 module.write_atomically = counted
 """,
-    "in the middle of the second epoch": AT_CALL.format(module="difftv.training", name="_step", number=5),
+    "in the middle of the second epoch": AT_CALL.format(module="difftv.training.loop", name="_step", number=5),
     "after the training": AT_CALL.format(module="difftv.runs.job", name="_evaluate", number=1),
     "just before the result is there": DIE
     + "from difftv.runs.directory import RunDirectory as R\nR.write_result = die\n",
@@ -122,7 +122,9 @@ def test_the_training_did_something(undisturbed: Path) -> None:
 def test_a_finished_run_is_not_computed_again(undisturbed: Path) -> None:
     before = (undisturbed / "result.json").stat().st_mtime_ns
     done = run(
-        *SMALL, f"hydra.run.dir={undisturbed}", prelude=AT_CALL.format(module="difftv.training", name="train", number=1)
+        *SMALL,
+        f"hydra.run.dir={undisturbed}",
+        prelude=AT_CALL.format(module="difftv.training.loop", name="train", number=1),
     )
     assert done.returncode == 0, done.stderr
     assert "finished before, nothing to do" in done.stdout

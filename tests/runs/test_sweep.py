@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import skimage
 
-from difftv.checkpoint import read_checkpoint
+from difftv.rundir.checkpoint import read_checkpoint
 from difftv.runs.directory import RunDirectory
 from tests.runs.commands import SMALL, run, run_in_forks
 from tests.runs.test_claim import holder
@@ -31,7 +31,7 @@ job.train = train
 
 AT_STEP = """
 import {imports}
-import difftv.training as training
+import difftv.training.loop as training
 original, calls = training._step, []
 def step(*arguments, **keywords):
     calls.append(1)
@@ -211,7 +211,7 @@ def test_a_full_disk_corrupts_nothing_and_the_run_continues_once_there_is_space(
     run_dir = small_disk / "run"
     filler = small_disk / "filler"
     full = f"""
-import difftv.training as training
+import difftv.training.loop as training
 original, calls = training._step, []
 def step(*arguments, **keywords):
     calls.append(1)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from difftv.run_layout import PLACES, WITHOUT_EFFECT
+from difftv.rundir.layout import PLACES, WITHOUT_EFFECT
 from tests.runs.commands import SMALL, run_in_forks
 from tests.runs.test_resume import timeless
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import psutil
 from hydra.core.utils import JobReturn
 
-from difftv.limits import positive_int
+from difftv.arguments import positive_int
 from difftv.runs.launchers.base import SweepLauncher
 from difftv.runs.launchers.jobs import SweepJob, thread_variables
 

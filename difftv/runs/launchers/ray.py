@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hydra.core.utils import JobReturn
 
-from difftv.limits import positive_int
+from difftv.arguments import positive_int
 from difftv.runs.launchers.base import SweepLauncher
 from difftv.runs.launchers.jobs import SweepJob
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.utils import JobReturn
 from omegaconf import DictConfig, OmegaConf
 
+from difftv.arguments import positive_int
 from difftv.files import write_atomically
-from difftv.limits import positive_int
 from difftv.runs.launchers.base import SweepLauncher
 from difftv.runs.launchers.jobs import NOT_READY, SweepJob
 

@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from difftv.checkpoint import read_with_config
 from difftv.errors import CheckpointError, ConfigError
 from difftv.predictors.base import Predictor
 from difftv.regularizers import AnisotropicTV, Regularizer
-from difftv.run_layout import CHECKPOINT, RESULT
+from difftv.rundir.checkpoint import read_with_config
+from difftv.rundir.layout import CHECKPOINT, RESULT
 from difftv.solvers.base import Solver
 from difftv.solvers.taut_string import TautString
 

@@ -17,11 +17,11 @@ from tqdm import tqdm
 from difftv.baselines import scalar_denoiser, search_per_set
 from difftv.data import PublishedImages
 from difftv.denoiser import Denoiser
-from difftv.evaluation import Row, mean_row
 from difftv.metrics import psnr, quantize, ssim
 from difftv.report.markdown import escape, grid
 from difftv.solvers.base import Solver
 from difftv.solvers.taut_string import TautString
+from difftv.training.evaluation import Row, mean_row
 from difftv.types import Image
 
 NOISY, TUNED, ORACLE, LEARNED = "noisy", "scalar lambda, tuned", "scalar lambda, oracle", "learned map"

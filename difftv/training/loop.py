@@ -19,14 +19,14 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from difftv.checkpoint import CheckpointStore, random_state, restore_random_state
+from difftv.arguments import positive, positive_int
 from difftv.data import EvaluationPatches, TrainingPatches
 from difftv.denoiser import Denoiser
 from difftv.errors import SolverError
-from difftv.evaluation import evaluate, mean_row, prefixed
-from difftv.limits import positive, positive_int
 from difftv.metrics import psnr, zero_gradient_share
+from difftv.rundir.checkpoint import CheckpointStore, random_state, restore_random_state
 from difftv.solvers.base import Solution
+from difftv.training.evaluation import evaluate, mean_row, prefixed
 
 log = logging.getLogger(__name__)
 

@@ -4,12 +4,12 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
+from difftv.arguments import positive
 from difftv.data.base import image_files
 from difftv.denoiser import Denoiser
 from difftv.devices import choose_device, place
 from difftv.errors import ConfigError, DataError
-from difftv.limits import positive
-from difftv.stored import EXACT_TOL, StoredRun, read_run
+from difftv.models.stored import EXACT_TOL, StoredRun, read_run
 
 OWN, EXACT = "own", "taut_string"
 

@@ -20,7 +20,7 @@ import torch
 
 from difftv.errors import CheckpointError
 from difftv.files import write_atomically
-from difftv.run_layout import CHECKPOINT, PREVIOUS_CHECKPOINT
+from difftv.rundir.layout import CHECKPOINT, PREVIOUS_CHECKPOINT
 
 FORMAT = 1
 """Raised whenever an older reader would misunderstand a newer file."""

@@ -1,0 +1,1 @@
+"""The commands: each file is the main of one script in `experiments/`."""

@@ -1,0 +1,86 @@
+"""Measure a finished run on clean gray images, whole, under the protocol of published tables.
+
+python experiments/evaluate.py outputs/<sweep>/<run> path/to/Set12
+python experiments/evaluate.py outputs/<sweep>/<run> path/to/Set12 path/to/BSD68/*.png --name both --output results
+
+The noise is the run's own sigma, not clipped; the generator is seeded with 0 anew for every image; denoised images are
+clamped and rounded to 8 bit; no border is cut. Beside the learned map stand the noisy images, the scalar lambda that
+the run found on its training crops, and the best scalar lambda for these very images (an oracle).
+
+Prints a Markdown table and writes evaluation-NAME.md, .csv and .json into the run's directory. Colour files are
+measured as luma. The minimisation is exact (solver=taut_string), whatever the run was trained with.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from difftv.cli.run_arguments import add_run_arguments, announce, files_of, load_run
+from difftv.data import PublishedImages, open_images
+from difftv.errors import ConfigError, DataError, DiffTVError
+from difftv.files import write_atomically
+from difftv.report.run_files import UnreadableError, numbers, read_json
+from difftv.rundir.provenance import git_commit, versions
+from difftv.training.protocol import evaluate_published, to_csv, to_json, to_markdown
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_run_arguments(parser)
+    parser.add_argument("images", type=Path, nargs="+", help="clean images, files or directories")
+    parser.add_argument("--name", help="of the set, in the files' names (default: the directory's, else images)")
+    parser.add_argument("--output", type=Path, help="directory of what is written (default: the run's)")
+    options = parser.parse_args(arguments)
+    name = options.name or (options.images[0].resolve().name if _is_directory(options.images) else "images")
+    if Path(name).name != name:
+        parser.error(f"--name must be fit for a file's name, got {name!r}")
+    try:
+        denoiser, stored = load_run(options)
+        if stored.sigma is None:
+            raise ConfigError(f"The configuration of {options.run} holds no sigma: the noise to test on is unknown.")
+        print(announce(stored), file=sys.stderr)
+        images = open_images(files_of(options.images), cache_dir=None)
+        if images.skipped:
+            path, reason = images.skipped[0]
+            raise DataError(f"{path}: {reason}. A mean over the other images would not be comparable.")
+        found = evaluate_published(
+            denoiser,
+            PublishedImages(images, sigma=stored.sigma),
+            tuned_lam=_tuned_lam(options.run),
+            device=next(denoiser.parameters()).device,
+        )
+    except (DiffTVError, ValueError) as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 2
+    origin = {
+        "run": str(options.run),
+        "best_epoch": stored.best_epoch,
+        "solver": options.solver,
+        "tol": options.tol,
+        "versions": versions(),
+        "git": {"commit": git_commit()},
+    }
+    text = to_markdown(found, title=f"{name}, sigma {stored.sigma:g}")
+    print(text)
+    stem = (options.output or options.run) / f"evaluation-{name}"
+    for suffix, content in ((".md", text), (".csv", to_csv(found)), (".json", to_json(found, origin))):
+        try:
+            write_atomically(stem.with_name(stem.name + suffix), content)
+        except OSError as error:
+            print(f"{parser.prog}: {stem}{suffix} cannot be written ({error.strerror}): give --output", file=sys.stderr)
+            return 1
+    print(f"Written: {stem}.md, .csv, .json", file=sys.stderr)
+    return 0
+
+
+def _is_directory(paths: list[Path]) -> bool:
+    return len(paths) == 1 and paths[0].is_dir()
+
+
+def _tuned_lam(run: Path) -> float | None:
+    """The scalar that the run found on its training crops; only a run that went to its end has one."""
+    try:
+        return numbers(read_json(run / "result.json").get("metrics")).get("baseline/lam")
+    except (UnreadableError, ValueError):
+        return None

@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from benchmarks.suite import PARTS, Found, Settings, jobs, run, to_json, to_text
 from difftv.arguments import positive_int
-from difftv.benchmarks.suite import PARTS, Found, Settings, jobs, run, to_json, to_text
 from difftv.data import Sample, default_cache_dir
 from difftv.data.base import image_files
 from difftv.files import write_atomically

@@ -23,11 +23,11 @@ import torch
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
+from benchmarks.accuracy import AccuracyRow, accuracy_table, measure_accuracy, to_csv
+from benchmarks.exact import REFERENCE_TOL
+from benchmarks.inputs import Inputs, natural_patches
+from benchmarks.text import Table, three_digits, to_markdown
 from difftv.arguments import positive, positive_int
-from difftv.benchmarks.accuracy import AccuracyRow, accuracy_table, measure_accuracy, to_csv
-from difftv.benchmarks.exact import REFERENCE_TOL
-from difftv.benchmarks.inputs import Inputs, natural_patches
-from difftv.benchmarks.text import Table, three_digits, to_markdown
 from difftv.data import Sample, default_cache_dir
 from difftv.data.base import image_files
 from difftv.errors import DataError, DiffTVError

@@ -18,13 +18,13 @@ FLOORS = [
     {"denoiser", "functional", "report"},
     {"baselines", "colour"},
     {"training"},
-    {"runs", "cli", "benchmarks"},
+    {"runs", "cli"},
 ]
 """Imports go down only; rooms of one floor do not import each other."""
 
 KEPT_TO = {
     "cvxpy": {"regularizers", "solvers"},
-    "cvxpylayers": {"solvers", "benchmarks"},
+    "cvxpylayers": {"solvers"},
     "wandb": {"tracking"},
     "wandb_workspaces": {"tracking"},
     "hydra": {"runs"},

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from difftv.benchmarks.accuracy import accuracy_table, measure_accuracy, to_csv
-from difftv.benchmarks.inputs import Inputs, smooth_map
-from difftv.benchmarks.text import to_markdown
+from benchmarks.accuracy import accuracy_table, measure_accuracy, to_csv
+from benchmarks.inputs import Inputs, smooth_map
+from benchmarks.text import to_markdown
 from difftv.regularizers import AnisotropicTV
 from difftv.solvers import Scs, TautString
 from difftv.solvers.base import RawSolution, Solver

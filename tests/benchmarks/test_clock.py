@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from difftv.benchmarks.clock import Spread, paired_ratio, take_turns, threads, total
+from benchmarks.clock import Spread, paired_ratio, take_turns, threads, total
 
 
 def test_a_ratio_is_taken_round_by_round():

@@ -7,11 +7,11 @@ import json
 import pytest
 import torch
 
-from difftv.benchmarks.bare import bare_layer, bare_solve
-from difftv.benchmarks.clock import paired_ratio, total
-from difftv.benchmarks.inputs import LAM, VARIATION, natural_image, natural_patches, smooth_map
-from difftv.benchmarks.peers import measure_prox_tv
-from difftv.benchmarks.suite import PARTS, Found, Job, Settings, jobs, run, to_json, to_text
+from benchmarks.bare import bare_layer, bare_solve
+from benchmarks.clock import paired_ratio, total
+from benchmarks.inputs import LAM, VARIATION, natural_image, natural_patches, smooth_map
+from benchmarks.peers import measure_prox_tv
+from benchmarks.suite import PARTS, Found, Job, Settings, jobs, run, to_json, to_text
 from difftv.data import Sample
 from difftv.errors import ProblemTooLargeError
 from difftv.regularizers import AnisotropicTV, IsotropicTV

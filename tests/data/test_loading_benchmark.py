@@ -2,7 +2,7 @@
 
 import pytest
 
-from difftv.benchmarks.loading import measure_loading
+from benchmarks.loading import measure_loading
 from difftv.errors import DataError
 
 

@@ -6,8 +6,8 @@ from functools import partial
 
 import torch
 
-from difftv.benchmarks.bare import bare_layer, bare_solve
-from difftv.benchmarks.clock import (
+from benchmarks.bare import bare_layer, bare_solve
+from benchmarks.clock import (
     Seconds,
     Spread,
     evaluation_step,
@@ -16,8 +16,8 @@ from difftv.benchmarks.clock import (
     total,
     training_step,
 )
-from difftv.benchmarks.inputs import Inputs
-from difftv.benchmarks.text import Table, between, milliseconds
+from benchmarks.inputs import Inputs
+from benchmarks.text import Table, between, milliseconds
 from difftv.solvers import Solver
 from difftv.solvers.cvxpy_layer import ConeSolver
 from difftv.types import Image, Map

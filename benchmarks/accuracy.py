@@ -9,9 +9,9 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from difftv.benchmarks.exact import REFERENCE_TOL
-from difftv.benchmarks.inputs import Inputs
-from difftv.benchmarks.text import Table, three_digits
+from benchmarks.exact import REFERENCE_TOL
+from benchmarks.inputs import Inputs
+from benchmarks.text import Table, three_digits
 from difftv.solvers import Solver
 from difftv.types import Image, Map, PerImage
 

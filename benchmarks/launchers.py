@@ -12,14 +12,14 @@ from pathlib import Path
 
 import torch
 
-from difftv.benchmarks.clock import Spread, paired_ratio, take_turns
-from difftv.benchmarks.text import Table, between, three_digits
+from benchmarks.clock import Spread, paired_ratio, take_turns
+from benchmarks.text import Table, between, three_digits
 from difftv.errors import DiffTVError
 
 JOB = ("experiment=demo", "solver=scs", "trainer.epochs=2", "evaluation.oracle=false")
 """A run of ten seconds or more with the slowest solver, on patches of 16x16."""
 
-_SCRIPT = Path(__file__).resolve().parents[2] / "experiments" / "run.py"
+_SCRIPT = Path(__file__).resolve().parents[1] / "experiments" / "run.py"
 
 _BATCH = 8
 """Patches per step."""

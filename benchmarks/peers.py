@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from difftv.benchmarks.clock import Spread, paired_ratio, seconds_of, take_turns, threads
-from difftv.benchmarks.inputs import LAM, Inputs
-from difftv.benchmarks.text import Table, between, milliseconds
+from benchmarks.clock import Spread, paired_ratio, seconds_of, take_turns, threads
+from benchmarks.inputs import LAM, Inputs
+from benchmarks.text import Table, between, milliseconds
 from difftv.errors import MissingDependencyError, SolverError
 from difftv.regularizers import AnisotropicTV, IsotropicTV
 from difftv.solvers.taut_string import TautString

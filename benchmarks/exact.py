@@ -7,9 +7,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from difftv.benchmarks.clock import Seconds, Spread, paired_ratio, spread, take_turns, total, training_step
-from difftv.benchmarks.inputs import Inputs
-from difftv.benchmarks.text import Table, between, milliseconds
+from benchmarks.clock import Seconds, Spread, paired_ratio, spread, take_turns, total, training_step
+from benchmarks.inputs import Inputs
+from benchmarks.text import Table, between, milliseconds
 from difftv.solvers import Solver
 from difftv.types import Image, Map, PerImage
 

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from difftv.benchmarks.text import Table, milliseconds, three_digits
+from benchmarks.text import Table, milliseconds, three_digits
 from difftv.data import CleanImages, TrainingPatches, open_images
 from difftv.data.decoding import decode_gray
 

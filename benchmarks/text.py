@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from difftv.benchmarks.clock import Spread, spread
+from benchmarks.clock import Spread, spread
 
 
 @dataclass(frozen=True)

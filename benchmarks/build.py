@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from difftv.benchmarks.alone import in_own_process, peak_bytes, resident_bytes
-from difftv.benchmarks.bare import bare_layer
-from difftv.benchmarks.clock import seconds_of
-from difftv.benchmarks.text import Table, mebibytes, three_digits
+from benchmarks.alone import in_own_process, peak_bytes, resident_bytes
+from benchmarks.bare import bare_layer
+from benchmarks.clock import seconds_of
+from benchmarks.text import Table, mebibytes, three_digits
 from difftv.regularizers import Regularizer
 from difftv.solvers.cvxpy_layer import build_bytes
 

@@ -12,16 +12,16 @@ from typing import Any
 import psutil
 import torch
 
-from difftv.benchmarks.build import build_table, measure_build
-from difftv.benchmarks.clock import threads
-from difftv.benchmarks.exact import REFERENCE_TOL, exact_table, measure_exact
-from difftv.benchmarks.inputs import natural_image, natural_patches
-from difftv.benchmarks.launchers import JOB, launcher_table, measure_launchers
-from difftv.benchmarks.layer import layer_table, measure_layer
-from difftv.benchmarks.loading import loading_table, measure_loading
-from difftv.benchmarks.peers import measure_prox_tv, measure_scikit_image, peer_table
-from difftv.benchmarks.scaling import measure_predictor, measure_scaling, predictor_table, scaling_table
-from difftv.benchmarks.text import Table, to_markdown
+from benchmarks.build import build_table, measure_build
+from benchmarks.clock import threads
+from benchmarks.exact import REFERENCE_TOL, exact_table, measure_exact
+from benchmarks.inputs import natural_image, natural_patches
+from benchmarks.launchers import JOB, launcher_table, measure_launchers
+from benchmarks.layer import layer_table, measure_layer
+from benchmarks.loading import loading_table, measure_loading
+from benchmarks.peers import measure_prox_tv, measure_scikit_image, peer_table
+from benchmarks.scaling import measure_predictor, measure_scaling, predictor_table, scaling_table
+from benchmarks.text import Table, to_markdown
 from difftv.errors import DiffTVError, MissingDependencyError
 from difftv.predictors import Cnn
 from difftv.regularizers import AnisotropicTV, IsotropicTV, Regularizer

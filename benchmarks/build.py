@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from timeit import timeit
 
 from benchmarks.alone import in_own_process, peak_bytes, resident_bytes
 from benchmarks.bare import bare_layer
-from benchmarks.clock import seconds_of
 from benchmarks.text import Table, mebibytes, three_digits
 from difftv.regularizers import Regularizer
 from difftv.solvers.cvxpy_layer import build_bytes
@@ -76,5 +76,5 @@ def build_table(rows: Sequence[BuildRow]) -> Table:
 def _compile(regularizer: Regularizer, side: int) -> tuple[float, int]:
     bare_layer(regularizer, _WARM_UP, _WARM_UP)
     before = resident_bytes()
-    seconds = seconds_of(lambda: bare_layer(regularizer, side, side))
+    seconds = timeit(lambda: bare_layer(regularizer, side, side), number=1)
     return seconds, max(1, peak_bytes() - before)

@@ -1,10 +1,10 @@
 """Timing side by side: whatever else the machine does, it does to all contestants alike."""
 
 import statistics
-import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from timeit import Timer
 from typing import TypeVar
 
 import torch
@@ -16,9 +16,6 @@ Name = TypeVar("Name", bound=Hashable)
 
 Seconds = dict[str, list[float]]
 """Seconds of every phase (`forward`, `backward`, ...), one entry per round."""
-
-SHORT = 0.3
-"""Seconds that a training step is repeated for, where it is shorter."""
 
 
 @dataclass(frozen=True)
@@ -77,35 +74,29 @@ def take_turns(
 
 
 def training_step(solve: Callable[[Map], Image], lam: Map, clean: Image) -> dict[str, float]:
-    """Seconds of `forward` and `backward`, the latter down to the gradient in the map.
-
-    Means over the steps of `SHORT` seconds, one at least: a single step of milliseconds is at the mercy of the
-    scheduler.
-    """
+    """Seconds of `forward` and `backward`, the latter down to the gradient in the map."""
     lam = lam.detach().requires_grad_()
-    forward = backward = 0.0
-    steps = 0
-    while steps == 0 or forward + backward < SHORT:
-        started = time.perf_counter()
+    denoised: Image
+
+    def forward() -> None:
+        nonlocal denoised
         denoised = solve(lam)
-        solved = time.perf_counter()
-        (denoised - clean).square().mean().backward()
-        forward += solved - started
-        backward += time.perf_counter() - solved
-        steps += 1
-    return {"forward": forward / steps, "backward": backward / steps}
+
+    seconds = {"forward": mean_seconds(forward)}
+    loss = (denoised - clean).square().mean()
+    return seconds | {"backward": mean_seconds(lambda: torch.autograd.grad(loss, lam, retain_graph=True))}
 
 
 def evaluation_step(solve: Callable[[Map], Image], lam: Map) -> dict[str, float]:
     """Seconds of `evaluation`: the forward pass when no gradient will be asked for."""
     with torch.no_grad():
-        return {"evaluation": seconds_of(lambda: solve(lam))}
+        return {"evaluation": mean_seconds(lambda: solve(lam))}
 
 
-def seconds_of(run: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    run()
-    return time.perf_counter() - started
+def mean_seconds(run: Callable[[], object]) -> float:
+    """Of as many runs as take 0.2 s together, one at least: one of milliseconds depends on the scheduler."""
+    runs, seconds = Timer(run).autorange()
+    return seconds / runs
 
 
 @contextmanager

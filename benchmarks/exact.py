@@ -1,20 +1,17 @@
-"""The exact layer against the cone solvers: time, error of the image and error of the gradient."""
+"""The exact layer against the cone solvers: time, in turns, beside the accuracy of image and gradient."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import Tensor
 
+from benchmarks.accuracy import REFERENCE_TOL, AccuracyRow, measure_accuracy
 from benchmarks.clock import Seconds, Spread, paired_ratio, spread, take_turns, total, training_step
 from benchmarks.inputs import Inputs
 from benchmarks.text import Table, between, milliseconds
 from difftv.solvers import Solver
-from difftv.types import Image, Map, PerImage
-
-REFERENCE_TOL = 1e-12
-"""Relative duality gap of the reference: exact to rounding."""
+from difftv.types import Image, Map
 
 
 @dataclass(frozen=True)
@@ -22,24 +19,20 @@ class ExactRow:
     """One solver.
 
     Attributes:
-        solver: its name and tolerance.
+        accuracy: its name and tolerance, and its errors against the reference.
         patch_size: side of a patch in pixels.
         batch: patches per step.
         threads: of torch and of the solvers.
         seconds: of `forward` and `backward`, per round.
         over_first: (forward + backward) over that of the first solver, paired.
-        image_error: largest error in intensity.
-        gradient_errors: ||g - g*|| / ||g*|| of every image, for the gradient in the map of the mean squared error.
     """
 
-    solver: str
+    accuracy: AccuracyRow
     patch_size: int
     batch: int
     threads: int
     seconds: Seconds
     over_first: Spread
-    image_error: float
-    gradient_errors: list[float]
 
 
 def measure_exact(solvers: Mapping[str, Solver], reference: Solver, inputs: Inputs, repeats: int) -> list[ExactRow]:
@@ -51,12 +44,7 @@ def measure_exact(solvers: Mapping[str, Solver], reference: Solver, inputs: Inpu
         inputs: what they denoise.
         repeats: rounds, >= 1.
     """
-    exact_image, exact_gradient = _answer(reference, inputs)
-    errors = {}
-    for name, solver in solvers.items():  # the warm-up at the same time
-        image, gradient = _answer(solver, inputs)
-        off = _norms(gradient - exact_gradient) / _norms(exact_gradient)
-        errors[name] = float((image - exact_image).abs().max()), off.tolist()
+    accuracy = measure_accuracy(solvers, reference, inputs)  # and the warm-up of every solver
     turns = take_turns(
         {
             name: partial(training_step, partial(_denoised, solver, inputs.noisy), inputs.lam, inputs.clean)
@@ -68,16 +56,14 @@ def measure_exact(solvers: Mapping[str, Solver], reference: Solver, inputs: Inpu
     first = total(turns[next(iter(solvers))])
     return [
         ExactRow(
-            solver=name,
+            accuracy=row,
             patch_size=inputs.noisy.shape[-1],
             batch=inputs.noisy.shape[0],
             threads=torch.get_num_threads(),
-            seconds=turns[name],
-            over_first=paired_ratio(total(turns[name]), first),
-            image_error=errors[name][0],
-            gradient_errors=errors[name][1],
+            seconds=turns[row.solver],
+            over_first=paired_ratio(total(turns[row.solver]), first),
         )
-        for name in solvers
+        for row in accuracy
     ]
 
 
@@ -93,20 +79,20 @@ def exact_table(rows: Sequence[ExactRow]) -> Table:
             "solver",
             "forward [ms]",
             "backward [ms]",
-            f"step over that of {first.solver}",
+            f"step over that of {first.accuracy.solver}",
             "largest error [intensity]",
             "gradient, relative error: median image",
             "worst image",
         ),
         rows=[
             (
-                row.solver,
+                row.accuracy.solver,
                 milliseconds(row.seconds["forward"]),
                 milliseconds(row.seconds["backward"]),
                 between(row.over_first),
-                f"{row.image_error:.1e}",
-                f"{spread(row.gradient_errors).median:.1e}",
-                f"{max(row.gradient_errors):.1e}",
+                f"{row.accuracy.largest_error:.1e}",
+                f"{spread(row.accuracy.lam_errors).median:.1e}",
+                f"{max(row.accuracy.lam_errors):.1e}",
             )
             for row in rows
         ],
@@ -115,14 +101,3 @@ def exact_table(rows: Sequence[ExactRow]) -> Table:
 
 def _denoised(solver: Solver, noisy: Image, lam: Map) -> Image:
     return solver(noisy, lam).denoised
-
-
-def _norms(gradient: Map) -> PerImage:
-    return gradient.flatten(1).norm(dim=1)
-
-
-def _answer(solver: Solver, inputs: Inputs) -> tuple[Tensor, Tensor]:
-    lam = inputs.lam.detach().requires_grad_()
-    denoised = solver(inputs.noisy, lam).denoised
-    (gradient,) = torch.autograd.grad((denoised - inputs.clean).square().mean(), lam)
-    return denoised.detach(), gradient

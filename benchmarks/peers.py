@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.clock import Spread, paired_ratio, seconds_of, take_turns, threads
+from benchmarks.accuracy import REFERENCE_TOL
+from benchmarks.clock import Spread, mean_seconds, paired_ratio, take_turns, threads
 from benchmarks.inputs import LAM, Inputs
 from benchmarks.text import Table, between, milliseconds
 from difftv.errors import MissingDependencyError, SolverError
@@ -19,7 +20,6 @@ from difftv.types import Image, Map
 
 Gray = NDArray[np.float64]
 
-REFERENCE_TOL = 1e-12
 STANDSTILL = 1e-4
 """Relative change of the objective on doubling the iterations at which an iteration counts as done."""
 
@@ -226,7 +226,7 @@ def _objective(u: Image, inputs: Inputs, minimises: str) -> float:
 
 
 def _timed(solve: Callable[[], Image]) -> dict[str, float]:
-    return {"forward": seconds_of(solve)}
+    return {"forward": mean_seconds(solve)}
 
 
 def _rms(difference: Map) -> float:

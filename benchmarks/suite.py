@@ -12,9 +12,10 @@ from typing import Any
 import psutil
 import torch
 
+from benchmarks.accuracy import REFERENCE_TOL
 from benchmarks.build import build_table, measure_build
 from benchmarks.clock import threads
-from benchmarks.exact import REFERENCE_TOL, exact_table, measure_exact
+from benchmarks.exact import exact_table, measure_exact
 from benchmarks.inputs import natural_image, natural_patches
 from benchmarks.launchers import JOB, launcher_table, measure_launchers
 from benchmarks.layer import layer_table, measure_layer

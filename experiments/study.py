@@ -23,8 +23,7 @@ import torch
 from matplotlib.figure import Figure
 from tqdm import tqdm
 
-from benchmarks.accuracy import AccuracyRow, accuracy_table, measure_accuracy, to_csv
-from benchmarks.exact import REFERENCE_TOL
+from benchmarks.accuracy import REFERENCE_TOL, AccuracyRow, accuracy_table, measure_accuracy, to_csv
 from benchmarks.inputs import Inputs, natural_patches
 from benchmarks.text import Table, three_digits, to_markdown
 from difftv.arguments import positive, positive_int

@@ -47,6 +47,7 @@ def test_errors_are_relative_and_per_image(inputs: Inputs) -> None:
     assert same.image_errors == same.lam_errors == same.noisy_errors == [0.0, 0.0]
     assert same.lam_cosines + same.noisy_cosines == pytest.approx([1.0] * 4, abs=1e-12)
     assert off.image_errors == pytest.approx([0.01, 0.01], rel=1e-9)
+    assert off.largest_error == pytest.approx(0.01 * float(REFERENCE(inputs.noisy, inputs.lam).denoised.max()))
     assert off.not_converged == 1
     lam = inputs.lam.clone().requires_grad_()
     gradients = []

@@ -11,8 +11,8 @@ PACKAGE = PROJECT / "difftv"
 
 FLOORS = [
     {"types", "errors", "arguments", "files", "memory", "lazy"},
-    {"operators", "noise", "devices", "rundir"},
-    {"metrics", "regularizers", "data", "tracking", "imagefiles"},
+    {"operators", "noise", "devices", "rundir", "imagefiles"},
+    {"metrics", "regularizers", "data", "tracking"},
     {"solvers", "predictors", "losses", "figures"},
     {"models"},
     {"denoiser", "functional", "report"},

@@ -1,7 +1,8 @@
 """Image files read and written whole: depth, transparency and colour profile come out as they went in."""
 
-from difftv.imagefiles.base import ImageFile
-from difftv.imagefiles.reading import read_image
-from difftv.imagefiles.writing import encode_like
+from difftv.imagefiles.base import Decoded, ImageFile
+from difftv.imagefiles.decoding import decode
+from difftv.imagefiles.reading import read_content, read_image
+from difftv.imagefiles.writing import encode_like, not_copied
 
-__all__ = ["ImageFile", "encode_like", "read_image"]
+__all__ = ["Decoded", "ImageFile", "decode", "encode_like", "not_copied", "read_content", "read_image"]

@@ -13,6 +13,23 @@ Channels = UInt[np.ndarray, "channels height width"]
 
 
 @dataclass(frozen=True)
+class Decoded:
+    """The pixels of a file's first image, as stored: no orientation is applied.
+
+    Attributes:
+        kind: the format, as in `difftv.imagefiles.formats`.
+        samples: 1 or 2 bit, 4 bit and palettes come as 8 bit; 9 to 15 bit are scaled to 16, so that white is 65535.
+        premultiplied: whether the colours have been multiplied by alpha.
+        why_not_written: why these pixels cannot be written again as a file of this kind; empty where they can.
+    """
+
+    kind: str
+    samples: Samples
+    premultiplied: bool = False
+    why_not_written: str = ""
+
+
+@dataclass(frozen=True)
 class ImageFile:
     """An image, and the file it came in.
 
@@ -30,7 +47,7 @@ class ImageFile:
 
     @property
     def full_scale(self) -> float:
-        """The value that stands for intensity 1: 255 or 65535."""
+        """The largest value that the type holds: 255 or 65535."""
         return float(np.iinfo(self.channels.dtype).max)
 
     def __str__(self) -> str:

@@ -1,6 +1,7 @@
-"""PNG: pixels by libpng, everything else chunk by chunk from the original.
+"""PNG where imageio loses depth or alpha, and what is copied from one PNG to another, chunk by chunk.
 
-Pillow reads 16-bit colour at 8 bit without a word, hence another decoder for it.
+imageio (Pillow) reads and writes 16 bit for gray alone, without a word, and does not find the transparent value of
+2 or 4 bit gray; libpng does (`imagecodecs`).
 """
 
 import struct
@@ -8,32 +9,42 @@ import zlib
 from collections.abc import Iterator
 
 import imagecodecs
+import imageio.v3 as iio
+import numpy as np
 
 from difftv.imagefiles.base import Samples
+from difftv.imagefiles.formats import STARTS
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURE = STARTS["PNG"][0]
 
-KEPT = {b"cHRM", b"cICP", b"eXIf", b"gAMA", b"iCCP", b"iTXt", b"pHYs", b"sRGB", b"tEXt", b"zTXt"}
-"""Chunks that say what the colours mean, how large a pixel is, and what a person wrote."""
+KEPT = {b"cHRM", b"cICP", b"eXIf", b"gAMA", b"iCCP", b"pHYs", b"sRGB"}
+"""Chunks that say what the colours mean, how large a pixel is and which side is up."""
 
-DEPTH_AT = 24
-"""Offset of the bit depth in the header chunk, which always comes first."""
-
-
-def is_deep(content: bytes) -> bool:
-    """Whether the samples have 16 bit."""
-    return content[DEPTH_AT] == 16
+BITS_AT, COLOURS_AT = 24, 25
+"""Offsets of bit depth and colour type in the header chunk, which always comes first."""
 
 
-def decode_deep(content: bytes) -> Samples:
-    """The samples of a 16-bit PNG, gray or RGB, with or without alpha."""
+def needs_libpng(content: bytes) -> bool:
+    """Whether imageio would lose depth (16 bit that is not gray) or alpha (a transparent gray, except at 8 bit)."""
+    bits, gray = content[BITS_AT], content[COLOURS_AT] == 0
+    transparent = any(name == b"tRNS" for name, _ in _chunks(content))
+    return (bits == 16 and not gray) or (gray and bits != 8 and transparent)
+
+
+def decode(content: bytes) -> Samples:
+    """The samples by libpng: gray or RGB, with or without alpha; fewer than 8 bit become 8 bit."""
     samples = imagecodecs.png_decode(content)
     return samples[..., None] if samples.ndim == 2 else samples
 
 
 def encode(content: bytes, samples: Samples) -> bytes:
     """A PNG of these samples with the kept chunks of the PNG `content`."""
-    chunks = list(_chunks(bytes(imagecodecs.png_encode(samples.squeeze(-1) if samples.shape[-1] == 1 else samples))))
+    plain = samples.squeeze(-1) if samples.shape[-1] == 1 else samples
+    if samples.dtype == np.uint16 and plain.ndim == 3:
+        written = bytes(imagecodecs.png_encode(plain))
+    else:
+        written = iio.imwrite("<bytes>", plain, plugin="pillow", extension=".png")
+    chunks = list(_chunks(written))
     # All of them may stand between the header and the pixels, and the colour ones have to.
     kept = [(name, data) for name, data in _chunks(content) if name in KEPT]
     return SIGNATURE + b"".join(_chunk(name, data) for name, data in (chunks[0], *kept, *chunks[1:]))

@@ -1,92 +1,151 @@
-"""TIFF of 8 and 16 bit, gray and RGB; Pillow reads 16-bit colour at 8 bit, hence tifffile."""
+"""TIFF of 8 to 16 bit, gray and RGB, by tifffile: imageio's Pillow plugin reads 16-bit colour at 8 bit."""
 
 import io
+import logging
+import math
+import struct
+from typing import Any
 
+import imageio.v3 as iio
 import numpy as np
 import tifffile
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffPage
 
 from difftv.errors import DataError
-from difftv.imagefiles.base import Samples
-
-STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+from difftv.imagefiles.base import Decoded, Samples
+from difftv.imagefiles.formats import MAX_PIXELS
 
 COLOURS: dict[int, int] = {PHOTOMETRIC.MINISWHITE: 1, PHOTOMETRIC.MINISBLACK: 1, PHOTOMETRIC.RGB: 3}
 """Photometric interpretation -> samples without alpha."""
 
-KEPT = {270, 271, 272, 274, 305, 306, 315, 33432}
-"""ImageDescription, Make, Model, Orientation, Software, DateTime, Artist, Copyright."""
+logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # its remarks on odd tags; what matters is raised
+
+ORIENTATION = 274
+SHORT = 3
 
 
-def is_tiff(content: bytes) -> bool:
-    """Whether the file starts like a TIFF or a BigTIFF."""
-    return content.startswith(STARTS)
+def decode(content: bytes) -> Decoded | None:
+    """The first image of a gray or RGB TIFF of 8 to 16 bit; None for what Pillow decodes without loss.
 
-
-def decode(content: bytes, max_pixels: int) -> Samples | None:
-    """The samples of a gray or RGB TIFF of 8 or 16 bit; None for palettes, YCbCr and less than 8 bit.
+    That is palettes, YCbCr, CMYK and less than 8 bit.
 
     Raises:
-        DataError: several pages, too many pixels, or pixels whose full scale is unknown.
+        DataError: a volume, too many pixels, or pixels whose full scale is unknown.
     """
     with tifffile.TiffFile(io.BytesIO(content)) as file:
-        if len(file.pages) != 1:
-            raise DataError(f"holds {len(file.pages)} pages: split it into files of one image each")
-        page = _page(file)
-        if page.imagewidth * page.imagelength > max_pixels:
-            raise DataError(f"{page.imagewidth}x{page.imagelength} pixels: taken for a decompression bomb")
-        bits = page.bitspersample
-        if (page.photometric in (PHOTOMETRIC.PALETTE, PHOTOMETRIC.YCBCR) and bits <= 8) or bits < 8:
+        page = _first_page(file)
+        _check_size(page)
+        colours, bits = COLOURS.get(page.photometric), page.bitspersample
+        if page.dtype is not None and page.dtype.kind not in "bu":
+            kind = "floating-point" if page.dtype.kind == "f" else "signed"
+            raise DataError(f"{kind} pixels ({page.dtype}) have no known full scale: convert the file to 8 or 16 bit")
+        if bits > 16:
+            raise DataError(f"{bits}-bit integer pixels have no known full scale: convert the file to 8 or 16 bit")
+        if colours is None or bits < 8:
             return None
-        colours = COLOURS.get(page.photometric)
-        extra = page.samplesperpixel - (colours or 0)
-        if colours is None or extra not in (0, 1) or page.dtype not in (np.uint8, np.uint16) or bits not in (8, 16):
-            raise DataError(
-                f"{page.samplesperpixel} {PHOTOMETRIC(page.photometric).name} samples of {bits} bit ({page.dtype}) are "
-                "not supported: convert the file to gray or RGB, 8 or 16 bit"
-            )
-        samples = page.asarray()
-        if samples.ndim == 2:
-            samples = samples[..., None]
-        elif page.axes == "SYX":
-            samples = np.moveaxis(samples, 0, -1)
-        if page.photometric == PHOTOMETRIC.MINISWHITE:
-            samples = np.concatenate([np.invert(samples[..., :1]), samples[..., 1:]], axis=-1)
-        return samples
+        extra = page.samplesperpixel - colours
+        if extra < 0:
+            raise DataError(f"{page.samplesperpixel} samples per pixel are too few for RGB")
+        planar, white_is_zero = page.axes == "SYX", page.photometric == PHOTOMETRIC.MINISWHITE
+        premultiplied = extra > 0 and page.extrasamples[:1] == (EXTRASAMPLE.ASSOCALPHA,)
+        why_not = _stack(file) or ("" if extra < 2 else f"holds {page.samplesperpixel} samples per pixel: convert it")
+    samples = np.asarray(iio.imread(content, plugin="tifffile", index=..., page=0))  # type: ignore[arg-type]
+    samples = np.moveaxis(samples, 0, -1) if planar else samples.reshape(*samples.shape[:2], -1)
+    samples = _to_full_scale(samples[..., : colours + min(extra, 1)], bits)
+    if white_is_zero:
+        samples = np.concatenate([np.invert(samples[..., :1]), samples[..., 1:]], axis=-1)
+    return Decoded("TIFF", samples, premultiplied, why_not)
 
 
-def encode(content: bytes, samples: Samples) -> bytes:
-    """A TIFF of these samples with resolution, colour profile, orientation and texts of the TIFF `content`.
+def why_not_written(content: bytes) -> str:
+    """Why one image cannot stand for the whole file; empty where it can."""
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        return _stack(file)
 
-    Compressed files stay compressed, without loss (deflate).
+
+def upright(content: bytes) -> bytes:
+    """The same file with an Orientation of 1: Pillow turns the pixels of a TIFF as its tag says, and no other's."""
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        tag = _first_page(file).tags.get(ORIENTATION)
+        if tag is None:
+            return content
+        form = "HHQH6x" if file.is_bigtiff else "HHIH2x"
+        entry = struct.pack(file.byteorder + form, ORIENTATION, SHORT, 1, 1)
+    return content[: tag.offset] + entry + content[tag.offset + len(entry) :]
+
+
+def encode(content: bytes, samples: Samples, extras: dict[str, Any]) -> bytes:
+    """A TIFF of these samples, in byte order, size of offsets and transparency like the TIFF `content`.
+
+    Compressed files stay compressed, without loss (deflate). `extras` is a selection of `extras_of(content)`.
     """
     with tifffile.TiffFile(io.BytesIO(content)) as file:
-        page = _page(file)
-        tags = [(tag.code, tag.dtype, tag.count, tag.value, True) for tag in page.tags if tag.code in KEPT]
-        packed = page.compression != COMPRESSION.NONE
-        resolution = {282, 283} <= {tag.code for tag in page.tags}
-        buffer = io.BytesIO()
-        tifffile.imwrite(
-            buffer,
-            samples.squeeze(-1) if samples.shape[-1] == 1 else samples,
-            bigtiff=file.is_bigtiff,
-            byteorder=file.byteorder,
-            photometric="rgb" if samples.shape[-1] > 2 else "minisblack",
-            planarconfig="contig" if samples.shape[-1] > 1 else None,
-            extrasamples=(page.extrasamples or (EXTRASAMPLE.UNASSALPHA,))[:1] if samples.shape[-1] in (2, 4) else None,
+        page = _first_page(file)
+        packed, big, order = page.compression != COMPRESSION.NONE, file.is_bigtiff, file.byteorder
+        transparency = (page.extrasamples or (EXTRASAMPLE.UNASSALPHA,))[:1]
+    count = samples.shape[-1]
+    merged = {key: value for options in extras.values() for key, value in options.items()}
+    container: dict[str, Any] = {"bigtiff": big, "byteorder": order}
+    with iio.imopen("<bytes>", "w", plugin="tifffile", **container) as target:
+        return target.write(
+            samples.squeeze(-1) if count == 1 else samples,
+            photometric="rgb" if count > 2 else "minisblack",
+            planarconfig="contig" if count > 1 else None,
+            extrasamples=transparency if count in (2, 4) else None,
             compression="adobe_deflate" if packed else None,
             predictor=packed,
-            resolution=page.resolution if resolution else None,
-            resolutionunit=page.resolutionunit if resolution else None,
-            iccprofile=page.iccprofile,
             metadata=None,
             software=False,
-            extratags=tags,
+            **merged,
         )
-    return buffer.getvalue()
 
 
-def _page(file: tifffile.TiffFile) -> TiffPage:
+def extras_of(content: bytes) -> dict[str, dict[str, Any]]:
+    """What is no pixel and is copied: name -> options for the writer.
+
+    The description is among them because the unit of a pixel's size stands there in microscopy (ImageJ, OME).
+    tifffile's own description of an array's shape is not: it would no longer be true of a palette.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        page = _first_page(file)
+        tags = page.tags
+        if page.iccprofile:
+            found["colour profile"] = {"iccprofile": page.iccprofile}
+        if 282 in tags and 283 in tags:
+            unit = tags[296].value if 296 in tags else 2
+            found["resolution"] = {"resolution": (tags[282].value, tags[283].value), "resolutionunit": unit}
+        if 270 in tags and not file.is_shaped:
+            start = tags[270].valueoffset
+            found["description"] = {"description": content[start : start + tags[270].count].rstrip(b"\0")}
+        if ORIENTATION in tags:
+            found["orientation"] = {"extratags": [(ORIENTATION, SHORT, 1, int(tags[ORIENTATION].value), True)]}
+    return found
+
+
+def _first_page(file: tifffile.TiffFile) -> TiffPage:
     page = file.pages[0]
     assert isinstance(page, TiffPage)
     return page
+
+
+def _check_size(page: TiffPage) -> None:
+    if page.imagewidth * page.imagelength * page.imagedepth > MAX_PIXELS:
+        raise DataError(f"{page.imagewidth}x{page.imagelength} pixels: taken for a decompression bomb")
+    if page.imagedepth > 1:
+        raise DataError(f"a volume of {page.imagedepth} planes, not an image: split it into files of one image each")
+
+
+def _stack(file: tifffile.TiffFile) -> str:
+    if len(file.pages) != 1:
+        return f"holds {len(file.pages)} pages: split it into files of one image each"
+    # ImageJ and tifffile put a whole stack behind the tags of its first plane.
+    behind = math.prod(file.series[0].shape) // max(1, math.prod(_first_page(file).shape))
+    return f"holds a stack of {behind} planes: split it into files of one image each" if behind > 1 else ""
+
+
+def _to_full_scale(samples: Samples, bits: int) -> Samples:
+    if bits in (8, 16):
+        return samples
+    white = 2**bits - 1
+    return ((samples.astype(np.uint32) * 65535 + white // 2) // white).astype(np.uint16)

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from difftv.data import Div2k
-from difftv.data.decoding import MAX_PIXELS, decode_gray, full_scale
+from difftv.data.decoding import decode_gray, full_scale
 from difftv.errors import DataError
+from difftv.imagefiles.formats import MAX_PIXELS
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)
@@ -80,10 +82,56 @@ def test_big_endian_tiff_is_not_byte_swapped(tmp_path):
     np.testing.assert_array_equal(decode_gray(tmp_path / "big.tif"), pixels.astype(np.uint16))
 
 
-def test_sixteen_bit_colour_is_read_at_eight(tmp_path):
-    pixels = np.array([[[65_535] * 3, [0x8000, 0x8000, 0x8000]]], dtype=">u2")
-    (tmp_path / "deep.png").write_bytes(png(2, 1, 16, 2, b"\0" + pixels.tobytes()))
-    assert decode_gray(tmp_path / "deep.png").tolist() == [[255, 0x80]]
+def test_sixteen_bit_colour_keeps_its_depth(tmp_path):
+    pixels = np.array([[[65_535] * 3, [0x8001, 0x8001, 0x8001], [65_535, 0, 300]]], dtype=">u2")
+    (tmp_path / "deep.png").write_bytes(png(3, 1, 16, 2, b"\0" + pixels.tobytes()))
+    assert decode_gray(tmp_path / "deep.png").tolist() == [[65_535, 0x8001, round(0.299 * 65_535 + 0.114 * 300)]]
+
+
+def test_eight_bit_luma_is_pillows_to_the_last_bit(tmp_path):
+    colours = RNG.integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    Image.fromarray(colours).save(tmp_path / "colour.png")
+    np.testing.assert_array_equal(decode_gray(tmp_path / "colour.png"), np.array(Image.fromarray(colours).convert("L")))
+
+
+@pytest.mark.parametrize("planarconfig", ["contig", "separate"])
+def test_sixteen_bit_colour_tiff_in_either_layout(tmp_path, planarconfig):
+    pixels = RNG.integers(0, 65_536, (5, 7, 3)).astype(np.uint16)
+    laid_out = pixels if planarconfig == "contig" else np.moveaxis(pixels, -1, 0)
+    tifffile.imwrite(tmp_path / "deep.tif", laid_out, photometric="rgb", planarconfig=planarconfig)
+    np.testing.assert_allclose(decode_gray(tmp_path / "deep.tif"), luma(pixels), atol=1)
+
+
+def test_white_is_zero_in_sixteen_bit(tmp_path):
+    pixels = RNG.integers(0, 65_536, (5, 7)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "negative.tif", 65_535 - pixels, photometric="miniswhite")
+    np.testing.assert_array_equal(decode_gray(tmp_path / "negative.tif"), pixels)
+
+
+def test_premultiplied_colours_are_divided_by_alpha(tmp_path):
+    pixels = RNG.integers(0, 256, (5, 7, 4), dtype=np.uint8)
+    pixels[0, 0, 3] = 0
+    tifffile.imwrite(tmp_path / "image.tif", pixels, photometric="rgb", extrasamples=["assocalpha"])
+    with Image.open(tmp_path / "image.tif") as image:
+        expected = np.array(image.convert("RGB").convert("L"))
+    np.testing.assert_array_equal(decode_gray(tmp_path / "image.tif"), expected)
+
+
+@pytest.mark.parametrize("options", [{"imagej": True}, {"photometric": "minisblack"}], ids=str)
+def test_of_several_pages_the_first_is_read(tmp_path, options):
+    stack = RNG.integers(0, 65_536, (3, 5, 7)).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "stack.tif", stack, **options)
+    np.testing.assert_array_equal(decode_gray(tmp_path / "stack.tif"), stack[0])
+
+
+@pytest.mark.parametrize("kind", ["CMYK.jpg", "RGB.gif", "RGB.jp2", "CMYK.tif"])
+def test_kinds_that_are_read_and_never_written(tmp_path, kind):
+    mode, suffix = kind.split(".")
+    path = tmp_path / f"image.{suffix}"
+    lossless = {"jp2": {"irreversible": False}, "jpg": {"quality": 95}}.get(suffix, {})
+    Image.fromarray(COLOUR).convert(mode).save(path, **lossless)
+    with Image.open(path) as image:
+        np.testing.assert_array_equal(decode_gray(path), np.array(image.convert("RGB").convert("L")))
 
 
 def test_one_pixel_is_an_image(tmp_path):
@@ -94,8 +142,9 @@ def test_one_pixel_is_an_image(tmp_path):
 def test_orientation_tag_is_ignored(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # a quarter turn
-    Image.fromarray(GRAY).save(tmp_path / "turned.png", exif=exif)
-    assert decode_gray(tmp_path / "turned.png").shape == GRAY.shape
+    for name in ("turned.png", "turned.tif"):
+        Image.fromarray(GRAY).save(tmp_path / name, exif=exif)
+        np.testing.assert_array_equal(decode_gray(tmp_path / name), GRAY)
 
 
 def test_unreadable_files_are_refused_with_a_reason(tmp_path):
@@ -117,7 +166,7 @@ def test_unreadable_files_are_refused_with_a_reason(tmp_path):
         "program.png": "not an image",
         "directory.png": "a directory",
         "float.tif": "floating-point",
-        "int32.tif": "32-bit",
+        "int32.tif": "int32",
     }.items():
         with pytest.raises(DataError, match=reason):
             decode_gray(tmp_path / name)

@@ -83,7 +83,7 @@ def is_gray(image: ChannelImage) -> bool:
 
 
 def _solve(
-    denoiser: Denoiser, channels: Tensor, names: tuple[str, ...], on_channel: Callable[[str], None]
+    denoiser: Denoiser, channels: Tensor, names: tuple[str, ...], on_channel: Callable[[str], object]
 ) -> DenoisedImage:
     denoised, lam, gap, converged = torch.empty_like(channels), {}, 0.0, True
     for index, name in enumerate(names):

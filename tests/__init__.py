@@ -1,0 +1,2 @@
+# jaxtyping's hook imports `tests` alone before it asks for tests.typechecking.checked.
+from tests import typechecking as typechecking

@@ -93,6 +93,7 @@ def test_a_weight_that_cannot_be_meant_is_refused(lam, message):
 
 
 @pytest.mark.parametrize("shape", [(9, 8), (1, 9, 8), (2, 3, 9, 8)])
+@pytest.mark.usefixtures("jaxtyping_off")
 def test_an_image_of_another_shape_is_refused(shape):
     with pytest.raises(ValueError, match=r"noisy must have shape \(batch, 1, height, width\)"):
         tv_denoise(torch.zeros(shape), 0.1)

@@ -105,6 +105,7 @@ def test_slices_and_negative_indices():
         ("limit", 0),
     ],
 )
+@pytest.mark.usefixtures("jaxtyping_off")
 def test_arguments_out_of_range(name, value):
     with pytest.raises(ValueError, match=name):
         EvaluationPatches(images((9, 9)), **{"patch_size": 4, "sigma": 25, name: value})

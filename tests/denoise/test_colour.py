@@ -99,6 +99,7 @@ def test_a_solve_that_stops_early_is_told() -> None:
     assert found.gap > 1e-12
 
 
+@pytest.mark.usefixtures("jaxtyping_off")
 def test_sizes_and_channels_that_cannot_be_are_refused() -> None:
     with pytest.raises(ProblemTooLargeError, match="GiB"):
         denoise_image(Denoiser(Constant(), Scs(AnisotropicTV())), torch.zeros(1, 2000, 2000))

@@ -156,6 +156,7 @@ def test_a_huge_network_is_refused_before_it_takes_memory(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("weights", [{"raw": 1.0}, {"raw": torch.zeros(1, dtype=torch.int64)}])
+@pytest.mark.usefixtures("jaxtyping_off")
 def test_weights_that_are_no_weights_are_refused(weights: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="not floating-point tensors"):
         Denoiser.load(store(tmp_path, CONFIG, weights))

@@ -67,3 +67,11 @@ def test_projection_is_idempotent_and_non_expansive(regularizer: Regularizer) ->
 def test_number_of_maps_is_checked() -> None:
     with pytest.raises(ValueError, match=r"num_maps=1 .* or 2 .* got 3"):
         AnisotropicTV(num_maps=3)
+
+
+def test_equivariance_in_units(regularizer: Regularizer) -> None:
+    """What solvers rely on when they solve an image in units of its own."""
+    u, lam, _ = draw(regularizer)
+    scaled = regularizer.value(3.0 * u + 0.7, 3.0 * lam)
+    expected = 9.0 * regularizer.value(u, lam)
+    assert bool(torch.isclose(scaled, expected).all()) == regularizer.equivariant

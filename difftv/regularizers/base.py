@@ -39,6 +39,9 @@ class Regularizer(abc.ABC):
     num_maps: int
     """Channels of the map `lam` that it takes."""
 
+    equivariant: bool = True
+    """Whether R_{s lam}(s u + c) = s^2 R_lam(u) for all s > 0 and c: an image is then solved in units of its own."""
+
     cone_entries: int
     """Rows per pixel of the cone program, as far as the memory of compiling it goes (measured, see `build_bytes`)."""
 

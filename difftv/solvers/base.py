@@ -16,15 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from difftv.regularizers.base import Regularizer
+from difftv.solvers.bridge import Bridge, SolveTime, refuse_transforms
+from difftv.solvers.units import Units
 from difftv.types import CountPerImage, Dual, FlagPerImage, Image, Map, PerImage
-
-
-@dataclass
-class SolveTime:
-    """Wall-clock seconds spent in one solve. `backward` stays 0 until the gradient has been computed."""
-
-    forward: float = 0.0
-    backward: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -88,27 +82,43 @@ class Solver(nn.Module, abc.ABC):
     def forward(self, noisy: Image, lam: Map) -> Solution:
         """Solve, on whatever device and in whatever dtype the tensors come.
 
+        Every image is solved in units of its own (`difftv.solvers.units`), so that a tolerance means the same in
+        metres, in counts and in [0, 1]. Under `torch.compile` this is a graph break.
+
         Args:
-            noisy: (batch, 1, height, width), intensities nominally in [0, 1].
-            lam: (batch, num_maps, height, width), >= 0; larger = smoother.
+            noisy: (batch, 1, height, width), floating point, in any units, nominally in [0, 1].
+            lam: (batch, num_maps, height, width), >= 0, in the same units; larger = smoother.
 
         Returns:
-            Solution; `denoised` is differentiable in both arguments.
+            Solution; `denoised` is differentiable in both arguments, once.
 
         Raises:
-            ValueError: a shape does not fit, a tensor holds NaN, `noisy` an infinity, or `lam` a negative value.
+            TypeError: an argument is not a tensor.
+            ValueError: a shape does not fit, a tensor is not floating point or holds NaN, `noisy` an infinity, or
+                `lam` a negative value.
             SolverError: the backend gave no answer for some image.
         """
-        _check(noisy, lam, self.regularizer)
+        if torch.compiler.is_compiling():
+            return torch.compiler.disable(self._forward)(noisy, lam)
+        return self._forward(noisy, lam)
+
+    def _forward(self, noisy: Image, lam: Map) -> Solution:
+        _check_kinds(noisy, lam, self.regularizer)
         seconds = SolveTime()
-        clock = _BackwardClock(seconds)
-        y, weights = _ClockStop.apply(clock, *(_to_solver(tensor) for tensor in (noisy, lam)))
-        started = time.perf_counter()
-        raw = self.solve(y, weights)
-        seconds.forward = time.perf_counter() - started
-        u = _ClockStart.apply(clock, raw.u)
+        # Neither the caller's default device nor its autocast is meant for what happens on the CPU in float64.
+        with torch.device("cpu"), torch.autocast("cpu", enabled=False):
+            y, weights = (tensor.to(device="cpu").to(dtype=torch.float64) for tensor in (noisy, lam))
+            refuse_transforms(y)
+            _check_values(y.detach(), weights.detach())
+            units = Units.of(y) if self.regularizer.equivariant else Units.as_they_are(y)
+            bridge = Bridge(units, seconds)
+            y, weights = bridge.enter(y, weights)
+            started = time.perf_counter()
+            raw = self.solve(y, weights)
+            seconds.forward = time.perf_counter() - started
+            denoised = bridge.leave(raw.u).to(dtype=noisy.dtype)
         return Solution(
-            denoised=u.to(dtype=noisy.dtype).to(device=noisy.device),
+            denoised=denoised.to(device=noisy.device),
             lam=lam,
             gap=raw.gap,
             iterations=raw.iterations,
@@ -124,8 +134,8 @@ def relative_gap(regularizer: Regularizer, u: Image, p: Dual, y: Image, lam: Map
         P(u) = 1/2 ||u - y||^2 + R_lam(u),   D(p) = 1/2 ||y||^2 - 1/2 ||y - K^T p||^2,   p projected onto C_lam first.
 
     The denominator is the objective of the constant image, an upper bound of the optimum that does not vanish where
-    lam = 0 does; it is floored at the energy of an image of contrast 1e-6, for constant images. By strong convexity
-    1/2 ||u - u*||^2 <= P(u) - D(p).
+    lam = 0 does. Of a constant image it is 0; the gap is then that of an image of contrast 1e-6 in the units that the
+    solver works in. By strong convexity 1/2 ||u - u*||^2 <= P(u) - D(p).
 
     Returns:
         (batch,), >= 0 up to rounding, 0 at the optimum.
@@ -136,77 +146,54 @@ def relative_gap(regularizer: Regularizer, u: Image, p: Dual, y: Image, lam: Map
     primal = 0.5 * (u - y).square().sum(dim=(1, 2, 3)) + regularizer.value(u, lam)
     dual = 0.5 * ((y - residual) * (y + residual)).sum(dim=(1, 2, 3))
     contrast = y - y.mean(dim=(1, 2, 3), keepdim=True)
-    scale = 0.5 * contrast.square().sum(dim=(1, 2, 3)).clamp_min(1e-12 * contrast[0].numel())
-    return (primal - dual) / scale
+    scale = 0.5 * contrast.square().sum(dim=(1, 2, 3))
+    return (primal - dual) / torch.where(scale > 0, scale, 0.5e-12 * y[0].numel())
 
 
-def _to_solver(tensor: Tensor) -> Tensor:
-    return tensor.to(device="cpu").to(dtype=torch.float64)
-
-
-def _check(noisy: Tensor, lam: Tensor, regularizer: Regularizer) -> None:
+def _check_kinds(noisy: Tensor, lam: Tensor, regularizer: Regularizer) -> None:
+    """What can be told without looking at a single number."""
+    for name, tensor in (("noisy", noisy), ("lam", lam)):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(
+                f"{name} must be a torch.Tensor, got {type(tensor).__module__}.{type(tensor).__qualname__}. "
+                "Convert an array with torch.from_numpy(array)[None, None]."
+            )
     if noisy.ndim != 4 or noisy.shape[1] != 1:
         raise ValueError(
             f"noisy must have shape (batch, 1, height, width), got {tuple(noisy.shape)}. "
             "Denoise colour images channel by channel: images.reshape(-1, 1, height, width)."
         )
+    if 0 in noisy.shape[2:]:
+        raise ValueError(f"noisy must have at least one pixel per image, got shape {tuple(noisy.shape)}.")
     expected = (noisy.shape[0], regularizer.num_maps, *noisy.shape[2:])
     if tuple(lam.shape) != expected:
         raise ValueError(
-            f"lam must have shape {expected} (batch, num_maps, height, width) for regularizer="
-            f"{regularizer.name}, got {tuple(lam.shape)}. A scalar goes in as torch.full({expected}, value)."
+            f"lam must have shape {expected} (batch, num_maps, height, width) for {regularizer.name} total variation "
+            f"with num_maps={regularizer.num_maps}, got {tuple(lam.shape)}. "
+            f"A scalar goes in as torch.full({expected}, value)."
         )
     for name, tensor in (("noisy", noisy), ("lam", lam)):
         if not tensor.is_floating_point():
             raise ValueError(f"{name} must be floating point, got {tensor.dtype}. Convert it with .float().")
-    if not bool(noisy.detach().isfinite().all()):
+
+
+def _check_values(noisy: Image, lam: Map) -> None:
+    if not bool(noisy.isfinite().all()):
         raise ValueError(
-            f"noisy holds NaN or infinity in image(s) {_images(~noisy.detach().isfinite())} of the batch. "
+            f"noisy holds NaN or infinity in image(s) {_images(~noisy.isfinite())} of the batch. "
             "Check the input images."
         )
-    if bool(lam.detach().isnan().any()):
+    if bool(lam.isnan().any()):
         raise ValueError(
-            f"lam holds NaN in image(s) {_images(lam.detach().isnan())} of the batch. "
-            "Training has diverged: lower optimizer.lr or trainer.grad_clip."
+            f"lam holds NaN in image(s) {_images(lam.isnan())} of the batch. "
+            "If a network predicts it, its training has diverged: lower the learning rate or clip gradients."
         )
-    if bool((lam.detach() < 0).any()):
+    if bool((lam < 0).any()):
         raise ValueError(
-            f"lam must be >= 0 everywhere, its minimum is {float(lam.detach().min()):.3g}. "
+            f"lam must be >= 0 everywhere, its minimum is {float(lam.min()):.3g}. "
             "A predictor makes its map positive with softplus."
         )
 
 
 def _images(flags: Tensor) -> list[int]:
     return [int(index) for index in flags.flatten(1).any(1).nonzero().flatten()]
-
-
-class _BackwardClock:
-    """Measures the time between the gradient entering the solver (`_ClockStart`) and leaving it (`_ClockStop`)."""
-
-    def __init__(self, seconds: SolveTime) -> None:
-        self.seconds = seconds
-        self.started = 0.0
-
-
-class _ClockStart(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, clock: _BackwardClock, u: Tensor) -> Tensor:
-        ctx.clock = clock
-        return u.view_as(u)
-
-    @staticmethod
-    def backward(ctx, grad: Tensor):
-        ctx.clock.started = time.perf_counter()
-        return None, grad
-
-
-class _ClockStop(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, clock: _BackwardClock, *tensors: Tensor):
-        ctx.clock = clock
-        return tuple(tensor.view_as(tensor) for tensor in tensors)
-
-    @staticmethod
-    def backward(ctx, *grads: Tensor):
-        ctx.clock.seconds.backward += time.perf_counter() - ctx.clock.started
-        return None, *grads

@@ -200,6 +200,19 @@ def test_nothing_is_prepared_for_a_gradient_nobody_asked_for(solver: Solver, mon
     torch.testing.assert_close(without, with_gradient.detach(), atol=1e-12, rtol=0)
 
 
+@pytest.mark.parametrize("weight", [1e-3, 1e-12, 1e9])
+def test_the_gradient_is_linear_in_the_loss(tight: Solver, weight: float) -> None:
+    noisy, lam = draw(tight.regularizer)
+    direction = torch.randn(noisy.shape, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+    gradients = []
+    for factor in (1.0, weight):
+        arguments = [noisy.clone().requires_grad_(), lam.clone().requires_grad_()]
+        loss = (factor * direction * tight(*arguments).denoised).sum()
+        gradients.append([part / factor for part in torch.autograd.grad(loss, arguments)])
+    for plain, weighted in zip(*gradients, strict=True):
+        assert (weighted - plain).norm() <= 1e-3 * plain.norm()
+
+
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (1, 6), (5, 1), (2, 2)])
 def test_thin_images(tight: Solver, height: int, width: int) -> None:
     noisy, lam = draw(tight.regularizer, height=height, width=width)

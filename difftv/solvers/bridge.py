@@ -1,0 +1,99 @@
+"""What autograd sees of a solve: in units of the image on the way in, in those of the caller on the way out.
+
+With y = 2^e y' + c, lam = 2^e lam' and u = 2^e u' + c (`difftv.solvers.units`), the chain rule multiplies a gradient by
+2^e where it enters the backward of the solver and by 2^-e where it leaves, and in between it is linear. Both factors
+are left out, and the gradient is scaled to about 1 per image instead: the cone solvers' backward (LSQR) has absolute
+tolerances, under which the gradient of a mean over many pixels would come out as zero.
+"""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from difftv.solvers.units import Units, scaled
+from difftv.types import Image, Map
+
+
+@dataclass
+class SolveTime:
+    """Wall-clock seconds spent in one solve. `backward` stays 0 until the gradient has been computed."""
+
+    forward: float = 0.0
+    backward: float = 0.0
+
+
+class Bridge:
+    """The two ends of one solve. What is between them is timed in the backward, and differentiated once at most."""
+
+    def __init__(self, units: Units, seconds: SolveTime) -> None:
+        self.units = units
+        self.seconds = seconds
+        self.started = 0.0
+        self.exponent = np.zeros(0, np.int64)  # of the gradient that is on its way, image by image
+
+    def enter(self, y: Image, lam: Map) -> tuple[Image, Map]:
+        """Data and maps for the solver."""
+        return _Enter.apply(self, y, lam)
+
+    def leave(self, u: Image) -> Image:
+        """The solver's answer, for the caller."""
+        return _Leave.apply(self, u)
+
+
+def refuse_transforms(tensor: Tensor) -> None:
+    """Say which way of differentiating is meant, where torch would name its internals instead.
+
+    Raises:
+        NotImplementedError: under `torch.func`, whose transforms no solver supports.
+    """
+    try:
+        _Nothing.apply(tensor)
+    except RuntimeError as error:
+        raise NotImplementedError(
+            "A solver runs under autograd (backward, torch.autograd.grad), not under torch.func transforms. "
+            "Instead of vmap, stack the images along the first dimension."
+        ) from error
+
+
+class _Nothing(torch.autograd.Function):
+    """Like every function without `setup_context`, an error under `torch.func`."""
+
+    @staticmethod
+    def forward(ctx, tensor: Tensor) -> None:
+        return None
+
+
+class _Enter(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, bridge: Bridge, y: Tensor, lam: Tensor):
+        ctx.bridge = bridge
+        # Views, so that tensors which are solved as they are do not come back as themselves.
+        return bridge.units.data(y).view_as(y), bridge.units.maps(lam).view_as(lam)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, *grads: Tensor):
+        bridge = ctx.bridge
+        grads = tuple(scaled(grad, bridge.exponent) for grad in grads)
+        bridge.seconds.backward += time.perf_counter() - bridge.started
+        return None, *grads
+
+
+class _Leave(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, bridge: Bridge, u: Tensor) -> Tensor:
+        ctx.bridge = bridge
+        return bridge.units.image(u).clone()  # nobody else's memory: the caller may change it in place
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor):
+        bridge = ctx.bridge
+        bridge.started = time.perf_counter()
+        largest = grad.detach().abs().amax(dim=(1, 2, 3), keepdim=True).numpy()
+        bridge.exponent = np.where(np.isfinite(largest), np.frexp(largest)[1], 0)
+        return None, scaled(grad, -bridge.exponent)

@@ -5,46 +5,9 @@
     denoiser = Denoiser(Cnn(), TautString(AnisotropicTV()))
     solution = denoiser(noisy)          # solution.denoised, solution.lam, solution.gap, ...
 
-Nothing here knows Hydra, and nothing, torch included, is imported before it is used.
+Nothing here knows Hydra, and nothing, torch included, is imported before it is used: the names stand in `__init__.pyi`.
 """
 
-from typing import TYPE_CHECKING
+import lazy_loader
 
-from difftv.lazy import lazily
-
-if TYPE_CHECKING:
-    from difftv.denoiser import Denoiser
-    from difftv.functional import tv_denoise
-    from difftv.predictors import Cnn, Constant, DnCnn, Predictor, UNet
-    from difftv.regularizers import AnisotropicTV, IsotropicTV, Regularizer
-    from difftv.solvers import Clarabel, Ecos, Scs, Solution, Solver, TautString
-
-__all__ = [
-    "AnisotropicTV",
-    "Clarabel",
-    "Cnn",
-    "Constant",
-    "Denoiser",
-    "DnCnn",
-    "Ecos",
-    "IsotropicTV",
-    "Predictor",
-    "Regularizer",
-    "Scs",
-    "Solution",
-    "Solver",
-    "TautString",
-    "UNet",
-    "tv_denoise",
-]
-
-__getattr__ = lazily(
-    __name__,
-    {
-        "Denoiser": "denoiser",
-        "tv_denoise": "functional",
-        **dict.fromkeys(["Cnn", "Constant", "DnCnn", "Predictor", "UNet"], "predictors"),
-        **dict.fromkeys(["AnisotropicTV", "IsotropicTV", "Regularizer"], "regularizers"),
-        **dict.fromkeys(["Clarabel", "Ecos", "Scs", "Solution", "Solver", "TautString"], "solvers"),
-    },
-)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -5,6 +5,8 @@ python experiments/run.py -m solver=scs,ecos sigma=15,25,50       # a sweep
 python experiments/run.py --help                                  # every group and key
 """
 
+import difftv.runs  # noqa: F401, I001  # first: it says what to install where Hydra is missing
+
 import hydra
 from omegaconf import DictConfig
 

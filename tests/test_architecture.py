@@ -10,8 +10,8 @@ from tests.conftest import PROJECT
 PACKAGE = PROJECT / "difftv"
 
 FLOORS = [
-    {"types", "errors", "arguments", "files", "memory", "lazy"},
-    {"operators", "noise", "devices", "rundir", "imagefiles"},
+    {"types", "errors", "arguments", "files", "memory"},
+    {"operators", "noise", "devices", "extras", "rundir", "imagefiles"},
     {"metrics", "regularizers", "data", "tracking"},
     {"solvers", "predictors", "losses", "figures"},
     {"models"},

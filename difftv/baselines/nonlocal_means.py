@@ -1,8 +1,8 @@
 """A reference that is no total variation: non-local means, as scikit-image has it (BSD licence)."""
 
 import torch
-from skimage.restoration import denoise_nl_means
 
+from difftv.extras import require
 from difftv.noise import noise_std
 from difftv.types import Image
 
@@ -19,7 +19,13 @@ def nonlocal_means(noisy: Image, sigma: float) -> Image:
 
     Returns:
         (batch, 1, height, width), in the dtype of `noisy`.
+
+    Raises:
+        MissingDependencyError: scikit-image is not installed.
     """
+    require("train", "skimage", by="Non-local means")
+    from skimage.restoration import denoise_nl_means
+
     std = noise_std(sigma)
     denoised = [
         torch.from_numpy(

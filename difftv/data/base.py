@@ -22,6 +22,15 @@ CACHE_DIR_VARIABLE = "DIFFTV_CACHE_DIR"
 
 
 @dataclass(frozen=True)
+class Archive:
+    """A zip file on a server: where it is, its size in bytes and its sha256 in hexadecimal."""
+
+    url: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Splits:
     """The files of a data set. An empty `test` means: evaluate on the validation images."""
 

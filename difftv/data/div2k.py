@@ -3,9 +3,9 @@
 import contextlib
 from pathlib import Path
 
-from difftv.data.base import ImageSource, Splits, image_files
-from difftv.data.download import Archive, fetch
+from difftv.data.base import Archive, ImageSource, Splits, image_files
 from difftv.errors import DataError
+from difftv.extras import require
 
 TRAIN = "DIV2K_train_HR"
 VALIDATION = "DIV2K_valid_HR"
@@ -44,6 +44,9 @@ class Div2k(ImageSource):
         if self.root is None:
             raise DataError(f"data.root is not set: where is DIV2K? {_ADVICE}")
         if self.download:
+            require("train", "requests", "filelock", by="data.download=true")
+            from difftv.data.download import fetch
+
             for name, archive in ARCHIVES.items():
                 # A directory that somebody made beforehand is no reason to take the images for there.
                 with contextlib.suppress(OSError):

@@ -8,13 +8,13 @@ import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import requests
 from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from difftv.data.base import Archive
 from difftv.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -23,15 +23,6 @@ _BLOCK = 1 << 14  # bytes; what a broken connection loses at most
 _TIMEOUT = (10.0, 60.0)  # seconds to connect, and between two pieces of the answer
 _PARTIAL_CONTENT = 206
 _RANGE_NOT_SATISFIABLE = 416
-
-
-@dataclass(frozen=True)
-class Archive:
-    """A zip file on a server: where it is, its size in bytes and its sha256 in hexadecimal."""
-
-    url: str
-    size: int
-    sha256: str
 
 
 def fetch(archive: Archive, directory: Path, *, attempts: int = 5, wait: float = 2.0) -> None:

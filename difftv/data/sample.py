@@ -5,6 +5,7 @@ from pathlib import Path
 
 from difftv.data.base import ImageSource, Splits
 from difftv.errors import DataError
+from difftv.extras import require
 
 _TRAIN = (
     "astronaut.png",
@@ -42,6 +43,7 @@ class Sample(ImageSource):
     """
 
     def files(self) -> Splits:
+        require("train", "skimage", by="data=sample")
         directory = Path(str(resources.files("skimage"))) / "data"
         missing = [name for name in _TRAIN + _VALIDATION + _TEST if not (directory / name).is_file()]
         if missing:

@@ -3,11 +3,10 @@
 import numpy as np
 import torch
 from scipy.ndimage import distance_transform_edt, gaussian_filter, sobel
-from skimage.feature import canny
-from skimage.filters import threshold_otsu
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d, pad
 
+from difftv.extras import require
 from difftv.metrics.contract import diagnostic
 from difftv.metrics.masks import Masks, gradient_length, masks_of, steepest
 from difftv.noise import EIGHT_BIT_RANGE
@@ -106,6 +105,10 @@ def _prewitt(image: Image) -> Image:
 
 
 def _fom(u: np.ndarray, x: np.ndarray) -> float:
+    require("train", "skimage", by="The figure of merit")
+    from skimage.feature import canny
+    from skimage.filters import threshold_otsu
+
     smoothed = gaussian_filter(x, CANNY_SIGMA, mode="nearest")
     high = max(float(threshold_otsu(np.hypot(sobel(smoothed, axis=0), sobel(smoothed, axis=1)))), CANNY_FLOOR)
     detected, ideal = (canny(image, CANNY_SIGMA, 0.5 * high, high, mode="nearest") for image in (u, x))

@@ -8,14 +8,14 @@ relative in d/dlam; where two components are nearly merged it is a few percent, 
 """
 
 import abc
-import importlib.util
 from collections import OrderedDict
 from typing import Any, ClassVar, final
 
 import numpy as np
 import torch
 
-from difftv.errors import MissingDependencyError, ProblemTooLargeError
+from difftv.errors import ProblemTooLargeError
+from difftv.extras import require
 from difftv.memory import available_memory
 from difftv.regularizers.base import Regularizer
 from difftv.solvers.base import RawSolution, Solver, relative_gap
@@ -38,16 +38,12 @@ class ConeSolver(Solver, abc.ABC):
 
     solve_method: ClassVar[str]
     package: ClassVar[str]
-    extra: ClassVar[str | None] = None
+    extra: ClassVar[str] = "cone"
 
     def __init__(self, regularizer: Regularizer) -> None:
         super().__init__(regularizer)
-        if importlib.util.find_spec(self.package) is None:
-            install = f'"difftv[{self.extra}]"' if self.extra else self.package
-            raise MissingDependencyError(
-                f"solver={self.package} needs the package {self.package!r}, which is not installed. "
-                f"Run: pip install {install}"
-            )
+        modules = ("cvxpy", "cvxpylayers", "diffcp", "threadpoolctl", self.package)
+        require(self.extra, *modules, by=f"The solver {type(self).__name__}")
         self._layers: OrderedDict[tuple[int, int], Any] = OrderedDict()
 
     @abc.abstractmethod

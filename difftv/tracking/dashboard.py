@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from difftv.errors import DataError, DiffTVError, MissingDependencyError
+from difftv.extras import require
 from difftv.files import write_atomically
 from difftv.rundir.layout import CONFIG, FIGURES
 from difftv.tracking.login import login_refusal, quiet_wandb, reason
@@ -125,6 +126,7 @@ def workspaces() -> tuple[ModuleType, ModuleType]:
     Raises:
         MissingDependencyError: saying what to install.
     """
+    require("dashboard", "wandb", "wandb_workspaces", by="The dashboard")
     try:
         quiet_wandb()
         with warnings.catch_warnings():
@@ -134,8 +136,7 @@ def workspaces() -> tuple[ModuleType, ModuleType]:
             import wandb_workspaces.workspaces as ws
     except ImportError as error:
         raise MissingDependencyError(
-            f"The dashboard needs the package wandb-workspaces ({error}). "
-            'Install it with: pip install "difftv[dashboard]"'
+            f'wandb-workspaces cannot be imported ({error}). Install it again: pip install "difftv[dashboard]"'
         ) from error
     return ws, panels
 

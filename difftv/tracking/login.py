@@ -7,9 +7,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
+from difftv.extras import require
+
 
 def quiet_wandb() -> ModuleType:
     """The package, which takes 0.7 s to import and starts a background process: hence never at import of `difftv`."""
+    require("train", "wandb", by="tracker=wandb")
     # Its telemetry prints a line for every failed upload, and holds up the exit of the process without a network.
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     import wandb

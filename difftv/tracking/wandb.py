@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from difftv.errors import ConfigError
+from difftv.extras import require
 from difftv.tracking.base import Cell, NoLog, RunInfo, RunLog, Tracker, check_table
 from difftv.tracking.login import debug_log_inside, login_refusal, own_switch, quiet_wandb, reason
 
@@ -41,6 +42,7 @@ class WandbTracker(Tracker):
 
     Raises:
         ConfigError: the mode is unknown, or the project's name is one that W&B refuses.
+        MissingDependencyError: wandb is not installed.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class WandbTracker(Tracker):
         init_timeout: float = 30.0,
         finish_timeout: float = 60.0,
     ) -> None:
+        require("train", "wandb", by="tracker=wandb")
         if mode not in MODES:
             raise ConfigError(f"tracker.mode must be one of {', '.join(MODES)}, got {mode!r}. Set tracker.mode=auto.")
         if not project or len(project) > LONGEST_NAME or set(project) & set("/\\#?%:"):

@@ -136,7 +136,7 @@ def test_div2k_downloads_both_archives_into_their_directories(tmp_path, monkeypa
     def fetch(archive, directory):
         touch(directory, f"{Path(archive.url).stem}.png")
 
-    monkeypatch.setattr("difftv.data.div2k.fetch", fetch)
+    monkeypatch.setattr("difftv.data.download.fetch", fetch)
     splits = Div2k(tmp_path, download=True).files()
     assert names(splits.train, tmp_path) == ["DIV2K_train_HR/DIV2K_train_HR.png"]
     assert names(splits.validation, tmp_path) == ["DIV2K_valid_HR/DIV2K_valid_HR.png"]
@@ -148,7 +148,7 @@ def test_an_empty_directory_does_not_pass_for_downloaded_images(tmp_path, monkey
         if not directory.is_dir():
             touch(directory, "0001.png")
 
-    monkeypatch.setattr("difftv.data.div2k.fetch", fetch)
+    monkeypatch.setattr("difftv.data.download.fetch", fetch)
     (tmp_path / "DIV2K_train_HR").mkdir()
     touch(tmp_path, "DIV2K_valid_HR/notes.txt")
     with pytest.raises(DataError, match=r"DIV2K_valid_HR holds files but no images: move it away.*data\.download=true"):

@@ -1,5 +1,6 @@
 """The saved view of a sweep: what is in it, where it goes, and what is said when it cannot go there."""
 
+import importlib.util
 import json
 import runpy
 import sys
@@ -99,7 +100,12 @@ def test_a_directory_without_runs_is_refused(place: Path, script: Callable[..., 
     assert "holds no run" in printed
 
 
-def test_a_missing_package_is_named(sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "wandb_workspaces.reports.v2", None)
+@pytest.mark.parametrize("how", ["absent", "broken"])
+def test_a_missing_package_is_named(how: str, sweep: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if how == "absent":
+        find = importlib.util.find_spec
+        monkeypatch.setattr(importlib.util, "find_spec", lambda n, *a: None if n == "wandb_workspaces" else find(n, *a))
+    else:
+        monkeypatch.setitem(sys.modules, "wandb_workspaces.reports.v2", None)
     with pytest.raises(MissingDependencyError, match=r'pip install "difftv\[dashboard\]"'):
         dashboard.publish(sweep, project="diff-tv-net")

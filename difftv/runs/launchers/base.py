@@ -1,6 +1,5 @@
 """What all launchers share: the jobs of a sweep out, their answers back, in whatever order they come."""
 
-import importlib.util
 import logging
 import sys
 from abc import abstractmethod
@@ -14,6 +13,8 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from difftv.errors import MissingDependencyError
+from difftv.extras import require
 from difftv.runs.launchers.jobs import SweepJob, failure_of, without_result
 from difftv.runs.sweep import summarised
 
@@ -43,12 +44,10 @@ class SweepLauncher(Launcher):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take note of the sweep, and end it here where the launcher's package is missing."""
-        if importlib.util.find_spec(self.package) is None:
-            sys.exit(
-                f"error: hydra/launcher={config.hydra.runtime.choices['hydra/launcher']} needs the package "
-                f'{self.package}, which is not installed. Run: pip install "difftv[{self.extra}]" '
-                f'(in a checkout: pip install --constraint constraints.txt --editable ".[{self.extra}]").'
-            )
+        try:
+            require(self.extra, self.package, by=f"hydra/launcher={config.hydra.runtime.choices['hydra/launcher']}")
+        except MissingDependencyError as error:
+            sys.exit(f"error: {error}")
         self.context, self.task, self.config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:

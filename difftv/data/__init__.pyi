@@ -1,0 +1,25 @@
+from .base import ImageSource, Splits, default_cache_dir
+from .cache import CleanImages, open_images
+from .div2k import Div2k
+from .evaluation import EvaluationItem, EvaluationItems, EvaluationPatches
+from .folder import Folder
+from .patches import Batch, TrainingPatches
+from .published import PublishedImages
+from .sample import Sample
+
+__all__ = [
+    "Batch",
+    "CleanImages",
+    "Div2k",
+    "EvaluationItem",
+    "EvaluationItems",
+    "EvaluationPatches",
+    "Folder",
+    "ImageSource",
+    "PublishedImages",
+    "Sample",
+    "Splits",
+    "TrainingPatches",
+    "default_cache_dir",
+    "open_images",
+]

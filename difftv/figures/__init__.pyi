@@ -1,0 +1,21 @@
+from .accuracy import AccuracyPoint, gradient_accuracy
+from .comparison import comparison_strip
+from .lam_map import lam_over_edges
+from .search import lambda_search
+from .style import encode_figure, save_figure
+from .sweeps import solver_time, staircasing_scatter
+from .training import training_comparison, training_curves
+
+__all__ = [
+    "AccuracyPoint",
+    "comparison_strip",
+    "encode_figure",
+    "gradient_accuracy",
+    "lam_over_edges",
+    "lambda_search",
+    "save_figure",
+    "solver_time",
+    "staircasing_scatter",
+    "training_comparison",
+    "training_curves",
+]

@@ -1,27 +1,50 @@
 """Files that are either the old one or the new one, never half of one."""
 
+import errno
 import os
 import secrets
 from pathlib import Path
+
+_MISSING = {
+    getattr(errno, name)
+    for name in ("EINVAL", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "ENOTTY", "EBADF", "ENOLCK")
+    if hasattr(errno, name)
+}
+
+
+def is_missing_service(error: OSError) -> bool:
+    """Whether a file system refused a service because it does not have it, not because a write failed.
+
+    Network and user-space file systems leave some services out: syncing a directory (EINVAL, EBADF), file locks without
+    a lock daemon (ENOLCK), any call that they do not implement (ENOSYS, ENOTSUP, EOPNOTSUPP, ENOTTY). A full or failing
+    disk (ENOSPC, EDQUOT, EIO) is not among them.
+    """
+    return error.errno in _MISSING
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Replace the file at `path` in one step, and have it on the disk when this returns.
 
-    Whoever reads at the same time sees the old content or the new one; a crash or a full disk leaves the old one. Text
-    is written as UTF-8.
+    Whoever reads at the same time sees the old content or the new one; a crash or a full disk leaves the old one. Where
+    the file system cannot sync, the file is replaced all the same, and is on the disk when the system writes it there.
+
+    Args:
+        path: of the file; missing directories are made.
+        content: text is written as UTF-8; bytes of a file name that are no UTF-8, which Python keeps as lone
+            surrogates, appear as `\\udce9`, so that whoever reads the file can decode it.
 
     Raises:
-        OSError: the content could not be written; nothing has changed then.
+        OSError: the content could not be written; the file is as it was.
     """
-    data = content.encode() if isinstance(content, str) else content
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+    # A part of the name only: with all of it a name near the file system's limit would be over it.
+    temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}-{secrets.token_hex(4)}")
     try:
         with temporary.open("xb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            _sync(file.fileno())
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -29,11 +52,30 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     _sync_directory(path.parent)
 
 
+def printable(text: str) -> str:
+    """Text that any UTF-8 file or terminal takes: a byte of a file name that is no UTF-8 appears as `\\udce9`."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _sync(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if not is_missing_service(error):
+            raise
+
+
 def _sync_directory(directory: Path) -> None:
     """Make the renaming itself survive a power cut; Windows cannot open a directory and does not need it."""
-    if os.name == "posix":
+    if os.name != "posix":
+        return
+    try:
         descriptor = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    except OSError as error:  # EACCES: a directory that may be written to but not listed
+        if is_missing_service(error) or error.errno == errno.EACCES:
+            return
+        raise
+    try:
+        _sync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -20,8 +20,8 @@ from difftv.cli.run_arguments import add_run_arguments, announce, files_of, load
 from difftv.data import PublishedImages, open_images
 from difftv.errors import ConfigError, DataError, DiffTVError
 from difftv.files import write_atomically
-from difftv.report.run_files import UnreadableError, numbers, read_json
 from difftv.rundir.provenance import git_commit, versions
+from difftv.rundir.reading import UnreadableError, numbers, read_json
 from difftv.training.protocol import evaluate_published, to_csv, to_json, to_markdown
 
 

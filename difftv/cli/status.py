@@ -4,7 +4,8 @@ python experiments/status.py outputs/<sweep>
 python experiments/status.py outputs/<sweep> --watch         # again every 5 seconds, until no run is at work or queued
 
 Reads what the runs leave on the disk and nothing else, so it works under every launcher and from every machine that
-sees the directory. `lost` means: status.json says running, but the process is gone or has been silent for minutes.
+sees the directory. `lost` means: status.json says running, but the process has ended, or has been silent for minutes on
+another machine.
 """
 
 import argparse
@@ -16,7 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from difftv.arguments import positive
-from difftv.report.status import OPEN, read_statuses, to_text
+from difftv.report.status import read_statuses, to_text
+from difftv.rundir.standing import OPEN
 
 CLEAR = "\x1b[H\x1b[J"
 SECONDS = 5.0

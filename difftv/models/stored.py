@@ -1,6 +1,6 @@
 """The network and the solver of a run, built again from its checkpoint: data goes in, code never does.
 
-A run's directory may come from a stranger, and its configuration names the classes to construct. Only the concrete
+A run's directory is untrusted, and its configuration names the classes to construct. Only the concrete
 predictors, regularizers and solvers of this package can be named, with plain values for arguments; weights are read
 as tensors alone.
 """
@@ -20,6 +20,7 @@ from difftv.predictors.base import Predictor
 from difftv.regularizers import AnisotropicTV, Regularizer
 from difftv.rundir.checkpoint import read_with_config
 from difftv.rundir.layout import CHECKPOINT, RESULT
+from difftv.rundir.standing import standing
 from difftv.solvers.base import Solver
 from difftv.solvers.taut_string import TautString
 
@@ -33,7 +34,7 @@ class StoredRun:
 
     Attributes:
         path: its directory.
-        config: the resolved configuration; it is a stranger's until one of the methods has checked it.
+        config: the resolved configuration; untrusted until one of the methods has checked it.
         weights: the predictor's, after the epoch with the highest validation PSNR.
         best_epoch: that epoch, counted from 1.
         finished: whether the run went to its end.
@@ -119,9 +120,7 @@ def read_run(path: Path | str) -> StoredRun:
     directory = Path(path)
     file = directory / CHECKPOINT
     if not file.is_file():
-        raise CheckpointError(
-            f"{directory} is not the directory of a run: it holds no {CHECKPOINT}.{_runs_in(directory)}"
-        )
+        raise CheckpointError(f"{directory} holds no {CHECKPOINT}: {_why_no_checkpoint(directory)}")
     state, config = read_with_config(file)
     training = state.get("training") if isinstance(state, Mapping) else None
     weights = training.get("best_weights") if isinstance(training, Mapping) else None
@@ -169,6 +168,12 @@ def _class_of(target: Any, group: str, base: type, path: Path) -> type:
     )
 
 
-def _runs_in(directory: Path) -> str:
-    runs = sorted(file.parent.name for file in directory.glob(f"*/{CHECKPOINT}"))
-    return f" Give one of the runs in it, such as {directory / runs[0]}." if runs else ""
+def _why_no_checkpoint(directory: Path) -> str:
+    found = standing(directory)
+    if found.state == "not a run":
+        runs = sorted(file.parent.name for file in directory.glob(f"*/{CHECKPOINT}"))
+        hint = f" Give one of the runs in it, such as {directory / runs[0]}." if runs else ""
+        return f"it is not the directory of a run.{hint}"
+    if found.state == "finished":
+        return "the run has finished, but its checkpoint was removed. Compute it again with rerun=all."
+    return f"the run is {found.state} ({found.reason}). It can be used once its first checkpoint is written."

@@ -139,7 +139,7 @@ def _runs(runs: Sequence[Run], differing: Sequence[str], metrics: Sequence[str])
 def _absent(sweep: Sweep) -> _Grid:
     rows = [
         [
-            _Cell(run.state, None, "bad" if run.state in ("failed", "half-written") else ""),
+            _Cell(run.state, None, "bad" if run.state in ("failed", "lost", "damaged", "other format") else ""),
             _Cell(run.name),
             _Cell(run.reason, None, "wrap"),
             _Cell(LOG if run.log else "-", None, "", _link(run.directory, LOG) if run.log else ""),

@@ -1,4 +1,4 @@
-"""Where every run of a sweep stands, read from the disk alone: it works while jobs of any launcher run."""
+"""Every run of a sweep on a line, read from the disk alone: it works while jobs of any launcher run."""
 
 import math
 import time
@@ -6,19 +6,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import get_args
 
-from difftv.report.run_files import UnreadableError, numbers, read_epochs, read_json
-from difftv.rundir.layout import LOG, METRICS, RESULT, SILENT_SECONDS, STATUS, is_run
-from difftv.rundir.owner import owner_of
+from difftv.files import printable
+from difftv.rundir.layout import LOG, METRICS, is_run
+from difftv.rundir.reading import read_epochs
+from difftv.rundir.standing import OPEN, Stand, duration, standing
 
-Standing = Literal["running", "queued", "failed", "lost", "interrupted", "damaged", "finished"]
-"""As in status.json, and: `lost` = says running, but its process is gone or silent; `damaged` = cannot be read."""
-
-OPEN = ("running", "queued")
-"""Standings that still change by themselves."""
-
-COLOURS: Mapping[str, str] = {"running": "36", "failed": "31", "lost": "31", "damaged": "31", "finished": "32"}
+COLOURS: Mapping[str, str] = {
+    "running": "36", "failed": "31", "lost": "31", "damaged": "31", "other format": "31", "finished": "32"
+}  # fmt: skip
 """ANSI codes; the word stands beside the colour, so that nobody needs to see it."""
 
 BAR = 10
@@ -31,15 +28,13 @@ class RunStatus:
 
     Attributes:
         name: its directory's name.
-        state: see `Standing`.
-        epoch, epochs: finished and wanted; 0 where unknown.
-        psnr: on the validation images after the last epoch; of a finished run, its result. NaN where unknown.
+        state, epoch, epochs, psnr: as in `difftv.rundir.standing.Standing`.
         seconds_left: of the training of a running run, from its epochs so far; NaN where unknown.
         detail: owner and heartbeat, the first line of an error, or what to do; may be empty.
     """
 
     name: str
-    state: Standing
+    state: Stand
     epoch: int = 0
     epochs: int = 0
     psnr: float = math.nan
@@ -52,12 +47,11 @@ def read_statuses(directory: Path, *, now: float | None = None) -> list[RunStatu
 
     Args:
         directory: outputs/<sweep>, or a run in it.
-        now: seconds since the epoch that heartbeats are compared with; the clock's by default.
+        now: seconds since the epoch that heartbeats are compared with; the file system's time by default.
 
     Raises:
         ValueError: there is no such directory, or no run in it.
     """
-    now = time.time() if now is None else now
     if is_run(directory):
         return [_read(directory, now)]
     try:
@@ -82,102 +76,46 @@ def to_text(name: str, runs: Sequence[RunStatus], *, width: int | None = None, c
         width: columns of the terminal, to which lines are cut; None for whole lines.
         colour: mark the states with ANSI colours.
     """
-    longest = max(len(_printable(run.name)) for run in runs)
+    longest = max(len(_one_line(run.name)) for run in runs)
     lines = []
     for run in runs:
-        state = f"{run.state:<11}"
-        facts = f" {_bar(run)}  {_psnr(run):>8}  {_left(run):>8}  {_printable(run.name):<{longest}}"
+        state = f"{run.state:<13}"
+        facts = f"{_bar(run)}  {_psnr(run):>8}  {_left(run):>8}  {_one_line(run.name):<{longest}}"
         # What went wrong gets a line of its own, so that a long name never pushes it out of sight.
-        beside = f"  {_printable(run.detail)}" if run.detail and run.state in OPEN else ""
+        beside = f"  {_one_line(run.detail)}" if run.detail and run.state in OPEN else ""
         line = _cut(state + (facts + beside).rstrip(), width)
         if colour and run.state in COLOURS:
             line = f"\x1b[{COLOURS[run.state]}m{line[: len(state)]}\x1b[0m{line[len(state) :]}"
         lines.append(line)
         if run.detail and run.state not in OPEN:
-            lines.append(_cut(f"{'':<11} {_printable(run.detail)}", width))
-    return "\n".join([*lines, "", f"{_printable(name)}: {totals(runs)}"])
+            lines.append(_cut(f"{'':<13}{_one_line(run.detail)}", width))
+    return "\n".join([*lines, "", f"{_one_line(name)}: {totals(runs)}"])
 
 
 def totals(runs: Sequence[RunStatus]) -> str:
     """`6 runs: 2 running, 4 finished; about 5 min of training left in those running`."""
     counts = Counter(run.state for run in runs)
-    found = ", ".join(f"{counts[state]} {state}" for state in get_args(Standing) if counts[state])
+    found = ", ".join(f"{counts[state]} {state}" for state in get_args(Stand) if counts[state])
     left = [run.seconds_left for run in runs if run.state == "running" and not math.isnan(run.seconds_left)]
     tail = f"; about {duration(max(left))} of training left in those running" if left else ""
     return f"{len(runs)} run{'s'[: len(runs) != 1]}: {found}{tail}"
 
 
-def duration(seconds: float) -> str:
-    """Two digits at least where they matter: 45 s, 12 min, 3.5 h, 2.1 d."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 36 * 3600 else f"{seconds / 86400:.1f} d"
-
-
-def _read(directory: Path, now: float) -> RunStatus:
-    if (directory / RESULT).exists():  # written last: whatever status.json says, the run got to its end
-        return _finished(directory)
-    try:
-        status = read_json(directory / STATUS)
-        silent = max(0.0, now - (directory / STATUS).stat().st_mtime)
-    except FileNotFoundError:
-        return RunStatus(directory.name, "damaged", detail=f"{STATUS} has just vanished")
-    except (UnreadableError, OSError) as problem:
-        return RunStatus(directory.name, "damaged", detail=str(problem))
-    epoch, epochs = _count(status.get("epoch")), _count(status.get("epochs"))
-    error = str(status.get("error") or "").strip().partition("\n")[0]
-    history = read_epochs(directory / METRICS)
-    psnr = numbers({"psnr": status.get("psnr")}).get("psnr", math.nan)
-    if math.isnan(psnr) and history:
-        psnr = history[-1].get("validation/psnr", math.nan)
-    left = math.nan
-    standing, detail = _standing(status, silent, error, directory)
-    if standing == "running":
-        left = _seconds_left(directory, history, epochs - epoch, now)
-        detail = f"evaluating, {detail}" if 0 < epochs == epoch else detail
-    return RunStatus(directory.name, standing, epoch, epochs, psnr, left, detail)
-
-
-def _standing(status: Mapping[str, Any], silent: float, error: str, directory: Path) -> tuple[Standing, str]:
-    match status.get("state"):
-        case "running":
-            return _running(status, silent)
-        case "queued":
-            return "queued", ""
-        case "failed":
-            return "failed", f"{error or 'no reason recorded'} (see {directory / LOG})"
-        case "interrupted":
-            return "interrupted", f"{error or 'stopped'}: the same command again continues it"
-        case "finished":
-            return "damaged", f"{STATUS} says finished, but {RESULT} is missing"
-        case other:
-            return "damaged", f"{STATUS} has the unknown state {other!r}"
-
-
-def _finished(directory: Path) -> RunStatus:
-    try:
-        psnr = numbers(read_json(directory / RESULT).get("metrics")).get("psnr", math.nan)
-    except (UnreadableError, ValueError) as error:
-        return RunStatus(directory.name, "damaged", detail=f"{RESULT}: {error}")
-    try:
-        epochs = _count(read_json(directory / STATUS).get("epochs"))
-    except UnreadableError:
-        epochs = 0
-    return RunStatus(directory.name, "finished", epochs, epochs, psnr)
-
-
-def _running(status: Mapping[str, Any], silent: float) -> tuple[Standing, str]:
-    """Whether a run that says so does run, and where."""
-    owner = owner_of(status)
-    if owner is None:
-        return "damaged", f"{STATUS} says running, but not who runs it"
-    if owner.is_here and not owner.lives():
-        return "lost", f"was {owner}, which is no more: the same command again continues it"
-    if silent > SILENT_SECONDS:
-        return "lost", f"was {owner}, silent for {duration(silent)}: the same command again continues it"
-    return "running", f"{owner}, heartbeat {duration(silent)} ago"
+def _read(directory: Path, now: float | None) -> RunStatus:
+    found = standing(directory, now=now)
+    epoch, psnr, left, detail = found.epoch, found.psnr, math.nan, found.reason
+    if found.state != "finished":
+        history = read_epochs(directory / METRICS)
+        if math.isnan(psnr) and history:
+            psnr = history[-1].get("validation/psnr", math.nan)
+        if found.state == "running":
+            left = _seconds_left(directory, history, found.epochs - epoch, time.time() if now is None else now)
+            detail = f"evaluating, {detail}" if 0 < found.epochs == epoch else detail
+    if found.state == "failed":
+        detail = f"{detail} (see {directory / LOG})"
+    return RunStatus(
+        directory.name, found.state, epoch, found.epochs, psnr, left, "" if found.state == "queued" else detail
+    )
 
 
 def _seconds_left(directory: Path, history: Sequence[Mapping[str, float]], epochs: int, now: float) -> float:
@@ -191,10 +129,6 @@ def _seconds_left(directory: Path, history: Sequence[Mapping[str, float]], epoch
     except OSError:
         since = 0.0
     return max(0.0, math.fsum(times) / len(times) * epochs - since)
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
 
 
 def _directories(directory: Path) -> list[Path]:
@@ -223,6 +157,6 @@ def _left(run: RunStatus) -> str:
     return "" if math.isnan(run.seconds_left) else duration(run.seconds_left)
 
 
-def _printable(text: str) -> str:
-    """Names and errors may be a stranger's: nothing in them moves the cursor or ends the line."""
-    return "".join(character if character.isprintable() else "?" for character in text)
+def _one_line(text: str) -> str:
+    """Names and errors are untrusted: nothing in them moves the cursor or ends the line."""
+    return "".join(character if character.isprintable() else "?" for character in printable(text))

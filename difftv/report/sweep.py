@@ -8,15 +8,13 @@ that nothing disappears from a table without a word.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-from difftv.report.run_files import UnreadableError, numbers, read_epochs, read_images, read_json, read_yaml
+from difftv.files import printable
 from difftv.report.settings import EVALUATED_ON, NUM_IMAGES, Value, flatten
-from difftv.rundir.layout import CONFIG, LOG, METRICS, PER_IMAGE, RESULT, RESULT_FORMAT, SILENT_SECONDS, STATUS, is_run
-
-STALE = timedelta(seconds=SILENT_SECONDS)
+from difftv.rundir.layout import CONFIG, LOG, METRICS, PER_IMAGE, is_run
+from difftv.rundir.reading import UnreadableError, numbers, read_epochs, read_images, read_yaml
+from difftv.rundir.standing import Standing, standing
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Absent:
     Attributes:
         name: its directory's name.
         directory: where it lies.
-        state: failed, running, queued, interrupted, half-written, foreign, other format or duplicate.
+        state: as in `difftv.rundir.standing`, or duplicate.
         reason: one line.
         log: its run.log, where there is one.
     """
@@ -71,12 +69,12 @@ class Sweep:
     absent: tuple[Absent, ...]
 
 
-def read_sweep(directory: Path, *, now: datetime | None = None) -> Sweep:
+def read_sweep(directory: Path, *, now: float | None = None) -> Sweep:
     """Read every run of a sweep.
 
     Args:
         directory: outputs/<sweep>.
-        now: the time that heartbeats are compared with; the clock's by default.
+        now: seconds since the epoch that heartbeats are compared with; the file system's time by default.
 
     Raises:
         ValueError: the directory is missing, is a single run, or holds no run at all.
@@ -86,11 +84,11 @@ def read_sweep(directory: Path, *, now: datetime | None = None) -> Sweep:
     if is_run(directory):
         raise ValueError(f"{directory} is a single run. Give the sweep that it belongs to: {directory.parent}.")
     found = [
-        _read_run(child, now or datetime.now(UTC))
+        _read_run(child, now)
         for child in sorted(directory.iterdir())
         if child.is_dir() and not child.name.startswith(".")
     ]
-    if all(isinstance(run, Absent) and run.state == "foreign" for run in found):
+    if all(isinstance(run, Absent) and run.state == "not a run" for run in found):
         sweeps = [
             child for child in sorted(directory.iterdir()) if child.is_dir() and any(map(is_run, child.iterdir()))
         ]
@@ -106,83 +104,40 @@ def read_history(run: Run) -> list[dict[str, float]]:
     return read_epochs(run.directory / METRICS)
 
 
-def _read_run(directory: Path, now: datetime) -> Run | Absent:
+def _read_run(directory: Path, now: float | None) -> Run | Absent:
+    found = standing(directory, now=now)
     log = directory / LOG
-    place = (directory.name, directory)
+    place = (printable(directory.name), directory)
     logged = log if log.is_file() else None
-    if not is_run(directory):
-        return Absent(*place, "foreign", "not a run: no config.yaml, status.json or result.json", logged)
-    try:
-        if (directory / RESULT).exists():  # written last: whatever status.json says, the run got to its end
-            result = read_json(directory / RESULT)
-            if result.get("format") != RESULT_FORMAT:
-                reason = f"result.json has format {result.get('format')!r}, this version reads {RESULT_FORMAT}"
-                return Absent(*place, "other format", f"{reason}: delete the directory and run it again", logged)
-            return _finished(directory, result)
-        status = read_json(directory / STATUS)
-        return Absent(*place, *_unfinished(status, now), logged)
-    except UnreadableError as error:
-        return Absent(*place, "half-written", str(error), logged)
+    if found.state == "finished":
+        try:
+            return _finished(directory, found)
+        except UnreadableError as error:
+            return Absent(*place, "damaged", str(error), logged)
+    reason = found.reason
+    if found.state in ("running", "lost", "interrupted"):
+        reason = f"epoch {found.epoch} of {found.epochs}, {reason}"
+    return Absent(*place, found.state, reason, logged)
 
 
-def _unfinished(status: Mapping[str, Any], now: datetime) -> tuple[str, str]:
-    state = status.get("state")
-    error = str(status.get("error") or "").strip().partition("\n")[0]
-    progress = f"epoch {status.get('epoch', '?')} of {status.get('epochs', '?')}"
-    if state == "failed":
-        return "failed", error or "no reason recorded, see its log"
-    if state == "interrupted":
-        return "interrupted", f"{error or 'stopped'} at {progress}: the same command again continues it"
-    if state == "queued":
-        return "queued", "not started yet"
-    if state == "running":
-        silent = _silence(status.get("updated"), now)
-        host = f" on {status['host']}" if status.get("host") else ""
-        if silent is not None and silent > STALE:
-            minutes = int(silent.total_seconds() // 60)
-            ago = f"{minutes} min" if minutes < 120 else f"{minutes // 60} h"
-            return (
-                "running",
-                f"{progress}{host}, but silent for {ago}: if it was cut off, the same command continues it",
-            )
-        return "running", progress + host
-    if state == "finished":
-        return "half-written", "status.json says finished, but result.json is missing"
-    return "half-written", f"status.json has the unknown state {state!r}"
-
-
-def _silence(updated: Any, now: datetime) -> timedelta | None:
-    try:
-        heartbeat = datetime.fromisoformat(str(updated))
-    except ValueError:
-        return None
-    return now - (heartbeat if heartbeat.tzinfo else heartbeat.replace(tzinfo=UTC))
-
-
-def _finished(directory: Path, result: Mapping[str, Any]) -> Run:
-    metrics = result.get("metrics")
-    if not isinstance(metrics, Mapping) or not metrics:
-        raise UnreadableError("result.json holds no metrics")
+def _finished(directory: Path, found: Standing) -> Run:
+    assert found.result is not None
     try:
         images = read_images(directory / PER_IMAGE)
     except UnreadableError:
         images = {}
-    try:
-        finished = str(read_json(directory / STATUS).get("updated") or "")
-    except UnreadableError:
-        finished = ""
     settings = flatten(read_yaml(directory / CONFIG))
-    number = result.get("images", len(images) or None)
-    settings[EVALUATED_ON] = str(result.get("evaluated_on", "?"))
+    number = found.result.get("images", len(images) or None)
+    settings[EVALUATED_ON] = str(found.result.get("evaluated_on", "?"))
     settings[NUM_IMAGES] = number if isinstance(number, int) else "?"
     return Run(
-        name=directory.name,
+        name=printable(directory.name),
         directory=directory,
         settings=settings,
-        metrics=numbers(metrics),
+        metrics=numbers(found.result["metrics"]),
         images=images,
-        identity=str(result.get("identity") or ""),
-        finished=finished,
+        identity=str(found.result.get("identity") or ""),
+        finished=found.updated,
     )
 
 

@@ -1,7 +1,7 @@
 """Checkpoints: complete, atomic, and data only.
 
-A checkpoint holds plain containers and tensors and is read with `weights_only=True`: a file from a stranger can be
-wrong, but it cannot run code. The one before the newest is kept beside it, for the day the newest is damaged.
+A checkpoint holds plain containers and tensors and is read with `weights_only=True`: an untrusted file can be
+wrong, but it cannot run code. The one before the newest is kept beside it, for the case that the newest is damaged.
 """
 
 import io

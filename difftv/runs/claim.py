@@ -1,28 +1,25 @@
-"""Who works on a run: one process at a time, known by name, and known to be dead when it is.
+"""Holding a run's directory: one process at a time works on a run, and says that it does.
 
 On one machine, and on shared file systems that pass locks on, a file lock decides. Where the lock of another machine
-cannot be seen, its heartbeat does: the time of change of status.json against that of a file touched just now. Both
-times are the file system's, so it does not matter what any machine's clock says.
+cannot be seen, the run's standing does (`difftv.rundir.standing`): its process, or the heartbeat that it leaves.
 """
 
 import contextlib
-import json
 import logging
-import os
 import re
-import secrets
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
 from difftv.errors import RunInUseError
-from difftv.rundir.layout import FIGURES, HEARTBEAT_SECONDS, LOCK, SILENT_SECONDS, STATUS
+from difftv.files import is_missing_service
+from difftv.rundir.layout import FIGURES, HEARTBEAT_SECONDS, LOCK, STATUS
 from difftv.rundir.owner import Owner, owner_of, this_process
+from difftv.rundir.standing import read_status, standing
 
 log = logging.getLogger(__name__)
 
@@ -30,48 +27,51 @@ _TEMPORARY = re.compile(r"\..+\.\d+-[0-9a-f]{8}")
 """The names under which `write_atomically` and the checkpoints write a file before it is whole."""
 
 
-def read_status(directory: Path) -> dict[str, Any]:
-    """The content of status.json; empty where it is missing or unreadable."""
-    try:
-        status = json.loads((directory / STATUS).read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return status if isinstance(status, dict) else {}
-
-
 def working_owner(directory: Path) -> Owner | None:
-    """The process that works on a run, as far as its status.json and the signs of life tell; None where none does."""
-    status = read_status(directory)
-    owner = owner_of(status)
-    if status.get("state") != "running" or owner is None:
-        return None
-    works = owner.lives() if owner.is_here else _beats(directory / STATUS)
-    return owner if works else None
+    """The process that works on a run; None where none does. Waits three heartbeats where a clock was set back."""
+    found = standing(directory)
+    if found.worker is None or found.worker.is_here or found.silent >= 0:
+        return found.worker
+    return found.worker if _heartbeat_seen(directory / STATUS) else None
 
 
 @contextlib.contextmanager
 def held(directory: Path) -> Iterator[None]:
-    """Hold a run's directory alone; what a dead owner left half written is removed.
+    """Hold a run's directory alone; what an owner that was killed left half written is removed.
 
     Raises:
         RunInUseError: another process works on it, with its name.
         OSError: the directory cannot be written to.
     """
-    lock = FileLock(directory / LOCK, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise RunInUseError(_refusal(directory, owner_of(read_status(directory)))) from None
-    except NotImplementedError:
-        log.warning("the file system of %s has no locks: only heartbeats keep two processes apart", directory)
-    try:
+    with _locked(directory):
         owner = working_owner(directory)
         if owner is not None and owner != this_process():
             raise RunInUseError(_refusal(directory, owner))
         _remove_leftovers(directory)
         yield
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Hold the file lock of a directory, on file systems that have locks.
+
+    Network file systems without a lock daemon answer ENOLCK, others ENOSYS or ENOTSUP: that is no other process.
+    """
+    lock = FileLock(directory / LOCK, timeout=0, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise RunInUseError(_refusal(directory, owner_of(read_status(directory)))) from None
+    except (NotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and not is_missing_service(error):
+            raise
+        log.warning("the file system of %s has no locks: only heartbeats keep two processes apart", directory)
+    try:
+        yield
     finally:
-        lock.release()
+        # Closing the file, at the latest when the process ends, gives the lock back where unlocking fails.
+        with contextlib.suppress(OSError):
+            lock.release()
 
 
 @contextlib.contextmanager
@@ -128,32 +128,26 @@ def _refusal(directory: Path, owner: Owner | None) -> str:
     return f"Another process{name} is working on {directory}. Wait for it, or stop it; then run the same command again."
 
 
-def _beats(status: Path) -> bool:
-    """Whether a file has changed lately, by the clock of the file system that it is on."""
-    probe = status.with_name(f".now.{os.getpid()}-{secrets.token_hex(4)}")
-    before = 0
+def _heartbeat_seen(status: Path) -> bool:
+    """Whether status.json changes while it is watched: after the clock was set back nothing else tells."""
+    before = _changed(status)
+    deadline = time.monotonic() + 3 * HEARTBEAT_SECONDS
+    while before is not None and time.monotonic() < deadline:
+        if _changed(status) not in (before, None):
+            return True
+        time.sleep(min(1.0, HEARTBEAT_SECONDS))
+    return False
+
+
+def _changed(path: Path) -> int | None:
     try:
-        before = status.stat().st_mtime_ns
-        probe.touch()
-        age = (probe.stat().st_mtime_ns - before) / 1e9
-        probe.unlink()
-        if age >= 0:
-            return age < SILENT_SECONDS
-        # That clock itself was set back since: only watching tells.
-        deadline = time.monotonic() + 3 * HEARTBEAT_SECONDS
-        while time.monotonic() < deadline:
-            if status.stat().st_mtime_ns != before:
-                return True
-            time.sleep(min(1.0, HEARTBEAT_SECONDS))
-        return False
-    except FileNotFoundError:
-        return False
-    except OSError:  # a directory that this user may only read: the machine's own clock has to do
-        return abs(time.time() - before / 1e9) < SILENT_SECONDS
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def _remove_leftovers(directory: Path) -> None:
-    """Temporary files of writers that died: whoever holds the directory is its only writer."""
+    """Temporary files of writers that were killed: whoever holds the directory is its only writer."""
     for place in (directory, directory / FIGURES):
         with contextlib.suppress(OSError):
             for path in place.iterdir():

@@ -30,7 +30,8 @@ from difftv.rundir.layout import (
     State,
 )
 from difftv.rundir.owner import Owner, owner_of, this_process
-from difftv.runs.claim import heartbeat, held, read_status
+from difftv.rundir.standing import read_status, standing
+from difftv.runs.claim import heartbeat, held
 
 
 class RunDirectory:
@@ -62,7 +63,7 @@ class RunDirectory:
 
     @contextlib.contextmanager
     def claim(self) -> Iterator[None]:
-        """Hold the directory, so that two processes never work on one run, and show signs of life in status.json.
+        """Hold the directory, so that two processes never work on one run, with a heartbeat in status.json.
 
         Raises:
             RunInUseError: another process holds it; the message names it.
@@ -84,21 +85,19 @@ class RunDirectory:
         Raises:
             ConfigError: the directory holds another finished run, or a result that this version cannot read.
         """
-        try:
-            result = json.loads(self.result.read_bytes())
-        except (OSError, ValueError, RecursionError):
-            return False
-        known = isinstance(result, dict) and result.get("format") == RESULT_FORMAT and "metrics" in result
-        if not known:
+        found = standing(self.path)
+        if found.state == "other format":
             raise ConfigError(
-                f"{self.result} was written by another version or another program. Choose another hydra.run.dir (or "
-                "hydra.sweep.dir), or move the file away."
+                f"{self.result} was written by another version or another program ({found.reason}). Choose another "
+                "hydra.run.dir (or hydra.sweep.dir), or move the file away."
             )
-        if result.get("identity") != self.identity:
-            scheme = result.get("identity_scheme", 1)
+        if found.result is None:
+            return False
+        if found.result.get("identity") != self.identity:
+            scheme = found.result.get("identity_scheme", 1)
             raise ConfigError(
-                f"{self.path} holds the finished run {result.get('identity')} (identity scheme {scheme}), this one is "
-                f"{self.identity}. Choose another hydra.run.dir."
+                f"{self.path} holds the finished run {found.result.get('identity')} (identity scheme {scheme}), this "
+                f"one is {self.identity}. Choose another hydra.run.dir."
             )
         return True
 
@@ -222,7 +221,7 @@ class RunDirectory:
             try:
                 self._say(self._said)
             except RunDirectoryError as error:
-                # A full disk is no death: the time of change is a sign of life that takes no space.
+                # A full disk does not end the run: the time of change is a heartbeat that takes no space.
                 if self._lost is None and isinstance(error.__cause__, OSError):
                     with contextlib.suppress(OSError):
                         os.utime(self.status)
@@ -241,16 +240,10 @@ class RunDirectory:
         )
 
     def _check_held(self) -> None:
-        """Refuse to write into a directory that is not this process's any more: it may be somebody else's by now."""
+        """Refuse to write into a directory that is not this process's any more: another run may be in it by now."""
         if self._lost is None and self._node is not None:
-            owner: Owner | None = None
-            try:
-                gone = self.path.stat().st_ino != self._node
-            except OSError:
-                gone = True
-            if not gone and self._said is not None:
-                owner = owner_of(read_status(self.path))
-            if gone:
+            owner = owner_of(read_status(self.path)) if self._said is not None else None
+            if self._is_gone(owner):
                 self._lost = RunDirectoryError(
                     f"{self.path} was deleted, moved or replaced while the run was working in it. Nothing more is "
                     "written. Run the same command again to compute it afresh, or put the directory back to continue."
@@ -263,8 +256,22 @@ class RunDirectory:
         if self._lost is not None:
             raise self._lost
 
+    def _is_gone(self, owner: Owner | None) -> bool:
+        """Whether there is no directory, or another one than this process has claimed.
+
+        Some file systems give a directory another inode number after a while, so another number alone says nothing: the
+        directory is still ours when its status.json names this process.
+        """
+        try:
+            node = self.path.stat().st_ino
+        except OSError:
+            return True
+        if node != self._node and (self._said is None or owner == this_process()):
+            self._node = node
+        return node != self._node and owner is None
+
     def _refuse_foreign(self) -> None:
-        """Another program's directory may hold files of the same names, which must not be written over."""
+        """Another program's directory may hold files of the same names, which must not be overwritten."""
         status = read_status(self.path)
         damaged = self.status.exists() and not status
         ours = "state" in status or damaged or not (self.config.exists() or status)

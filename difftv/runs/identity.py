@@ -19,7 +19,7 @@ LONGEST_NAME = 120
 def identity(config: dict[str, Any], images: str) -> str:
     """Twelve hexadecimal digits for a run.
 
-    The order of the keys does not matter, nor does a key of `WITHOUT_EFFECT` (difftv/run_layout.py).
+    The order of the keys does not matter, nor does a key of `WITHOUT_EFFECT` (difftv/rundir/layout.py).
 
     Args:
         config: the resolved configuration (plain containers, without Hydra's own node).

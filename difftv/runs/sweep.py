@@ -5,6 +5,7 @@ Both are read from the disk, so they are the same for every launcher, and a job 
 
 import atexit
 import contextlib
+import hashlib
 import os
 import sys
 from collections import Counter
@@ -23,7 +24,7 @@ from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from difftv.errors import ConfigError, DiffTVError
-from difftv.runs.claim import read_status, working_owner
+from difftv.rundir.standing import standing
 from difftv.runs.config import rerun_policy, resolved, run_identity, without_wrapping
 from difftv.runs.directory import RunDirectory
 
@@ -41,14 +42,14 @@ class Planned:
 
     Attributes:
         directory: where it lives.
-        result: inode and time of its result.json, None where it had not finished.
+        result: time of change and digest of its result.json, None where it had not finished.
         begun: whether there was a checkpoint to continue from.
         failed: whether it had ended with an error.
         rerun: the policy that the command line asked for.
     """
 
     directory: RunDirectory
-    result: tuple[int, int] | None
+    result: tuple[int, str] | None
     begun: bool
     failed: bool
     rerun: str
@@ -136,11 +137,12 @@ def _plan(config: DictConfig) -> Iterator[Planned]:
         HydraConfig.instance().cfg = before
 
 
-def _result_of(directory: RunDirectory) -> tuple[int, int] | None:
+def _result_of(directory: RunDirectory) -> tuple[int, str] | None:
+    """What tells one result.json from the next; not by inode numbers, which some file systems change by themselves."""
     with contextlib.suppress(OSError, ConfigError):
         if directory.finished():
-            facts = directory.result.stat()
-            return facts.st_ino, facts.st_mtime_ns
+            content = directory.result.read_bytes()
+            return directory.result.stat().st_mtime_ns, hashlib.sha256(content).hexdigest()
     return None
 
 
@@ -156,19 +158,18 @@ def _outcome(run: Planned) -> tuple[Outcome, str]:
         return ("continued" if run.begun and run.result is None else "finished"), ""
     if finished and run.rerun != "all":
         return "skipped", ""
-    owner = working_owner(directory.path)
-    if owner is not None and owner.pid != os.getpid():
-        return "in use", f"{owner} is working on it"
-    status = read_status(directory.path)
     if finished:
         return "not started", "its result is the one from before"
-    failure = directory.failure()
-    if failure is not None:
-        return ("left alone" if run.failed and run.rerun == "none" else "failed"), failure
-    if owner is not None:
-        return "cut off", "its end could not be written down, as on a full disk; the same command again continues it"
-    if status.get("state") == "running":
-        return "cut off", "its process ended without a word; the same command again continues it"
-    if status.get("state") == "interrupted":
-        return "cut off", f"{status.get('error')}; the same command again continues it"
-    return "not started", "the same command again starts it"
+    found = standing(directory.path)
+    again = "the same command again continues it"
+    match found.state:
+        case "running" if found.worker is not None and found.worker.pid != os.getpid():
+            return "in use", f"{found.worker} is working on it"
+        case "running":
+            return "cut off", f"its end could not be written down, as on a full disk; {again}"
+        case "failed" if (failure := directory.failure()) is not None:
+            return ("left alone" if run.failed and run.rerun == "none" else "failed"), failure
+        case "lost" | "interrupted":
+            return "cut off", found.reason
+        case _:
+            return "not started", "the same command again starts it"

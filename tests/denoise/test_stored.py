@@ -182,7 +182,7 @@ class Trap:
 
 
 def test_a_directory_that_is_no_run_is_named(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"holds no checkpoint\.pt\.$"):
+    with pytest.raises(CheckpointError, match=r"holds no checkpoint\.pt: it is not the directory of a run\.$"):
         Denoiser.load(tmp_path / "nowhere")
     store(tmp_path / "the-run", CONFIG, Constant().state_dict())
     with pytest.raises(CheckpointError, match=r"such as .*the-run"):

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,8 @@ def run_writer(sweep: Path) -> Writer:
         (directory / "status.json").write_text(
             json.dumps(status | {"epoch": 1, "epochs": 2, "psnr": None, "error": error})
         )
+        written = datetime.fromisoformat(updated).timestamp()
+        os.utime(directory / "status.json", (written, written))
         (directory / "run.log").write_text("log\n")
         history = [{"epoch": k, "train/loss": 0.01 / k, "validation/psnr": 27.0 + k, "lr": 1e-3} for k in (1, 2)]
         (directory / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in history))

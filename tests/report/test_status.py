@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from difftv.report.status import RunStatus, duration, read_statuses, to_text
+from difftv.report.status import RunStatus, read_statuses, to_text
 from difftv.rundir.layout import SILENT_SECONDS
 from difftv.rundir.owner import process_start
+from difftv.rundir.standing import duration
 from tests.conftest import PROJECT
 
 SCRIPT = PROJECT / "experiments" / "status.py"
@@ -63,10 +64,11 @@ def test_a_running_run(sweep: Path, write: Write) -> None:
     ("state", "more", "standing", "detail"),
     [
         ("queued", {}, "queued", ""),
+        ("running", {"silent": SILENT_SECONDS - 60}, "running", "heartbeat 60 s ago"),
         ("failed", {"error": "SolverError: it broke\nline 2"}, "failed", "SolverError: it broke (see "),
         ("failed", {}, "failed", "no reason recorded"),
         ("interrupted", {"error": "SIGTERM"}, "interrupted", "SIGTERM: the same command again continues it"),
-        ("running", {"silent": SILENT_SECONDS + 60}, "lost", "silent for 3 min"),
+        ("running", {"silent": SILENT_SECONDS + 60}, "lost", "has been silent for 3 min"),
         ("running", {"silent": -500.0}, "running", "heartbeat 0 s ago"),
         ("running", {"epochs_done": 10}, "running", "evaluating, pid 7 on another-machine"),
         ("finished", {}, "damaged", "result.json is missing"),
@@ -89,7 +91,7 @@ def test_an_owner_on_this_machine_is_looked_up(sweep: Path, write: Write) -> Non
         write("alive", **here)
         write("silent", **here, silent=SILENT_SECONDS + 1)
         write("used again", **(here | {"process": "an earlier one of this pid"}))
-        assert [run.state for run in read_statuses(sweep, now=NOW)] == ["running", "lost", "lost"]
+        assert [run.state for run in read_statuses(sweep, now=NOW)] == ["running", "running", "lost"]
         child.kill()
         time.sleep(0.2)  # a zombie until it is waited for
         assert [run.state for run in read_statuses(sweep, now=NOW)] == ["lost", "lost", "lost"]
@@ -157,17 +159,17 @@ def test_the_text(sweep: Path, write: Write) -> None:
     runs = read_statuses(sweep, now=NOW)
     text = to_text("demo", runs)
     first, second, reason, third, _, last = text.splitlines()
-    assert first.startswith("running     ####------      4/10  28.12 dB     6 min  a=1  pid 7 on another-machine")
-    assert second.startswith("failed      ####------      4/10 ")
-    assert reason.startswith("            ValueError: ?[31mred? (see ")
-    assert third == "queued      ----------" + third[22:].rstrip()
+    assert first.startswith("running      ####------      4/10  28.12 dB     6 min  a=1  pid 7 on another-machine")
+    assert second.startswith("failed       ####------      4/10 ")
+    assert reason.startswith("             ValueError: ?[31mred? (see ")
+    assert third == "queued       ----------" + third[23:].rstrip()
     assert third.split() == ["queued", "----------", "c"]
     assert last == "demo: 3 runs: 1 running, 1 queued, 1 failed; about 6 min of training left in those running"
     assert "\x1b" not in text
     narrow = to_text("demo", runs, width=40)
     assert max(map(len, narrow.splitlines()[:4])) == 40
     coloured = to_text("demo", runs, colour=True)
-    assert coloured.startswith("\x1b[36mrunning    \x1b[0m ####")
+    assert coloured.startswith("\x1b[36mrunning      \x1b[0m####")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +198,7 @@ def test_the_command(
 
     def finish(seconds: float) -> None:
         looks.append(seconds)
-        (queued / "result.json").write_text('{"metrics": {"psnr": 30.0}}')
+        (queued / "result.json").write_text('{"format": 1, "metrics": {"psnr": 30.0}}')
 
     monkeypatch.setattr(time, "sleep", finish)
     assert main([str(sweep), "--watch", "7"]) == 0

@@ -2,7 +2,7 @@
 
 import json
 import math
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,8 @@ from difftv.report import read_history, read_sweep
 from difftv.report.settings import flatten, lookup
 from tests.report.conftest import Writer
 
-HALF_AN_HOUR_LATER = datetime(2026, 11, 23, 10, 30, tzinfo=UTC)
+WRITTEN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC).timestamp()
+HALF_AN_HOUR_LATER = WRITTEN + timedelta(minutes=30).total_seconds()
 
 
 def test_every_directory_is_a_run_or_named_with_a_reason(demo: Path) -> None:
@@ -19,17 +20,17 @@ def test_every_directory_is_a_run_or_named_with_a_reason(demo: Path) -> None:
     assert len(sweep.runs) == 6
     states = {run.name: run.state for run in sweep.absent}
     assert states == {
-        "notes": "foreign",
+        "notes": "not a run",
         "older": "other format",
         "solver=pdhg,sigma=25": "failed",
         "solver=tv,sigma=15": "interrupted",
-        "solver=tv,sigma=25": "running",
+        "solver=tv,sigma=25": "lost",
         "solver=tv,sigma=50": "queued",
-        "truncated": "half-written",
+        "truncated": "damaged",
     }
     reasons = {run.name: run.reason for run in sweep.absent}
     assert reasons["solver=pdhg,sigma=25"] == "SolverError: it broke"
-    assert "silent for 30 min" in reasons["solver=tv,sigma=25"]
+    assert reasons["solver=tv,sigma=25"].startswith("epoch 1 of 2, pid 7 on node1 has been silent for 30 min")
     assert "result.json" in reasons["truncated"]
     assert "format 0" in reasons["older"]
     logs = {run.name: run.log for run in sweep.absent}
@@ -38,9 +39,9 @@ def test_every_directory_is_a_run_or_named_with_a_reason(demo: Path) -> None:
 
 
 def test_a_fresh_heartbeat_is_not_called_silent(demo: Path) -> None:
-    sweep = read_sweep(demo, now=datetime(2026, 11, 23, 10, 1, tzinfo=UTC))
+    sweep = read_sweep(demo, now=WRITTEN + 60)
     (running,) = (run for run in sweep.absent if run.state == "running")
-    assert running.reason == "epoch 1 of 2 on node1"
+    assert running.reason == "epoch 1 of 2, pid 7 on node1, heartbeat 60 s ago"
 
 
 def test_result_is_what_makes_a_run_finished(write_run: Writer, sweep: Path) -> None:
@@ -48,28 +49,28 @@ def test_result_is_what_makes_a_run_finished(write_run: Writer, sweep: Path) -> 
     (directory / "status.json").write_text('{"state": "run')
     assert [run.name for run in read_sweep(sweep).runs] == ["a"]
     (directory / "result.json").unlink()
-    assert read_sweep(sweep).absent[0].state == "half-written"
+    assert read_sweep(sweep).absent[0].state == "damaged"
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "reason"),
+    ("name", "content", "state", "reason"),
     [
-        ("result.json", "[1, 2]", "list"),
-        ("result.json", '{"format": 1}', "no metrics"),
-        ("result.json", "[" * 100_000, "result.json"),
-        ("result.json", b"\xff\xfe\x00", "result.json"),
-        ("config.yaml", "a: [1, 2", "config.yaml"),
-        ("config.yaml", "!!python/object/apply:os.system ['true']", "config.yaml"),
-        ("config.yaml", "", "config.yaml"),
+        ("result.json", "[1, 2]", "other format", "list"),
+        ("result.json", '{"format": 1}', "other format", "no metrics"),
+        ("result.json", "[" * 100_000, "damaged", "result.json"),
+        ("result.json", b"\xff\xfe\x00", "damaged", "result.json"),
+        ("config.yaml", "a: [1, 2", "damaged", "config.yaml"),
+        ("config.yaml", "!!python/object/apply:os.system ['true']", "damaged", "config.yaml"),
+        ("config.yaml", "", "damaged", "config.yaml"),
     ],
 )
 def test_unreadable_files_are_named(
-    write_run: Writer, sweep: Path, name: str, content: str | bytes, reason: str
+    write_run: Writer, sweep: Path, name: str, content: str | bytes, state: str, reason: str
 ) -> None:
     directory = write_run("a")
     (directory / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     (absent,) = read_sweep(sweep).absent
-    assert absent.state == "half-written"
+    assert absent.state == state
     assert reason in absent.reason
     assert "\n" not in absent.reason
 

@@ -16,7 +16,8 @@ import pytest
 
 from difftv.errors import ConfigError, RunDirectoryError, RunInUseError
 from difftv.rundir.owner import process_start
-from difftv.runs.claim import read_status, termination_as_exit, working_owner
+from difftv.rundir.standing import read_status
+from difftv.runs.claim import termination_as_exit, working_owner
 from difftv.runs.directory import RunDirectory
 from tests.conftest import PROJECT
 

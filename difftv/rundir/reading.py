@@ -1,4 +1,4 @@
-"""The files of a run, read as a stranger's: cut off, of another version, or not ours at all."""
+"""The files of a run, read as untrusted: they may be cut off, of another version, or another program's."""
 
 import csv
 import io
@@ -10,9 +10,15 @@ from typing import Any
 
 import yaml
 
+from difftv.files import printable
+
 
 class UnreadableError(Exception):
     """A file of a run is missing, cut off, or not what it should be; the message goes into the table's footnote."""
+
+
+class ShapeError(UnreadableError):
+    """A file is whole, but holds something else than a run writes there."""
 
 
 def _read_text(path: Path) -> str:
@@ -25,32 +31,33 @@ def _read_text(path: Path) -> str:
 
 
 def read_json(path: Path) -> Mapping[str, Any]:
-    """The object in a JSON file.
+    """The object in a JSON file; its strings are fit for any UTF-8 file or terminal.
 
     Raises:
-        UnreadableError: naming the file.
+        ShapeError: it holds no object; naming the file.
+        UnreadableError: any other reason; naming the file.
     """
     try:
-        content = json.loads(_read_text(path))
+        content = _printable(json.loads(_read_text(path)))
     except (ValueError, RecursionError) as error:
         raise UnreadableError(f"{path.name} is cut off or no JSON: {error}") from error
     if not isinstance(content, Mapping):
-        raise UnreadableError(f"{path.name} holds a {type(content).__name__}, expected an object")
+        raise ShapeError(f"{path.name} holds a {type(content).__name__}, expected an object")
     return content
 
 
 def read_yaml(path: Path) -> Mapping[str, Any]:
-    """The mapping in a YAML file, by the safe loader.
+    """The mapping in a YAML file, by the safe loader; its strings are fit for any UTF-8 file or terminal.
 
     Raises:
         UnreadableError: naming the file.
     """
     try:
-        content = yaml.safe_load(_read_text(path))
+        content = _printable(yaml.safe_load(_read_text(path)))
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2026-13-45
         raise UnreadableError(f"{path.name} is cut off or no YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(content, Mapping):
-        raise UnreadableError(f"{path.name} holds no keys")
+        raise ShapeError(f"{path.name} holds no keys")
     return content
 
 
@@ -102,3 +109,14 @@ def numbers(values: Any) -> dict[str, float]:
         except (TypeError, ValueError):
             continue
     return found
+
+
+def _printable(value: Any) -> Any:
+    """JSON and YAML can spell a lone surrogate, which is what Python makes of a file name that is no UTF-8."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, list):
+        return [_printable(item) for item in value]
+    if isinstance(value, dict):
+        return {_printable(key): _printable(item) for key, item in value.items()}
+    return value

@@ -14,6 +14,8 @@ from omegaconf import DictConfig
 
 from difftv.runs.config import register_resolvers
 
+pytest_plugins = ["tests.photographs", "tests.tracking.places"]
+
 PROJECT = Path(__file__).resolve().parent.parent
 CONF = PROJECT / "conf"
 

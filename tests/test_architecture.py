@@ -11,7 +11,8 @@ PACKAGE = PROJECT / "difftv"
 
 FLOORS = [
     {"types", "errors", "arguments", "files", "memory"},
-    {"operators", "noise", "devices", "extras", "rundir", "imagefiles"},
+    {"operators", "noise", "devices", "extras"},
+    {"rundir", "imagefiles"},
     {"metrics", "regularizers", "data", "tracking"},
     {"solvers", "predictors", "losses", "figures"},
     {"models"},

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from difftv.extras import require
 from difftv.files import printable
 
 
@@ -51,7 +50,11 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
 
     Raises:
         UnreadableError: naming the file.
+        MissingDependencyError: pyyaml is not installed.
     """
+    require("train", "yaml", by="A run's configuration")
+    import yaml
+
     try:
         content = _printable(yaml.safe_load(_read_text(path)))
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2026-13-45

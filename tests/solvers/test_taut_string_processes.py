@@ -131,7 +131,7 @@ def test_numba_is_not_imported_before_the_first_solve():
 
 
 _KERNEL = """
-from difftv.solvers._taut_string.compiler import kernel
+from difftv.solvers._compiler import kernel
 
 @kernel
 def one(x):
@@ -146,7 +146,7 @@ def two(x):
 def test_a_first_compilation_is_announced_once_and_a_cached_one_is_not(tmp_path, monkeypatch, caplog):
     import numba
 
-    from difftv.solvers._taut_string import compiler
+    from difftv.solvers import _compiler as compiler
 
     path = tmp_path / "kernels.py"
     path.write_text(_KERNEL)
@@ -170,7 +170,7 @@ def test_a_first_compilation_is_announced_once_and_a_cached_one_is_not(tmp_path,
 
 
 def test_it_works_where_no_cache_can_be_written(monkeypatch):
-    from difftv.solvers._taut_string import compiler
+    from difftv.solvers import _compiler as compiler
 
     calls = []
 

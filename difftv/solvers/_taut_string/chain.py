@@ -15,7 +15,7 @@ zero nothing is ever fused. Both write up to `OVERRUN` entries past the end.
 
 import numpy as np
 
-from difftv.solvers._taut_string.compiler import kernel
+from difftv.solvers._compiler import kernel
 
 PATIENCE = 8
 """Scan steps per pixel after which `scan` gives up; natural images take 1.2 to 2."""

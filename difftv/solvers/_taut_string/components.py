@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from difftv.solvers._taut_string.compiler import kernel
+from difftv.solvers._compiler import kernel
 
 
 @kernel

@@ -15,7 +15,7 @@ steps do. The flow is the certificate: whatever these steps do, it is the dualit
 
 import numpy as np
 
-from difftv.solvers._taut_string.compiler import kernel, part_of_kernel
+from difftv.solvers._compiler import kernel, part_of_kernel
 from difftv.solvers._taut_string.flow import cut, route
 from difftv.solvers._taut_string.network import NONE, ONE, ROOT, ZERO, half_square
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from difftv.solvers._taut_string.compiler import kernel, part_of_kernel
+from difftv.solvers._compiler import kernel, part_of_kernel
 from difftv.solvers._taut_string.network import DOWN, LEFT, NONE, ONE, RIGHT, ROOT, UP, ZERO, half_square
 
 TREES = 2

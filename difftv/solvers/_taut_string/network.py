@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from difftv.solvers._taut_string.compiler import Array, kernel
+from difftv.solvers._compiler import Array, kernel
 from difftv.solvers._taut_string.sweeps import Problem
 
 ZERO, ONE = np.uintp(0), np.uintp(1)  # positions are unsigned, see chain.py

@@ -26,7 +26,7 @@ class _Notice(event.Listener):
         name = event.data["dispatcher"].py_func.__module__
         if not self.given and name.startswith(__package__):
             self.given = True
-            _log.warning("solver=taut_string: compiling its kernels, once per machine, about 15 s ...")
+            _log.warning("compiling the kernels of the exact solver, once per machine, about 15 s ...")
 
     def on_end(self, event: event.Event) -> None:
         pass

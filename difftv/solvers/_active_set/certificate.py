@@ -1,0 +1,39 @@
+"""How good an answer is, and what is read off it."""
+
+import numpy as np
+
+from difftv.solvers._active_set.network import BOUND, FLAT, LEVEL
+from difftv.solvers._compiler import kernel
+
+
+@kernel
+def duality_gap(net):
+    """P(u) - D(p), written as a sum of terms >= 0 so that nothing cancels.
+
+    P(u) - D(p) = 1/2 ||u - (y - D^T p)||^2 + sum_e lam_e (|Du|_e - gam_e)_+ + gam_e |p_e| - p_e (Du)_e
+    """
+    tail, head, _, _ = net.graph
+    y, u, lam, gam, p = net.y, net.u, net.lam, net.gam, net.p
+    left = u - y
+    gap = 0.0
+    for e in range(tail.shape[0]):
+        if lam[e] > 0.0:
+            difference = u[head[e]] - u[tail[e]]
+            left[head[e]] += p[e]
+            left[tail[e]] -= p[e]
+            gap += lam[e] * max(0.0, abs(difference) - gam[e]) + gam[e] * abs(p[e]) - p[e] * difference
+    return gap + 0.5 * np.square(left).sum()
+
+
+@kernel
+def sign(net):
+    """Give the states of the answer the signs that only the gradient asks for, see `network.py`."""
+    tail, head, _, _ = net.graph
+    u, lam, gam, p, state = net.u, net.lam, net.gam, net.p, net.state
+    for e in range(lam.shape[0]):
+        if lam[e] == 0.0:
+            difference = u[head[e]] - u[tail[e]]
+            if abs(difference) > gam[e]:
+                state[e] = BOUND if difference > 0.0 else -BOUND
+        elif state[e] == LEVEL:
+            state[e] = FLAT if p[e] == 0.0 else LEVEL if p[e] > 0.0 else -LEVEL

@@ -1,0 +1,98 @@
+"""One image: a start, the pivots, and a certificate."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from difftv.solvers._active_set.certificate import duality_gap, sign
+from difftv.solvers._active_set.gradient import pull_back
+from difftv.solvers._active_set.grid import grid
+from difftv.solvers._active_set.network import network
+from difftv.solvers._active_set.price import finish
+from difftv.solvers._active_set.start import descend, take_over
+from difftv.solvers._compiler import Array
+
+PROMISING = 7e-5
+"""Relative gap of the start from which pivots take less time than more steps."""
+
+PATIENCE = 5000
+"""Times that the pivots may look at every pixel; images take 1 to 10, the worst seen 250."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How good the minimiser is, what it took, and what its gradient needs.
+
+    Attributes:
+        gap: P(u) - D(p) over 1/2 ||y - mean||^2; 0 where the image is constant.
+        steps: of the start.
+        pivots: edges that have entered the forest after it.
+        state: (edges,), see `network.py`.
+    """
+
+    gap: float
+    steps: int
+    pivots: int
+    state: NDArray[np.int8]
+
+
+def solve_image(y: Array, lam: Array, gam: Array, u: Array, max_steps: int) -> Answer:
+    """Minimise 1/2 ||u - y||^2 + sum_e lam_e (|Du|_e - gam_e)_+ exactly.
+
+    Args:
+        y: (height, width), finite.
+        lam: (directions, height, width) >= 0, infinity allowed; 2 directions for four neighbours, 4 for eight. Entries
+            past the border are ignored.
+        gam: (directions, height, width) >= 0, infinity allowed.
+        u: (height, width), where the minimiser is written.
+        max_steps: of the start; pivots do the rest.
+    """
+    directions, height, width = lam.shape
+    size = height * width
+    image = grid(directions, height, width)
+    low, high = float(y.min()), float(y.max())
+    level, radius = 0.5 * low + 0.5 * high, 0.5 * high - 0.5 * low
+    # In units in which the data lie in [-1, 1] tolerances are relative; a power of two changes no digit.
+    exponent = max(-1000, min(1000, math.frexp(radius)[1]))
+    unit = math.ldexp(1.0, -exponent)
+    radius *= unit
+    data = (y * unit - level * unit).reshape(size)
+    energy = 0.5 * float(np.square(data - data.mean()).sum())
+    # On every edge some optimal dual has |p_e| <= 1/2 ||y - u*||_1, see `_taut_string/image.py`.
+    cap = math.sqrt(2.0 * energy * size) if radius > 0.0 else 1.0
+    weights = np.minimum(lam * unit, cap)
+    slopes = np.minimum(gam * unit, 4.0)
+    # Du never exceeds the contrast, so such slopes cost nothing.
+    weights[~image.exists | (slopes >= max(2.0 * radius, math.ulp(0.0)))] = 0.0
+    weights, slopes = weights.reshape(directions, size), slopes.reshape(directions, size)
+
+    narrow = [array.astype(np.float32) for array in (data, weights, slopes)]
+    start = np.zeros((directions, int(image.heads.max()) + size), np.float32)
+    steps = descend(*narrow, image.tails, image.heads, start, PROMISING, max_steps)
+    p, state = np.empty(directions * size), np.empty(directions * size, np.int8)
+    weights, slopes = weights.reshape(-1), slopes.reshape(-1)
+    take_over(start[:, -size:].reshape(-1), narrow[1].reshape(-1), weights, slopes, p, state)
+    net = network(image.graph, data, weights, slopes, p, state)
+    pivots = finish(net, image.sequence, PATIENCE)
+    gap = duality_gap(net)
+    sign(net)
+    np.divide(net.u.reshape(height, width), unit, out=u)
+    u += level
+    return Answer(gap=gap / energy if radius > 0.0 else 0.0, steps=steps, pivots=pivots, state=state)
+
+
+def gradient(grad: Array, answer: Answer, grad_y: Array, grad_lam: Array, grad_gam: Array) -> None:
+    """From dL/du to dL/dy, dL/dlam and dL/dgam, see `gradient.py`.
+
+    Args:
+        grad: (height, width), contiguous.
+        answer: of `solve_image`.
+        grad_y: (height, width), contiguous, written.
+        grad_lam, grad_gam: (directions, height, width), contiguous, zeros, written.
+    """
+    directions, height, width = grad_lam.shape
+    graph = grid(directions, height, width).graph
+    flat = (array.reshape(-1) for array in (grad, grad_y, grad_lam, grad_gam))
+    pull_back(graph, answer.state, *flat)

@@ -10,7 +10,9 @@ from difftv.solvers._compiler import kernel
 def duality_gap(net):
     """P(u) - D(p), written as a sum of terms >= 0 so that nothing cancels.
 
-    P(u) - D(p) = 1/2 ||u - (y - D^T p)||^2 + sum_e lam_e (|Du|_e - gam_e)_+ + gam_e |p_e| - p_e (Du)_e
+    P(u) - D(p) = 1/2 ||u - (y - D^T p)||^2 + sum_e lam_e (|Du|_e - gam_e)_+ + gam_e |p_e| - p_e (Du)_e,
+
+    where with q = p sign(Du) a term is (lam - q) (|Du| - gam) or q (gam - |Du|), whichever is not negative, for q >= 0.
     """
     tail, head, _, _ = net.graph
     y, u, lam, gam, p = net.y, net.u, net.lam, net.gam, net.p
@@ -21,7 +23,12 @@ def duality_gap(net):
             difference = u[head[e]] - u[tail[e]]
             left[head[e]] += p[e]
             left[tail[e]] -= p[e]
-            gap += lam[e] * max(0.0, abs(difference) - gam[e]) + gam[e] * abs(p[e]) - p[e] * difference
+            along = p[e] if difference > 0.0 else -p[e]
+            over = abs(difference) - gam[e]
+            if along < 0.0:
+                gap += lam[e] * max(0.0, over) - along * (abs(difference) + gam[e])
+            else:
+                gap += (lam[e] - along) * over if over > 0.0 else -along * over
     return gap + 0.5 * np.square(left).sum()
 
 

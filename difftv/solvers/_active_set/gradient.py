@@ -74,6 +74,6 @@ def pull_back(graph, state, grad, mean, grad_lam, grad_gam):
             else:
                 grad_gam[e] = -sign * below[k]
                 below[head[e]] += below[k]
-    for e in range(none):
-        if state[e] != 0 and not state[e] & 1:
-            grad_lam[e] = -(state[e] // 2) * (mean[head[e]] - mean[tail[e]])
+    for edge in range(none):
+        if state[edge] != 0 and not state[edge] & 1:
+            grad_lam[edge] = -(state[edge] // 2) * (mean[head[edge]] - mean[tail[edge]])

@@ -44,7 +44,9 @@ def _grid(directions: int, height: int, width: int) -> Grid:
         down, right = np.max(ends, axis=0)
         exists[k, : max(height - down, 0), : max(width - right, 0)] = True
     tails, heads = (np.array([ends[i][0] * width + ends[i][1] for ends in ENDS[directions]]) for i in (0, 1))
-    tail, head = (np.where(exists.reshape(directions, size), pixel + ends[:, None], 0).ravel() for ends in (tails, heads))
+    tail, head = (
+        np.where(exists.reshape(directions, size), pixel + ends[:, None], 0).ravel() for ends in (tails, heads)
+    )
     (row, column), (other_row, other_column) = np.divmod(tail, width), np.divmod(head, width)
     block = np.frexp(((row ^ other_row) | (column ^ other_column)).astype(np.float64))[1]
     sequence = np.argsort(block, kind="stable").astype(np.uint32)

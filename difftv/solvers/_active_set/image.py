@@ -62,8 +62,8 @@ def solve_image(y: Array, lam: Array, gam: Array, u: Array, max_steps: int) -> A
     energy = 0.5 * float(np.square(data - data.mean()).sum())
     # On every edge some optimal dual has |p_e| <= 1/2 ||y - u*||_1, see `_taut_string/image.py`.
     cap = math.sqrt(2.0 * energy * size) if radius > 0.0 else 1.0
-    weights = np.minimum(lam * unit, cap)
-    slopes = np.minimum(gam * unit, 4.0)
+    weights = np.minimum(lam, cap / unit) * unit
+    slopes = np.minimum(gam, 4.0 / unit) * unit
     # Du never exceeds the contrast, so such slopes cost nothing.
     weights[~image.exists | (slopes >= max(2.0 * radius, math.ulp(0.0)))] = 0.0
     weights, slopes = weights.reshape(directions, size), slopes.reshape(directions, size)
@@ -78,8 +78,10 @@ def solve_image(y: Array, lam: Array, gam: Array, u: Array, max_steps: int) -> A
     pivots = finish(net, image.sequence, PATIENCE)
     gap = duality_gap(net)
     sign(net)
-    np.divide(net.u.reshape(height, width), unit, out=u)
-    u += level
+    if weights.any():
+        np.add(net.u.reshape(height, width) / unit, level, out=u)
+    else:
+        u[:] = y
     return Answer(gap=gap / energy if radius > 0.0 else 0.0, steps=steps, pivots=pivots, state=state)
 
 

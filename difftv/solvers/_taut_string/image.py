@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from difftv.solvers._taut_string.chain import OVERRUN
 from difftv.solvers._compiler import Array, kernel
+from difftv.solvers._taut_string.chain import OVERRUN
 from difftv.solvers._taut_string.components import duality_gap
 from difftv.solvers._taut_string.finish import finish, label_components
 from difftv.solvers._taut_string.network import network, take_over

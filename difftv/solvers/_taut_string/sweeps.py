@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from difftv.solvers._taut_string.chain import OVERRUN, solve_chain
 from difftv.solvers._compiler import Array, kernel
+from difftv.solvers._taut_string.chain import OVERRUN, solve_chain
 
 STRIP = 32
 """Columns copied at a time into a transposed scratch: four cache lines of each image row, and it fits the cache."""

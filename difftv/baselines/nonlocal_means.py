@@ -1,4 +1,4 @@
-"""A reference that is no total variation: non-local means, as scikit-image has it (BSD licence)."""
+"""Non-local means, a baseline without total variation, as scikit-image has it (BSD licence)."""
 
 import torch
 

@@ -2,24 +2,15 @@
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from difftv.report.evaluated import conditions, unlike
+from difftv.report.means import Means
+from difftv.report.methods import LEARNED, METHODS
 from difftv.report.paired import Difference, paired_difference
 from difftv.report.settings import Value, as_written, show
 from difftv.report.sweep import Run
-
-METHODS: Mapping[str, str] = {
-    "noisy": "noisy/",
-    "scalar lambda": "baseline/",
-    "oracle lambda": "oracle/",
-    "reference": "reference/",
-    "learned map": "",
-}
-"""Name of a line -> prefix of its metrics in result.json, from nothing done to the method itself."""
-
-LEARNED = "learned map"
-ORACLE = "oracle lambda"  # chosen with the clean image at hand: a bound, not a competitor
 
 Values = tuple[Value, ...]
 """The values of the row keys, or of the column keys."""
@@ -42,27 +33,37 @@ Entry = Estimate | Difference | None
 
 @dataclass(frozen=True)
 class Line:
-    """One line: `cells[column][metric]`; `row` are the values of the row keys."""
+    """One line: `cells[column][metric]`.
+
+    `row` are the values of the row keys, `measured_on[column]` is what the numbers there can be compared by
+    (`difftv.report.evaluated.conditions`), None in an empty cell.
+    """
 
     row: Values
     method: str
     cells: tuple[tuple[Entry, ...], ...]
+    measured_on: tuple[Values | None, ...]
 
 
-def bare_name(metric: str) -> str:
-    """`noisy/psnr` -> `psnr`: the metric without the line that it belongs to."""
-    prefix = next((prefix for prefix in METHODS.values() if prefix and metric.startswith(prefix)), "")
-    return metric.removeprefix(prefix)
+def comparable(cells: Cells) -> Iterator[list[Run]]:
+    """The runs of every column that were measured on the same data."""
+    groups: dict[tuple[Values, Values], list[Run]] = {}
+    for columns in cells.values():
+        for column, runs in columns.items():
+            for run in runs:
+                groups.setdefault((column, conditions(run.settings)), []).append(run)
+    yield from groups.values()
 
 
-def method_lines(cells: Cells, columns: Sequence[Values], metrics: Sequence[str]) -> list[Line]:
+def method_lines(cells: Cells, columns: Sequence[Values], metrics: Sequence[str], means: Means) -> list[Line]:
     """Row by row, a line for every method of which any run there knows any of the metrics."""
     lines = []
     for row, groups in cells.items():
+        measured_on = tuple(conditions(groups[c][0].settings) if groups.get(c) else None for c in columns)
         for method, prefix in METHODS.items():
-            entries = tuple(tuple(_estimate(groups.get(c, ()), prefix + m) for m in metrics) for c in columns)
+            entries = tuple(tuple(_estimate(groups.get(c, ()), prefix + m, means) for m in metrics) for c in columns)
             if any(entry for cell in entries for entry in cell):
-                lines.append(Line(row, method, entries))
+                lines.append(Line(row, method, entries, measured_on))
     return lines
 
 
@@ -75,27 +76,35 @@ def with_differences(
         ValueError: the reference is neither a value of a row key nor another line.
     """
     _check_reference(reference, cells)
-    extended, broken = [], False
+    extended: list[Line] = []
+    remarks: dict[str, None] = {}
     for line in lines:
         extended.append(line)
         found = _reference(reference, line.row, cells) if line.method == LEARNED else None
         if found is None:
             continue
-        (row, prefix), differences = found, []
+        row, prefix = found
+        differences: list[tuple[Entry, ...]] = []
         for column in columns:
             ours, theirs = cells[line.row].get(column, ()), cells[row].get(column, ())
+            other = unlike([run.settings for run in ours], [run.settings for run in theirs]) if ours and theirs else ""
+            if other:
+                remarks[f"No difference of {_named(line.row)} to {reference}, measured on other data: {other}."] = None
+                differences.append((None,) * len(metrics))
+                continue
             pairs = tuple(paired_difference(ours, metric, theirs, prefix + metric) for metric in metrics)
             differences.append(pairs)
-            both = (_estimate(ours, m) and _estimate(theirs, prefix + m) for m in metrics)
-            broken |= any(means and pair is None for means, pair in zip(both, pairs, strict=True))
+            both = (_known(ours, m) and _known(theirs, prefix + m) for m in metrics)
+            if any(means and pair is None for means, pair in zip(both, pairs, strict=True)):
+                remarks["Some paired differences are missing: per_image.csv does not hold the metric."] = None
         if any(pair for cell in differences for pair in cell):
-            extended.append(Line(line.row, f"{LEARNED} minus {reference}", tuple(differences)))
-    remark = "Some paired differences are missing: the images differ, or per_image.csv does not hold the metric."
-    return extended, [remark] if broken else []
+            method = f"{LEARNED} minus {reference}"
+            extended.append(Line(line.row, method, tuple(differences), line.measured_on))
+    return extended, list(remarks)
 
 
-def _estimate(runs: Sequence[Run], metric: str) -> Estimate | None:
-    values = [run.metrics[metric] for run in runs if metric in run.metrics]
+def _estimate(runs: Sequence[Run], metric: str, means: Means) -> Estimate | None:
+    values = [value for run in runs if (value := means.of(run, metric)) is not None]
     if not values:
         return None
     # statistics would raise on the infinite PSNR of a perfect image
@@ -105,6 +114,14 @@ def _estimate(runs: Sequence[Run], metric: str) -> Estimate | None:
         std=statistics.stdev(values) if finite and len(values) > 1 else None,
         n=len(values),
     )
+
+
+def _known(runs: Sequence[Run], metric: str) -> bool:
+    return any(metric in run.metrics for run in runs)
+
+
+def _named(row: Values) -> str:
+    return ", ".join(map(show, row)) or "the learned map"
 
 
 def _check_reference(reference: str, cells: Cells) -> None:

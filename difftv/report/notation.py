@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from difftv.metrics import MEANING
-from difftv.report.lines import ORACLE, Entry, Estimate
+from difftv.report.lines import Entry, Estimate, Values
+from difftv.report.methods import ORACLE
 from difftv.report.paired import Difference
 from difftv.report.settings import MISSING, Value, show
 from difftv.report.table import Table
@@ -76,7 +77,9 @@ def caption(table: Table) -> list[str]:
     if any(map(has_best, table.metrics)):
         oracle = any(line.method == ORACLE for line in table.lines)
         exception = "; the oracle, which sees the clean image, does not compete" if oracle else ""
-        sentences.append(f"Best of each column in bold{exception}.")
+        several = any(len(_conditions(table, column)) > 1 for column in range(len(table.columns)))
+        within = " and each evaluated set" if several else ""
+        sentences.append(f"Best of each column{within} in bold{exception}.")
     if any(isinstance(entry, Difference) for line in table.lines for cell in line.cells for entry in cell):
         sentences.append("Differences are paired, image by image, with a 95 % bootstrap interval over the images.")
     return sentences
@@ -105,21 +108,31 @@ def has_best(metric: str) -> bool:
 
 
 def best_entries(table: Table) -> frozenset[tuple[int, int, int]]:
-    """(line, column, metric) of every entry that reads like the best of its column; ties as printed are all best."""
+    """(line, column, metric) of every entry that reads like the best of its column; ties as printed are all best.
+
+    Only numbers that were measured on the same images, crops, sigma and clipping compete with each other.
+    """
     best: set[tuple[int, int, int]] = set()
     for column in range(len(table.columns)):
-        for index, metric in enumerate(table.metrics):
-            candidates: dict[int, tuple[float, str]] = {}
-            for position, line in enumerate(table.lines):
-                entry = line.cells[column][index]
-                if isinstance(entry, Estimate) and line.method != ORACLE:
-                    good = goodness(metric, entry.mean)
-                    if good is not None:
-                        candidates[position] = (good, digits(metric, entry.mean))
-            if len(candidates) > 1:
-                _, winner = max(candidates.values(), key=lambda candidate: candidate[0])
-                best |= {(position, column, index) for position, (_, text) in candidates.items() if text == winner}
+        for measured_on in _conditions(table, column):
+            for index, metric in enumerate(table.metrics):
+                candidates: dict[int, tuple[float, str]] = {}
+                for position, line in enumerate(table.lines):
+                    entry = line.cells[column][index]
+                    competes = line.measured_on[column] == measured_on and line.method != ORACLE
+                    if isinstance(entry, Estimate) and competes:
+                        good = goodness(metric, entry.mean)
+                        if good is not None:
+                            candidates[position] = (good, digits(metric, entry.mean))
+                if len(candidates) > 1:
+                    _, winner = max(candidates.values(), key=lambda candidate: candidate[0])
+                    best |= {(position, column, index) for position, (_, text) in candidates.items() if text == winner}
     return frozenset(best)
+
+
+def _conditions(table: Table, column: int) -> list[Values]:
+    """What the numbers of a column were measured on, each kind once."""
+    return [c for c in dict.fromkeys(line.measured_on[column] for line in table.lines) if c is not None]
 
 
 def layout(table: Table, notation: Notation) -> tuple[list[str], list[TextRow]]:

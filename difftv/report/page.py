@@ -14,9 +14,10 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from difftv.figures import encode_figure, solver_time, staircasing_scatter, training_comparison
-from difftv.report.lines import METHODS
+from difftv.files import printable
+from difftv.report.methods import METHODS
 from difftv.report.notation import Notation, caption, column_heads, digits, layout
-from difftv.report.settings import CHOICES, MISSING, PROTOCOL, Value, differing_keys, lookup, show
+from difftv.report.settings import CHOICES, MISSING, PROTOCOL, SETS, Value, differing_keys, lookup, show
 from difftv.report.sweep import Run, Sweep, read_history
 from difftv.report.table import Table
 from difftv.rundir.layout import FIGURES, LOG
@@ -79,7 +80,7 @@ def to_html(sweep: Sweep, table: Table | None) -> str:
     labels = _labels(sweep.runs, differing)
     albums = _albums(sweep.runs, labels)
     return environment.from_string(here.joinpath("page.html.j2").read_text(encoding="utf-8")).render(
-        name=sweep.directory.resolve().name,
+        name=printable(sweep.directory.resolve().name),
         counts=_counts(sweep),
         ablation=_ablation(table) if table else None,
         caption=" ".join(caption(table)) if table else "",
@@ -158,7 +159,7 @@ def _sortable(value: float) -> str:
 
 
 def _link(directory: Path, *names: str) -> str:
-    return "./" + "/".join(quote(name, safe="") for name in (directory.name, *names))
+    return "./" + "/".join(quote(name, safe="", errors="surrogateescape") for name in (directory.name, *names))
 
 
 def _headline(runs: Sequence[Run], differing: Sequence[str]) -> list[str]:
@@ -170,7 +171,7 @@ def _headline(runs: Sequence[Run], differing: Sequence[str]) -> list[str]:
 def _labels(runs: Sequence[Run], differing: Sequence[str]) -> dict[str, str]:
     """Run -> `solver=scs, sigma=25`; its own name where that does not tell it from another."""
     keys = _headline(runs, differing)
-    keys = [key for key in keys if key not in PROTOCOL] + ["seed"] * (
+    keys = [key for key in keys if key not in (*PROTOCOL, *SETS)] + ["seed"] * (
         len({lookup(r.settings, "seed") for r in runs}) > 1
     )
     keys = keys or [key for key in ("solver", "sigma") if all(lookup(run.settings, key) != MISSING for run in runs)]
@@ -180,12 +181,14 @@ def _labels(runs: Sequence[Run], differing: Sequence[str]) -> dict[str, str]:
 
 
 def _sweep_figures(runs: Sequence[Run], labels: Mapping[str, str]) -> Iterator[_Picture]:
+    several = any(len({lookup(run.settings, key) for run in runs}) > 1 for key in SETS)
+    warning = ": not all on the same images" if several else ""
     histories = {labels[run.name]: history for run in runs if (history := read_history(run))}
     if histories:
-        yield _embedded("Training", encode_figure(training_comparison(histories), "png"))
+        yield _embedded(f"Training{warning}", encode_figure(training_comparison(histories), "png"))
     stairs = {labels[run.name]: run.metrics for run in runs if "stair/plateau_excess" in run.metrics}
     if stairs:
-        yield _embedded("Staircasing against PSNR", encode_figure(staircasing_scatter(stairs), "png"))
+        yield _embedded(f"Staircasing against PSNR{warning}", encode_figure(staircasing_scatter(stairs), "png"))
     times = [
         {**run.metrics, "solver": show(lookup(run.settings, "solver")), "patch_size": size}
         for run in runs
@@ -226,4 +229,4 @@ def _common(settings: Sequence[Mapping[str, Value]], differing: Sequence[str]) -
     if not settings:
         return []
     shared = {key: value for key, value in settings[0].items() if all(each.get(key, key) == value for each in settings)}
-    return [(key, show(value)) for key, value in sorted(shared.items()) if key not in PROTOCOL]
+    return [(key, show(value)) for key, value in sorted(shared.items()) if key not in (*PROTOCOL, *SETS)]

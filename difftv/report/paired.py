@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import bootstrap
 
+from difftv.report.evaluated import unlike
 from difftv.report.sweep import Run
 
 RESAMPLES = 10_000  # the ends of a 95 % interval then move by about 1 % of its length from seed to seed
@@ -29,7 +31,8 @@ def paired_difference(
 
         d_i = mean_seeds(ours_i) - mean_seeds(theirs_i),   mean(d) with the percentile bootstrap over the images i.
 
-    The images are resampled, not the seeds: the interval says what other images of the same kind would give.
+    The images are resampled, not the seeds: the interval says what other images of the same kind would give. It is
+    drawn from a generator with a fixed seed, so that the same runs give the same interval.
 
     Args:
         runs: the seeds of one setting.
@@ -38,9 +41,11 @@ def paired_difference(
         reference_metric: name of the metric there (`baseline/psnr` for the scalar lambda).
 
     Returns:
-        None where the two were not evaluated on the same images or one lacks the metric. Images on which a value is
-        not finite are left out and `n` is smaller. The interval is NaN for fewer than two images.
+        None where the two were not measured on the same images, crops and noise, or one lacks the metric. Images on
+        which a value is not finite are left out and `n` is smaller. The interval is NaN for fewer than two images.
     """
+    if unlike([run.settings for run in runs], [run.settings for run in reference]):
+        return None
     ours, theirs = _per_image(runs, metric), _per_image(reference, reference_metric)
     if not ours or ours.keys() != theirs.keys():
         return None
@@ -63,14 +68,12 @@ def _per_image(runs: Sequence[Run], metric: str) -> dict[str, float]:
 
 
 def _interval(differences: np.ndarray) -> tuple[float, float]:
-    generator = np.random.default_rng(0)
-    size = differences.size
-    rows = max(1, _ELEMENTS_AT_ONCE // size)
-    means = np.concatenate(
-        [
-            differences[generator.integers(0, size, (min(rows, RESAMPLES - start), size))].mean(axis=1)
-            for start in range(0, RESAMPLES, rows)
-        ]
-    )
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
+    found = bootstrap(
+        (differences,),
+        np.mean,
+        n_resamples=RESAMPLES,
+        batch=max(1, _ELEMENTS_AT_ONCE // differences.size),
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return float(found.low), float(found.high)

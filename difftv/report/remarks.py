@@ -9,10 +9,11 @@ from difftv.report.sweep import Run
 
 def protocol(all_settings: Sequence[Settings]) -> str:
     """`Evaluated on test (12 crops of 64x64 pixels)`; every kind, where the runs differ."""
-    return "Evaluated on " + "; ".join(sorted({_evaluation(settings) for settings in all_settings}))
+    return "Evaluated on " + "; ".join(sorted({evaluation(settings) for settings in all_settings}))
 
 
-def _evaluation(settings: Settings) -> str:
+def evaluation(settings: Settings) -> str:
+    """`test (12 crops of 64x64 pixels)`: what one run was evaluated on."""
     number, side = show(settings[NUM_IMAGES]), lookup(settings, "data.eval_patch_size")
     if side == MISSING:
         images = "image" if number == "1" else "images"

@@ -17,6 +17,13 @@ NUM_IMAGES = "number of images"
 PROTOCOL = (EVALUATED_ON, NUM_IMAGES)
 """What a number was measured on. The spaces keep these from ever colliding with a key of a configuration."""
 
+IMAGES = "set of images"
+EVALUATED_SET = "evaluated set"
+SETS = (IMAGES, EVALUATED_SET)
+"""Letters: equal where all images of two runs, or the crops that they were evaluated on, are the same."""
+
+SIGMA, CLIPPED = "sigma", "data.clip_noise"
+
 CHOICES = "choices."
 MISSING = "-"
 """The value of a key that a run does not have, such as solver.eps for a solver without one."""
@@ -26,7 +33,8 @@ _BOOKKEEPING_SECTIONS = frozenset({"identity", "hydra", "launcher"})
 _SEED = re.compile(r"(.*[._])?seed$")
 # YAML 1.1, which PyYAML speaks, wants a dot in a float: it reads 1e-5 as text.
 _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?e[+-]?\d+", re.IGNORECASE)
-# The order in which keys that differ become rows; the rest follow, `experiment` last since it only names other changes.
+# The order in which keys that differ become rows; the rest follow, then `experiment`, which only names other changes,
+# and the letters of the sets, which say least.
 _FIRST = ("solver", "predictor", "regularizer", "loss", "data", "patch_size", "sigma")
 
 
@@ -111,7 +119,7 @@ def _is_bookkeeping(name: str) -> bool:
 
 
 def _rank(key: str, names: Iterable[str]) -> tuple[bool, int, int, str]:
-    first = _FIRST.index(key) if key in _FIRST else len(_FIRST) + (key == "experiment")
+    first = _FIRST.index(key) if key in _FIRST else len(_FIRST) + (key == "experiment") + 2 * (key in SETS)
     return (key not in PROTOCOL, first, key.count(".") + (CHOICES + key not in names), key)
 
 
@@ -132,14 +140,15 @@ def separate(all_settings: Sequence[Settings], keys: Sequence[str]) -> tuple[str
 def confounded(all_settings: Sequence[Settings], keys: Sequence[str]) -> tuple[str, ...]:
     """Keys outside `keys` that change along with them, so that a difference between two rows has two causes.
 
-    Left out: the keys below a chosen group (solver.eps belongs to solver=scs) and copies of a key that is shown.
+    Left out: the keys below a chosen group (solver.eps belongs to solver=scs), copies of a key that is shown, and the
+    letters of the sets, which get a note of their own.
     """
     shown = [tuple(lookup(settings, key) for settings in all_settings) for key in keys]
     groups = tuple(f"{key}." for key in keys if any(CHOICES + key in settings for settings in all_settings))
     return tuple(
         key
         for key in differing_keys(all_settings)
-        if key not in keys
+        if key not in (*keys, *SETS)
         and not key.startswith(groups)
         and tuple(lookup(settings, key) for settings in all_settings) not in shown
     )

@@ -6,11 +6,12 @@ A directory becomes a `Run` when it is finished and complete; every other one be
 that nothing disappears from a table without a word.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from difftv.files import printable
+from difftv.report.evaluated import Recorded, recorded, set_labels
 from difftv.report.settings import EVALUATED_ON, NUM_IMAGES, Value, flatten
 from difftv.rundir.layout import CONFIG, LOG, METRICS, PER_IMAGE, is_run
 from difftv.rundir.reading import UnreadableError, numbers, read_epochs, read_images, read_yaml
@@ -25,9 +26,10 @@ class Run:
         name: its directory's name.
         directory: where it lies.
         settings: the configuration, flat: `solver.eps` -> value, `choices.solver` -> the option chosen in the group,
-            and what the numbers were measured on under `EVALUATED_ON` and `NUM_IMAGES`.
+            and what the numbers were measured on under `EVALUATED_ON`, `NUM_IMAGES`, `IMAGES` and `EVALUATED_SET`.
         metrics: name -> mean over the images; NaN where the run wrote null.
         images: image -> metric name -> value; empty when per_image.csv is missing or unreadable.
+        recorded: what the run knows of the images that it was measured on.
         identity: hash of everything that changes the result.
         finished: when status.json was last written, as the run wrote it.
     """
@@ -37,6 +39,7 @@ class Run:
     settings: Mapping[str, Value]
     metrics: Mapping[str, float]
     images: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    recorded: Recorded = field(default_factory=Recorded)
     identity: str = ""
     finished: str = ""
 
@@ -96,7 +99,11 @@ def read_sweep(directory: Path, *, now: float | None = None) -> Sweep:
         raise ValueError(f"There is no run in {directory}.{hint or ' Start one with experiments/run.py.'}")
     runs, duplicates = _without_duplicates([run for run in found if isinstance(run, Run)])
     absent = sorted([*(run for run in found if isinstance(run, Absent)), *duplicates], key=lambda run: run.name)
-    return Sweep(directory, tuple(runs), tuple(absent))
+    return Sweep(directory, tuple(_with_set_labels(runs)), tuple(absent))
+
+
+_RENAMED = {"reference/": "nonlocal_means/"}
+"""Prefixes that earlier versions wrote, and what they are called now."""
 
 
 def read_history(run: Run) -> list[dict[str, float]]:
@@ -126,6 +133,7 @@ def _finished(directory: Path, found: Standing) -> Run:
         images = read_images(directory / PER_IMAGE)
     except UnreadableError:
         images = {}
+    images = {image: _renamed(row) for image, row in images.items()}
     settings = flatten(read_yaml(directory / CONFIG))
     number = found.result.get("images", len(images) or None)
     settings[EVALUATED_ON] = str(found.result.get("evaluated_on", "?"))
@@ -134,8 +142,9 @@ def _finished(directory: Path, found: Standing) -> Run:
         name=printable(directory.name),
         directory=directory,
         settings=settings,
-        metrics=numbers(found.result["metrics"]),
+        metrics=_renamed(numbers(found.result["metrics"])),
         images=images,
+        recorded=recorded(found.result, settings, list(images)),
         identity=str(found.result.get("identity") or ""),
         finished=found.updated,
     )
@@ -151,3 +160,17 @@ def _without_duplicates(runs: list[Run]) -> tuple[list[Run], list[Absent]]:
             reason = f"the same configuration as {first.name}, which finished later"
             duplicates.append(Absent(run.name, run.directory, "duplicate", reason))
     return sorted(kept.values(), key=lambda run: run.name), duplicates
+
+
+def _with_set_labels(runs: Sequence[Run]) -> list[Run]:
+    labels = set_labels([run.settings for run in runs], [run.recorded for run in runs])
+    return [replace(run, settings={**run.settings, **label}) for run, label in zip(runs, labels, strict=True)]
+
+
+def _renamed(metrics: Mapping[str, float]) -> dict[str, float]:
+    found = {}
+    for name, value in metrics.items():
+        for old, new in _RENAMED.items():
+            name = new + name.removeprefix(old) if name.startswith(old) else name
+        found[name] = value
+    return found

@@ -3,8 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from difftv.report.lines import METHODS, Cells, Line, Values, bare_name, method_lines, with_differences
-from difftv.report.remarks import key_remarks, metric_remarks, protocol
+from difftv.files import printable
+from difftv.report.evaluated import set_remarks
+from difftv.report.lines import Cells, Line, Values, comparable, method_lines, with_differences
+from difftv.report.means import common_means
+from difftv.report.methods import METHODS, bare_name
+from difftv.report.remarks import evaluation, key_remarks, metric_remarks, protocol
 from difftv.report.settings import (
     MISSING,
     PROTOCOL,
@@ -61,7 +65,9 @@ def build_table(
     """Arrange the finished runs of a sweep.
 
     Runs that agree in every row and column key are averaged only if they differ in nothing but the seed; a key that
-    would be averaged over becomes a row, and a note says so.
+    would be averaged over becomes a row, and a note says so; different images are such a difference. Numbers are
+    compared (best of a column, paired differences) only where they were measured on the same images, crops, sigma and
+    clipping. Means are over the images on which everything compared has an answer; what is left out is in the notes.
 
     Args:
         sweep: what `read_sweep` found.
@@ -88,13 +94,14 @@ def build_table(
     row_keys = (*rows, *(() if rows or added else _constant_row(settings)), *added, *mixed)
     cells = _arrange(runs, row_keys, column_keys)
     column_values = tuple(sorted({column for row in cells.values() for column in row}, key=_order_all))
-    lines = method_lines(cells, column_values, metrics)
+    means = common_means(list(comparable(cells)), metrics)
+    lines = method_lines(cells, column_values, metrics, means)
     remarks: list[str] = []
     if reference is not None:
         lines, remarks = with_differences(lines, cells, column_values, metrics, reference)
     sizes = {len(group) for row in cells.values() for group in row.values()}
     return Table(
-        name=sweep.directory.resolve().name,
+        name=printable(sweep.directory.resolve().name),
         row_keys=row_keys,
         column_keys=column_keys,
         columns=column_values,
@@ -104,6 +111,8 @@ def build_table(
         seeds=sizes.pop() if len(sizes) == 1 else None,
         notes=(
             *key_remarks(settings, (*row_keys, *column_keys), added=(*added, *mixed) if rows else mixed),
+            *set_remarks(settings, [run.recorded for run in runs], evaluation),
+            *means.remarks,
             *metric_remarks(runs, [prefix + metric for metric in metrics for prefix in METHODS.values()]),
             *remarks,
         ),

@@ -19,7 +19,16 @@ from difftv.runs.directory import RunDirectory
 from difftv.runs.identity import SCHEME
 from difftv.solvers.base import Solver
 from difftv.tracking.base import RunInfo, RunLog
-from difftv.training.evaluation import Evaluated, Row, evaluate, evaluate_group, evaluate_plain, mean_row
+from difftv.training.evaluation import (
+    Evaluated,
+    Row,
+    evaluate,
+    evaluate_group,
+    evaluate_plain,
+    evaluated_set,
+    left_out,
+    mean_row,
+)
 from difftv.training.loop import TrainingState, train
 
 log = logging.getLogger(__name__)
@@ -129,8 +138,9 @@ def _run(
         metrics = _evaluate(config, objects, images, state, directory, tracker)
         if math.isnan(metrics["psnr"]):
             raise SolverError(
-                f"The solver gave no answer for any of the {len(images.evaluation)} {images.evaluated_on} images; "
-                f"{directory.per_image} says more. Raise solver.max_iter, loosen the tolerance or take another solver."
+                f"The solver gave no answer for any of the {len(images.evaluation)} {images.evaluated_on} images, or there "
+                f"is none that every method has an answer for; {directory.per_image} says more. Raise solver.max_iter, "
+                "loosen the tolerance or take another solver."
             )
         directory.write_result(
             {
@@ -138,6 +148,7 @@ def _run(
                 "identity_scheme": SCHEME,
                 "images_identity": who.images,
                 "evaluated_on": images.evaluated_on,
+                "evaluated_set": evaluated_set(images.evaluation),
                 "images": len(images.evaluation),
                 "skipped_images": list(images.skipped),
                 "best_epoch": state.best_epoch,
@@ -201,7 +212,7 @@ def _evaluate(
         "": [entry.row for entry in learned],
         "baseline": [entry.row for entry in baseline],
         "noisy": evaluate_plain(lambda noisy: noisy, items),
-        "reference": evaluate_plain(lambda noisy: nonlocal_means(noisy, config["sigma"]), items),
+        "nonlocal_means": evaluate_plain(lambda noisy: nonlocal_means(noisy, config["sigma"]), items),
     }
     oracle = None
     if config["evaluation"]["oracle"]:
@@ -229,7 +240,11 @@ def _evaluate(
         "per_image", ["image", *header], [[name, *map(row.get, header)] for name, row in zip(names, rows, strict=True)]
     )
     _draw(learned, baseline, search, state, directory, tracker)
-    return {**mean_row(rows), **_totals(state, rows), "baseline/lam": search.lam[0]}
+    missing = left_out(rows, list(columns))
+    if missing:
+        log.warning("%d of %d images are left out of every mean: a method has no answer there", missing, len(rows))
+    means = mean_row(rows, list(columns))
+    return {**means, **_totals(state, rows), "images/left_out": missing, "baseline/lam": search.lam[0]}
 
 
 def _oracle_rows(solver: Solver, images: Images, oracle: GridSearch) -> list[Row]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 FILE = "dashboard.json"
 SOLVER = "choices.solver"  # where the configuration of a run says which solver it took
+DATA = ("identity.images", "data.eval_patch_size", "data.clip_noise")
+"""Where it says what it was evaluated on: a mean over runs on different images would mean nothing."""
 EDGES = ("edge/gradient_ratio", "edge/epi", "edge/fom", "edge/gmsd", "edge/gradient_w1", "psnr_edge")
 STAIRS = ("stair/plateau_excess", "stair/plateau_excess_ramp", "stair/second_order", "stair/false_jump")
 
@@ -104,7 +106,7 @@ def build(sweep: str, strips: Sequence[str], *, project: str, entity: str) -> "W
         settings=ws.WorkspaceSettings(x_axis="epoch"),
         runset_settings=ws.RunsetSettings(
             filters=ws.And(ws.Metric("Group") == sweep),
-            groupby=[ws.Config(SOLVER), ws.Config("sigma")],
+            groupby=[ws.Config(SOLVER), ws.Config("sigma"), *map(ws.Config, DATA)],
         ),
     )
 
@@ -142,7 +144,7 @@ def workspaces() -> tuple[ModuleType, ModuleType]:
 
 
 def _fidelity(panels: ModuleType) -> list[Any]:
-    """The runs are grouped by solver and sigma, so a line is the mean of its group and the band its spread."""
+    """The runs are grouped by solver, sigma and data: a line is the mean of its group, the band its spread."""
     return [
         panels.LinePlot(
             title=title,

@@ -1,5 +1,6 @@
 """One row of numbers per image: for the learned map, the noisy input and the baselines alike."""
 
+import hashlib
 import logging
 import math
 import time
@@ -106,21 +107,58 @@ def evaluate_plain(denoise: Callable[[Image], Image], items: Iterable[Evaluation
     return [_single(image_metrics(denoise(item.noisy), item.clean)) for item in items]
 
 
-def mean_row(rows: Iterable[Row]) -> Row:
-    """The mean over images of every metric, over the images on which it is defined (not NaN).
+def mean_row(rows: Iterable[Row], methods: Sequence[str] = ("",)) -> Row:
+    """The mean over images of every metric, over the images on which every method has a value (not NaN).
 
-    A metric that is infinite on some image (the PSNR of a perfect one) has an infinite mean.
+    A metric that is infinite on some image (the PSNR of a perfect one) has an infinite mean. A method that has no value
+    on any image has the mean NaN, and does not keep the others from theirs.
+
+    Args:
+        rows: one per image.
+        methods: what is compared side by side in a row: `baseline` for the metrics `baseline/psnr`, `baseline/ssim`,
+            ...; the empty word for those without such a prefix.
     """
-    columns: dict[str, list[float]] = {}
-    for row in rows:
-        for name, value in row.items():
-            columns.setdefault(name, []).append(value)
-    return {name: _mean([value for value in values if not math.isnan(value)]) for name, values in columns.items()}
+    table = list(rows)
+    names = list(dict.fromkeys(name for row in table for name in row))
+    compared: dict[str, list[str]] = {}
+    for name in names:
+        if any(not math.isnan(row.get(name, math.nan)) for row in table):
+            compared.setdefault(_bare(name, methods), []).append(name)
+    return {
+        name: _mean([row[name] for row in table if name in row and _answered(row, [name, *compared.get(bare, [])])])
+        for name, bare in ((name, _bare(name, methods)) for name in names)
+    }
+
+
+def left_out(rows: Iterable[Row], methods: Sequence[str]) -> int:
+    """How many images are in no mean of the PSNR, because one of the methods has none there."""
+    names = [f"{method}/psnr" if method else "psnr" for method in methods]
+    return sum(not _answered(row, names) for row in rows)
+
+
+def evaluated_set(items: Iterable[EvaluationItem]) -> str:
+    """A digest of the clean crops and their names, which the noise is drawn from, in their order.
+
+    Runs with one digest, one sigma and one setting of clipping were evaluated on the same data.
+    """
+    digest = hashlib.sha256()
+    for item in items:
+        digest.update(repr((item.name, tuple(item.clean.shape))).encode(errors="backslashreplace"))
+        digest.update(item.clean.cpu().to(torch.float32).numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def prefixed(prefix: str, row: Row) -> Row:
     """The same row under `prefix/name`."""
     return {f"{prefix}/{name}": value for name, value in row.items()}
+
+
+def _bare(name: str, methods: Sequence[str]) -> str:
+    return next((name.removeprefix(f"{m}/") for m in methods if m and name.startswith(f"{m}/")), name)
+
+
+def _answered(row: Row, names: Sequence[str]) -> bool:
+    return not any(math.isnan(row.get(name, math.nan)) for name in names)
 
 
 def _single(metrics: dict[str, torch.Tensor]) -> Row:

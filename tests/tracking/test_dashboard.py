@@ -58,7 +58,13 @@ def test_without_a_login_the_view_is_written_beside_the_runs(
     assert (view["name"], view["project"]) == ("Sweep ablation", "diff-tv-net")
     spec = view["spec"]
     (runs,) = spec["section"]["runSets"]
-    assert [key["name"] for key in runs["grouping"]] == ["choices.value.solver", "sigma.value"]
+    assert [key["name"] for key in runs["grouping"]] == [
+        "choices.value.solver",
+        "sigma.value",
+        "identity.value.images",
+        "data.value.eval_patch_size",
+        "data.value.clip_noise",
+    ]
     assert "ablation" in json.dumps(runs["filters"])
     (psnr,) = [panel["config"] for panel in panels(spec) if panel["config"].get("metrics") == ["validation/psnr"]]
     assert psnr["xAxis"] == "epoch"

@@ -138,9 +138,9 @@ def _run(
         metrics = _evaluate(config, objects, images, state, directory, tracker)
         if math.isnan(metrics["psnr"]):
             raise SolverError(
-                f"The solver gave no answer for any of the {len(images.evaluation)} {images.evaluated_on} images, or there "
-                f"is none that every method has an answer for; {directory.per_image} says more. Raise solver.max_iter, "
-                "loosen the tolerance or take another solver."
+                f"The solver gave no answer for any of the {len(images.evaluation)} {images.evaluated_on} images, or "
+                f"there is none that every method has an answer for; {directory.per_image} says more. Raise "
+                "solver.max_iter, loosen the tolerance or take another solver."
             )
         directory.write_result(
             {

@@ -1,6 +1,8 @@
-"""Checks of numbers that come from a configuration: the value back, or a ValueError that names the key."""
+"""Checks of arguments: the value back, or a ValueError that names the argument."""
 
+import argparse
 import math
+from pathlib import Path
 
 
 def positive(key: str, value: float) -> float:
@@ -34,3 +36,27 @@ def positive_int(key: str, value: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"{key} must be a positive integer, got {value!r}.")
     return value
+
+
+def directory(key: str, value: Path | str) -> Path:
+    """`value` as a path, a leading ~ expanded.
+
+    Raises:
+        ValueError: no path, or an empty one: an unset shell variable would mean the working directory.
+    """
+    if not isinstance(value, str | Path):
+        raise ValueError(f"{key} must be a directory, got {value!r}.")
+    if isinstance(value, str) and not value.strip():
+        raise ValueError(f"{key} must not be empty. The working directory is written as a dot.")
+    return Path(value).expanduser()
+
+
+def path_argument(text: str) -> Path:
+    """The `type` of a path in an argument parser.
+
+    Raises:
+        argparse.ArgumentTypeError: an empty word, which `Path` would take for the working directory.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError("a path must not be empty; the working directory is written as a dot")
+    return Path(text)

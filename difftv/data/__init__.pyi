@@ -5,6 +5,7 @@ from .evaluation import EvaluationItem, EvaluationItems, EvaluationPatches
 from .folder import Folder
 from .patches import Batch, TrainingPatches
 from .published import PublishedImages
+from .repeated import warn_of_repeated
 from .sample import Sample
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "TrainingPatches",
     "default_cache_dir",
     "open_images",
+    "warn_of_repeated",
 ]

@@ -32,11 +32,17 @@ class Archive:
 
 @dataclass(frozen=True)
 class Splits:
-    """The files of a data set. An empty `test` means: evaluate on the validation images."""
+    """The files of a data set. An empty `test` means: evaluate on the validation images.
+
+    Attributes:
+        roots: directories that the user named. Names of images, and the noise that is drawn by them, follow from what
+            lies below the first of them that holds the file, not from where it lies itself.
+    """
 
     train: tuple[Path, ...]
     validation: tuple[Path, ...]
     test: tuple[Path, ...] = ()
+    roots: tuple[Path, ...] = ()
 
 
 class ImageSource(abc.ABC):
@@ -55,15 +61,29 @@ def image_files(root: Path) -> list[Path]:
     """Every image file under `root`, recursively, in natural order (2.png before 10.png).
 
     A file is taken for an image by its suffix. Names that begin with a dot are left out: editors, file managers and
-    archives leave such copies behind. A directory that cannot be listed is named in a warning.
+    archives leave such copies behind. Links to directories are followed once everything below `root` itself has been
+    found, each real directory once, so that a link never leads in a circle or gives the same files twice. A directory
+    that cannot be listed is named in a warning.
     """
-    found = [
-        Path(directory, name)
-        for directory, subdirectories, names in os.walk(root, onerror=_warn)
-        if _keep_visible(subdirectories)
-        for name in names
-        if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
-    ]
+    found: list[Path] = []
+    pending, seen = [os.fspath(root)], set()
+    while pending:
+        links: list[str] = []
+        for start in pending:
+            for directory, subdirectories, names in os.walk(start, onerror=_warn):
+                real = os.path.realpath(directory)
+                if real in seen:
+                    subdirectories.clear()
+                    continue
+                seen.add(real)
+                subdirectories[:] = sorted(name for name in subdirectories if not name.startswith("."))
+                links += [path for name in subdirectories if os.path.islink(path := os.path.join(directory, name))]
+                found += [
+                    Path(directory, name)
+                    for name in names
+                    if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
+                ]
+        pending = links
     return sorted(found, key=lambda path: natural_key(path.relative_to(root).as_posix()))
 
 
@@ -75,22 +95,26 @@ def natural_key(name: str) -> tuple[list[tuple[int, str]], str]:
 
 def default_cache_dir() -> Path:
     """The directory for decoded images: $DIFFTV_CACHE_DIR, else the user's cache directory of this system."""
-    chosen = os.environ.get(CACHE_DIR_VARIABLE)
+    chosen = os.environ.get(CACHE_DIR_VARIABLE, "").strip()
     return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("difftv") / "images"
 
 
-def unique_names(paths: Sequence[Path]) -> tuple[str, ...]:
-    """A short name per file, fit for file names: its stem, made longer only where two files would share it."""
-    longer: list[Callable[[Path], str]] = [
-        lambda path: path.stem,
-        lambda path: f"{path.parent.name}-{path.stem}",
-        lambda path: f"{path.parent.name}-{path.name}",
-        lambda path: "-".join(path.parts[-4:]),
+def unique_names(paths: Sequence[Path], roots: Sequence[Path] = ()) -> tuple[str, ...]:
+    """A short name per file, fit for file names: its stem, made longer only where two files would share it.
+
+    It is made longer by directories below the first of `roots` that holds the file; without one, by those of its path.
+    """
+    longer: list[Callable[[tuple[str, ...], str], str]] = [
+        lambda parts, stem: stem,
+        lambda parts, stem: "-".join((*parts[-2:-1], stem)),
+        lambda parts, stem: "-".join(parts[-2:]),
+        lambda parts, stem: "-".join(parts[-4:]),
     ]
-    names = [longer[0](path) for path in paths]
+    below = [(_parts_below(path, roots), path.stem) for path in paths]
+    names = [longer[0](*each) for each in below]
     for name_of in longer[1:]:
         counts = Counter(names)
-        names = [name if counts[name] == 1 else name_of(path) for name, path in zip(names, paths, strict=True)]
+        names = [name if counts[name] == 1 else name_of(*each) for name, each in zip(names, below, strict=True)]
     seen: Counter[str] = Counter()
     for position, name in enumerate(names):
         seen[name] += 1
@@ -99,9 +123,9 @@ def unique_names(paths: Sequence[Path]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _keep_visible(subdirectories: list[str]) -> bool:
-    subdirectories[:] = [name for name in subdirectories if not name.startswith(".")]
-    return True
+def _parts_below(path: Path, roots: Sequence[Path]) -> tuple[str, ...]:
+    root = next((root for root in roots if path.is_relative_to(root)), Path(path.anchor))
+    return path.relative_to(root).parts
 
 
 def _warn(error: OSError) -> None:

@@ -17,9 +17,11 @@ import numpy as np
 from tqdm import tqdm
 
 from difftv.data.base import CACHE_DIR_VARIABLE, unique_names
-from difftv.data.decoding import DECODER_VERSION, GrayImage, decode_gray
+from difftv.data.contents import UNREADABLE, file_digests
+from difftv.data.decoding import DECODER_VERSION, GrayImage, to_gray
 from difftv.errors import DataError
 from difftv.files import write_atomically
+from difftv.imagefiles import decode, read_content
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +40,7 @@ class CleanImages(Sequence[np.ndarray]):
         names: one short unique name per image: the file's stem where that is enough.
         shapes: (height, width) of every image, known without loading it.
         skipped: the files that were left out, each with the reason.
+        digests: the SHA-256 of every file, or empty where the images come from no files.
     """
 
     def __init__(
@@ -46,9 +49,12 @@ class CleanImages(Sequence[np.ndarray]):
         shapes: Sequence[tuple[int, int]],
         loaders: Sequence[Callable[[], GrayImage]],
         skipped: Sequence[tuple[Path, str]] = (),
+        names: Sequence[str] | None = None,
+        digests: Sequence[str] = (),
     ) -> None:
         self.paths = tuple(paths)
-        self.names = unique_names(self.paths)
+        self.names = unique_names(self.paths) if names is None else tuple(names)
+        self.digests = tuple(digests)
         self.shapes = tuple(shapes)
         self.skipped = tuple(skipped)
         self._loaders = tuple(loaders)
@@ -63,11 +69,18 @@ class CleanImages(Sequence[np.ndarray]):
     def __getitem__(self, index: int | slice) -> "GrayImage | CleanImages":
         """The pixels of one image, read-only, uint8 or uint16; a slice gives the images of that range."""
         if isinstance(index, slice):
-            return CleanImages(self.paths[index], self.shapes[index], self._loaders[index], self.skipped)
+            return CleanImages(
+                self.paths[index],
+                self.shapes[index],
+                self._loaders[index],
+                self.skipped,
+                self.names[index],
+                self.digests[index],
+            )
         return self._loaders[index]()
 
 
-def open_images(paths: Sequence[Path], cache_dir: Path | None) -> CleanImages:
+def open_images(paths: Sequence[Path], cache_dir: Path | None, roots: Sequence[Path] = ()) -> CleanImages:
     """Decode image files to gray, once for all runs.
 
     Unreadable files are left out, named in one warning and listed in `.skipped`. Several processes may fill the same
@@ -77,6 +90,7 @@ def open_images(paths: Sequence[Path], cache_dir: Path | None) -> CleanImages:
         paths: the image files; see `decode_gray` for what is read and how.
         cache_dir: where the decoded images are kept (about one byte per pixel, two for 16-bit images); None keeps them
             in memory instead. See `default_cache_dir`.
+        roots: the directories that the user named, from which the images' names are made (`Splits.roots`).
 
     Returns:
         The readable images, in the order of `paths`.
@@ -85,12 +99,13 @@ def open_images(paths: Sequence[Path], cache_dir: Path | None) -> CleanImages:
         DataError: no file is readable, with the first reasons.
     """
     if not paths:
-        raise DataError("There are no image files to open. Check data.root and the file name suffixes.")
+        raise DataError("There are no image files to open. Check the directory and the file name suffixes.")
     cache = None if cache_dir is None else _Cache(cache_dir)
+    digests = {} if cache_dir is None else file_digests(paths, cache_dir)
     opened: list[_Opened | str] = []
     with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
-        warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata; what matters is raised by decode_gray
-        results = threads.map(partial(_open, cache=cache), paths)
+        warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata; what matters is raised by decode
+        results = threads.map(lambda path: _open(path, digests.get(path, UNREADABLE), cache), paths)
         opened.extend(tqdm(results, total=len(paths), desc="decode images", unit="image", leave=False, disable=None))
     kept = [(path, result) for path, result in zip(paths, opened, strict=True) if isinstance(result, _Opened)]
     skipped = [(path, result) for path, result in zip(paths, opened, strict=True) if isinstance(result, str)]
@@ -98,14 +113,21 @@ def open_images(paths: Sequence[Path], cache_dir: Path | None) -> CleanImages:
         raise DataError(f"None of {len(paths)} image files can be read: {_listed(skipped)}.")
     if skipped:
         log.warning("%d of %d image files left out: %s", len(skipped), len(paths), _listed(skipped))
+    files = [path for path, _ in kept]
     return CleanImages(
-        [path for path, _ in kept], [image.shape for _, image in kept], [image.load for _, image in kept], skipped
+        files,
+        [image.shape for _, image in kept],
+        [image.load for _, image in kept],
+        skipped,
+        unique_names(files, roots),
+        [image.digest for _, image in kept],
     )
 
 
 @dataclass(frozen=True)
 class _Opened:
     shape: tuple[int, int]
+    digest: str
     load: Callable[[], GrayImage]
 
 
@@ -115,13 +137,14 @@ class _CacheFile:
 
     path: Path
     source: Path
+    digest: str
     dtype: np.dtype
     shape: tuple[int, int]
     offset: int
 
 
 class _Cache:
-    """One .npy file per image, named after the source's path, size, time of change and the decoder's version."""
+    """One .npy file per image, named after the hash of the source's content and the decoder's version."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -129,37 +152,37 @@ class _Cache:
         self._warning = threading.Lock()
         self.load = lru_cache(maxsize=MAX_OPEN_MAPS)(_map)
 
-    def find(self, source: Path) -> _CacheFile | None:
-        """The entry of a source, or None where it is missing or not whole."""
-        path = self._path(source)
+    def find(self, source: Path, digest: str) -> _CacheFile | None:
+        """The entry of a source with this content, or None where it is missing or not whole."""
+        path = self._path(digest)
         try:
             mapped = np.lib.format.open_memmap(path, mode="r")  # never unpickles: refuses object arrays
             gray = mapped.ndim == 2 and mapped.dtype in (np.uint8, np.uint16) and mapped.flags.c_contiguous
             if gray and path.stat().st_size == mapped.offset + mapped.nbytes:
-                return _CacheFile(path, source, mapped.dtype, (mapped.shape[0], mapped.shape[1]), mapped.offset)
+                shape = (mapped.shape[0], mapped.shape[1])
+                return _CacheFile(path, source, digest, mapped.dtype, shape, mapped.offset)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, EOFError, SyntaxError) as error:
             log.info("cache file %s is damaged (%s) and will be rebuilt", path, error)
         return None
 
-    def put(self, source: Path, image: GrayImage) -> _CacheFile | None:
+    def put(self, source: Path, digest: str, image: GrayImage) -> _CacheFile | None:
         """Write an entry; None once the directory has proved unwritable or full, which is warned about once."""
         if self._broken.is_set():
             return None
         content = io.BytesIO()
         np.save(content, image, allow_pickle=False)
         try:
-            write_atomically(self._path(source), content.getvalue())
+            write_atomically(self._path(digest), content.getvalue())
         except OSError as error:
             self._give_up(error)
             return None
-        return self.find(source)
+        return self.find(source, digest)
 
-    def _path(self, source: Path) -> Path:
-        facts = source.stat()
-        identity = f"{DECODER_VERSION}\n{facts.st_size}\n{facts.st_mtime_ns}\n{source.resolve()}"
-        return self.directory / f"{hashlib.sha256(os.fsencode(identity)).hexdigest()[:32]}.npy"
+    def _path(self, digest: str) -> Path:
+        identity = f"{DECODER_VERSION}\n{digest}"
+        return self.directory / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.npy"
 
     def _give_up(self, error: OSError) -> None:
         with self._warning:
@@ -174,23 +197,25 @@ class _Cache:
                 )
 
 
-def _open(path: Path, cache: _Cache | None) -> "_Opened | str":
+def _open(path: Path, digest: str, cache: _Cache | None) -> "_Opened | str":
     """The image, or the reason why it cannot be had."""
     try:
-        found = cache.find(path) if cache else None
+        found = cache.find(path, digest) if cache and digest != UNREADABLE else None
         if found is None:
-            image = decode_gray(path)
-            found = cache.put(path, image) if cache else None
+            digest, image = _read(path)
+            found = cache.put(path, digest, image) if cache else None
         if cache is not None and found is not None:
-            return _Opened(found.shape, partial(cache.load, found))
+            return _Opened(found.shape, digest, partial(cache.load, found))
         image.setflags(write=False)
-        return _Opened((image.shape[0], image.shape[1]), lambda: image)
+        return _Opened((image.shape[0], image.shape[1]), digest, lambda: image)
     except DataError as error:
         return str(error)
-    except FileNotFoundError:
-        return "no such file"
-    except OSError as error:
-        return error.strerror or str(error)
+
+
+def _read(path: Path) -> tuple[str, GrayImage]:
+    """The hash of a file and its pixels, from one reading: a file may change between two."""
+    content = read_content(path)
+    return hashlib.sha256(content).hexdigest(), to_gray(decode(content))
 
 
 def _map(file: _CacheFile) -> GrayImage:
@@ -198,8 +223,8 @@ def _map(file: _CacheFile) -> GrayImage:
         return np.memmap(file.path, file.dtype, "r", file.offset, file.shape)
     except (OSError, ValueError):
         # Somebody cleaned the cache while this process was using it.
-        image = decode_gray(file.source)
-        if image.shape != file.shape:
+        digest, image = _read(file.source)
+        if digest != file.digest:
             raise DataError(f"{file.source} has changed during the run. Start the run again.") from None
         image.setflags(write=False)
         return image

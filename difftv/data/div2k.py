@@ -3,6 +3,7 @@
 import contextlib
 from pathlib import Path
 
+from difftv.arguments import directory
 from difftv.data.base import Archive, ImageSource, Splits, image_files
 from difftv.errors import DataError
 from difftv.extras import require
@@ -36,13 +37,16 @@ class Div2k(ImageSource):
         Args:
             root: the directory that holds, or shall hold, the two directories.
             download: fetch what is missing (4 GB in all, 8 GB free space while unpacking).
+
+        Raises:
+            ValueError: an empty root.
         """
-        self.root = None if root is None else Path(root).expanduser()
+        self.root = None if root is None else directory("root", root)
         self.download = download
 
     def files(self) -> Splits:
         if self.root is None:
-            raise DataError(f"data.root is not set: where is DIV2K? {_ADVICE}")
+            raise DataError(f"root=None: where is DIV2K? {_ADVICE}")
         if self.download:
             require("train", "requests", "filelock", by="data.download=true")
             from difftv.data.download import fetch
@@ -52,24 +56,24 @@ class Div2k(ImageSource):
                 with contextlib.suppress(OSError):
                     (self.root / name).rmdir()  # leaves a directory that holds anything
                 fetch(archive, self.root / name)
-        return Splits(train=self._images(self.root, TRAIN), validation=self._images(self.root, VALIDATION))
+        train, validation = self._images(self.root, TRAIN), self._images(self.root, VALIDATION)
+        return Splits(train, validation, roots=(self.root,))
 
     @staticmethod
     def _images(root: Path, name: str) -> tuple[Path, ...]:
-        directory = root / name
-        found = tuple(image_files(directory)) if directory.is_dir() else ()
+        place = root / name
+        found = tuple(image_files(place)) if place.is_dir() else ()
         if not found:
             problem = "does not exist"
-            if directory.is_dir():
+            if place.is_dir():
                 # A download leaves what it finds alone.
-                other = any(directory.iterdir())
+                other = any(place.iterdir())
                 problem = "holds files but no images: move it away" if other else "holds no images"
-            raise DataError(f"data.root={root}: {directory} {problem}. {_ADVICE}")
+            raise DataError(f"root={root}: {place} {problem}. {_ADVICE}")
         return found
 
 
 _ADVICE = (
-    f"Set data.root to the directory that holds {TRAIN} and {VALIDATION}; add data.download=true to download both "
-    "there (4 GB, for academic research). Without DIV2K: data=folder data.root=<any directory of images>, or "
-    "data=sample, which needs no download."
+    f"Set root to the directory that holds {TRAIN} and {VALIDATION}; with download=true both are downloaded there "
+    "(4 GB, for academic research). Other data sets: folder (any directory of images), sample (no download)."
 )

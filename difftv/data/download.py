@@ -94,7 +94,7 @@ def _check_space(archive: Archive, partial: Path) -> None:
     if free < _needed(archive) - there:
         raise DataError(
             f"{partial.parent} has {free >> 20} MiB free, {archive.url} needs {(_needed(archive) - there) >> 20} MiB "
-            "to be downloaded and unpacked. Free some space or choose another data.root."
+            "to be downloaded and unpacked. Free some space or choose another root."
         )
 
 

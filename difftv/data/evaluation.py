@@ -116,7 +116,7 @@ class EvaluationPatches(EvaluationItems):
     def item(self, index: int) -> EvaluationItem:
         image_index, crop_index = self._cases[index]
         image = self.images[image_index]
-        key = (self.stream, zlib.crc32(self.images.names[image_index].encode()), crop_index)
+        key = (self.stream, zlib.crc32(self.images.names[image_index].encode("utf-8", "surrogateescape")), crop_index)
         words = np.random.SeedSequence(0, spawn_key=key).generate_state(3, np.uint64)
         down, right, noise_seed = map(int, words)
         if self.patch_size is not None:

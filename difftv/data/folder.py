@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 
+from difftv.arguments import directory
 from difftv.data.base import ImageSource, Splits, image_files
 from difftv.errors import DataError
 
@@ -30,36 +31,35 @@ class Folder(ImageSource):
             validation_fraction: the share, in (0, 1); unused when `validation` is given.
 
         Raises:
-            ValueError: validation_fraction is not in (0, 1).
+            ValueError: validation_fraction is not in (0, 1), or a directory is empty.
         """
         if isinstance(validation_fraction, bool) or not 0 < validation_fraction < 1:
-            raise ValueError(
-                f"data.validation_fraction must lie between 0 and 1, got {validation_fraction!r}. Try 0.1."
-            )
-        self.root = Path(root).expanduser()
-        self.validation = None if validation is None else Path(validation).expanduser()
-        self.test = None if test is None else Path(test).expanduser()
+            raise ValueError(f"validation_fraction must lie between 0 and 1, got {validation_fraction!r}. Try 0.1.")
+        self.root = directory("root", root)
+        self.validation = None if validation is None else directory("validation", validation)
+        self.test = None if test is None else directory("test", test)
         self.validation_fraction = validation_fraction
 
     def files(self) -> Splits:
-        test = () if self.test is None else _found("data.test", self.test)
-        held_out = () if self.validation is None else _found("data.validation", self.validation)
+        roots = tuple(root for root in (self.root, self.validation, self.test) if root is not None)
+        test = () if self.test is None else _found("test", self.test)
+        held_out = () if self.validation is None else _found("validation", self.validation)
         elsewhere = {path.resolve() for path in test + held_out}
-        rest = [path for path in _found("data.root", self.root) if path.resolve() not in elsewhere]
+        rest = [path for path in _found("root", self.root) if path.resolve() not in elsewhere]
         if not rest:
             raise DataError(
-                f"Every image of data.root={self.root} is also a validation or test image: none is left to train on. "
-                "Give data.validation and data.test directories of their own."
+                f"root={self.root} holds no image that is not a validation or test image: none is left to train on. "
+                "Give validation and test directories of their own."
             )
         if held_out:
-            return Splits(tuple(rest), held_out, test)
-        return Splits(*self._split(rest), test)
+            return Splits(tuple(rest), held_out, test, roots)
+        return Splits(*self._split(rest), test, roots)
 
     def _split(self, paths: list[Path]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
         if len(paths) < 2:
             raise DataError(
-                f"data.root={self.root} holds a single image ({paths[0].name}), which cannot be split into training "
-                "and validation. Add images, or set data.validation to another directory."
+                f"root={self.root} holds a single image ({paths[0].name}), which cannot be split into training "
+                "and validation. Add images, or set validation to another directory."
             )
         place = {path: _place(path.relative_to(self.root).as_posix()) for path in paths}
         held_out = {path for path in paths if place[path] < self.validation_fraction}
@@ -75,11 +75,11 @@ def _place(name: str) -> float:
     return int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:6]) / 2**48
 
 
-def _found(key: str, directory: Path) -> tuple[Path, ...]:
-    if not directory.is_dir():
-        problem = "is not a directory" if directory.exists() else "does not exist"
-        raise DataError(f"{key}={directory} {problem}. Give a directory of images, or use data=sample.")
-    paths = tuple(image_files(directory))
+def _found(key: str, place: Path) -> tuple[Path, ...]:
+    if not place.is_dir():
+        problem = "is not a directory" if place.exists() else "does not exist"
+        raise DataError(f"{key}={place} {problem}. Give a directory of images, or use the data set sample.")
+    paths = tuple(image_files(place))
     if not paths:
-        raise DataError(f"{key}={directory} holds no image files (.png, .jpg, .tif, ...). Check the path.")
+        raise DataError(f"{key}={place} holds no image files (.png, .jpg, .tif, ...). Check the path.")
     return paths

@@ -65,7 +65,7 @@ class TrainingPatches:
             DataError: no image is as large as a patch.
         """
         self.patch_size = positive_int("patch_size", patch_size)
-        self.crops_per_image = positive_int("data.crops_per_image", crops_per_image)
+        self.crops_per_image = positive_int("crops_per_image", crops_per_image)
         noise_std(sigma)
         if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
             raise ValueError(f"seed must be an integer >= 0, got {seed!r}. Set seed=0, for example.")
@@ -81,7 +81,7 @@ class TrainingPatches:
 
     def num_batches(self, batch_size: int) -> int:
         """Batches per epoch; the last one may be smaller."""
-        return -(-len(self) // positive_int("trainer.batch_size", batch_size))
+        return -(-len(self) // positive_int("batch_size", batch_size))
 
     def batches(self, epoch: int, batch_size: int, start_batch: int = 0) -> Iterator[Batch]:
         """The batches of one epoch, from `start_batch` on, without drawing those before it.

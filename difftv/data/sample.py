@@ -49,6 +49,6 @@ class Sample(ImageSource):
         if missing:
             raise DataError(
                 f"The installed scikit-image lacks {', '.join(missing)} (expected in {directory}). "
-                "Reinstall it from its wheel: pip install --force-reinstall scikit-image. Or use data=folder."
+                "Reinstall it from its wheel: pip install --force-reinstall scikit-image. Or use the data set folder."
             )
         return Splits(*(tuple(directory / name for name in names) for names in (_TRAIN, _VALIDATION, _TEST)))

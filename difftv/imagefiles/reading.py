@@ -1,5 +1,6 @@
 """An image file that a denoised image can be written like, or an error that says why not."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,9 @@ def read_image(path: Path) -> ImageFile:
             a loss of depth. The message is the reason alone, without the path.
     """
     content = read_content(path)
-    found = decode(content)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # remarks on odd metadata
+        found = decode(content)
     if found.why_not_written:
         raise DataError(found.why_not_written)
     planes = np.ascontiguousarray(np.moveaxis(found.samples, -1, 0))

@@ -14,11 +14,12 @@ from difftv.data import (
     Splits,
     TrainingPatches,
     open_images,
+    warn_of_repeated,
 )
 from difftv.denoiser import Denoiser
 from difftv.devices import choose_device, place
 from difftv.errors import DataError
-from difftv.runs.config import image_cache, make, named
+from difftv.runs.config import image_cache, image_files_of, make, named
 from difftv.solvers.base import Solver
 from difftv.tracking.base import Tracker
 from difftv.training.loop import TrainingOptions
@@ -88,7 +89,7 @@ def build(config: dict[str, Any]) -> Objects:
         scheduler=scheduler,
         options=options,
         tracker=make(config, "tracker"),
-        splits=make(config["data"], "source").files(),
+        splits=image_files_of(config),
         device=device,
     )
 
@@ -102,8 +103,10 @@ def open_patches(config: dict[str, Any], splits: Splits, solver: Solver) -> Imag
     """
     data, evaluation = config["data"], config["evaluation"]
     cache_path = image_cache(config)
-    training, validation = open_images(splits.train, cache_path), open_images(splits.validation, cache_path)
-    test = open_images(splits.test, cache_path) if splits.test else validation
+    training, validation = (open_images(paths, cache_path, splits.roots) for paths in (splits.train, splits.validation))
+    test = open_images(splits.test, cache_path, splits.roots) if splits.test else validation
+    sets = {"training": training, "validation": validation}
+    warn_of_repeated(sets | {"test": test} if splits.test else sets)
 
     def fixed(
         images: CleanImages, side: int | None, crops: int, limit: int | None, stream: int = 0

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,9 +15,9 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from difftv.arguments import boolean, positive, positive_int
-from difftv.data.base import default_cache_dir
+from difftv.data.base import Splits, default_cache_dir
 from difftv.data.contents import content_identity
-from difftv.errors import ConfigError, DiffTVError
+from difftv.errors import ConfigError, DataError, DiffTVError
 from difftv.runs.identity import identity, readable_name
 
 LOOK_AGAIN_SECONDS = 10.0
@@ -93,7 +94,7 @@ def check(config: dict[str, Any]) -> None:
     except ValueError as error:
         raise ConfigError(str(error)) from error
     cache_dir = config["data"]["cache_dir"]
-    if cache_dir is not None and not isinstance(cache_dir, str):
+    if cache_dir is not None and not (isinstance(cache_dir, str) and cache_dir.strip()):
         raise ConfigError(f"data.cache_dir must be a directory, auto or null, got {cache_dir!r}.")
     seed = config["seed"]
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
@@ -126,9 +127,24 @@ def run_identity(config: dict[str, Any]) -> Identity:
     data = repr(config["data"])
     seen, images = _looked_at.get(data, (-math.inf, ""))
     if time.monotonic() - seen > LOOK_AGAIN_SECONDS:
-        images = content_identity(make(config["data"], "source").files(), image_cache(config))
+        images = content_identity(image_files_of(config), image_cache(config))
         _looked_at[data] = time.monotonic(), images
     return Identity(identity(config, images), images)
+
+
+def image_files_of(config: dict[str, Any]) -> Splits:
+    """The files of the data set; none is opened.
+
+    Raises:
+        ConfigError: the data set cannot be constructed.
+        DataError: the images are not there; where the message speaks of an argument, with the key it belongs to.
+    """
+    source = make(config["data"], "source")
+    try:
+        return source.files()
+    except DataError as error:
+        key = "data." if re.match(r"[a-z_]+=", str(error)) else ""
+        raise DataError(f"{key}{error}") from error
 
 
 def image_cache(config: dict[str, Any]) -> Path | None:
@@ -136,7 +152,7 @@ def image_cache(config: dict[str, Any]) -> Path | None:
     chosen = config["data"]["cache_dir"]
     if chosen == "auto":
         return default_cache_dir()
-    return Path(chosen) if isinstance(chosen, str) else None
+    return Path(chosen).expanduser() if isinstance(chosen, str) else None
 
 
 def make(config: dict[str, Any], group: str, **live_objects: Any) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from difftv.data import Folder
+from difftv.data import Folder, open_images
 from difftv.data.contents import content_identity
 
 
@@ -21,6 +21,12 @@ def images(tmp_path: Path) -> Path:
     return root
 
 
+@pytest.fixture(autouse=True)
+def _remembered_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The files of these tests are younger than what is remembered in use."""
+    monkeypatch.setattr("difftv.data.contents.SETTLED_NS", -(10**18))
+
+
 def of(root: Path, cache: Path | None = None) -> str:
     return content_identity(Folder(root, validation_fraction=0.4).files(), cache)
 
@@ -30,6 +36,34 @@ def test_the_place_does_not_matter(images: Path, tmp_path: Path) -> None:
     assert of(moved) == of(images)
     (tmp_path / "link").symlink_to(images)
     assert of(tmp_path / "link") == of(images)
+
+
+def test_the_name_of_the_folder_does_not_matter(images: Path, tmp_path: Path) -> None:
+    (images / "more" / "image2.bmp").rename(images / "more" / "image1.bmp")
+    moved = shutil.copytree(images, tmp_path / "renamed")
+    assert of(moved) == of(images)
+    for root in (images, moved):
+        splits = Folder(root).files()
+        names = open_images([*splits.train, *splits.validation], None, splits.roots).names
+        assert sorted(names) == ["image0", "image1", "more-image1"]
+
+
+def test_the_identity_of_earlier_runs_stays(images: Path) -> None:
+    """Recorded before names were made from what lies below the root."""
+    assert of(images) == "a3c64c7e475b3204"
+    (images / "other").mkdir()
+    (images / "more" / "image2.bmp").rename(images / "more" / "x.bmp")
+    (images / "image1.bmp").rename(images / "other" / "x.bmp")
+    assert of(images) == "2023ac0a17b0fa43"
+
+
+def test_a_change_within_one_tick_is_seen(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("difftv.data.contents.SETTLED_NS", 2_000_000_000)
+    frozen = (images / "image1.bmp").stat()
+    monkeypatch.setattr("difftv.data.contents._facts", lambda path: (frozen.st_size, frozen.st_mtime_ns, 0, 0))
+    before = of(images, tmp_path / "cache")
+    flip_in_the_middle(images)
+    assert of(images, tmp_path / "cache") != before
 
 
 def flip_in_the_middle(images: Path) -> None:

@@ -89,13 +89,13 @@ def test_held_out_directories_never_train(tmp_path):
 def test_folder_errors(tmp_path):
     touch(tmp_path, "one/a.png", "none/notes.txt")
     for arguments, message in {
-        ("gone",): r"data\.root=.*gone does not exist",
-        ("one/a.png",): r"data\.root=.* is not a directory",
-        ("none",): r"data\.root=.*none holds no image files",
+        ("gone",): r"root=.*gone does not exist",
+        ("one/a.png",): r"root=.* is not a directory",
+        ("none",): r"root=.*none holds no image files",
         ("one",): r"single image \(a\.png\)",
-        ("one", "gone"): r"data\.validation=.*gone does not exist",
+        ("one", "gone"): r"validation=.*gone does not exist",
         ("one", "one"): r"none is left to train on",
-        ("one", None, "none"): r"data\.test=.*holds no image files",
+        ("one", None, "none"): r"test=.*holds no image files",
     }.items():
         with pytest.raises(DataError, match=message):
             Folder(*(name and tmp_path / name for name in arguments)).files()
@@ -105,6 +105,30 @@ def test_folder_errors(tmp_path):
 def test_fraction_out_of_range(tmp_path, fraction):
     with pytest.raises(ValueError, match="validation_fraction"):
         Folder(tmp_path, validation_fraction=fraction)
+
+
+@pytest.mark.parametrize("argument", ["root", "validation", "test"])
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_path_is_not_the_working_directory(argument, empty):
+    with pytest.raises(ValueError, match=f"{argument} must not be empty"):
+        Folder(**{"root": "images", argument: empty})
+    if argument == "root":
+        with pytest.raises(ValueError, match="root must not be empty"):
+            Div2k(empty)
+
+
+# --- links
+
+
+def test_linked_directories_are_followed_once_and_never_in_a_circle(tmp_path):
+    touch(tmp_path, "root/a/1.png", "elsewhere/2.png", "elsewhere/deeper/3.png")
+    (tmp_path / "root" / "A-link-that-sorts-first").symlink_to(tmp_path / "root" / "a")
+    (tmp_path / "root" / "other").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "circle").symlink_to(tmp_path / "root")
+    (tmp_path / "root" / "self").symlink_to(tmp_path / "root")
+    (tmp_path / "root" / "nowhere").symlink_to(tmp_path / "gone")
+    root = tmp_path / "root"
+    assert names(image_files(root), root) == ["a/1.png", "other/2.png", "other/deeper/3.png"]
 
 
 # --- Div2k
@@ -126,7 +150,7 @@ def test_missing_div2k_says_how_to_go_on(tmp_path, layout):
         touch(tmp_path, "DIV2K_train_HR/0001.png")
     with pytest.raises(DataError) as caught:
         Div2k(None if layout is None else tmp_path).files()
-    for advice in ("data.root", "data.download=true", "data=folder", "data=sample"):
+    for advice in ("root", "download=true", "folder (", "sample ("):
         assert advice in str(caught.value)
     if layout == "train only":
         assert "DIV2K_valid_HR does not exist" in str(caught.value)
@@ -151,7 +175,7 @@ def test_an_empty_directory_does_not_pass_for_downloaded_images(tmp_path, monkey
     monkeypatch.setattr("difftv.data.download.fetch", fetch)
     (tmp_path / "DIV2K_train_HR").mkdir()
     touch(tmp_path, "DIV2K_valid_HR/notes.txt")
-    with pytest.raises(DataError, match=r"DIV2K_valid_HR holds files but no images: move it away.*data\.download=true"):
+    with pytest.raises(DataError, match=r"DIV2K_valid_HR holds files but no images: move it away.*download=true"):
         Div2k(tmp_path, download=True).files()
     (tmp_path / "DIV2K_valid_HR" / "notes.txt").unlink()
     assert len(Div2k(tmp_path, download=True).files().validation) == 1
@@ -179,7 +203,7 @@ def test_sample_has_three_disjoint_splits_of_readable_images():
 
 def test_sample_names_what_an_installation_lacks(monkeypatch, tmp_path):
     monkeypatch.setattr("difftv.data.sample.resources.files", lambda package: tmp_path)
-    with pytest.raises(DataError, match=r"lacks astronaut\.png.*data=folder"):
+    with pytest.raises(DataError, match=r"lacks astronaut\.png.*data set folder"):
         Sample().files()
 
 

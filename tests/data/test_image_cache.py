@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 import difftv.data.cache
-from difftv.data import Div2k, default_cache_dir, open_images
+import difftv.data.contents
+from difftv.data import Div2k, EvaluationPatches, default_cache_dir, open_images, warn_of_repeated
 from difftv.data.cache import MAX_OPEN_MAPS, unique_names
 from difftv.data.decoding import decode_gray
 from difftv.errors import DataError
@@ -28,7 +29,7 @@ def forbid_decoding(monkeypatch) -> None:
     def refuse(path: Path) -> np.ndarray:
         raise AssertionError(f"{path} was decoded again")
 
-    monkeypatch.setattr(difftv.data.cache, "decode_gray", refuse)
+    monkeypatch.setattr(difftv.data.cache, "_read", refuse)
 
 
 @pytest.mark.parametrize("cached", [True, False])
@@ -68,6 +69,41 @@ def test_changed_file_is_decoded_again(write_png, cache_dir):
     write_png("a.png", seed=2)
     os.utime(path, ns=(1, 1))
     np.testing.assert_array_equal(open_images([path], cache_dir)[0], decode_gray(path))
+
+
+def replaced(path: Path, how: str) -> None:
+    """Other pixels; neither size nor time of change tells."""
+    before = path.stat()
+    content = bytearray(path.read_bytes())
+    content[-30] ^= 1
+    target = path if how == "written over" else path.with_suffix(".new")
+    target.write_bytes(content)
+    os.utime(target, ns=(before.st_atime_ns, before.st_mtime_ns))
+    target.replace(path)
+    after = path.stat()
+    assert (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+
+
+@pytest.mark.parametrize("settled", [True, False], ids=["long ago", "just now"])
+@pytest.mark.parametrize("how", ["written over", "another file"])
+def test_a_replacement_of_the_same_size_and_time_is_decoded(tmp_path, cache_dir, monkeypatch, how, settled):
+    if settled:
+        monkeypatch.setattr(difftv.data.contents, "SETTLED_NS", -(10**18))
+    path = tmp_path / "a.bmp"
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(path)
+    before = np.array(open_images([path], cache_dir)[0])
+    replaced(path, how)
+    after = open_images([path], cache_dir)[0]
+    np.testing.assert_array_equal(after, decode_gray(path))
+    assert not np.array_equal(after, before)
+
+
+def test_one_content_is_decoded_once_wherever_it_lies(write_png, tmp_path, cache_dir, monkeypatch):
+    path = write_png("here/a.png")
+    before = np.array(open_images([path], cache_dir)[0])
+    (tmp_path / "here").rename(tmp_path / "there")
+    forbid_decoding(monkeypatch)
+    np.testing.assert_array_equal(open_images([tmp_path / "there" / "a.png"], cache_dir)[0], before)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "longer", "empty", "garbage", "other dtype", "pickle"])
@@ -159,6 +195,18 @@ def test_full_disk_costs_one_warning_only(write_png, cache_dir, caplog, monkeypa
     assert os.strerror(errno.ENOSPC) in record.getMessage()
 
 
+@pytest.mark.usefixtures("jaxtyping_off")  # it looks at an image when it checks a sequence of them
+def test_a_file_that_changes_while_the_cache_is_emptied_stops_the_run(write_png, cache_dir):
+    path = write_png("a.png", seed=1)
+    images = open_images([path], cache_dir)
+    for entry in cache_dir.glob("*.npy"):
+        entry.unlink()
+    write_png("a.png", seed=2)
+    with pytest.raises(DataError, match="has changed during the run"):
+        images[0]
+
+
+@pytest.mark.usefixtures("jaxtyping_off")
 def test_a_cache_emptied_during_the_run_does_not_stop_it(write_png, cache_dir):
     path = write_png("a.png")
     images = open_images([path], cache_dir)
@@ -195,7 +243,7 @@ def test_several_processes_fill_one_cache(write_png, cache_dir):
         process.stdin.flush()
     expected = sum(int(decode_gray(path).sum()) for path in paths)
     assert [int(process.communicate(timeout=60)[0]) for process in processes] == [expected] * 2
-    assert len(list(cache_dir.iterdir())) == len(paths)
+    assert len(list(cache_dir.glob("*.npy"))) == len(paths)
 
 
 def test_slices(write_png):
@@ -217,6 +265,40 @@ def test_names_are_short_and_unique():
     assert len(set(names)) == len(names)
     assert names[1:5] == ("x-b", "y-b", "y-c.png", "y-c.jpg")
     assert not any("/" in name for name in names)
+
+
+def test_names_follow_from_what_lies_below_the_root():
+    inside = ["a.png", "a.jpg", "b.png", "sub/b.png", "x/c.png", "y/c.png", "d/e/f.png", "d/g/f.png", "g/f.png"]
+    expected = ("a.png", "a.jpg", "b", "sub-b", "x-c", "y-c", "e-f", "d-g-f.png", "g-f.png")
+    for root in (Path("/one/place"), Path("another"), Path()):
+        assert unique_names([root / name for name in inside], [Path("/elsewhere"), root]) == expected
+
+
+def test_part_of_the_images_keep_their_names(tmp_path, write_png):
+    paths = [write_png("x/a.png", seed=1), write_png("y/a.png", seed=2)]
+    images = open_images(paths, None, [tmp_path])
+    assert images.names == ("x-a", "y-a")
+    assert images[1:].names == ("y-a",)
+
+
+def test_names_that_are_no_text_are_names(tmp_path, write_png, cache_dir):
+    place = write_png("a.png")
+    path = place.rename(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
+    images = open_images([path], cache_dir)
+    items = EvaluationPatches(images, patch_size=None, sigma=25)
+    assert items[0].name == "caf\udce9"
+    assert items[0].noisy.isfinite().all()
+
+
+def test_a_picture_in_two_sets_is_named(write_png, caplog):
+    first, copy, other = (write_png(f"{index}.png", seed=index // 2) for index in (0, 1, 2))
+    sets = {"training": open_images([first, other], None), "validation": open_images([copy], None)}
+    warn_of_repeated(sets)
+    (record,) = caplog.records
+    assert f"1 of 2 pictures occur more than once: {first} (training) = {copy} (validation)." in record.getMessage()
+    caplog.clear()
+    warn_of_repeated({"training": open_images([first, other], None)})
+    assert not caplog.records
 
 
 def test_real_photographs(div2k_root, cache_dir):

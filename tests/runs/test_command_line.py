@@ -40,8 +40,13 @@ MISTAKES = [
     (["solver=taut_string", "data.eval_patch_size=4000"], "data.eval_patch_size"),
     (["solver=taut_string", "solver.tol=abc"], "solver.tol must be a positive finite number, got 'abc'"),
     (["data=folder"], "data.root"),
-    (["data=div2k", "data.root=/nowhere/DIV2K"], "data=sample"),
-    (["data=folder", "data.root=/nowhere"], "/nowhere"),
+    (["data=div2k", "data.root=/nowhere/DIV2K"], "data.root=/nowhere/DIV2K: "),
+    (["data=folder", "data.root=/nowhere"], "data.root=/nowhere does not exist"),
+    (["data=folder", "data.root="], "root must not be empty"),
+    (["data=div2k", "data.root="], "root must not be empty"),
+    (["data=folder", "data.root=/tmp", "data.validation="], "validation must not be empty"),
+    (["data=folder", "data.root=/tmp", "data.test="], "test must not be empty"),
+    (["data.cache_dir="], "data.cache_dir must be a directory, auto or null, got ''"),
 ]
 
 

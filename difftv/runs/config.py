@@ -93,9 +93,7 @@ def check(config: dict[str, Any]) -> None:
         _check_numbers(config)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    cache_dir = config["data"]["cache_dir"]
-    if cache_dir is not None and not (isinstance(cache_dir, str) and cache_dir.strip()):
-        raise ConfigError(f"data.cache_dir must be a directory, auto or null, got {cache_dir!r}.")
+    image_cache(config)
     seed = config["seed"]
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ConfigError(f"seed must be an integer >= 0, got {seed!r}.")
@@ -148,11 +146,17 @@ def image_files_of(config: dict[str, Any]) -> Splits:
 
 
 def image_cache(config: dict[str, Any]) -> Path | None:
-    """The directory for what is remembered of images; None where the configuration wants none."""
+    """The directory for what is remembered of images; None where the configuration wants none.
+
+    Raises:
+        ConfigError: no directory, or an empty one.
+    """
     chosen = config["data"]["cache_dir"]
-    if chosen == "auto":
-        return default_cache_dir()
-    return Path(chosen).expanduser() if isinstance(chosen, str) else None
+    if chosen is None:
+        return None
+    if not isinstance(chosen, str) or not chosen.strip():
+        raise ConfigError(f"data.cache_dir must be a directory, auto or null, got {chosen!r}.")
+    return default_cache_dir() if chosen == "auto" else Path(chosen).expanduser()
 
 
 def make(config: dict[str, Any], group: str, **live_objects: Any) -> Any:

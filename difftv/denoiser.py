@@ -4,7 +4,6 @@ from pathlib import Path
 
 from torch import nn
 
-from difftv.models.stored import EXACT_TOL, read_run
 from difftv.predictors.base import Predictor
 from difftv.solvers.base import Solution, Solver
 from difftv.types import Image
@@ -37,26 +36,30 @@ class Denoiser(nn.Module):
         self.solver = solver
 
     @classmethod
-    def load(cls, run: Path | str, *, own_solver: bool = False, tol: float = EXACT_TOL) -> "Denoiser":
+    def load(cls, run: Path | str, solver: Solver | None = None) -> "Denoiser":
         """The denoiser of a run of `experiments/run.py`, on the CPU, with the weights of its best epoch.
 
             solution = Denoiser.load("outputs/demo/solver=scs-1c090ed80dbd")(noisy)
 
-        A run from a stranger is safe to load: nothing in its directory can run code.
+        An untrusted directory is safe to load: nothing in it can run code.
 
         Args:
             run: the run's directory; `checkpoint.pt` is all that is read.
-            own_solver: solve with the solver that the run was trained with, instead of the exact one
-                (`solver=taut_string`), which takes images of any size.
-            tol: relative duality gap of the exact one; at the default it is exact to rounding.
+            solver: what minimises, with the regularizer of the run. By default the exact solver for it, which takes
+                images of any size, whatever the run was trained with.
 
         Raises:
             CheckpointError: no usable checkpoint.
-            ConfigError: the run names classes that are not of this package, or its regularizer has no exact solver.
-            MissingDependencyError: its own solver is asked for and not installed.
+            ConfigError: the run names classes that are not of this package, its regularizer has no exact solver, or
+                `solver` has another regularizer.
         """
+        from difftv.models.stored import read_run
+
         stored = read_run(run)
-        return cls(stored.predictor(), stored.own_solver() if own_solver else stored.exact_solver(tol)).eval()
+        if solver is None:
+            solver = stored.exact_solver()
+        stored.check_solver(solver)
+        return cls(stored.predictor(), solver).eval()
 
     def forward(self, noisy: Image) -> Solution:
         """Denoise a batch of images.

@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "run": str(options.run),
         "best_epoch": stored.best_epoch,
         "solver": options.solver,
-        "tol": options.tol,
+        "tol": getattr(denoiser.solver, "tol", None),
         "versions": versions(),
         "git": {"commit": git_commit()},
     }

@@ -9,7 +9,8 @@ from difftv.data.base import image_files
 from difftv.denoiser import Denoiser
 from difftv.devices import choose_device, place
 from difftv.errors import ConfigError, DataError
-from difftv.models.stored import EXACT_TOL, StoredRun, read_run
+from difftv.models.stored import StoredRun, read_run
+from difftv.solvers import Solver, TautString
 
 OWN, EXACT = "own", "taut_string"
 
@@ -27,8 +28,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tol",
         type=float,
-        default=EXACT_TOL,
-        help="relative duality gap of taut_string (default: %(default)s, exact to rounding)",
+        help="relative duality gap of taut_string (default: the solver's, exact to rounding)",
     )
 
 
@@ -40,11 +40,19 @@ def load_run(options: argparse.Namespace) -> tuple[Denoiser, StoredRun]:
     """
     device = choose_device(options.device, "--device")
     stored = read_run(options.run)
+    return place(Denoiser.load(options.run, _solver(options, stored)), device), stored
+
+
+def _solver(options: argparse.Namespace, stored: StoredRun) -> Solver:
+    if options.solver == OWN:
+        return stored.own_solver()
+    exact = stored.exact_solver()
+    if options.tol is None:
+        return exact
     try:
-        tol = positive("--tol", options.tol)
+        return TautString(exact.regularizer, tol=positive("--tol", options.tol))
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    return place(Denoiser.load(options.run, own_solver=options.solver == OWN, tol=tol), device), stored
 
 
 def announce(stored: StoredRun) -> str:

@@ -1,12 +1,8 @@
-"""The network and the solver of a run, built again from its checkpoint: data goes in, code never does.
+"""A trained predictor and what it was trained for, read back from the directory of a run.
 
-A run's directory is untrusted, and its configuration names the classes to construct. Only the concrete
-predictors, regularizers and solvers of this package can be named, with plain values for arguments; weights are read
-as tensors alone.
+The directory is untrusted: classes are named (see `difftv.models.parts`), weights are read as tensors alone.
 """
 
-import importlib
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +12,7 @@ import torch
 from torch import Tensor
 
 from difftv.errors import CheckpointError, ConfigError
+from difftv.models.parts import NAME, construct
 from difftv.predictors.base import Predictor
 from difftv.regularizers import AnisotropicTV, Regularizer
 from difftv.rundir.checkpoint import read_with_config
@@ -24,9 +21,6 @@ from difftv.rundir.standing import standing
 from difftv.solvers.base import Solver
 from difftv.solvers.taut_string import TautString
 
-EXACT_TOL = 1e-10
-"""At this relative duality gap `solver=taut_string` is as a rule exact to rounding."""
-
 
 @dataclass(frozen=True)
 class StoredRun:
@@ -34,7 +28,7 @@ class StoredRun:
 
     Attributes:
         path: its directory.
-        config: the resolved configuration; untrusted until one of the methods has checked it.
+        config: the resolved configuration, its classes by name; untrusted until one of the methods has checked it.
         weights: the predictor's, after the epoch with the highest validation PSNR.
         best_epoch: that epoch, counted from 1.
         finished: whether the run went to its end.
@@ -63,7 +57,7 @@ class StoredRun:
             raise CheckpointError(f"The weights in {self.path} are not floating-point tensors.")
         # Nothing is allocated or drawn before the stored weights are known to fit.
         with torch.device("meta"):
-            predictor = _construct(self, "predictor", Predictor, num_maps=self.regularizer().num_maps)
+            predictor = construct(self.config, "predictor", self.path, num_maps=self.regularizer().num_maps)
         try:
             predictor.load_state_dict(dict(self.weights), assign=True)
         except (RuntimeError, TypeError, AttributeError) as error:
@@ -78,7 +72,7 @@ class StoredRun:
         Raises:
             ConfigError: the configuration names something else than a regularizer of this package.
         """
-        return _construct(self, "regularizer", Regularizer)
+        return construct(self.config, "regularizer", self.path)
 
     def own_solver(self) -> Solver:
         """A solver like the one that the run was trained with.
@@ -87,13 +81,10 @@ class StoredRun:
             ConfigError: the configuration names something else than a solver of this package.
             MissingDependencyError: an optional package is not installed.
         """
-        return _construct(self, "solver", Solver, regularizer=self.regularizer())
+        return construct(self.config, "solver", self.path, regularizer=self.regularizer())
 
-    def exact_solver(self, tol: float = EXACT_TOL) -> Solver:
+    def exact_solver(self) -> Solver:
         """The solver that takes images of any size, whatever the run was trained with.
-
-        Args:
-            tol: relative duality gap, see `TautString`; the default is exact to rounding.
 
         Raises:
             ConfigError: there is none for the run's regularizer.
@@ -102,10 +93,25 @@ class StoredRun:
         if not isinstance(regularizer, AnisotropicTV):
             raise ConfigError(
                 f"{self.path} was trained with regularizer={regularizer.name}; solver=taut_string, which takes images "
-                "of any size, solves regularizer=anisotropic only. Use the run's own solver on small images or crops "
-                "(--solver own, own_solver=True), or train a run with regularizer=anisotropic."
+                "of any size, solves regularizer=anisotropic only. Give a solver for small images or crops (--solver "
+                "own, or Denoiser.load(run, solver)), or train a run with regularizer=anisotropic."
             )
-        return TautString(regularizer, tol=tol)
+        return TautString(regularizer)
+
+    def check_solver(self, solver: Solver) -> None:
+        """Refuse a solver that minimises something else than the predictor was trained for.
+
+        Raises:
+            ConfigError: its regularizer is not like the run's.
+        """
+        wanted, found = self.regularizer(), solver.regularizer
+        names = [name for name in self.config["regularizer"] if hasattr(wanted, name)]
+        if type(found) is not type(wanted) or any(getattr(found, name) != getattr(wanted, name) for name in names):
+            settings = ", ".join(f"{name}={getattr(wanted, name)!r}" for name in names if name != NAME)
+            raise ConfigError(
+                f"{self.path} was trained with {type(wanted).__name__}({settings}), but the solver minimises "
+                f"another regularizer (a {type(found).__name__}). Construct it with the run's."
+            )
 
 
 def read_run(path: Path | str) -> StoredRun:
@@ -129,43 +135,6 @@ def read_run(path: Path | str) -> StoredRun:
     if not weights:
         raise CheckpointError(f"No epoch of {directory} has ended yet. Run its command again to continue it.")
     return StoredRun(directory, config, weights, training.get("best_epoch", 0), (directory / RESULT).is_file())
-
-
-def _construct(run: StoredRun, group: str, base: type, **live_objects: Any) -> Any:
-    node = run.config.get(group)
-    if not isinstance(node, Mapping):
-        raise ConfigError(f"The configuration of {run.path} has no {group}.")
-    arguments = {key: value for key, value in node.items() if key != "_target_"}
-    plain = str | int | float | None
-    if not all(isinstance(key, str) and isinstance(value, plain) for key, value in arguments.items()):
-        raise ConfigError(f"{run.path}: {group} takes plain values only, its configuration holds {arguments!r}.")
-    kind = _class_of(node.get("_target_"), group, base, run.path)
-    try:
-        return kind(**{**arguments, **live_objects})
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{run.path}: {group}: {error}") from error
-
-
-def _class_of(target: Any, group: str, base: type, path: Path) -> type:
-    """The class that a `_target_` names, if it is one of ours; nothing outside `difftv.<group>s` is imported."""
-    package = f"difftv.{group}s"
-    words = target.split(".") if isinstance(target, str) else []
-    if words[:2] == package.split(".") and all(word.isidentifier() for word in words):
-        try:
-            found = getattr(importlib.import_module(".".join(words[:-1])), words[-1], None)
-        except ImportError:
-            found = None
-        if (
-            isinstance(found, type)
-            and issubclass(found, base)
-            and not inspect.isabstract(found)
-            and found.__module__.startswith(f"{package}.")
-        ):
-            return found
-    raise ConfigError(
-        f"The configuration of {path} names {target!r} as its {group}. Only classes of {package} are constructed: "
-        "the run was made by another version, or the file is not to be trusted."
-    )
 
 
 def _why_no_checkpoint(directory: Path) -> str:

@@ -6,4 +6,7 @@ from difftv.predictors.constant import Constant
 from difftv.predictors.dncnn import DnCnn
 from difftv.predictors.unet import UNet
 
-__all__ = ["Cnn", "Constant", "DnCnn", "Predictor", "UNet"]
+BY_NAME: dict[str, type[Predictor]] = {"constant": Constant, "cnn": Cnn, "dncnn": DnCnn, "unet": UNet}
+"""By the name on the command line, which stored models use as well."""
+
+__all__ = ["BY_NAME", "Cnn", "Constant", "DnCnn", "Predictor", "UNet"]

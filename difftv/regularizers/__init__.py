@@ -4,4 +4,7 @@ from difftv.regularizers.anisotropic import AnisotropicTV
 from difftv.regularizers.base import ConeForm, Regularizer
 from difftv.regularizers.isotropic import IsotropicTV
 
-__all__ = ["AnisotropicTV", "ConeForm", "IsotropicTV", "Regularizer"]
+BY_NAME: dict[str, type[Regularizer]] = {"anisotropic": AnisotropicTV, "isotropic": IsotropicTV}
+"""By the name on the command line, which stored models use as well."""
+
+__all__ = ["BY_NAME", "AnisotropicTV", "ConeForm", "IsotropicTV", "Regularizer"]

@@ -10,6 +10,7 @@ from typing import Any
 from difftv import figures
 from difftv.baselines import GridSearch, nonlocal_means, scalar_denoiser, search_per_image, search_per_set
 from difftv.errors import SolverError
+from difftv.models.parts import described
 from difftv.rundir.checkpoint import CheckpointStore
 from difftv.rundir.provenance import git_commit, versions
 from difftv.runs.build import Images, Objects, build, open_patches
@@ -73,7 +74,7 @@ def run(
             if not again:
                 return directory.read_metrics()
             directory.set_aside()
-        checkpoints = CheckpointStore(directory.path, who.digest, shown)
+        checkpoints = CheckpointStore(directory.path, who.digest, described(shown))
         saved = checkpoints.load()
         # From here on whatever lies in the directory is this run's own, and may be written over.
         epochs = config.get("trainer", {}).get("epochs", 0)

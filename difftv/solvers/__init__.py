@@ -6,7 +6,11 @@ from difftv.solvers.ecos import Ecos
 from difftv.solvers.scs import Scs
 from difftv.solvers.taut_string import TautString
 
+BY_NAME: dict[str, type[Solver]] = {"taut_string": TautString, "scs": Scs, "ecos": Ecos, "clarabel": Clarabel}
+"""By the name on the command line, which stored models use as well."""
+
 __all__ = [
+    "BY_NAME",
     "Clarabel",
     "Ecos",
     "RawSolution",

@@ -15,7 +15,7 @@ from skimage import data
 from difftv.denoiser import Denoiser
 from difftv.imagefiles import encode_like, read_image
 from difftv.predictors import Constant
-from difftv.rundir.checkpoint import CheckpointStore
+from difftv.rundir.checkpoint import CheckpointStore, read_with_config
 from tests.conftest import PROJECT
 from tests.denoise.test_image_files import raw_png
 from tests.runs.commands import SMALL, run
@@ -56,6 +56,13 @@ def psnr(path: Path, clean: np.ndarray) -> float:
     image = read_image(path)
     pixels = np.moveaxis(image.channels, 0, -1) / image.full_scale
     return float(-10 * np.log10(np.mean((pixels.squeeze() - clean / 255) ** 2)))
+
+
+def test_a_run_stores_its_classes_by_name(trained: Path) -> None:
+    _, config = read_with_config(trained / "checkpoint.pt")
+    names = [config[group]["name"] for group in ("predictor", "regularizer", "solver")]
+    assert names == ["cnn", "anisotropic", "taut_string"]
+    assert not any("_target_" in config[group] for group in ("predictor", "regularizer", "solver"))
 
 
 def test_images_of_every_kind_are_denoised_beside_themselves(

@@ -1,4 +1,4 @@
-"""A run built again from its checkpoint: the same network, the exact solver, and no stranger's code."""
+"""A run built again from its checkpoint: the same network, the exact solver, and no code from the file."""
 
 import copy
 import sys
@@ -11,8 +11,10 @@ from omegaconf import OmegaConf
 
 from difftv.denoiser import Denoiser
 from difftv.errors import CheckpointError, ConfigError
+from difftv.models.parts import CLASSES, described
 from difftv.models.stored import read_run
 from difftv.predictors import Cnn, Constant, Predictor
+from difftv.regularizers import AnisotropicTV, IsotropicTV, Regularizer
 from difftv.rundir.checkpoint import CheckpointStore
 from difftv.runs.build import build
 from difftv.runs.config import resolved
@@ -44,16 +46,32 @@ def draw(height: int = 9, width: int = 7) -> torch.Tensor:
     return torch.rand(1, 1, height, width, generator=torch.Generator().manual_seed(0))
 
 
+@pytest.mark.parametrize("group", CLASSES)
+def test_every_option_has_its_class_by_name(group: str) -> None:
+    named = {
+        described({group: OmegaConf.to_container(composed(f"{group}={option}")[group])})[group].get("name")
+        for option in options_of(group)
+    }
+    assert named == set(CLASSES[group])
+
+
+def test_a_class_of_another_package_is_left_as_it_is() -> None:
+    config = {"predictor": {"_target_": "elsewhere.Net", "width": 3}, "loss": {"_target_": "difftv.losses.Mse"}}
+    assert described(config) == config
+
+
+@pytest.mark.parametrize("written", ["by name", "by import path"])
 @pytest.mark.parametrize("maps", [1, 2])
 @pytest.mark.parametrize("name", options_of("predictor"))
-def test_every_predictor_comes_back_with_the_same_map(name: str, maps: int, tmp_path: Path) -> None:
+def test_every_predictor_comes_back_with_the_same_map(name: str, maps: int, written: str, tmp_path: Path) -> None:
     config = resolved(composed(f"predictor={name}", f"regularizer.num_maps={maps}", "data=sample", "tracker=none"))
     predictor = build(config).denoiser.predictor.cpu()
     with torch.no_grad():
         for parameter in predictor.parameters():
             parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
     before = torch.get_rng_state()
-    loaded = Denoiser.load(store(tmp_path, config, predictor.state_dict()))
+    stored = described(config) if written == "by name" else config
+    loaded = Denoiser.load(store(tmp_path, stored, predictor.state_dict()))
     assert torch.equal(before, torch.get_rng_state())
     assert torch.equal(loaded.predictor(draw()), predictor(draw()))
     assert isinstance(loaded.solver, TautString)
@@ -76,15 +94,28 @@ def test_what_the_run_says_of_itself(tmp_path: Path) -> None:
     assert (run.sigma, run.best_epoch, run.finished) == (25.0, 3, False)
     (tmp_path / "result.json").write_text("{}")
     assert read_run(str(tmp_path)).finished
-    assert isinstance(Denoiser.load(tmp_path, own_solver=True).solver, Scs)
+    assert isinstance(run.own_solver(), Scs)
+
+
+def test_a_solver_can_be_given(tmp_path: Path) -> None:
+    store(tmp_path, CONFIG, Constant().state_dict())
+    solver = Scs(AnisotropicTV(), eps=1e-6)
+    assert Denoiser.load(tmp_path, solver).solver is solver
+
+
+@pytest.mark.parametrize("regularizer", [IsotropicTV(), AnisotropicTV(2)], ids=lambda it: f"{it.name}, {it.num_maps}")
+def test_a_solver_of_another_regularizer_is_refused(regularizer: Regularizer, tmp_path: Path) -> None:
+    store(tmp_path, CONFIG, Constant().state_dict())
+    with pytest.raises(ConfigError, match=r"was trained with AnisotropicTV\(num_maps=1\)"):
+        Denoiser.load(tmp_path, Scs(regularizer))
 
 
 def test_an_isotropic_run_is_refused_with_the_way_out(tmp_path: Path) -> None:
     config = {**CONFIG, "regularizer": {"_target_": "difftv.regularizers.IsotropicTV"}}
     run = store(tmp_path, config, Constant().state_dict())
-    with pytest.raises(ConfigError, match=r"regularizer=isotropic; .* own_solver=True"):
+    with pytest.raises(ConfigError, match=r"regularizer=isotropic; .* Denoiser\.load\(run, solver\)"):
         Denoiser.load(run)
-    assert Denoiser.load(run, own_solver=True).solver.regularizer.name == "isotropic"
+    assert Denoiser.load(run, Scs(IsotropicTV())).solver.regularizer.name == "isotropic"
 
 
 @pytest.mark.parametrize("group", ["predictor", "regularizer", "solver"])
@@ -126,6 +157,15 @@ def test_nothing_but_our_own_classes_is_ever_constructed(
     with pytest.raises(ConfigError, match="not to be trusted"):
         {"predictor": run.predictor, "regularizer": run.regularizer, "solver": run.own_solver}[group]()
     assert CANARY not in sys.modules
+
+
+@pytest.mark.parametrize("name", ["", "Cnn", "difftv.predictors.Cnn", "base", "__class__", None, ["cnn"], 3], ids=repr)
+@pytest.mark.parametrize("group", CLASSES)
+def test_nothing_but_a_name_on_the_list_is_constructed(group: str, name: Any, tmp_path: Path) -> None:
+    config = {**CONFIG, group: {"name": name, "_target_": CONFIG[group]["_target_"]}}
+    run = read_run(store(tmp_path, config, Constant().state_dict()))
+    with pytest.raises(ConfigError, match="not to be trusted"):
+        {"predictor": run.predictor, "regularizer": run.regularizer, "solver": run.own_solver}[group]()
 
 
 def test_a_class_of_another_group_is_refused(tmp_path: Path) -> None:

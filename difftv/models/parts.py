@@ -1,0 +1,75 @@
+"""Predictors, regularizers and solvers by name, as stored files describe them: data goes in, code never does.
+
+A file that describes a model is untrusted. It names a class by its word on the command line (`unet`, `anisotropic`,
+`taut_string`) and gives plain values for its arguments; only the classes that the packages list under `BY_NAME` can be
+named, and nothing is imported. Files of earlier versions name the same classes by import path (`_target_`).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from difftv import predictors, regularizers, solvers
+from difftv.errors import ConfigError
+
+CLASSES: Mapping[str, Mapping[str, type]] = {
+    "predictor": predictors.BY_NAME,
+    "regularizer": regularizers.BY_NAME,
+    "solver": solvers.BY_NAME,
+}
+"""Group -> name -> class."""
+
+NAME, TARGET = "name", "_target_"
+
+Plain = str | int | float | None
+
+
+def described(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A resolved configuration with its predictor, regularizer and solver by name; classes of others stay as is."""
+    found = dict(config)
+    for group in CLASSES:
+        node = found.get(group)
+        if isinstance(node, Mapping) and (name := _name_of(node.get(TARGET), group)):
+            found[group] = {NAME: name, **{key: value for key, value in node.items() if key != TARGET}}
+    return found
+
+
+def construct(config: Mapping[str, Any], group: str, source: object, **live_objects: Any) -> Any:
+    """The object that an untrusted configuration describes.
+
+    Args:
+        config: group -> {"name": ..., argument: plain value, ...}.
+        group: predictor, regularizer or solver.
+        source: where the configuration comes from, for messages.
+        live_objects: arguments that are no plain values; they overrule the configuration's.
+
+    Raises:
+        ConfigError: there is no such group, it names something else than a class of this package, or an argument
+            does not fit.
+        MissingDependencyError: an optional package is not installed.
+    """
+    node = config.get(group)
+    if not isinstance(node, Mapping):
+        raise ConfigError(f"The configuration of {source} has no {group}.")
+    word = node.get(NAME) if NAME in node else node.get(TARGET)
+    name = word if NAME in node else _name_of(word, group)
+    arguments = {key: value for key, value in node.items() if key not in (NAME, TARGET)}
+    if not all(isinstance(key, str) and isinstance(value, Plain) for key, value in arguments.items()):
+        raise ConfigError(f"{source}: {group} takes plain values only, its configuration holds {arguments!r}.")
+    if not isinstance(name, str) or name not in CLASSES[group]:
+        raise ConfigError(
+            f"The configuration of {source} names {word!r} as its {group}. Only classes of difftv.{group}s are "
+            f"constructed ({', '.join(CLASSES[group])}): the run was made by another version, or the file is not to "
+            "be trusted."
+        )
+    try:
+        return CLASSES[group][name](**{**arguments, **live_objects})
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{source}: {group}: {error}") from error
+
+
+def _name_of(target: Any, group: str) -> str | None:
+    """The name of the class with this import path, from its package or its module; None where it is none of ours."""
+    for name, kind in CLASSES[group].items():
+        if target in (f"difftv.{group}s.{kind.__name__}", f"{kind.__module__}.{kind.__name__}"):
+            return name
+    return None

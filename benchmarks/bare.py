@@ -1,4 +1,4 @@
-"""The yardstick: `CvxpyLayer` as one would write it without this package, on the same problem."""
+"""What ours is compared with: `CvxpyLayer` as one would write it without this package, on the same problem."""
 
 from collections.abc import Callable
 from typing import Any

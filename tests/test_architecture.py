@@ -1,4 +1,4 @@
-"""The rules of the house, read from the imports themselves (docs/architecture.md)."""
+"""Which package may import which, read from the imports themselves (docs/architecture.md)."""
 
 import ast
 from pathlib import Path
@@ -9,7 +9,7 @@ from tests.conftest import PROJECT
 
 PACKAGE = PROJECT / "difftv"
 
-FLOORS = [
+LAYERS = [
     {"types", "errors", "arguments", "files", "memory"},
     {"operators", "noise", "devices", "extras"},
     {"rundir", "imagefiles"},
@@ -20,7 +20,7 @@ FLOORS = [
     {"training"},
     {"runs", "cli"},
 ]
-"""Imports go down only; rooms of one floor do not import each other."""
+"""Imports go down only; packages of one layer do not import each other."""
 
 UPWARD = {("denoiser", "models"): "Denoiser.load is where a user looks for it; imported when it is called"}
 """Imports that go up all the same, inside a function, each with the reason."""
@@ -35,15 +35,15 @@ KEPT_TO = {
     "numba": {"solvers"},
     "matplotlib": {"figures", "tracking", "report"},
 }
-"""Libraries that only some rooms may know."""
+"""Libraries that only some packages may import."""
 
 
-def room_of(path: Path) -> str:
+def part_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def floor_of(room: str) -> int:
-    return next(index for index, rooms in enumerate(FLOORS) if room in rooms)
+def layer_of(part: str) -> int:
+    return next(index for index, parts in enumerate(LAYERS) if part in parts)
 
 
 def imports_of(path: Path, *, module_level: bool = False) -> set[str]:
@@ -72,26 +72,26 @@ def test_there_is_something_to_check() -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_go_down(path: Path) -> None:
-    room = room_of(path)
-    if room == "__init__":
+    part = part_of(path)
+    if part == "__init__":
         return
     for name in imports_of(path):
         if name.startswith("difftv."):
             other = name.split(".")[1]
-            if (room, other) in UPWARD:
+            if (part, other) in UPWARD:
                 assert name not in imports_of(path, module_level=True)
-            elif other != room:
-                assert floor_of(other) < floor_of(room), f"{room} (floor {floor_of(room)}) imports {other}"
+            elif other != part:
+                assert layer_of(other) < layer_of(part), f"{part} (layer {layer_of(part)}) imports {other}"
         library = name.split(".")[0]
         assert library not in ("benchmarks", "experiments", "tests"), f"{library} is not part of the package"
         if library in KEPT_TO:
-            assert room in KEPT_TO[library], f"{library} is not for {room}"
+            assert part in KEPT_TO[library], f"{library} is not for {part}"
 
 
-def test_no_file_has_grown_past_a_sitting() -> None:
+def test_no_file_is_longer_than_350_lines() -> None:
     long = {str(path.relative_to(PROJECT)): len(path.read_text().splitlines()) for path in FILES}
     assert {name: lines for name, lines in long.items() if lines > 350} == {}
 
 
-def test_no_room_is_a_drawer() -> None:
-    assert not {room_of(path) for path in FILES} & {"utils", "common", "helpers", "misc"}
+def test_no_package_holds_whatever_is_left_over() -> None:
+    assert not {part_of(path) for path in FILES} & {"utils", "common", "helpers", "misc"}

@@ -14,8 +14,9 @@ from difftv.solvers._active_set.price import finish
 from difftv.solvers._active_set.start import descend, take_over
 from difftv.solvers._compiler import Array
 
-PROMISING = 7e-5
-"""Relative gap of the start from which pivots take less time than more steps."""
+PROMISING = 7e-5, 1.5
+"""Relative gap of the start from which pivots take less time than more steps: the second over the number of pixels, at
+most the first. The larger the image, the more of its edges are wrong at the same gap, and the longer a pivot takes."""
 
 PATIENCE = 5000
 """Times that the pivots may look at every pixel; images take 1 to 10, the worst seen 250."""
@@ -70,7 +71,8 @@ def solve_image(y: Array, lam: Array, gam: Array, u: Array, max_steps: int) -> A
 
     narrow = [array.astype(np.float32) for array in (data, weights, slopes)]
     start = np.zeros((directions, int(image.heads.max()) + size), np.float32)
-    steps = descend(*narrow, image.tails, image.heads, start, PROMISING, max_steps)
+    promising = min(PROMISING[0], PROMISING[1] / size)
+    steps = descend(*narrow, image.tails, image.heads, start, promising, max_steps)
     p, state = np.empty(directions * size), np.empty(directions * size, np.int8)
     weights, slopes = weights.reshape(-1), slopes.reshape(-1)
     take_over(start[:, -size:].reshape(-1), narrow[1].reshape(-1), weights, slopes, p, state)

@@ -1,0 +1,96 @@
+"""The active-set method as a differentiable function of tensors.
+
+    u*(y, lam, gam) = argmin_u  1/2 ||u - y||^2 + sum_e lam_e (|(Du)_e| - gam_e)_+
+
+over the differences between four or eight neighbours. In the dual, min 1/2 ||y - D^T p||^2 + sum_e gam_e |p_e| with
+|p_e| <= lam_e, every edge either lies on one of its ends (-lam, 0, lam) or has |Du| = gam. The latter make a forest, on
+which u and p follow from sums over its trees. A start by accelerated gradient steps finds nearly all of these states;
+then edges enter and leave one by one, as in the network simplex method, until none is wrong. No step raises the dual
+objective, and the answer comes with its duality gap. Gradient: `_active_set/gradient.py`.
+
+References: Burger, Korolev, Parisotto, Schoenlieb 2019, "Total variation regularisation with spatially variable
+Lipschitz constraints", arXiv:1912.02768; Ahuja, Magnanti, Orlin 1993, "Network Flows", chapter 11.
+"""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from difftv.types import CountPerImage, Dual, Image, PerImage
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """The minimiser, and for every image its relative duality gap and how many steps and pivots were taken."""
+
+    u: Image
+    gap: PerImage
+    iterations: CountPerImage
+
+
+def minimise(y: Image, lam: Dual, gam: Dual, max_steps: int) -> Minimum:
+    """The exact minimiser, differentiable in all three; images of a batch side by side in torch's number of threads.
+
+    Args:
+        y: (batch, 1, height, width), CPU float64, finite.
+        lam: (batch, directions, height, width) >= 0, infinity allowed; what stands past the border is ignored. Two
+            directions are the vertical and the horizontal differences, four also u[i+1,j+1] - u[i,j] and
+            u[i+1,j] - u[i,j+1].
+        gam: like `lam`: the slope, intensity per pixel, up to which a difference costs nothing.
+        max_steps: gradient steps of the start at most; pivots do the rest.
+    """
+    return Minimum(*_Minimiser.apply(y, lam, gam, max_steps))
+
+
+class _Minimiser(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, y: Tensor, lam: Tensor, gam: Tensor, max_steps: int) -> tuple[Tensor, Tensor, Tensor]:
+        from difftv.solvers._active_set import Answer, solve_image
+
+        u = y.new_empty(y.shape)
+        data, weights, slopes = (tensor.detach().contiguous().numpy() for tensor in (y, lam, gam))
+
+        def solve(index: int) -> Answer:
+            return solve_image(data[index, 0], weights[index], slopes[index], u[index, 0].numpy(), max_steps)
+
+        ctx.answers = _of_each(solve, len(data))
+        gap = y.new_tensor([answer.gap for answer in ctx.answers])
+        iterations = torch.tensor([answer.steps + answer.pivots for answer in ctx.answers], dtype=torch.int64)
+        ctx.mark_non_differentiable(gap, iterations)
+        ctx.directions = lam.shape[1]
+        return u, gap, iterations
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor, *_: Tensor):
+        from difftv.solvers._active_set import gradient
+
+        batch, _, height, width = grad.shape
+        seed = grad.contiguous().numpy()
+        grad_y = np.empty_like(seed)
+        shape = batch, ctx.directions, height, width
+        grad_lam, grad_gam = np.zeros(shape), np.zeros(shape)
+
+        def pull_back(index: int) -> None:
+            gradient(seed[index, 0], ctx.answers[index], grad_y[index, 0], grad_lam[index], grad_gam[index])
+
+        _of_each(pull_back, batch)
+        return *(torch.from_numpy(array) for array in (grad_y, grad_lam, grad_gam)), None
+
+
+def _of_each(work: Callable[[int], T], batch: int) -> list[T]:
+    """`work` of every image. The threads live for this call only, so nothing is left that a fork could break."""
+    # torch's count, and not the machine's: it is the knob that people know, and 1 in a DataLoader worker.
+    threads = min(torch.get_num_threads(), batch)
+    if threads <= 1:
+        return [work(index) for index in range(batch)]
+    with ThreadPoolExecutor(threads) as team:
+        return list(team.map(work, range(batch)))

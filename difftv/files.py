@@ -52,11 +52,6 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     _sync_directory(path.parent)
 
 
-def printable(text: str) -> str:
-    """Text that any UTF-8 file or terminal takes: a byte of a file name that is no UTF-8 appears as `\\udce9`."""
-    return text.encode(errors="backslashreplace").decode()
-
-
 def _sync(descriptor: int) -> None:
     try:
         os.fsync(descriptor)

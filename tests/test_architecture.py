@@ -10,7 +10,7 @@ from tests.conftest import PROJECT
 PACKAGE = PROJECT / "difftv"
 
 LAYERS = [
-    {"types", "errors", "arguments", "files", "memory"},
+    {"types", "errors", "arguments", "files", "printing", "memory"},
     {"operators", "noise", "devices", "extras"},
     {"rundir", "imagefiles"},
     {"metrics", "regularizers", "data", "tracking"},

@@ -7,11 +7,11 @@ Needs the extra `dashboard`. Without a login the view is written to dashboard.js
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from difftv.errors import DiffTVError
+from difftv.printing import say
 from difftv.tracking.dashboard import publish
 
 
@@ -24,10 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         published = publish(options.sweep, project=options.project, entity=options.entity)
     except DiffTVError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        say(f"{parser.prog}: {error}", error=True)
         return 2
     if published.url:
-        print(published.url)
+        say(published.url)
     else:
-        print(f"Not saved to W&B: {published.why_not}. The view is in {published.file}; run this again to save it.")
+        say(f"Not saved to W&B: {published.why_not}. The view is in {published.file}; run this again to save it.")
     return 0

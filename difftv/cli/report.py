@@ -6,11 +6,11 @@ python experiments/report.py outputs/<sweep> --rows solver predictor --metric ps
 The page needs no network and no account, and can be mailed as it is.
 """
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from difftv.files import write_atomically
+from difftv.printing import say
 from difftv.report import build_table, read_sweep
 from difftv.report.arguments import table_parser, words
 from difftv.report.page import to_html
@@ -28,12 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rows, columns, metrics = words(options.rows), words(options.columns), words(options.metric)
             table = build_table(sweep, rows=rows, columns=columns, metrics=metrics, reference=options.reference)
     except ValueError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        say(f"{parser.prog}: {error}", error=True)
         return 2
     try:
         write_atomically(output, to_html(sweep, table))
     except OSError as error:
-        print(f"{parser.prog}: {output} cannot be written ({error.strerror}): give --output PATH", file=sys.stderr)
+        say(f"{parser.prog}: {output} cannot be written ({error.strerror}): give --output PATH", error=True)
         return 1
-    print(f"Written: {output}")
+    say(f"Written: {output}")
     return 0

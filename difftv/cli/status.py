@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from difftv.arguments import positive
+from difftv.printing import say
 from difftv.report.status import read_statuses, to_text
 from difftv.rundir.standing import OPEN
 
@@ -34,20 +35,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         while _show(options.sweep, watch=pause > 0) and pause:
             time.sleep(pause)
     except ValueError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        say(f"{parser.prog}: {error}", error=True)
         return 2
     except KeyboardInterrupt:
-        print()
-    except BrokenPipeError:  # piped into head, say
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        say("")
     return 0
 
 
 def _show(sweep: Path, *, watch: bool) -> bool:
-    """Print once; whether anything can still change."""
+    """Print once; whether anything can still change and anybody still reads."""
     runs = read_statuses(sweep)
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else None
     text = to_text(sweep.resolve().name, runs, width=width, colour=terminal and "NO_COLOR" not in os.environ)
-    print((CLEAR if terminal and watch else "") + text + ("" if terminal or not watch else "\n"), flush=True)
-    return any(run.state in OPEN for run in runs)
+    read = say((CLEAR if terminal and watch else "") + text + ("" if terminal or not watch else "\n"))
+    return read and any(run.state in OPEN for run in runs)

@@ -4,13 +4,13 @@ python experiments/table.py outputs/<sweep>
 python experiments/table.py outputs/<sweep> --rows solver solver.eps --columns sigma --metric psnr stair/plateau_excess
 python experiments/table.py outputs/<sweep> --rows solver --reference ecos --subset predictor=cnn sigma=15,25
 
-Prints Markdown and writes table.md, table.csv and table.tex beside the runs.
+Writes table.md, table.csv and table.tex beside the runs and prints the Markdown.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 
+from difftv.printing import say
 from difftv.report import absent_list, build_table, read_sweep, to_csv, to_latex, to_markdown, write_beside_runs
 from difftv.report.arguments import table_parser, words
 
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         sweep = read_sweep(options.sweep)
         if not sweep.runs:
-            print(f"No run of {options.sweep} has finished yet.\n\n{absent_list(sweep.absent)}")
+            say(f"No run of {options.sweep} has finished yet.\n\n{absent_list(sweep.absent)}")
             return 2
         table = build_table(
             sweep,
@@ -40,10 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             subset=dict(options.subset),
         )
     except ValueError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        say(f"{parser.prog}: {error}", error=True)
         return 2
     markdown = to_markdown(table)
-    print(markdown)
     contents = {"table.md": markdown, "table.csv": to_csv(table), "table.tex": to_latex(table)}
-    print(write_beside_runs(options.sweep, contents), file=sys.stderr)
+    written = write_beside_runs(options.sweep, contents)  # first: whoever reads the output may leave early
+    say(markdown)
+    say(written, error=True)
     return 0

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 
+from difftv.printing import printable
 from difftv.report.notation import Notation, caption, column_heads, layout
 from difftv.report.settings import show
 from difftv.report.sweep import Absent
@@ -39,7 +40,7 @@ def absent_list(absent: tuple[Absent, ...]) -> str:
 
 def escape(text: str) -> str:
     """Plain text in a cell or a line: nothing in it formats, splits the cell, or ends the line."""
-    text = re.sub(r"[\x00-\x1f\x7f]+", " ", text)
+    text = re.sub(r"[\x00-\x1f\x7f]+", " ", printable(text))
     text = re.sub(r"([\\|`*<>\[\]])", r"\\\1", text)
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)  # an underscore inside a word is harmless: patch_size
 

@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from difftv.figures import encode_figure, solver_time, staircasing_scatter, training_comparison
-from difftv.files import printable
+from difftv.printing import printable
 from difftv.report.methods import METHODS
 from difftv.report.notation import Notation, caption, column_heads, digits, layout
 from difftv.report.settings import CHOICES, MISSING, PROTOCOL, SETS, Value, differing_keys, lookup, show

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from difftv.files import printable
+from difftv.printing import printable
 from difftv.rundir.layout import LOG, METRICS, is_run
 from difftv.rundir.reading import read_epochs
 from difftv.rundir.standing import OPEN, Stand, duration, standing

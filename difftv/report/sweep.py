@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from difftv.files import printable
+from difftv.printing import printable
 from difftv.report.evaluated import Recorded, recorded, set_labels
 from difftv.report.settings import EVALUATED_ON, NUM_IMAGES, Value, flatten
 from difftv.rundir.layout import CONFIG, LOG, METRICS, PER_IMAGE, is_run

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from difftv.files import printable
+from difftv.printing import printable
 from difftv.report.evaluated import set_remarks
 from difftv.report.lines import Cells, Line, Values, comparable, method_lines, with_differences
 from difftv.report.means import common_means

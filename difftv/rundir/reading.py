@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from difftv.extras import require
-from difftv.files import printable
+from difftv.printing import printable
 
 
 class UnreadableError(Exception):

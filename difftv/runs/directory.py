@@ -150,7 +150,7 @@ class RunDirectory:
         with contextlib.suppress(OSError, RunDirectoryError):
             self.write_status("failed", epochs=epochs, error=f"{type(error).__name__}: {message.splitlines()[0]}")
         # The launcher may have set up no log file, or one of another run.
-        with contextlib.suppress(OSError), self.log.open("a", encoding="utf-8") as file:
+        with contextlib.suppress(OSError), self.log.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(trace)
 
     def write_status(

@@ -24,6 +24,7 @@ from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from difftv.errors import ConfigError, DiffTVError
+from difftv.printing import say
 from difftv.rundir.standing import standing
 from difftv.runs.config import rerun_policy, resolved, run_identity, without_wrapping
 from difftv.runs.directory import RunDirectory
@@ -96,7 +97,7 @@ class Sweep(Callback):
         if not self._planned or self._process != os.getpid():
             return True
         outcomes = [(run, *_outcome(run)) for run in self._planned]
-        print(summary([(run.directory, outcome, reason) for run, outcome, reason in outcomes]), flush=True)
+        say(summary([(run.directory, outcome, reason) for run, outcome, reason in outcomes]))
         return all(outcome in GOOD for _, outcome, _ in outcomes)
 
 

@@ -1,0 +1,30 @@
+"""Printing that ends no command: not at a reader who has left, not at a name that a terminal cannot show."""
+
+import os
+import sys
+
+
+def printable(text: str) -> str:
+    r"""Text that any UTF-8 file or terminal takes: a byte of a file name that is no UTF-8 appears as `\udce9`."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def say(text: str, *, error: bool = False) -> bool:
+    r"""Print text, and say whether anybody can still read it.
+
+    A character that the stream cannot encode (a byte of a file name that is no UTF-8, most of Unicode on an ASCII
+    terminal) appears as `\udce9`. Where the stream was closed early, as by `| head -1`, later text goes nowhere.
+
+    Args:
+        text: without the last line break.
+        error: print to stderr, not to stdout.
+    """
+    stream = sys.stderr if error else sys.stdout
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        print(text.encode(encoding, errors="backslashreplace").decode(encoding), file=stream, flush=True)
+    except BrokenPipeError:
+        # What is still in the stream's buffer is flushed again when the interpreter leaves.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return False
+    return True

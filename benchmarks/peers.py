@@ -1,6 +1,5 @@
 """Other people's solvers, for context: proxTV at equal error, scikit-image at a standstill."""
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +12,8 @@ from benchmarks.accuracy import REFERENCE_TOL
 from benchmarks.clock import Spread, mean_seconds, paired_ratio, take_turns, threads
 from benchmarks.inputs import LAM, Inputs
 from benchmarks.text import Table, between, milliseconds
-from difftv.errors import MissingDependencyError, SolverError
+from difftv.errors import SolverError
+from difftv.extras import require
 from difftv.regularizers import AnisotropicTV, IsotropicTV
 from difftv.solvers.taut_string import TautString
 from difftv.types import Image, Map
@@ -71,7 +71,7 @@ def measure_prox_tv(inputs: Inputs, error: float, repeats: int) -> list[PeerRow]
     Raises:
         MissingDependencyError: proxTV is not installed.
     """
-    _require("prox_tv", "prox-tv", "it builds from source and needs LAPACKE, liblapacke-dev on Debian")
+    require("peers", "prox_tv", by="proxTV, which builds from source with LAPACKE (liblapacke-dev on Debian),")
     import prox_tv
 
     y, lam = inputs.noisy[0, 0].numpy(), inputs.lam[0, 0].numpy()
@@ -181,11 +181,6 @@ def _rows(
             )
         )
     return rows
-
-
-def _require(module: str, package: str, remark: str) -> None:
-    if importlib.util.find_spec(module) is None:
-        raise MissingDependencyError(f"{package} is not installed. Run: pip install {package} ({remark}).")
 
 
 def _minimiser(inputs: Inputs, tol: float | None) -> Image:

@@ -9,7 +9,6 @@ the same seed. Prints the tables and writes study.md, .csv, .json, gradient_accu
 """
 
 import argparse
-import importlib.util
 import json
 import re
 import subprocess
@@ -29,7 +28,7 @@ from benchmarks.text import Table, three_digits, to_markdown
 from difftv.arguments import positive, positive_int
 from difftv.data import Sample, default_cache_dir
 from difftv.data.base import image_files
-from difftv.errors import DataError, DiffTVError
+from difftv.errors import DataError, DiffTVError, MissingDependencyError
 from difftv.figures import AccuracyPoint, gradient_accuracy, save_figure, training_comparison
 from difftv.files import write_atomically
 from difftv.regularizers import AnisotropicTV
@@ -112,10 +111,10 @@ def _solvers(tolerances: Sequence[float]) -> dict[str, Solver]:
     solvers |= {_named(EXACT, tol): TautString(regularizer, tol=tol) for tol in LOOSE}
     solvers |= {_named("scs", eps): Scs(regularizer, eps=eps) for eps in tolerances}
     solvers["clarabel"] = Clarabel(regularizer)
-    if importlib.util.find_spec("ecos"):
+    try:
         solvers["ecos"] = Ecos(regularizer)
-    else:
-        print("ecos is not installed and left out", file=sys.stderr)
+    except MissingDependencyError as error:
+        print(f"left out: {error}", file=sys.stderr)
     return solvers
 
 

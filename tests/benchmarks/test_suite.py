@@ -65,7 +65,7 @@ def test_only_what_is_not_installed_is_missing(found):
     notes = {part: result.notes for part, result in found.items() if result.notes}
     if importlib.util.find_spec("prox_tv") is None:
         assert [*notes] == ["peers"]
-        assert "pip install prox-tv" in notes.pop("peers")[0]
+        assert 'pip install "difftv[peers]"' in notes.pop("peers")[0]
     assert notes == {}
 
 

@@ -102,8 +102,11 @@ class StoredRun:
         """Refuse a solver that minimises something else than the predictor was trained for.
 
         Raises:
+            TypeError: it is no solver.
             ConfigError: its regularizer is not like the run's.
         """
+        if not isinstance(solver, Solver):
+            raise TypeError(f"solver must be a Solver such as TautString(AnisotropicTV()), got {solver!r}.")
         wanted, found = self.regularizer(), solver.regularizer
         names = [name for name in self.config["regularizer"] if hasattr(wanted, name)]
         if type(found) is not type(wanted) or any(getattr(found, name) != getattr(wanted, name) for name in names):

@@ -110,6 +110,12 @@ def test_a_solver_of_another_regularizer_is_refused(regularizer: Regularizer, tm
         Denoiser.load(tmp_path, Scs(regularizer))
 
 
+def test_a_solver_by_name_is_refused(tmp_path: Path, jaxtyping_off: None) -> None:
+    store(tmp_path, CONFIG, Constant().state_dict())
+    with pytest.raises(TypeError, match=r"solver must be a Solver .* got 'scs'"):
+        Denoiser.load(tmp_path, "scs")  # type: ignore[arg-type]
+
+
 def test_an_isotropic_run_is_refused_with_the_way_out(tmp_path: Path) -> None:
     config = {**CONFIG, "regularizer": {"_target_": "difftv.regularizers.IsotropicTV"}}
     run = store(tmp_path, config, Constant().state_dict())

@@ -1,8 +1,10 @@
 """Files that are either the old one or the new one, never half of one."""
 
+import contextlib
 import errno
 import os
 import secrets
+import stat
 from pathlib import Path
 
 _MISSING = {
@@ -38,8 +40,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     """
     data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A part of the name only: with all of it a name near the file system's limit would be over it.
-    temporary = path.with_name(f".{path.name[:40]}.{os.getpid()}-{secrets.token_hex(4)}")
+    temporary = _beside(path)
     try:
         with temporary.open("xb") as file:
             file.write(data)
@@ -50,6 +51,28 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         temporary.unlink(missing_ok=True)
         raise
     _sync_directory(path.parent)
+
+
+def check_writable(path: Path) -> None:
+    """Find out before long work whether `write_atomically` can write a file; missing directories are made.
+
+    Raises:
+        OSError: it cannot: no permission, no space for a name, a directory of that name, a name that is too long.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISDIR(path.stat().st_mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    temporary = _beside(path)
+    try:
+        temporary.touch(exist_ok=False)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _beside(path: Path) -> Path:
+    # A part of the name only: with all of it a name near the file system's limit would be over it.
+    return path.with_name(f".{path.name[:40]}.{os.getpid()}-{secrets.token_hex(4)}")
 
 
 def _sync(descriptor: int) -> None:

@@ -15,10 +15,11 @@ import torch
 from tqdm import tqdm
 
 from benchmarks.suite import PARTS, Found, Settings, jobs, run, to_json, to_text
-from difftv.arguments import positive_int
+from difftv.arguments import path_argument, positive_int
 from difftv.data import Sample, default_cache_dir
 from difftv.data.base import image_files
 from difftv.files import write_atomically
+from difftv.printing import say
 from difftv.rundir.provenance import git_commit, versions
 
 
@@ -30,9 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--repeats", type=int, default=5, help="rounds in turns (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="(default: torch's, %(default)s)")
     parser.add_argument("--full", action="store_true", help="compile 64x64 programs too: up to 3 GiB of memory")
-    parser.add_argument("--data", type=Path, help="directory of images (default: photographs of scikit-image)")
+    parser.add_argument("--data", type=path_argument, help="directory of images (default: photographs of scikit-image)")
     parser.add_argument(
-        "--output", type=Path, default=Path("outputs/benchmark"), help="directory (default: %(default)s)"
+        "--output", type=path_argument, default=Path("outputs/benchmark"), help="directory (default: %(default)s)"
     )
     options = parser.parse_args(arguments)
     try:
@@ -63,8 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             write_atomically(options.output / "benchmark.json", to_json(found, settings, *origin))
     text = to_text(found, settings)
     write_atomically(options.output / "benchmark.md", text + "\n")
-    print(text)
-    print(f"Written: {options.output / 'benchmark.json'}", file=sys.stderr)
+    say(text)
+    say(f"Written: {options.output / 'benchmark.json'}", error=True)
     return 0
 
 

@@ -25,12 +25,13 @@ from tqdm import tqdm
 from benchmarks.accuracy import REFERENCE_TOL, AccuracyRow, accuracy_table, measure_accuracy, to_csv
 from benchmarks.inputs import Inputs, natural_patches
 from benchmarks.text import Table, three_digits, to_markdown
-from difftv.arguments import positive, positive_int
+from difftv.arguments import path_argument, positive, positive_int
 from difftv.data import Sample, default_cache_dir
 from difftv.data.base import image_files
 from difftv.errors import DataError, DiffTVError, MissingDependencyError
 from difftv.figures import AccuracyPoint, gradient_accuracy, save_figure, training_comparison
 from difftv.files import write_atomically
+from difftv.printing import say
 from difftv.regularizers import AnisotropicTV
 from difftv.report import read_history, read_sweep
 from difftv.rundir.provenance import git_commit, versions
@@ -59,10 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--eps", nargs="+", type=float, default=default, help="of SCS (default: 5e-3, 1e-3 to 1e-8)")
     parser.add_argument("--patch-size", type=int, default=32, help="px (default: %(default)s)")
     parser.add_argument("--batch", type=int, default=8, help="patches (default: %(default)s)")
-    parser.add_argument("--data", type=Path, help="directory of images (default: photographs of scikit-image)")
+    parser.add_argument("--data", type=path_argument, help="directory of images (default: photographs of scikit-image)")
     parser.add_argument("--epochs", type=int, default=6, help="of the training; 0 leaves it out (default: %(default)s)")
     parser.add_argument("--set", nargs="+", default=[], metavar="key=value", help="of the training, as for run.py")
-    parser.add_argument("--output", type=Path, default=Path("outputs/study"), help="directory (default: %(default)s)")
+    parser.add_argument(
+        "--output", type=path_argument, default=Path("outputs/study"), help="directory (default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     try:
         for name in ("patch_size", "batch"):
@@ -75,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _study(options, _solvers(tolerances), inputs)
     except (DiffTVError, OSError, subprocess.CalledProcessError) as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        say(f"{parser.prog}: {error}", error=True)
         return 1
 
 
@@ -99,8 +102,8 @@ def _study(options: argparse.Namespace, solvers: Mapping[str, Solver], inputs: I
         save_figure(training_comparison(histories, title=title), options.output / "training.png")
         text = "\n\n".join(map(to_markdown, (table, _training_table(histories))))
         _write(options.output, text, rows, histories, origin)
-    print((options.output / "study.md").read_text())
-    print(f"Written: {options.output}", file=sys.stderr)
+    say((options.output / "study.md").read_text(encoding="utf-8"))
+    say(f"Written: {options.output}", error=True)
     return 0
 
 
@@ -114,7 +117,7 @@ def _solvers(tolerances: Sequence[float]) -> dict[str, Solver]:
     try:
         solvers["ecos"] = Ecos(regularizer)
     except MissingDependencyError as error:
-        print(f"left out: {error}", file=sys.stderr)
+        say(f"left out: {error}", error=True)
     return solvers
 
 

@@ -1,5 +1,6 @@
 """Non-local means, a baseline without total variation, as scikit-image has it (BSD licence)."""
 
+import numpy as np
 import torch
 
 from difftv.extras import require
@@ -28,9 +29,8 @@ def nonlocal_means(noisy: Image, sigma: float) -> Image:
 
     std = noise_std(sigma)
     denoised = [
-        torch.from_numpy(
-            denoise_nl_means(image.numpy(), patch_size=5, patch_distance=6, h=0.8 * std, sigma=std, fast_mode=True)
-        )
-        for image in noisy[:, 0].cpu().double()
+        denoise_nl_means(image, patch_size=5, patch_distance=6, h=0.8 * std, sigma=std, fast_mode=True)
+        for image in noisy[:, 0].detach().cpu().double().numpy()
     ]
-    return torch.stack(denoised)[:, None].to(device=noisy.device, dtype=noisy.dtype)
+    # scikit-image drops the axis of an image that is one pixel high or wide.
+    return torch.from_numpy(np.stack(denoised).reshape(noisy.shape)).to(device=noisy.device, dtype=noisy.dtype)

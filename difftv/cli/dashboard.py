@@ -8,8 +8,8 @@ Needs the extra `dashboard`. Without a login the view is written to dashboard.js
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
+from difftv.arguments import path_argument
 from difftv.errors import DiffTVError
 from difftv.printing import say
 from difftv.tracking.dashboard import publish
@@ -17,7 +17,7 @@ from difftv.tracking.dashboard import publish
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sweep", type=Path, help="directory of the sweep, outputs/<sweep>")
+    parser.add_argument("sweep", type=path_argument, help="directory of the sweep, outputs/<sweep>")
     parser.add_argument("--entity", help="W&B user or team (default: the account's)")
     parser.add_argument("--project", default="diff-tv-net", help="W&B project of the runs (default: %(default)s)")
     options = parser.parse_args(arguments)

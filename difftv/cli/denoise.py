@@ -14,7 +14,6 @@ colour). It is printed; nothing estimates the noise of your images.
 """
 
 import argparse
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,94 +22,117 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from difftv.arguments import path_argument, positive
 from difftv.cli.run_arguments import add_run_arguments, announce, load_run
+from difftv.cli.targets import Targets, plan
 from difftv.colour import GRAY, OPPONENT, denoise_image, is_gray
 from difftv.denoiser import Denoiser
 from difftv.errors import DataError, DiffTVError, MissingDependencyError
 from difftv.extras import require
 from difftv.files import write_atomically
-from difftv.imagefiles import ImageFile, encode_like, read_image
+from difftv.imagefiles import ImageFile, encode_like, not_copied, read_image, unused_depth
+from difftv.printing import printable, say
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_run_arguments(parser)
-    parser.add_argument("images", type=Path, nargs="+", metavar="image", help="noisy image files")
+    parser.add_argument("images", type=path_argument, nargs="+", metavar="image", help="noisy image files")
     parser.add_argument(
-        "--clean", type=Path, nargs="+", default=[], help="clean images in the same order, for the PSNR"
+        "--clean", type=path_argument, nargs="+", default=[], help="clean images in the same order, for the PSNR"
     )
-    parser.add_argument("--output", type=Path, help="directory of what is written (default: beside every image)")
+    parser.add_argument(
+        "--output", type=path_argument, help="directory of what is written (default: beside every image)"
+    )
+    parser.add_argument(
+        "--white-level", type=float, help="value of white in the files (default: 255 or 65535, by their depth)"
+    )
     options = parser.parse_args(arguments)
     if options.clean and len(options.clean) != len(options.images):
         parser.error(f"--clean needs one file per image: {len(options.images)} images, {len(options.clean)} clean ones")
     try:
+        if options.white_level is not None:
+            positive("--white-level", options.white_level)
         denoiser, stored = load_run(options)
-    except DiffTVError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+    except (DiffTVError, ValueError) as error:
+        say(f"{parser.prog}: {error}", error=True)
         return 2
-    print(announce(stored))
-    draws = _can_draw()
-    inputs, failed = {path.resolve() for path in (*options.images, *options.clean)}, 0
-    for path, clean in zip(options.images, options.clean or [None] * len(options.images), strict=True):
+    say(announce(stored))
+    draws, failed = _can_draw(), 0
+    planned = plan(options.images, options.output, [*options.images, *options.clean])
+    cleans = options.clean or [None] * len(options.images)
+    for path, clean, targets in zip(options.images, cleans, planned, strict=True):
         try:
-            targets = _targets(path, options.output or path.parent, taken=inputs)
-            print(f"{path}: {_denoise(denoiser, path, clean, *targets, draws)}", flush=True)
-            inputs |= {target.resolve() for target in targets}
+            if isinstance(targets, DataError):
+                raise targets
+            words = _denoise(denoiser, path, clean, targets, options.white_level, draws)
         # torch reports memory that cannot be had as a RuntimeError.
         except (DiffTVError, OSError, ValueError, RuntimeError) as error:
             failed += 1
-            print(f"{path}: {error}", file=sys.stderr)
+            say(f"{path}: {error}", error=True)
+        else:
+            say(f"{path}: {words}")
     return 1 if failed else 0
-
-
-def _targets(path: Path, directory: Path, taken: set[Path]) -> tuple[Path, Path]:
-    targets = directory / f"{path.stem}-denoised{path.suffix}", directory / f"{path.stem}-lam.png"
-    for target in targets:
-        if target.resolve() in taken:
-            raise DataError(f"{target} is one of the images or was written for another: choose another --output")
-    return targets
 
 
 def _can_draw() -> bool:
     try:
         require("figures", "matplotlib", by="The picture of the map")
     except MissingDependencyError as error:
-        print(f"{error} The images are denoised without it.", file=sys.stderr)
+        say(f"{error} The images are denoised without it.", error=True)
         return False
     return True
 
 
-def _denoise(denoiser: Denoiser, path: Path, clean: Path | None, target: Path, picture: Path, draws: bool) -> str:
+def _denoise(
+    denoiser: Denoiser, path: Path, clean: Path | None, targets: Targets, white_level: float | None, draws: bool
+) -> str:
     """Write both files and say in a line what was done."""
     started = time.perf_counter()
     image = read_image(path)
-    reference = _reference(clean, image) if clean else None
-    noisy = _intensities(image).to(next(denoiser.parameters()).device)
+    white = _white(image, white_level)
+    _remark(path, image, white_level)
+    reference = _reference(clean, image, white) if clean else None
+    noisy = torch.from_numpy(image.channels.astype(np.float32) / np.float32(white))
+    noisy = noisy.to(next(denoiser.parameters()).device)
     names = GRAY if is_gray(noisy) else OPPONENT
-    with tqdm(total=len(names), desc=path.name, unit="channel", leave=False, disable=None) as bar:
+    with tqdm(total=len(names), desc=printable(path.name), unit="channel", leave=False, disable=None) as bar:
         found = denoise_image(denoiser, noisy, on_channel=lambda _: bar.update())
-    scaled = found.denoised.cpu().clamp(0.0, 1.0) * image.full_scale
+    # Values above the white level are the file's to keep, those above its depth are not.
+    scaled = found.denoised.cpu().clamp(0.0, image.full_scale / white) * white
     channels = scaled.round().numpy().astype(image.channels.dtype)
-    write_atomically(target, encode_like(image, channels))
+    write_atomically(targets.denoised, encode_like(image, channels))
     if draws:
         from difftv.figures import save_figure
         from difftv.figures.map_picture import map_picture
 
-        save_figure(map_picture({name: lam[None] for name, lam in found.lam.items()}, title=path.name), picture)
+        pictured = map_picture({name: lam[None] for name, lam in found.lam.items()}, title=path.name)
+        save_figure(pictured, targets.picture)
     words = [f"{image}, {time.perf_counter() - started:.1f} s"]
     if not found.converged:
         words.append(f"NOT CONVERGED (relative gap {found.gap:.1e})")
     if reference is not None:
-        before, after = (_psnr(pixels / image.full_scale, reference) for pixels in (image.channels, channels))
+        before, after = (_psnr(pixels / white, reference) for pixels in (image.channels, channels))
         words.append(f"PSNR {before:.2f} -> {after:.2f} dB")
-    return ", ".join(words) + f" -> {target}" + (f", {picture.name}" if draws else "")
+    return ", ".join(words) + f" -> {targets.denoised}" + (f", {targets.picture.name}" if draws else "")
 
 
-def _intensities(image: ImageFile) -> torch.Tensor:
-    return torch.from_numpy(image.channels.astype(np.float32) / np.float32(image.full_scale))
+def _white(image: ImageFile, white_level: float | None) -> float:
+    if white_level is not None and white_level > image.full_scale:
+        raise DataError(f"--white-level {white_level:g} is above {image.full_scale:g}, the largest value of its depth")
+    return white_level or image.full_scale
 
 
-def _reference(path: Path, noisy: ImageFile) -> np.ndarray:
+def _remark(path: Path, image: ImageFile, white_level: float | None) -> None:
+    """Say, before the solve, what the user should know about the result."""
+    if white_level is None and (dim := unused_depth(image.channels)):
+        advice = f"if white is another value than {image.full_scale:g}, give it as --white-level"
+        say(f"{path}: {dim}; {advice}", error=True)
+    if lost := not_copied(image):
+        say(f"{path}: written without its {', '.join(lost)}, which cannot be copied", error=True)
+
+
+def _reference(path: Path, noisy: ImageFile, white: float) -> np.ndarray:
     try:
         clean = read_image(path)
     except DataError as error:
@@ -119,7 +141,8 @@ def _reference(path: Path, noisy: ImageFile) -> np.ndarray:
         raise DataError(
             f"its clean image {path} is {clean}, the noisy one is {noisy}: they must have one size and colour"
         )
-    return clean.channels / clean.full_scale
+    # A white level is that of a depth: a clean image of another one has its own.
+    return clean.channels / (white if clean.full_scale == noisy.full_scale else clean.full_scale)
 
 
 def _psnr(image: np.ndarray, clean: np.ndarray) -> float:

@@ -12,14 +12,15 @@ measured as luma. The minimisation is exact (solver=taut_string), whatever the r
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from difftv.arguments import path_argument
 from difftv.cli.run_arguments import add_run_arguments, announce, files_of, load_run
 from difftv.data import PublishedImages, open_images
 from difftv.errors import ConfigError, DataError, DiffTVError
-from difftv.files import write_atomically
+from difftv.files import check_writable, write_atomically
+from difftv.printing import say
 from difftv.rundir.provenance import git_commit, versions
 from difftv.rundir.reading import UnreadableError, numbers, read_json
 from difftv.training.protocol import evaluate_published, to_csv, to_json, to_markdown
@@ -28,18 +29,22 @@ from difftv.training.protocol import evaluate_published, to_csv, to_json, to_mar
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_run_arguments(parser)
-    parser.add_argument("images", type=Path, nargs="+", help="clean images, files or directories")
+    parser.add_argument("images", type=path_argument, nargs="+", help="clean images, files or directories")
     parser.add_argument("--name", help="of the set, in the files' names (default: the directory's, else images)")
-    parser.add_argument("--output", type=Path, help="directory of what is written (default: the run's)")
+    parser.add_argument("--output", type=path_argument, help="directory of what is written (default: the run's)")
     options = parser.parse_args(arguments)
     name = options.name or (options.images[0].resolve().name if _is_directory(options.images) else "images")
     if Path(name).name != name:
         parser.error(f"--name must be fit for a file's name, got {name!r}")
+    stem = (options.output or options.run) / f"evaluation-{name}"
+    files = {suffix: stem.with_name(stem.name + suffix) for suffix in (".md", ".csv", ".json")}
     try:
         denoiser, stored = load_run(options)
+        for file in files.values():
+            check_writable(file)
         if stored.sigma is None:
             raise ConfigError(f"The configuration of {options.run} holds no sigma: the noise to test on is unknown.")
-        print(announce(stored), file=sys.stderr)
+        say(announce(stored), error=True)
         images = open_images(files_of(options.images), cache_dir=None)
         if images.skipped:
             path, reason = images.skipped[0]
@@ -51,7 +56,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             device=next(denoiser.parameters()).device,
         )
     except (DiffTVError, ValueError) as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        say(f"{parser.prog}: {error}", error=True)
+        return 2
+    except OSError as error:
+        say(f"{parser.prog}: {stem} cannot be written ({error.strerror}): give --output", error=True)
         return 2
     origin = {
         "run": str(options.run),
@@ -62,16 +70,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "git": {"commit": git_commit()},
     }
     text = to_markdown(found, title=f"{name}, sigma {stored.sigma:g}")
-    print(text)
-    stem = (options.output or options.run) / f"evaluation-{name}"
+    problem = ""
     for suffix, content in ((".md", text), (".csv", to_csv(found)), (".json", to_json(found, origin))):
         try:
-            write_atomically(stem.with_name(stem.name + suffix), content)
+            write_atomically(files[suffix], content)
         except OSError as error:
-            print(f"{parser.prog}: {stem}{suffix} cannot be written ({error.strerror}): give --output", file=sys.stderr)
-            return 1
-    print(f"Written: {stem}.md, .csv, .json", file=sys.stderr)
-    return 0
+            problem = problem or f"{files[suffix]} cannot be written ({error.strerror}): give --output"
+    say(text)
+    say(f"{parser.prog}: {problem}" if problem else f"Written: {stem}.md, .csv, .json", error=True)
+    return 1 if problem else 0
 
 
 def _is_directory(paths: list[Path]) -> bool:

@@ -7,8 +7,8 @@ The page needs no network and no account, and can be mailed as it is.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
+from difftv.arguments import path_argument
 from difftv.files import write_atomically
 from difftv.printing import say
 from difftv.report import build_table, read_sweep
@@ -18,7 +18,7 @@ from difftv.report.page import to_html
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = table_parser(__doc__)
-    parser.add_argument("--output", type=Path, help="where the page goes (default: report.html in the sweep)")
+    parser.add_argument("--output", type=path_argument, help="where the page goes (default: report.html in the sweep)")
     options = parser.parse_args(arguments)
     output = options.output or options.sweep / "report.html"
     try:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-from difftv.arguments import positive
+from difftv.arguments import path_argument, positive
 from difftv.data.base import image_files
 from difftv.denoiser import Denoiser
 from difftv.devices import choose_device, place
@@ -17,7 +17,7 @@ OWN, EXACT = "own", "taut_string"
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """RUN, --device, --solver and --tol."""
-    parser.add_argument("run", type=Path, help="directory of the run, outputs/<sweep>/<run>")
+    parser.add_argument("run", type=path_argument, help="directory of the run, outputs/<sweep>/<run>")
     parser.add_argument("--device", default="auto", help="of the network: auto (default), cpu, cuda, cuda:1, mps")
     parser.add_argument(
         "--solver",

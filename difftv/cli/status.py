@@ -16,7 +16,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from difftv.arguments import positive
+from difftv.arguments import path_argument, positive
 from difftv.printing import say
 from difftv.report.status import read_statuses, to_text
 from difftv.rundir.standing import OPEN
@@ -27,7 +27,7 @@ SECONDS = 5.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sweep", type=Path, help="directory of the sweep, outputs/<sweep>, or of one run")
+    parser.add_argument("sweep", type=path_argument, help="directory of the sweep, outputs/<sweep>, or of one run")
     parser.add_argument("--watch", type=float, nargs="?", const=SECONDS, metavar="SECONDS", help="look again (5 s)")
     options = parser.parse_args(arguments)
     try:

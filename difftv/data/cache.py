@@ -21,7 +21,7 @@ from difftv.data.contents import UNREADABLE, file_digests
 from difftv.data.decoding import DECODER_VERSION, GrayImage, to_gray
 from difftv.errors import DataError
 from difftv.files import write_atomically
-from difftv.imagefiles import decode, read_content
+from difftv.imagefiles import decode, read_content, unused_depth
 
 log = logging.getLogger(__name__)
 
@@ -113,6 +113,13 @@ def open_images(paths: Sequence[Path], cache_dir: Path | None, roots: Sequence[P
         raise DataError(f"None of {len(paths)} image files can be read: {_listed(skipped)}.")
     if skipped:
         log.warning("%d of %d image files left out: %s", len(skipped), len(paths), _listed(skipped))
+    if dim := [(path, word) for path, image in kept if (word := _unused_depth(image.load()))]:
+        log.warning(
+            "%d of %d images are nearly black, with white at 65535: scale them first. %s",
+            len(dim),
+            len(kept),
+            _listed(dim),
+        )
     files = [path for path, _ in kept]
     return CleanImages(
         files,
@@ -210,6 +217,11 @@ def _open(path: Path, digest: str, cache: _Cache | None) -> "_Opened | str":
         return _Opened((image.shape[0], image.shape[1]), digest, lambda: image)
     except DataError as error:
         return str(error)
+
+
+def _unused_depth(image: GrayImage) -> str:
+    """8-bit images are not looked at: it would read the whole cache, for values that hardly occur."""
+    return unused_depth(image) if image.dtype == np.uint16 else ""
 
 
 def _read(path: Path) -> tuple[str, GrayImage]:

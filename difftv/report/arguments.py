@@ -2,13 +2,14 @@
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
+
+from difftv.arguments import path_argument
 
 
 def table_parser(description: str | None) -> argparse.ArgumentParser:
     """A parser that knows the sweep and which table to make of it: rows, columns, metrics, reference."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sweep", type=Path, help="directory of the sweep, outputs/<sweep>")
+    parser.add_argument("sweep", type=path_argument, help="directory of the sweep, outputs/<sweep>")
     parser.add_argument("--rows", nargs="+", default=[], help="keys of the configuration (default: those that differ)")
     parser.add_argument("--columns", nargs="*", default=["sigma"], help="likewise (default: sigma)")
     parser.add_argument("--metric", nargs="+", default=["psnr", "ssim"], help="default: psnr ssim")

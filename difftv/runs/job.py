@@ -1,5 +1,6 @@
 """One run from its configuration to its result: build, train, search the baseline, evaluate, write everything down."""
 
+import hashlib
 import logging
 import math
 import re
@@ -279,6 +280,23 @@ def _totals(state: TrainingState, rows: list[Row]) -> dict[str, float]:
     }
 
 
+LONGEST_NAME = 80
+"""Characters of an image's name in a figure's: file systems allow 255 bytes, some of them fewer."""
+
+
+def figure_name(name: str, *, hashed: bool = False) -> str:
+    """The name of an image in letters that every file system takes, short enough to have more put before and after it.
+
+    Args:
+        name: of the image.
+        hashed: with a hash of the whole name, so that two images never share a figure; so is a name that was cut.
+    """
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+    if not hashed and len(plain) <= LONGEST_NAME:
+        return plain
+    return f"{plain[:LONGEST_NAME]}-{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
+
+
 def _draw(
     learned: list[Evaluated],
     baseline: list[Evaluated],
@@ -293,7 +311,9 @@ def _draw(
     }
     for entry, scalar_entry in list(zip(learned, baseline, strict=True))[:STRIPS]:
         if entry.denoised is not None and entry.lam is not None and scalar_entry.denoised is not None:
-            name = re.sub(r"[^A-Za-z0-9._-]", "_", entry.item.name)
+            name = figure_name(entry.item.name)
+            if f"strip_{name}" in drawn:
+                name = figure_name(entry.item.name, hashed=True)
             drawn[f"strip_{name}"] = figures.comparison_strip(
                 entry.item.clean,
                 entry.item.noisy,

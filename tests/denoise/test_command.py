@@ -1,5 +1,6 @@
 """`python experiments/denoise.py`, as a user types it, with a run that `experiments/run.py` has made."""
 
+import os
 import runpy
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from difftv.imagefiles import encode_like, read_image
 from difftv.predictors import Constant
 from difftv.rundir.checkpoint import CheckpointStore, read_with_config
 from tests.conftest import PROJECT
-from tests.denoise.test_image_files import raw_png
+from tests.denoise.test_image_files import raw_png, tagged, tiff_of
 from tests.runs.commands import SMALL, run
 
 Main = Callable[[list[str]], int]
@@ -25,6 +26,7 @@ Main = Callable[[list[str]], int]
 SCRIPT = PROJECT / "experiments" / "denoise.py"
 COLOUR = data.chelsea()[100:180, 150:250]
 GRAY = data.camera()[200:290, 180:260]
+SMALL_GRAY = GRAY[:24, :30]
 
 
 @pytest.fixture(scope="module")
@@ -154,18 +156,121 @@ def test_no_image_and_no_result_is_ever_overwritten(
     main: Main, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     first, second = save(tmp_path / "a.png", noisy(GRAY)), save(tmp_path / "a-denoised.png", noisy(GRAY))
-    same_name = save(tmp_path / "a.bmp", noisy(GRAY))
     (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
     before = second.read_bytes()
     assert main([str(trained), str(first), str(tmp_path / "link" / "a-denoised.png")]) == 1
     assert f"{first}: {second} is one of the images" in capsys.readouterr().err
     assert second.read_bytes() == before
     second.unlink()
-    assert main([str(trained), str(same_name), str(first)]) == 1
+    assert main([str(trained), str(first), str(first)]) == 1
+    assert f"{first}: {second} is written for {first}: denoise one in another call" in capsys.readouterr().err
+    second.unlink()
+
+
+def test_two_formats_of_one_name_in_one_call(main: Main, trained: Path, tmp_path: Path) -> None:
+    images = [save(tmp_path / "a.bmp", noisy(SMALL_GRAY)), save(tmp_path / "a.png", noisy(SMALL_GRAY))]
+    assert main([str(trained), *map(str, images)]) == 0
+    expected = {"a.bmp", "a.png", "a-denoised.bmp", "a-denoised.png", "a.bmp-lam.png", "a.png-lam.png"}
+    assert {path.name for path in tmp_path.iterdir()} == expected
+
+
+def forbid_solving(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail("solved before the outputs were checked")
+
+    monkeypatch.setattr("difftv.cli.denoise.denoise_image", refuse)
+
+
+def test_what_cannot_be_written_is_named_before_the_solve(
+    main: Main, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forbid_solving(monkeypatch)
+    long = save(tmp_path / f"{'x' * 245}.png", noisy(SMALL_GRAY))
+    image = save(tmp_path / "a.png", noisy(SMALL_GRAY))
+    (tmp_path / "file").touch()
+    (tmp_path / "a-lam.png").mkdir()
+    assert main([str(trained), str(long), str(image)]) == 1
+    shown = capsys.readouterr().err
     assert (
-        f"{first}: {tmp_path / 'a-lam.png'} is one of the images or was written for another" in capsys.readouterr().err
+        f"{'x' * 245}-lam.png" in shown or f"{'x' * 245}-denoised.png cannot be written (File name too long)" in shown
     )
-    assert not second.exists()
+    assert f"{tmp_path / 'a-lam.png'} cannot be written (Is a directory)" in shown
+    assert main([str(trained), str(image), "--output", str(tmp_path / "file")]) == 1
+    assert "cannot be written" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("bits", [8, 12])
+def test_few_bits_in_a_deep_file_and_the_white_level(
+    main: Main, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], bits: int
+) -> None:
+    white = 2**bits - 1
+    values = (noisy(SMALL_GRAY) / 255 * white).round().astype(np.uint16)
+    values[0, 0] = white
+    path, clean = save(tmp_path / "deep.png", values), tmp_path / "clean.png"
+    save(clean, (SMALL_GRAY / 255 * white).round().astype(np.uint16))
+    assert main([str(trained), str(path)]) == 0
+    assert f"{path}: its largest value is {white} of 65535 ({bits} bit)" in capsys.readouterr().err
+    level = ["--white-level", str(white)]
+    assert main([str(trained), str(path), "--clean", str(clean), *level]) == 0
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    # The same picture at full scale is denoised to the same intensities, up to the rounding of its levels.
+    full = save(tmp_path / "full.png", (values * (65535 / white)).round().astype(np.uint16))
+    assert main([str(trained), str(full)]) == 0
+    denoised, expected = (read_image(tmp_path / f"{name}-denoised.png") for name in ("deep", "full"))
+    np.testing.assert_allclose(denoised.channels / white, expected.channels / 65535, atol=0.6 / white)
+    error = np.mean((denoised.channels[0] / white - read_image(clean).channels[0] / white) ** 2)
+    assert f"-> {-10 * np.log10(error):.2f} dB" in shown.out
+    assert main([str(trained), str(save(tmp_path / "b.png", noisy(SMALL_GRAY))), "--white-level", "4095"]) == 1
+    assert "--white-level 4095 is above 255" in capsys.readouterr().err
+
+
+def test_a_nan_is_no_white_level(main: Main, trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for level in ("0", "-1", "nan", "inf"):
+        assert main([str(trained), "a.png", f"--white-level={level}"]) == 2
+        assert "--white-level must be a positive finite number" in capsys.readouterr().err
+
+
+def test_metadata_that_cannot_be_copied_is_named(
+    main: Main, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.tif"
+    path.write_bytes(tagged(tiff_of(SMALL_GRAY, resolution=(9, 9), resolutionunit="INCH"), 296, "H", 0))
+    assert main([str(trained), str(path)]) == 0
+    assert f"{path}: written without its resolution" in capsys.readouterr().err
+    assert (tmp_path / "a-denoised.tif").exists()
+
+
+def test_a_name_that_is_no_text_is_a_name(trained: Path, tmp_path: Path) -> None:
+    place = save(tmp_path / "a.png", noisy(SMALL_GRAY))
+    place = place.rename(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.png"))
+    command = [sys.executable, str(SCRIPT), str(trained), str(place)]
+    done = subprocess.run(command, capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert b"caf\\udce9.png: 30x24 gray" in done.stdout
+    assert {os.fsencode(path.name) for path in tmp_path.iterdir()} == {
+        b"caf\xe9.png", b"caf\xe9-denoised.png", b"caf\xe9-lam.png",
+    }  # fmt: skip
+
+
+def test_nobody_reads_and_every_image_is_written(trained: Path, tmp_path: Path) -> None:
+    images = [save(tmp_path / f"{name}.png", noisy(SMALL_GRAY)) for name in "ab"]
+    command = [sys.executable, str(SCRIPT), str(trained), *map(str, images)]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+    os.close(writer)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Broken pipe" not in done.stderr
+    assert {f"{name}-denoised.png" for name in "ab"} < {path.name for path in tmp_path.iterdir()}
+
+
+def test_an_empty_path_is_refused(main: Main, trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["", "a.png"], [str(trained), ""], [str(trained), "a.png", "--output", ""]):
+        with pytest.raises(SystemExit, match="2"):
+            main(arguments)
+        assert "a path must not be empty" in capsys.readouterr().err
 
 
 def test_a_clean_image_that_does_not_fit_is_named(

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from difftv.baselines import search_per_image, search_per_set
+from difftv.baselines import nonlocal_means, search_per_image, search_per_set
 from difftv.data import EvaluationPatches, open_images
 from difftv.metrics import psnr
 from difftv.regularizers import AnisotropicTV
@@ -56,3 +56,13 @@ def test_the_grid_grows_past_its_ends(tmp_path: Path) -> None:
     assert max(lam for lam, _ in strong.curve[0]) > 0.65
     weak = search_per_set(solver, EvaluationPatches(images, patch_size=8, sigma=0.05), batch_size=1)
     assert weak.lam[0] <= weak.curve[0][-1][0]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 60), (2, 60)])
+def test_non_local_means_of_an_image_of_few_rows(size: tuple[int, int]) -> None:
+    noisy = 0.5 + 0.1 * torch.randn(2, 1, *size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    denoised = nonlocal_means(noisy, 25)
+    assert denoised.shape == noisy.shape
+    torch.testing.assert_close(nonlocal_means(noisy.mT, 25), denoised.mT)
+    if noisy[0].numel() > 1:
+        assert (denoised - 0.5).square().mean() < 0.5 * (noisy - 0.5).square().mean()

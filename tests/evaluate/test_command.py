@@ -2,7 +2,10 @@
 
 import csv
 import json
+import os
 import runpy
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -162,3 +165,27 @@ def test_what_cannot_be_measured_is_named(
     with pytest.raises(SystemExit, match="2"):
         main([str(run), str(folder), "--name", "a/b"])
     assert sorted(path.name for path in run.iterdir()) == ["checkpoint.pt", "result.json"]
+
+
+def test_what_cannot_be_written_is_named_before_the_solve(
+    main: Main, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path / "run")
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("difftv.cli.evaluate.evaluate_published", lambda *_, **__: pytest.fail("measured first"))
+    assert main([str(run), str(folder), "--output", str(tmp_path / "file")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert main([str(run), str(folder), "--name", "x" * 250]) == 2
+    assert "cannot be written (File name too long)" in capsys.readouterr().err
+
+
+def test_numbers_that_nobody_reads_are_written(folder: Path, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    command = [sys.executable, str(PROJECT / "experiments" / "evaluate.py"), str(run), str(folder)]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=300, check=False)
+    os.close(writer)
+    assert done.returncode == 0, done.stderr
+    assert "Broken" not in done.stderr
+    assert {f"evaluation-Set3.{suffix}" for suffix in ("md", "csv", "json")} < {path.name for path in run.iterdir()}

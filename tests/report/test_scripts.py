@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PROJECT
-from tests.report.conftest import Writer
+from tests.report.conftest import Writer, run_writer
 
 Main = Callable[[list[str]], int]
 
@@ -129,3 +129,38 @@ def test_report_without_a_display(demo: Path) -> None:
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert (demo / "report.html").stat().st_size > 0
+
+
+@pytest.mark.parametrize("script", ["table", "report", "status"])
+def test_a_directory_whose_name_is_no_text_costs_no_result(
+    script: str, sweep: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write = run_writer(sweep)
+    for seed in (0, 1):
+        write(f"seed={seed}", {"seed": seed, "data.root": "/data/caf\udce9"}, images=(r"caf\udce9", "b"))
+    write("failed", {"data.root": "/data/caf\udce9"}, state="failed", error="no image in /data/caf\udce9")
+    main = runpy.run_path(str(PROJECT / "experiments" / f"{script}.py"))["main"]
+    assert main([str(sweep)]) == 0
+    capsys.readouterr().out.encode()
+    for name in {"table": ("table.md", "table.csv", "table.tex"), "report": ("report.html",), "status": ()}[script]:
+        (sweep / name).read_text(encoding="utf-8")
+
+
+def test_a_table_that_nobody_reads_is_written(demo: Path) -> None:
+    command = [sys.executable, str(PROJECT / "experiments" / "table.py"), str(demo)]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+    os.close(writer)
+    assert done.returncode == 0, done.stderr
+    assert "Broken" not in done.stderr
+    assert (demo / "table.md").read_text(encoding="utf-8").startswith("### ")
+
+
+def test_an_empty_path_is_refused(
+    table_main: Main, report_main: Main, demo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for main, arguments in ((table_main, [""]), (report_main, [""]), (report_main, [str(demo), "--output", ""])):
+        with pytest.raises(SystemExit, match="2"):
+            main(arguments)
+        assert "a path must not be empty" in capsys.readouterr().err

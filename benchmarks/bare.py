@@ -6,7 +6,8 @@ from typing import Any
 import torch
 
 from difftv.regularizers import Regularizer
-from difftv.solvers.cvxpy_layer import ConeSolver, problem
+from difftv.solvers._cone_program import cone_program
+from difftv.solvers.cvxpy_layer import ConeSolver
 from difftv.types import Image, Map
 
 
@@ -14,8 +15,8 @@ def bare_layer(regularizer: Regularizer, height: int, width: int) -> Any:
     """The compiled layer (noisy, *maps) -> (denoised,) with the interface to diffcp that cvxpylayers ships."""
     from cvxpylayers.torch import CvxpyLayer
 
-    program, parameters, variables = problem(regularizer, height, width)
-    return CvxpyLayer(program, parameters=parameters, variables=variables[:1])
+    program = cone_program(regularizer, height, width)
+    return CvxpyLayer(program.problem, parameters=program.parameters, variables=program.variables[:1])
 
 
 def bare_solve(layer: Any, like: ConeSolver, noisy: Image) -> Callable[[Map], Image]:

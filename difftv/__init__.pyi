@@ -1,10 +1,21 @@
 from .denoiser import Denoiser
 from .functional import tv_denoise
 from .predictors import Cnn, Constant, DnCnn, Predictor, UNet
-from .regularizers import AnisotropicTV, IsotropicTV, Regularizer
+from .regularizers import (
+    TGV,
+    TVTV2,
+    AnisotropicTV,
+    EightNeighbourTV,
+    HuberTV,
+    IsotropicTV,
+    Regularizer,
+    TVpwL,
+)
 from .solvers import Clarabel, Ecos, Scs, Solution, Solver, TautString
 
 __all__ = [
+    "TGV",
+    "TVTV2",
     "AnisotropicTV",
     "Clarabel",
     "Cnn",
@@ -12,12 +23,15 @@ __all__ = [
     "Denoiser",
     "DnCnn",
     "Ecos",
+    "EightNeighbourTV",
+    "HuberTV",
     "IsotropicTV",
     "Predictor",
     "Regularizer",
     "Scs",
     "Solution",
     "Solver",
+    "TVpwL",
     "TautString",
     "UNet",
     "tv_denoise",

@@ -11,10 +11,13 @@ Image = Float[Tensor, "batch 1 height width"]
 """Intensities, nominally in [0, 1]; a noisy image is not clipped and may leave that range."""
 
 Map = Float[Tensor, "batch maps height width"]
-"""The regularization map `lam`: >= 0, in the units of the image, larger = smoother."""
+"""The regularization maps, one channel per name of `Regularizer.map_names`: >= 0, in the units of the image."""
 
-Dual = Float[Tensor, "batch directions height width"]
-"""One value per forward difference: channel 0 vertical, channel 1 horizontal, zero past the border."""
+Dual = Float[Tensor, "batch components height width"]
+"""One value per difference, zero past the border; of forward differences, channel 0 is vertical, 1 horizontal."""
+
+Fields = Float[Tensor, "batch fields height width"]
+"""What a solver minimises over: channel 0 the image u, then the auxiliary field v where a regularizer has one."""
 
 PerImage = Float[Tensor, " batch"]
 """One number per image of a batch."""

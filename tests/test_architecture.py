@@ -26,7 +26,7 @@ UPWARD = {("denoiser", "models"): "Denoiser.load is where a user looks for it; i
 """Imports that go up all the same, inside a function, each with the reason."""
 
 KEPT_TO = {
-    "cvxpy": {"regularizers", "solvers"},
+    "cvxpy": {"solvers"},
     "cvxpylayers": {"solvers"},
     "wandb": {"tracking"},
     "wandb_workspaces": {"tracking"},

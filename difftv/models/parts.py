@@ -53,7 +53,7 @@ def construct(config: Mapping[str, Any], group: str, source: object, **live_obje
     word = node.get(NAME) if NAME in node else node.get(TARGET)
     name = word if NAME in node else _name_of(word, group)
     arguments = {key: value for key, value in node.items() if key not in (NAME, TARGET)}
-    if not all(isinstance(key, str) and isinstance(value, Plain) for key, value in arguments.items()):
+    if not all(isinstance(key, str) and _is_plain(value) for key, value in arguments.items()):
         raise ConfigError(f"{source}: {group} takes plain values only, its configuration holds {arguments!r}.")
     if not isinstance(name, str) or name not in CLASSES[group]:
         raise ConfigError(
@@ -65,6 +65,13 @@ def construct(config: Mapping[str, Any], group: str, source: object, **live_obje
         return CLASSES[group][name](**{**arguments, **live_objects})
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{source}: {group}: {error}") from error
+
+
+def _is_plain(value: Any) -> bool:
+    """A number, a word or nothing, or a list of numbers."""
+    if isinstance(value, list | tuple):
+        return all(isinstance(entry, int | float) for entry in value)
+    return isinstance(value, Plain)
 
 
 def _name_of(target: Any, group: str) -> str | None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from difftv.errors import CheckpointError, ConfigError
 from difftv.models.parts import NAME, construct
-from difftv.predictors.base import Predictor
+from difftv.predictors.base import Predictor, starting_at
 from difftv.regularizers import AnisotropicTV, Regularizer
 from difftv.rundir.checkpoint import read_with_config
 from difftv.rundir.layout import CHECKPOINT, RESULT
@@ -55,9 +55,15 @@ class StoredRun:
         """
         if not all(isinstance(value, Tensor) and value.is_floating_point() for value in self.weights.values()):
             raise CheckpointError(f"The weights in {self.path} are not floating-point tensors.")
+        node = self.config.get("predictor")
+        start = {"initial_lam": node["initial_lam"]} if isinstance(node, Mapping) and "initial_lam" in node else {}
+        try:
+            arguments = starting_at(start, self.regularizer())
+        except ValueError as error:
+            raise ConfigError(f"{self.path}: predictor: {error}") from error
         # Nothing is allocated or drawn before the stored weights are known to fit.
         with torch.device("meta"):
-            predictor = construct(self.config, "predictor", self.path, num_maps=self.regularizer().num_maps)
+            predictor = construct(self.config, "predictor", self.path, **arguments)
         try:
             predictor.load_state_dict(dict(self.weights), assign=True)
         except (RuntimeError, TypeError, AttributeError) as error:

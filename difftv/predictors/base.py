@@ -2,14 +2,19 @@
 
 import abc
 import math
-from typing import final
+from collections.abc import Mapping, Sequence
+from typing import Any, final
 
 import torch
 from torch import nn
 from torch.nn.functional import softplus
 
 from difftv.arguments import positive, positive_int
+from difftv.regularizers.base import Regularizer
 from difftv.types import Image, Map
+
+INITIAL_LAM = 0.05
+"""Where training starts, in [0,1]-intensity units: about the best scalar for light noise."""
 
 
 class Predictor(nn.Module, abc.ABC):
@@ -19,16 +24,27 @@ class Predictor(nn.Module, abc.ABC):
 
     Args:
         num_maps: channels of the map, as the regularizer names them.
-        initial_lam: the constant that training starts from, > 0, in [0,1]-intensity units. Starting small matters:
-            where the map flattens the image its gradient is exactly zero, so a large start learns nothing.
+        initial_lam: the constant that training starts from, > 0, in [0,1]-intensity units: one number for all maps, or
+            one for each (`Regularizer.starts` has those of a regularizer). Starting small matters: where the map
+            flattens the image its gradient is exactly zero, so a large start learns nothing.
+
+    Raises:
+        ValueError: not as many starts as maps, or one that is not a positive finite number.
     """
 
-    def __init__(self, num_maps: int = 1, initial_lam: float = 0.05) -> None:
+    def __init__(self, num_maps: int = 1, initial_lam: float | Sequence[float] = INITIAL_LAM) -> None:
         super().__init__()
         self.num_maps = positive_int("num_maps", num_maps)
-        self.initial_lam = positive("predictor.initial_lam", initial_lam)
+        self.initial_lam = initial_lam
+        starts = [initial_lam] * num_maps if isinstance(initial_lam, int | float) else list(initial_lam)
+        if len(starts) != num_maps:
+            raise ValueError(
+                f"initial_lam must be one number or one per map ({num_maps}), got {len(starts)}: {initial_lam!r}."
+            )
+        starts = [positive("initial_lam", start) for start in starts]
         # The inverse of softplus, written so that neither a tiny nor a huge start overflows.
-        self._offset = self.initial_lam + math.log(-math.expm1(-self.initial_lam))
+        offsets = [start + math.log(-math.expm1(-start)) for start in starts]
+        self._offsets = offsets[:1] if len(set(offsets)) == 1 else offsets
 
     @abc.abstractmethod
     def raw_map(self, noisy: Image) -> Map:
@@ -44,7 +60,28 @@ class Predictor(nn.Module, abc.ABC):
         Returns:
             (batch, num_maps, height, width), > 0 up to underflow; larger = smoother.
         """
-        return softplus(self.raw_map(noisy) + self._offset)
+        raw = self.raw_map(noisy)
+        if len(self._offsets) == 1:
+            return softplus(raw + self._offsets[0])
+        return softplus(raw + raw.new_tensor(self._offsets).view(1, -1, 1, 1))
+
+
+def starting_at(arguments: Mapping[str, Any], regularizer: Regularizer) -> dict[str, Any]:
+    """The arguments of a predictor completed by what follows from the regularizer: `num_maps`, and a start per map.
+
+    Args:
+        arguments: those of the configuration; an `initial_lam` that is one number becomes one per map
+            (`Regularizer.starts`), a list is left as it is.
+        regularizer: what the maps are for.
+
+    Raises:
+        ValueError: `initial_lam` is not positive.
+    """
+    complete = {**arguments, "num_maps": regularizer.num_maps}
+    start = arguments.get("initial_lam")
+    if isinstance(start, int | float):
+        complete["initial_lam"] = list(regularizer.starts(positive("predictor.initial_lam", start)))
+    return complete
 
 
 def convolution(inputs: int, outputs: int) -> nn.Conv2d:

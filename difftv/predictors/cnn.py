@@ -1,10 +1,11 @@
 """Three convolutions: the network of the original Diff-TV-Net."""
 
+from collections.abc import Sequence
 from typing import final
 
 from torch import nn
 
-from difftv.predictors.base import Predictor, convolution, start_near_zero
+from difftv.predictors.base import INITIAL_LAM, Predictor, convolution, start_near_zero
 from difftv.types import Image, Map
 
 
@@ -14,10 +15,11 @@ class Cnn(Predictor):
 
     Args:
         num_maps: channels of the map, as the regularizer names them.
-        initial_lam: the (nearly constant) map before training, > 0, in [0,1]-intensity units.
+        initial_lam: the (nearly constant) map before training, > 0, in [0,1]-intensity units; one number, or one
+            per map.
     """
 
-    def __init__(self, num_maps: int = 1, initial_lam: float = 0.05) -> None:
+    def __init__(self, num_maps: int = 1, initial_lam: float | Sequence[float] = INITIAL_LAM) -> None:
         super().__init__(num_maps, initial_lam)
         self.layers = nn.Sequential(
             convolution(1, 16),

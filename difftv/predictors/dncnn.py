@@ -1,11 +1,12 @@
 """A plain deep convolutional network in the manner of DnCNN (Zhang et al. 2017), predicting a map instead of noise."""
 
+from collections.abc import Sequence
 from typing import final
 
 from torch import nn
 
 from difftv.arguments import positive_int
-from difftv.predictors.base import Predictor, convolution, start_for_relu, start_near_zero
+from difftv.predictors.base import INITIAL_LAM, Predictor, convolution, start_for_relu, start_near_zero
 from difftv.types import Image, Map
 
 
@@ -20,10 +21,13 @@ class DnCnn(Predictor):
         num_maps: channels of the map, as the regularizer names them.
         depth: number of convolutions, >= 2 (DnCNN-S: 17).
         width: channels of the hidden layers, >= 1 (DnCNN-S: 64).
-        initial_lam: the (nearly constant) map before training, > 0, in [0,1]-intensity units.
+        initial_lam: the (nearly constant) map before training, > 0, in [0,1]-intensity units; one number, or one
+            per map.
     """
 
-    def __init__(self, num_maps: int = 1, depth: int = 8, width: int = 32, initial_lam: float = 0.05) -> None:
+    def __init__(
+        self, num_maps: int = 1, depth: int = 8, width: int = 32, initial_lam: float | Sequence[float] = INITIAL_LAM
+    ) -> None:
         super().__init__(num_maps, initial_lam)
         positive_int("predictor.width", width)
         if positive_int("predictor.depth", depth) < 2:

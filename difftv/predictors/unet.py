@@ -1,5 +1,6 @@
 """A small U-Net (Ronneberger et al. 2015): context from coarse scales, edges from the skip connections."""
 
+from collections.abc import Sequence
 from typing import final
 
 import torch
@@ -7,7 +8,7 @@ from torch import nn
 from torch.nn.functional import interpolate, max_pool2d, pad
 
 from difftv.arguments import positive_int
-from difftv.predictors.base import Predictor, convolution, start_for_relu, start_near_zero
+from difftv.predictors.base import INITIAL_LAM, Predictor, convolution, start_for_relu, start_near_zero
 from difftv.types import Image, Map
 
 
@@ -22,10 +23,13 @@ class UNet(Predictor):
         num_maps: channels of the map, as the regularizer names them.
         width: channels at full resolution, >= 1.
         levels: number of halvings, >= 1.
-        initial_lam: the (nearly constant) map before training, > 0, in [0,1]-intensity units.
+        initial_lam: the (nearly constant) map before training, > 0, in [0,1]-intensity units; one number, or one
+            per map.
     """
 
-    def __init__(self, num_maps: int = 1, width: int = 32, levels: int = 2, initial_lam: float = 0.05) -> None:
+    def __init__(
+        self, num_maps: int = 1, width: int = 32, levels: int = 2, initial_lam: float | Sequence[float] = INITIAL_LAM
+    ) -> None:
         super().__init__(num_maps, initial_lam)
         positive_int("predictor.width", width)
         channels = [width * 2**level for level in range(positive_int("predictor.levels", levels) + 1)]

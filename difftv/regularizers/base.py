@@ -1,70 +1,110 @@
-"""What is minimised: the contract that every regularizer of the family R_lam(u) = sum_e lam_e phi(K u)_e fulfils."""
+"""What is minimised: the contract of every regularizer, a sum of terms from which everything else is derived.
+
+    R(u) = min_v  sum_t sum_i  phi_t( |(K_t (u, v))_i| ; lam_i, gam_i )
+
+A regularizer states data: its terms and its maps. Value, analysis, adjoint, projection and conjugate are derived here,
+the duality gap and the cone program in `difftv.solvers`.
+"""
 
 import abc
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
-import numpy as np
+import torch
+from torch import Tensor
 
-from difftv.types import Dual, Image, Map, PerImage
-
-if TYPE_CHECKING:
-    import cvxpy
+from difftv.arguments import positive
+from difftv.regularizers.term import Term
+from difftv.types import Dual, Fields, Map, PerImage
 
 
 @dataclass(frozen=True)
-class ConeForm:
-    """A regularizer as the cone programs see it.
+class MapSpec:
+    """One of the maps that a regularizer takes.
 
-    `expression` is the value; `constraints` tie its auxiliary variables; `dual_variables` are the multipliers that
-    `Regularizer.dual_from_cone` reads, in its order.
-    """
-
-    expression: "cvxpy.Expression"
-    constraints: "list[cvxpy.Constraint]"
-    dual_variables: "list[cvxpy.Variable]"
-
-
-class Regularizer(abc.ABC):
-    """R_lam(u) = sup { <K u, p> : p in C_lam }, with K linear and C_lam convex and closed.
-
-    A subclass states the same function in the ways solvers need it: its value, its dual set C_lam (for duality gaps
-    and first-order methods) and its cone form (for CVXPY). The contract tests tie them together.
+    Attributes:
+        name: what it is called in columns, figures and messages.
+        share: what it is where a single number lam stands for all maps: share * lam + constant.
+        constant: see `share`.
     """
 
     name: str
+    share: float = 1.0
+    constant: float = 0.0
+
+
+class Regularizer(abc.ABC):
+    """R(u; maps) = min_v sum of `terms`, with the dual set |p_i| <= lam_i.
+
+    A subclass calls this constructor with its data and overrides nothing. What acts on fields takes x = (u) or
+    x = (u, v_1, v_2), (batch, 1 + auxiliary, height, width); dual variables hold the components of all terms one after
+    the other.
+    """
+
+    name: ClassVar[str]
     """The word that selects it on the command line."""
 
-    num_maps: int
-    """Channels of the map `lam` that it takes."""
+    def __init__(self, maps: tuple[MapSpec, ...], terms: tuple[Term, ...]) -> None:
+        self.maps = maps
+        self.terms = terms
+        self.auxiliary = max(term.operator.fields for term in terms) - 1
+        """Channels of the auxiliary field v: 0 or 2."""
 
-    equivariant: bool = True
-    """Whether R_{s lam}(s u + c) = s^2 R_lam(u) for all s > 0 and c: an image is then solved in units of its own."""
+    @property
+    def map_names(self) -> tuple[str, ...]:
+        """The channels of the map that it takes, by name."""
+        return tuple(spec.name for spec in self.maps)
 
-    cone_entries: int
-    """Rows per pixel of the cone program, as far as the memory of compiling it goes (measured, see `build_bytes`)."""
+    @property
+    def num_maps(self) -> int:
+        """Channels of the map that it takes."""
+        return len(self.maps)
 
-    @abc.abstractmethod
-    def value(self, u: Image, lam: Map) -> PerImage:
-        """R_lam(u) of every image of the batch."""
+    @property
+    def components(self) -> int:
+        """Channels of a dual variable."""
+        return sum(term.operator.components for term in self.terms)
 
-    @abc.abstractmethod
-    def analysis(self, u: Image) -> Dual:
-        """K u."""
+    @property
+    def equivariant(self) -> bool:
+        """Whether R(s u + c; s maps) = s^2 R(u; maps) for every s > 0 and c: no width in intensities is built in."""
+        return all(term.potential.equivariant for term in self.terms)
 
-    @abc.abstractmethod
-    def adjoint(self, p: Dual) -> Image:
+    def starts(self, lam: float) -> tuple[float, ...]:
+        """The value of every map where one number stands for all: training starts there, and a scalar is tuned so.
+
+        Args:
+            lam: > 0, intensity units; larger = smoother.
+
+        Raises:
+            ValueError: lam is not a positive finite number.
+        """
+        lam = positive("lam", lam)
+        return tuple(spec.share * lam + spec.constant for spec in self.maps)
+
+    def value(self, x: Fields, maps: Map) -> PerImage:
+        """The sum of the terms at x, of every image of the batch; R(u) itself where there is no auxiliary field."""
+        return torch.stack([term.value(x, maps) for term in self.terms]).sum(dim=0)
+
+    def analysis(self, x: Fields) -> Dual:
+        """K x, the differences of all terms."""
+        return torch.cat([term.analysis(x) for term in self.terms], dim=1)
+
+    def adjoint(self, p: Dual) -> Fields:
         """K^T p."""
+        parts = zip(self.terms, self.split(p), strict=True)
+        return torch.stack([term.adjoint(part) for term, part in parts]).sum(dim=0)
 
-    @abc.abstractmethod
-    def project(self, p: Dual, lam: Map) -> Dual:
-        """The point of the dual set C_lam nearest to p."""
+    def project(self, p: Dual, maps: Map) -> Dual:
+        """The point of the dual set nearest to p."""
+        parts = zip(self.terms, self.split(p), strict=True)
+        return torch.cat([term.project(part, maps) for term, part in parts], dim=1)
 
-    @abc.abstractmethod
-    def cone_form(self, u: "cvxpy.Variable", lam: "Sequence[cvxpy.Parameter]") -> ConeForm:
-        """The same function of a (height, width) CVXPY variable, with one (height, width) parameter per map."""
+    def conjugate(self, p: Dual, maps: Map) -> PerImage:
+        """sum_i phi*(|p_i|) for p in the dual set; 0 for total variation."""
+        parts = zip(self.terms, self.split(p), strict=True)
+        return torch.stack([term.conjugate(part, maps) for term, part in parts]).sum(dim=0)
 
-    @abc.abstractmethod
-    def dual_from_cone(self, multipliers: Sequence[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
-        """p, (2, height, width), from the values of `ConeForm.dual_variables` for one image of that shape."""
+    def split(self, p: Dual) -> list[Tensor]:
+        """The dual variables of every term."""
+        return list(p.split([term.operator.components for term in self.terms], dim=1))

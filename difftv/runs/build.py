@@ -19,6 +19,7 @@ from difftv.data import (
 from difftv.denoiser import Denoiser
 from difftv.devices import choose_device, place
 from difftv.errors import DataError
+from difftv.predictors.base import starting_at
 from difftv.runs.config import image_cache, image_files_of, make, named
 from difftv.solvers.base import Solver
 from difftv.tracking.base import Tracker
@@ -72,7 +73,9 @@ def build(config: dict[str, Any]) -> Objects:
     # The global generator is left as it was: in a reused worker the next job starts from it.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config["seed"])
-        predictor = make(config, "predictor", num_maps=regularizer.num_maps)
+        with named("predictor"):
+            complete = starting_at(config["predictor"], regularizer)
+        predictor = make({"predictor": complete}, "predictor")
     device = choose_device(config["trainer"]["device"])
     denoiser = Denoiser(place(predictor, device), solver)
     make_optimizer, make_scheduler = make(config, "optimizer"), make(config, "scheduler")

@@ -2,23 +2,29 @@
 
     u*(y, lam) = argmin_u  1/2 ||u - y||^2 + R_lam(u)
 
-The predictor may live on an accelerator in float32; the solvers work on the CPU in float64. `Solver.forward` is the
-bridge: the tensors change device first and precision second on the way in, and the other way round on the way out,
-so nothing float64 ever exists on the accelerator (MPS has no float64). Autograd runs the same casts backwards.
+The predictor may live on an accelerator in float32; a solver states where it works and in which precision.
+`Solver.forward` is the bridge: towards a solver on the CPU the tensors change device first and precision second, and
+the other way round on the way back, so nothing float64 ever exists on the accelerator (MPS has no float64). Autograd
+runs the same casts backwards.
 """
 
 import abc
+import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor, nn
 
 from difftv.regularizers.base import Regularizer
-from difftv.solvers.bridge import Bridge, SolveTime, refuse_transforms
+from difftv.solvers.bridge import Bridge, SolveTime, TimedBridge, refuse_transforms
+from difftv.solvers.gap import relative_gap
 from difftv.solvers.units import Units
-from difftv.types import CountPerImage, Dual, FlagPerImage, Image, Map, PerImage
+from difftv.types import CountPerImage, Fields, FlagPerImage, Image, Map, PerImage
+
+__all__ = ["RawSolution", "Solution", "SolveTime", "Solver", "Workplace", "relative_gap"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class Solution:
         gap: relative duality gap (see `relative_gap`), detached float64 on the CPU.
         iterations: iterations that the backend took.
         converged: whether the backend reached its tolerance.
+        auxiliary: the auxiliary field v of a regularizer that has one, (batch, 2, height, width), detached, else None.
         seconds: time spent in the solver; its `backward` is filled in when the gradient is computed.
     """
 
@@ -39,17 +46,49 @@ class Solution:
     gap: PerImage
     iterations: CountPerImage
     converged: FlagPerImage
+    auxiliary: Fields | None = None
     seconds: SolveTime = field(default_factory=SolveTime, compare=False)
 
 
 @dataclass(frozen=True)
 class RawSolution:
-    """What a solver's `solve` returns, all of it on the CPU: u* (float64, differentiable) and the facts about it."""
+    """What a solver's `solve` returns: u* (differentiable) and v where it works, the facts about them on the CPU."""
 
     u: Image
     gap: PerImage
     iterations: CountPerImage
     converged: FlagPerImage
+    auxiliary: Fields | None = None
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where a solver works, and in which precision.
+
+    Attributes:
+        device: None = wherever the noisy images are.
+        dtype: what both tensors are cast to.
+        own_units: whether the solver wants every image in units of its own (`difftv.solvers.units`: CPU, float64).
+    """
+
+    device: torch.device | None
+    dtype: torch.dtype
+    own_units: bool
+
+    def bring(self, tensor: Tensor) -> Tensor:
+        """The tensor there: device first, for the precision may not exist where it comes from."""
+        return tensor.to(device=tensor.device if self.device is None else self.device).to(dtype=self.dtype)
+
+    @contextlib.contextmanager
+    def undisturbed(self, source: torch.device) -> Iterator[None]:
+        """Without autocast, and on the CPU without another default device, for tensors that come from `source`."""
+        device = source if self.device is None else self.device
+        with contextlib.ExitStack() as stack:
+            if torch.amp.is_autocast_available(device.type):
+                stack.enter_context(torch.autocast(device.type, enabled=False))
+            if device.type == "cpu":
+                stack.enter_context(torch.device("cpu"))
+            yield
 
 
 class Solver(nn.Module, abc.ABC):
@@ -59,13 +98,34 @@ class Solver(nn.Module, abc.ABC):
     unpickle, and no call leaves a trace in the next one.
     """
 
+    name: ClassVar[str]
+    """The word that selects it on the command line."""
+
     def __init__(self, regularizer: Regularizer) -> None:
         super().__init__()
+        reason = self.refusal(regularizer)
+        if reason is not None:
+            from difftv.solvers.choice import solvers_for
+
+            raise ValueError(
+                f"{self.name} cannot take {regularizer.name}: {reason}. "
+                f"Solvers that take it: {', '.join(solver.name for solver in solvers_for(regularizer))}."
+            )
         self.regularizer = regularizer
+
+    @classmethod
+    def refusal(cls, regularizer: Regularizer) -> str | None:
+        """Why this solver cannot take the regularizer, as far as its structure goes; None where it can."""
+        return None
+
+    @property
+    def workplace(self) -> Workplace:
+        """Where `solve` wants its tensors."""
+        return Workplace(torch.device("cpu"), torch.float64, own_units=True)
 
     @abc.abstractmethod
     def solve(self, y: Image, lam: Map) -> RawSolution:
-        """The minimiser for CPU float64 tensors; `lam` has the regularizer's channels and the size of `y`.
+        """The minimiser for tensors at the `workplace`; `lam` has the regularizer's channels and the size of `y`.
 
         Raises:
             SolverError: the backend gave no answer for some image.
@@ -105,49 +165,30 @@ class Solver(nn.Module, abc.ABC):
     def _forward(self, noisy: Image, lam: Map) -> Solution:
         _check_kinds(noisy, lam, self.regularizer)
         seconds = SolveTime()
-        # Neither the caller's default device nor its autocast is meant for what happens on the CPU in float64.
-        with torch.device("cpu"), torch.autocast("cpu", enabled=False):
-            y, weights = (tensor.to(device="cpu").to(dtype=torch.float64) for tensor in (noisy, lam))
+        seconds, workplace = SolveTime(), self.workplace
+        # Neither the caller's default device nor its autocast is meant for what happens in a solver.
+        with workplace.undisturbed(noisy.device):
+            y, weights = (workplace.bring(tensor) for tensor in (noisy, lam))
             refuse_transforms(y)
-            _check_values(y.detach(), weights.detach())
-            units = Units.of(y) if self.regularizer.equivariant else Units.as_they_are(y)
-            bridge = Bridge(units, seconds)
+            _check_values(y.detach(), weights.detach(), self.regularizer)
+            bridge: Bridge | TimedBridge = TimedBridge(seconds)
+            if workplace.own_units:
+                bridge = Bridge(Units.of(y) if self.regularizer.equivariant else Units.as_they_are(y), seconds)
             y, weights = bridge.enter(y, weights)
             started = time.perf_counter()
             raw = self.solve(y, weights)
             seconds.forward = time.perf_counter() - started
             denoised = bridge.leave(raw.u).to(dtype=noisy.dtype)
+            auxiliary = None if raw.auxiliary is None else bridge.differences(raw.auxiliary).to(dtype=noisy.dtype)
         return Solution(
             denoised=denoised.to(device=noisy.device),
             lam=lam,
             gap=raw.gap,
             iterations=raw.iterations,
             converged=raw.converged,
+            auxiliary=None if auxiliary is None else auxiliary.to(device=noisy.device),
             seconds=seconds,
         )
-
-
-def relative_gap(regularizer: Regularizer, u: Image, p: Dual, y: Image, lam: Map) -> PerImage:
-    """Relative duality gap of the pair (u, p), a certificate of how far u is from the minimiser.
-
-        gap = (P(u) - D(p)) / (1/2 ||y - mean(y)||^2),
-        P(u) = 1/2 ||u - y||^2 + R_lam(u),   D(p) = 1/2 ||y||^2 - 1/2 ||y - K^T p||^2,   p projected onto C_lam first.
-
-    The denominator is the objective of the constant image, an upper bound of the optimum that does not vanish where
-    lam = 0 does. Of a constant image it is 0; the gap is then that of an image of contrast 1e-6 in the units that the
-    solver works in. By strong convexity 1/2 ||u - u*||^2 <= P(u) - D(p).
-
-    Returns:
-        (batch,), >= 0 up to rounding, 0 at the optimum.
-    """
-    p = regularizer.project(p, lam)
-    residual = y - regularizer.adjoint(p)
-    # D(p) is written around u so that two nearly equal energies are not subtracted.
-    primal = 0.5 * (u - y).square().sum(dim=(1, 2, 3)) + regularizer.value(u, lam)
-    dual = 0.5 * ((y - residual) * (y + residual)).sum(dim=(1, 2, 3))
-    contrast = y - y.mean(dim=(1, 2, 3), keepdim=True)
-    scale = 0.5 * contrast.square().sum(dim=(1, 2, 3))
-    return (primal - dual) / torch.where(scale > 0, scale, 0.5e-12 * y[0].numel())
 
 
 def _check_kinds(noisy: Tensor, lam: Tensor, regularizer: Regularizer) -> None:
@@ -168,31 +209,42 @@ def _check_kinds(noisy: Tensor, lam: Tensor, regularizer: Regularizer) -> None:
     expected = (noisy.shape[0], regularizer.num_maps, *noisy.shape[2:])
     if tuple(lam.shape) != expected:
         raise ValueError(
-            f"lam must have shape {expected} (batch, num_maps, height, width) for {regularizer.name} total variation "
-            f"with num_maps={regularizer.num_maps}, got {tuple(lam.shape)}. "
-            f"A scalar goes in as torch.full({expected}, value)."
+            f"lam must have shape {expected} (batch, maps, height, width) for {regularizer.name}, whose maps are "
+            f"{', '.join(regularizer.map_names)}; got {tuple(lam.shape)}. {_from_numbers(regularizer, expected)}"
         )
     for name, tensor in (("noisy", noisy), ("lam", lam)):
         if not tensor.is_floating_point():
             raise ValueError(f"{name} must be floating point, got {tensor.dtype}. Convert it with .float().")
 
 
-def _check_values(noisy: Image, lam: Map) -> None:
+def _check_values(noisy: Image, lam: Map, regularizer: Regularizer) -> None:
+    # One question to an accelerator, which waits for every answer; NaN fails the comparison, too.
+    if noisy.numel() == 0 or bool(noisy.isfinite().all() & (lam >= 0).all()):
+        return
     if not bool(noisy.isfinite().all()):
         raise ValueError(
             f"noisy holds NaN or infinity in image(s) {_images(~noisy.isfinite())} of the batch. "
             "Check the input images."
         )
-    if bool(lam.isnan().any()):
-        raise ValueError(
-            f"lam holds NaN in image(s) {_images(lam.isnan())} of the batch. "
-            "If a network predicts it, its training has diverged: lower the learning rate or clip gradients."
-        )
-    if bool((lam < 0).any()):
-        raise ValueError(
-            f"lam must be >= 0 everywhere, its minimum is {float(lam.min()):.3g}. "
-            "A predictor makes its map positive with softplus."
-        )
+    for channel, name in enumerate(regularizer.map_names):
+        values = lam[:, channel : channel + 1]
+        if bool(values.isnan().any()):
+            raise ValueError(
+                f"{name} holds NaN in image(s) {_images(values.isnan())} of the batch. If it comes from a network in "
+                "training, the training has diverged: lower its learning rate or clip its gradients."
+            )
+        if bool((values < 0).any()):
+            raise ValueError(
+                f"{name} must be >= 0 everywhere, its minimum is {float(values.min()):.3g}. "
+                "A predictor makes its maps positive with softplus."
+            )
+
+
+def _from_numbers(regularizer: Regularizer, expected: tuple[int, ...]) -> str:
+    if regularizer.num_maps == 1:
+        return f"A scalar goes in as torch.full({expected}, value)."
+    shape = (1, regularizer.num_maps, 1, 1)
+    return f"Numbers go in as torch.tensor([{', '.join(regularizer.map_names)}]).reshape{shape}.expand{expected}."
 
 
 def _images(flags: Tensor) -> list[int]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from difftv.solvers.units import Units, scaled
-from difftv.types import Image, Map
+from difftv.types import Fields, Image, Map
 
 
 @dataclass
@@ -42,6 +42,30 @@ class Bridge:
     def leave(self, u: Image) -> Image:
         """The solver's answer, for the caller."""
         return _Leave.apply(self, u)
+
+    def differences(self, v: Fields) -> Fields:
+        """An auxiliary field, which has no offset, for the caller."""
+        return scaled(v, self.units.exponent)
+
+
+class TimedBridge:
+    """The same for a solver that brings its own units: the time alone is taken."""
+
+    def __init__(self, seconds: SolveTime) -> None:
+        self.seconds = seconds
+        self.started = 0.0
+
+    def enter(self, y: Image, lam: Map) -> tuple[Image, Map]:
+        """Data and maps for the solver."""
+        return _StopClock.apply(self, y, lam)
+
+    def leave(self, u: Image) -> Image:
+        """The solver's answer, for the caller."""
+        return _StartClock.apply(self, u)
+
+    def differences(self, v: Fields) -> Fields:
+        """An auxiliary field, for the caller."""
+        return v
 
 
 def refuse_transforms(tensor: Tensor) -> None:
@@ -97,3 +121,29 @@ class _Leave(torch.autograd.Function):
         largest = grad.detach().abs().amax(dim=(1, 2, 3), keepdim=True).numpy()
         bridge.exponent = np.where(np.isfinite(largest), np.frexp(largest)[1], 0)
         return None, scaled(grad, -bridge.exponent)
+
+
+class _StopClock(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, bridge: TimedBridge, y: Tensor, lam: Tensor):
+        ctx.bridge = bridge
+        return y.view_as(y), lam.view_as(lam)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, *grads: Tensor):
+        ctx.bridge.seconds.backward += time.perf_counter() - ctx.bridge.started
+        return None, *grads
+
+
+class _StartClock(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, bridge: TimedBridge, u: Tensor) -> Tensor:
+        ctx.bridge = bridge
+        return u.clone()  # nobody else's memory: the caller may change it in place
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor):
+        ctx.bridge.started = time.perf_counter()
+        return None, grad

@@ -21,6 +21,7 @@ class Clarabel(ConeSolver):
         MissingDependencyError: the package `clarabel` is not installed.
     """
 
+    name = "clarabel"
     solve_method = "Clarabel"
     package = "clarabel"
 

@@ -1,6 +1,6 @@
 """The cone program through `cvxpylayers.torch.CvxpyLayer`; SCS, ECOS and Clarabel are its backends.
 
-    minimize  1/2 sum_squares(U - Y) + R_LAM(U)        parameters Y, LAM
+    minimize  1/2 sum_squares(U - Y) + R(U; MAPS)        parameters Y, MAPS      (`_cone_program.py`)
 
 Differentiation is implicit, on the homogeneous self-dual embedding of the cone program (Agrawal et al. 2019,
 "Differentiable convex optimization layers"): as accurate as the forward solve and its LSQR. On most images that is 1e-4
@@ -13,11 +13,13 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from difftv.errors import ProblemTooLargeError
 from difftv.extras import require
 from difftv.memory import available_memory
 from difftv.regularizers.base import Regularizer
+from difftv.solvers._cone_program import ConeProgram, cone_program, entries_per_pixel, refusal
 from difftv.solvers.base import RawSolution, Solver, relative_gap
 from difftv.types import Image, Map
 
@@ -46,21 +48,30 @@ class ConeSolver(Solver, abc.ABC):
         require(self.extra, *modules, by=f"The solver {type(self).__name__}")
         self._layers: OrderedDict[tuple[int, int], Any] = OrderedDict()
 
+    @classmethod
+    @final
+    def refusal(cls, regularizer: Regularizer) -> str | None:
+        return refusal(regularizer)
+
     @abc.abstractmethod
     def backend_options(self) -> dict[str, float]:
         """The options that the backend itself understands."""
 
     @final
     def solve(self, y: Image, lam: Map) -> RawSolution:
-        if bool(lam.isinf().any()):
-            raise ValueError("lam is infinite somewhere, which a cone program cannot take. Use a large finite value.")
+        for name, infinite in zip(self.regularizer.map_names, lam.isinf().any(0).any(1).any(1).tolist(), strict=True):
+            if infinite:
+                raise ValueError(
+                    f"{name} is infinite somewhere, which a cone program cannot take. Use a large finite value."
+                )
         height, width = y.shape[-2:]
         if y.shape[0] == 0 or (height == 1 and width == 1):
-            return _unregularised(y)
+            return _unregularised(y, self.regularizer.auxiliary)
         from difftv.solvers.diffcp_interface import SolveReport
 
         report = SolveReport()
-        u, *multipliers = self._layer(height, width)(
+        layer, program = self._layer(height, width)
+        u, *others = layer(
             y[:, 0],
             *lam.unbind(1),
             solver_args={
@@ -72,16 +83,10 @@ class ConeSolver(Solver, abc.ABC):
         )
         u = u[:, None]
         with torch.no_grad():
-            p = torch.from_numpy(
-                np.stack(
-                    [
-                        self.regularizer.dual_from_cone(values, (height, width))
-                        for values in zip(*(part.detach().numpy() for part in multipliers), strict=True)
-                    ]
-                )
-            )
-            gap = relative_gap(self.regularizer, u, p, y, lam)
-        return RawSolution(u, gap, torch.tensor(report.iterations), torch.tensor(report.converged))
+            v, p = _fields_and_dual(program, [part.detach() for part in others], (height, width))
+            x = u if v is None else torch.cat([u, v], dim=1)
+            gap = relative_gap(self.regularizer, x, p, y, lam)
+        return RawSolution(u, gap, torch.tensor(report.iterations), torch.tensor(report.converged), v)
 
     @final
     def check_size(self, height: int, width: int) -> None:
@@ -107,19 +112,6 @@ class ConeSolver(Solver, abc.ABC):
         return {**self.__dict__, "_layers": OrderedDict()}
 
 
-def problem(regularizer: Regularizer, height: int, width: int):
-    """The parametrised CVXPY problem: (problem, parameters, variables), multipliers after the image among the last."""
-    import cvxpy as cp
-
-    u = cp.Variable((height, width))
-    y = cp.Parameter((height, width))
-    lam = [cp.Parameter((height, width), nonneg=True) for _ in range(regularizer.num_maps)]
-    form = regularizer.cone_form(u, lam)
-    # sum_squares(U - Y) as it stands: dropping the constant ||Y||^2 costs SCS a factor 50 in accuracy at equal eps.
-    objective = cp.Minimize(0.5 * cp.sum_squares(u - y) + form.expression)
-    return cp.Problem(objective, form.constraints), [y, *lam], [u, *form.dual_variables]
-
-
 def build_bytes(regularizer: Regularizer, height: int, width: int) -> int:
     """Estimated peak memory of compiling the cone program, in bytes.
 
@@ -128,7 +120,11 @@ def build_bytes(regularizer: Regularizer, height: int, width: int) -> int:
     each regularizer (experiments/benchmark.py --only build).
     """
     pixels = height * width
-    return BYTES_PER_TENSOR_ENTRY * (regularizer.cone_entries * pixels + 1) * ((1 + regularizer.num_maps) * pixels + 1)
+    return (
+        BYTES_PER_TENSOR_ENTRY
+        * (entries_per_pixel(regularizer) * pixels + 1)
+        * ((1 + regularizer.num_maps) * pixels + 1)
+    )
 
 
 def _compile(regularizer: Regularizer, height: int, width: int):
@@ -136,15 +132,37 @@ def _compile(regularizer: Regularizer, height: int, width: int):
 
     from difftv.solvers.diffcp_interface import DiffcpInterface
 
-    program, parameters, variables = problem(regularizer, height, width)
-    return CvxpyLayer(program, parameters=parameters, variables=variables, solver=DiffcpInterface())
+    program = cone_program(regularizer, height, width)
+    layer = CvxpyLayer(
+        program.problem, parameters=program.parameters, variables=program.variables, solver=DiffcpInterface()
+    )
+    return layer, program
 
 
-def _unregularised(y: Image) -> RawSolution:
+def _fields_and_dual(
+    program: ConeProgram, values: list[Tensor], shape: tuple[int, int]
+) -> tuple[Tensor | None, Tensor]:
+    """v (None without an auxiliary field) and p from the variables of the program after the image."""
+    batch = values[0].shape[0]
+    v = None
+    if program.entries_of_v.size:
+        v = values[0].new_zeros(batch, 2 * shape[0] * shape[1])
+        v[:, program.entries_of_v] = values.pop(0)
+        v = v.reshape(batch, 2, *shape)
+    duals = []
+    for block in program.blocks:
+        own = [values.pop(0).numpy() for _ in range(block.multipliers)]
+        found = [block.dual_variable([part[index] for part in own], shape) for index in range(batch)]
+        duals.append(torch.from_numpy(np.stack(found)))
+    return v, torch.cat(duals, dim=1)
+
+
+def _unregularised(y: Image, auxiliary: int) -> RawSolution:
     batch = y.shape[0]
     return RawSolution(
         y.clone(),
         torch.zeros(batch, dtype=y.dtype),
         torch.zeros(batch, dtype=torch.int64),
         torch.ones(batch, dtype=torch.bool),
+        y.new_zeros(batch, auxiliary, *y.shape[2:]) if auxiliary else None,
     )

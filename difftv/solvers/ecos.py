@@ -23,6 +23,7 @@ class Ecos(ConeSolver):
         MissingDependencyError: the package `ecos` is not installed.
     """
 
+    name = "ecos"
     solve_method = "ECOS"
     package = "ecos"
     extra = "ecos"

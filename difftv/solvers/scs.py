@@ -23,6 +23,7 @@ class Scs(ConeSolver):
         MissingDependencyError: the package `scs` is not installed.
     """
 
+    name = "scs"
     solve_method = "SCS"
     package = "scs"
 

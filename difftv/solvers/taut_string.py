@@ -41,7 +41,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from difftv.arguments import positive, positive_int
-from difftv.regularizers import AnisotropicTV, Regularizer
+from difftv.regularizers.base import Regularizer
+from difftv.regularizers.differences import ForwardDifferences
+from difftv.regularizers.potentials import Absolute
+from difftv.regularizers.term import Norm
 from difftv.solvers.base import RawSolution, Solver
 from difftv.types import Image, Map
 
@@ -67,15 +70,23 @@ class TautString(Solver):
         ValueError: another regularizer, tol <= 0 or max_iter < 1.
     """
 
+    name = "taut_string"
+
     def __init__(self, regularizer: Regularizer, tol: float = 1e-10, max_iter: int = 2000) -> None:
         super().__init__(regularizer)
-        if not isinstance(regularizer, AnisotropicTV):
-            raise ValueError(
-                f"solver=taut_string solves regularizer=anisotropic only, got {regularizer.name}. "
-                "Use solver=scs, ecos or clarabel for it."
-            )
         self.tol = positive("solver.tol", tol)
         self.max_iter = positive_int("solver.max_iter", max_iter)
+
+    @classmethod
+    def refusal(cls, regularizer: Regularizer) -> str | None:
+        if regularizer.auxiliary or len(regularizer.terms) != 1:
+            return "rows and columns are solved in turn, which takes one term and no auxiliary field"
+        (term,) = regularizer.terms
+        if not isinstance(term.operator, ForwardDifferences) or term.norm is not Norm.SEPARABLE:
+            return "rows and columns are solved in turn, which takes differences along them, weighed one by one"
+        if not isinstance(term.potential, Absolute) or term.factor != 1.0:
+            return "a taut string minimises absolute differences only"
+        return None
 
     def solve(self, y: Image, lam: Map) -> RawSolution:
         u, gap, sweeps = _Minimiser.apply(y, lam, self.tol, self.max_iter)

@@ -5,6 +5,8 @@ import torch
 from hydra.utils import instantiate
 
 from difftv.predictors import Predictor
+from difftv.predictors.base import starting_at
+from difftv.regularizers import TGV, AnisotropicTV, TVpwL
 from tests.conftest import composed, options_of
 
 
@@ -24,6 +26,30 @@ def test_starts_at_a_nearly_constant_map_of_the_configured_value(predictor: Pred
     lam = predictor(draw())
     assert lam.mean().item() == pytest.approx(0.05, rel=0.05)
     assert lam.std().item() < 0.005
+
+
+@pytest.mark.parametrize("name", options_of("predictor"))
+def test_every_map_has_a_start_of_its_own(name: str) -> None:
+    option = composed(f"predictor={name}").predictor
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        lam = instantiate(option, num_maps=3, initial_lam=[0.04, 1e-3, 0.5])(draw())
+        with pytest.raises(Exception, match=r"initial_lam must be one number or one per map \(2\), got 3"):
+            instantiate(option, num_maps=2, initial_lam=[0.04, 1e-3, 0.5])
+    assert lam.mean((0, 2, 3)).tolist() == pytest.approx([0.04, 1e-3, 0.5], rel=0.05)
+
+
+def test_a_number_becomes_the_starts_that_the_regularizer_states() -> None:
+    assert starting_at({"width": 8, "initial_lam": 0.1}, TVpwL()) == {
+        "width": 8,
+        "num_maps": 2,
+        "initial_lam": [0.1, 1e-3],
+    }
+    assert starting_at({"initial_lam": [0.1, 0.2]}, TGV())["initial_lam"] == [0.1, 0.2]
+    assert starting_at({"initial_lam": 0.1}, AnisotropicTV(2))["initial_lam"] == [0.1, 0.1]
+    assert starting_at({}, TGV()) == {"num_maps": 2}
+    with pytest.raises(ValueError, match=r"predictor.initial_lam must be a positive finite number, got -1"):
+        starting_at({"initial_lam": -1.0}, TGV())
 
 
 def test_the_map_is_positive_whatever_the_weights(predictor: Predictor) -> None:
@@ -68,7 +94,7 @@ def test_weights_survive_a_state_dict(predictor: Predictor) -> None:
     [
         (["predictor=dncnn", "predictor.depth=1"], "predictor.depth must be at least 2"),
         (["predictor=unet", "predictor.width=0"], "predictor.width must be a positive integer, got 0"),
-        (["predictor=cnn", "predictor.initial_lam=-0.1"], "predictor.initial_lam must be a positive finite number"),
+        (["predictor=cnn", "predictor.initial_lam=-0.1"], "initial_lam must be a positive finite number"),
     ],
 )
 def test_a_size_out_of_range_is_refused(overrides: list[str], message: str) -> None:

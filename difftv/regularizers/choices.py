@@ -1,0 +1,31 @@
+"""Checks of the arguments that regularizers share."""
+
+import math
+from collections.abc import Mapping
+from typing import TypeVar
+
+from difftv.regularizers.potentials import Absolute, Huber, Potential
+
+Choice = TypeVar("Choice")
+
+
+def one_of(name: str, value: int, choices: Mapping[int, Choice], meaning: str) -> Choice:
+    """The choice that `value` stands for.
+
+    Raises:
+        ValueError: it stands for none.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value not in choices:
+        raise ValueError(f"{name} must be {meaning}, got {value!r}.")
+    return choices[value]
+
+
+def huber_or_absolute(name: str, delta: float | int) -> Potential:
+    """The potential of that Huber width, in intensity per pixel; 0 is the absolute value itself.
+
+    Raises:
+        ValueError: not a finite number >= 0.
+    """
+    if isinstance(delta, bool) or not isinstance(delta, int | float) or not 0 <= delta < math.inf:
+        raise ValueError(f"{name} must be a finite number >= 0 (intensity per pixel), got {delta!r}.")
+    return Huber(float(delta)) if delta > 0 else Absolute()

@@ -1,0 +1,111 @@
+"""The contract of the linear maps K that a regularizer is made of, and the sparse matrices they are built from."""
+
+import abc
+from typing import ClassVar
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from torch import Tensor
+
+from difftv.types import Dual, Fields
+
+
+class Operator(abc.ABC):
+    """K: fields (u) or (u, v_1, v_2) -> differences, `components` of them at every pixel.
+
+    An operator is stated on a grid without a border wherever that makes K^T K diagonal in a cosine basis: it then has
+    additional differences past the border, which `interior` tells apart. No regularizer weighs those; a solver may
+    carry them along with weight 0. Everything below but `interior` includes them.
+
+    An auxiliary field v_1 lives on the vertical edges and v_2 on the horizontal ones; their entries past the border
+    (last row of v_1, last column of v_2) are no variables and are ignored.
+    """
+
+    fields: ClassVar[int]
+    """Channels of what it is applied to: 1 for (u), 3 for (u, v_1, v_2)."""
+
+    components: ClassVar[int]
+    """Differences at every pixel."""
+
+    @abc.abstractmethod
+    def apply(self, x: Fields) -> Dual:
+        """K x: (batch, fields, height, width) -> (batch, components, height, width)."""
+
+    @abc.abstractmethod
+    def adjoint(self, p: Dual) -> Fields:
+        """K^T p: (batch, components, height, width) -> (batch, fields, height, width)."""
+
+    @abc.abstractmethod
+    def interior(self, height: int, width: int) -> np.ndarray:
+        """Which differences are real, (components, height, width), boolean."""
+
+    @abc.abstractmethod
+    def matrix(self, height: int, width: int) -> sp.csr_array:
+        """K as a matrix on row-major images, (components * height * width, fields * height * width)."""
+
+    @abc.abstractmethod
+    def symbol(self, height: int, width: int) -> np.ndarray | None:
+        """K^T K at every frequency, (fields, fields, height, width), float64; None where no basis diagonalises it.
+
+        The basis is the orthonormal DCT-II along both axes for u; for v_1 it is the DST-I of the height - 1 edges along
+        the first axis and the DCT-II along the second one, and the other way round for v_2. Frequency 0 of a DST-I
+        does not exist; the entries there are whatever leaves the block invertible.
+        """
+
+
+def forward_difference(u: Tensor, axis: int) -> Tensor:
+    """u[i+1] - u[i] along the axis, 0 past the border."""
+    size = u.shape[axis]
+    inner = u.narrow(axis, 1, size - 1) - u.narrow(axis, 0, size - 1)
+    return torch.cat([inner, torch.zeros_like(u.narrow(axis, 0, 1))], dim=axis)
+
+
+def adjoint_difference(p: Tensor, axis: int) -> Tensor:
+    """The adjoint of `forward_difference`: p[i-1] - p[i] along the axis, the last entry of p ignored."""
+    size = p.shape[axis]
+    inner, nothing = p.narrow(axis, 0, size - 1), torch.zeros_like(p.narrow(axis, 0, 1))
+    return torch.cat([nothing, inner], dim=axis) - torch.cat([inner, nothing], dim=axis)
+
+
+def without_last(p: Tensor, axis: int) -> Tensor:
+    """A copy of p with its last entry along the axis set to zero."""
+    inner = p.narrow(axis, 0, p.shape[axis] - 1)
+    return torch.cat([inner, torch.zeros_like(p.narrow(axis, 0, 1))], dim=axis)
+
+
+def difference_matrix(size: int) -> sp.csr_array:
+    """`forward_difference` of a vector of that size."""
+    diagonal = -np.ones(size)
+    diagonal[-1] = 0.0
+    return sp.diags_array([diagonal, np.ones(size - 1)], offsets=[0, 1], shape=(size, size)).tocsr()
+
+
+def all_but_last_matrix(size: int) -> sp.csr_array:
+    """`without_last` of a vector of that size."""
+    diagonal = np.ones(size)
+    diagonal[-1] = 0.0
+    return sp.diags_array(diagonal).tocsr()
+
+
+def product(along_height: sp.sparray, along_width: sp.sparray) -> sp.csr_array:
+    """The matrix that acts along both axes of a row-major image."""
+    return sp.csr_array(sp.kron(along_height, along_width))
+
+
+def identity(size: int) -> sp.csr_array:
+    return sp.csr_array(sp.eye_array(size))
+
+
+def edges(height: int, width: int) -> np.ndarray:
+    """Which forward differences are real, (2, height, width)."""
+    real = np.ones((2, height, width), dtype=bool)
+    real[0, -1] = False
+    real[1, :, -1] = False
+    return real
+
+
+def half_angle_sines(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+    """s_k = 2 sin(pi k / 2 n) of both axes, as (height, 1) and (1, width); s_k^2 is the symbol of D^T D."""
+    vertical, horizontal = (2 * np.sin(np.pi * np.arange(n) / (2 * n)) for n in (height, width))
+    return vertical[:, None], horizontal[None, :]

@@ -1,0 +1,39 @@
+"""The relative duality gap: a certificate of how far a solve is from the minimiser, the same for every solver."""
+
+from difftv.regularizers.base import Regularizer
+from difftv.solvers import data_term
+from difftv.types import Dual, Fields, Image, Map, PerImage
+
+
+def relative_gap(regularizer: Regularizer, x: Fields, p: Dual, y: Image, maps: Map) -> PerImage:
+    """Relative duality gap of the pair (x, p).
+
+        gap = (P(x) - D(p)) / (1/2 ||y - mean(y)||^2),
+        P(x) = 1/2 ||u - y||^2 + sum phi(|K x|),
+        D(p) = 1/2 ||y||^2 - 1/2 ||y - (K^T p)_u||^2 - sum phi*(|p|),     p projected onto the dual set first.
+
+    P - D is summed as terms that are each >= 0, phi + phi* - <p, K x> at every difference and the rest of the data
+    term, so that no two nearly equal energies are subtracted. By strong convexity 1/2 ||u - u*||^2 <= P(x) - D(p).
+
+    With an auxiliary field v, p must also satisfy (K^T p)_v = 0, which iterates do in the limit only. V ||(K^T p)_v||_1
+    is subtracted from D for it, which makes the bound hold if |v*| <= V; V = 2 max |v| is assumed, not proved.
+
+    Args:
+        x: (batch, 1 + auxiliary, height, width), the image u and the auxiliary field.
+        p: (batch, components, height, width).
+        y: (batch, 1, height, width), the noisy image.
+        maps: (batch, num_maps, height, width).
+
+    Returns:
+        (batch,), >= 0 up to rounding, 0 at the optimum.
+    """
+    p = regularizer.project(p, maps)
+    pulled = regularizer.adjoint(p)
+    difference = data_term.gap(x[:, :1], y, pulled[:, :1])
+    for term, part in zip(regularizer.terms, regularizer.split(p), strict=True):
+        difference = difference + term.gap(x, part, maps)
+    if regularizer.auxiliary:
+        v, left = x[:, 1:], pulled[:, 1:]
+        bound = 2 * v.abs().amax(dim=(1, 2, 3), keepdim=True)
+        difference = difference + (v * left + bound * left.abs()).sum(dim=(1, 2, 3))
+    return difference / data_term.scale(y)

@@ -137,10 +137,10 @@ def test_only_real_differences_count(regularizer: Regularizer) -> None:
 
 def test_an_image_in_the_kernel_costs_nothing(regularizer: Regularizer) -> None:
     _, maps, _ = draw(regularizer)
-    rows, columns = torch.meshgrid(torch.arange(6.0), torch.arange(5.0), indexing="ij")
-    flat, ramp = torch.full((1, 1, 6, 5), 0.3).double(), (0.1 * rows - 0.2 * columns)[None, None].double()
+    rows, columns = torch.meshgrid(torch.arange(6).double(), torch.arange(5).double(), indexing="ij")
+    flat, ramp = torch.full((1, 1, 6, 5), 0.3).double(), (0.1 * rows - 0.2 * columns)[None, None]
     if regularizer.auxiliary:
-        slopes = torch.stack([torch.full((6, 5), 0.1), torch.full((6, 5), -0.2)])[None].double()
+        slopes = torch.tensor([0.1, -0.2], dtype=torch.float64).view(1, 2, 1, 1).expand(1, 2, 6, 5)
         flat, ramp = torch.cat([flat, 0 * slopes], dim=1), torch.cat([ramp, slopes], dim=1)
         assert regularizer.value(ramp, maps[:1]).abs().max() < 1e-8
     else:

@@ -44,6 +44,7 @@ class Regularizer(abc.ABC):
     name: ClassVar[str]
     """The word that selects it on the command line."""
 
+    @abc.abstractmethod
     def __init__(self, maps: tuple[MapSpec, ...], terms: tuple[Term, ...]) -> None:
         self.maps = maps
         self.terms = terms

@@ -18,7 +18,7 @@ from benchmarks.suite import PARTS, Found, Settings, jobs, run, to_json, to_text
 from difftv.arguments import path_argument, positive_int
 from difftv.data import Sample, default_cache_dir
 from difftv.data.base import image_files
-from difftv.files import write_atomically
+from difftv.files import check_writable, write_atomically
 from difftv.printing import say
 from difftv.rundir.provenance import git_commit, versions
 
@@ -45,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     photographs = tuple(image_files(options.data)) if options.data else Sample().files().test + Sample().files().train
     if not photographs:
         parser.error(f"no image below {options.data}")
+    try:
+        check_writable(options.output / "benchmark.json")
+    except OSError as error:
+        parser.error(f"--output {options.output} cannot be written to ({error.strerror})")
     torch.set_num_threads(options.threads)
     settings = Settings(
         photographs,

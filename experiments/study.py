@@ -30,7 +30,7 @@ from difftv.data import Sample, default_cache_dir
 from difftv.data.base import image_files
 from difftv.errors import DataError, DiffTVError, MissingDependencyError
 from difftv.figures import AccuracyPoint, gradient_accuracy, save_figure, training_comparison
-from difftv.files import write_atomically
+from difftv.files import check_writable, write_atomically
 from difftv.printing import say
 from difftv.regularizers import AnisotropicTV
 from difftv.report import read_history, read_sweep
@@ -72,9 +72,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             positive_int(f"--{name.replace('_', '-')}", getattr(options, name))
         tolerances = [positive("--eps", value) for value in options.eps]
         files = image_files(options.data) if options.data else [*Sample().files().test, *Sample().files().train]
+        check_writable(options.output / "study.json")
         inputs = natural_patches(files, default_cache_dir(), options.patch_size, options.batch)
     except (ValueError, DataError) as error:
         parser.error(str(error))
+    except OSError as error:
+        parser.error(f"--output {options.output} cannot be written to ({error.strerror})")
     try:
         return _study(options, _solvers(tolerances), inputs)
     except (DiffTVError, OSError, subprocess.CalledProcessError) as error:

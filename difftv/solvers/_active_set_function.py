@@ -73,10 +73,10 @@ class _Minimiser(torch.autograd.Function):
     def backward(ctx, grad: Tensor, *_: Tensor):
         from difftv.solvers._active_set import gradient
 
-        batch, _, height, width = grad.shape
         seed = grad.contiguous().numpy()
         grad_y = np.empty_like(seed)
-        shape = batch, ctx.directions, height, width
+        batch = len(grad)
+        shape = batch, ctx.directions, *grad.shape[2:]
         grad_lam, grad_gam = np.zeros(shape), np.zeros(shape)
 
         def pull_back(index: int) -> None:

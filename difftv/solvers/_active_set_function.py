@@ -14,8 +14,7 @@ Lipschitz constraints", arXiv:1912.02768; Ahuja, Magnanti, Orlin 1993, "Network 
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -27,8 +26,7 @@ from difftv.types import CountPerImage, Dual, Image, PerImage
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class Minimum:
+class Minimum(NamedTuple):
     """The minimiser, and for every image its relative duality gap and how many steps and pivots were taken."""
 
     u: Image

@@ -1,4 +1,8 @@
-"""Anisotropic total variation, solved exactly and differentiated in closed form: `solver=taut_string`.
+"""Total variation of neighbours, solved exactly and differentiated in closed form: `solver=taut_string`.
+
+Eight neighbours, and differences that are free of charge up to a slope, are left to the active-set method of
+`_active_set_function.py`. It solves anisotropic total variation as well, and small lam faster, but large plateaus more
+slowly, so that stays here (docs/architecture.md has the times).
 
     u*(y, lam) = argmin_u  1/2 ||u - y||^2 + sum_{e = (i, j)} lam_e |u_i - u_j|                                     (1)
 
@@ -42,11 +46,13 @@ from torch.autograd.function import once_differentiable
 
 from difftv.arguments import positive, positive_int
 from difftv.regularizers.base import Regularizer
-from difftv.regularizers.differences import ForwardDifferences
-from difftv.regularizers.potentials import Absolute
+from difftv.regularizers.differences import DiagonalDifferences, ForwardDifferences
+from difftv.regularizers.operator import Operator
+from difftv.regularizers.potentials import Absolute, PiecewiseLipschitz
 from difftv.regularizers.term import Norm
+from difftv.solvers._active_set_function import minimise
 from difftv.solvers.base import RawSolution, Solver
-from difftv.types import Image, Map
+from difftv.types import Dual, Image, Map
 
 if TYPE_CHECKING:
     from difftv.solvers._taut_string import Answer
@@ -57,14 +63,18 @@ SHARED_FROM = 128 * 128
 
 @final
 class TautString(Solver):
-    """Weighted anisotropic TV by accelerated alternating taut strings, with the closed-form gradient.
+    """Weighted differences of neighbours: exact, with the closed-form gradient in all maps.
+
+    `AnisotropicTV` by accelerated alternating taut strings; `TVpwL` and `EightNeighbourTV` by an active-set method.
 
     Args:
-        regularizer: `AnisotropicTV`, with 1 or 2 maps.
+        regularizer: separable, lam |Du| or lam (|Du| - gam)_+, over four or eight neighbours.
         tol: relative duality gap at which an image is done. At 1e-10 image and gradient are exact to rounding. Looser
             ones save next to no time: on 64x64 patches 1e-6 leaves a few components wrong (6e-5 rms in intensity, 2e-3
-            at worst) and a gradient in lam that is off by 2 %, by 11 % at worst.
-        max_iter: sweeps after which an image is given back as it is (`converged=False`).
+            at worst) and a gradient in lam that is off by 2 %, by 11 % at worst. The active-set method goes on until
+            no edge is wrong whatever the tolerance, which then only says what counts as converged.
+        max_iter: sweeps after which an image is given back as it is (`converged=False`); of the active-set method, the
+            gradient steps that it starts with at most.
 
     Raises:
         ValueError: another regularizer, tol <= 0 or max_iter < 1.
@@ -79,18 +89,43 @@ class TautString(Solver):
 
     @classmethod
     def refusal(cls, regularizer: Regularizer) -> str | None:
-        if regularizer.auxiliary or len(regularizer.terms) != 1:
-            return "rows and columns are solved in turn, which takes one term and no auxiliary field"
-        (term,) = regularizer.terms
-        if not isinstance(term.operator, ForwardDifferences) or term.norm is not Norm.SEPARABLE:
-            return "rows and columns are solved in turn, which takes differences along them, weighed one by one"
-        if not isinstance(term.potential, Absolute) or term.factor != 1.0:
-            return "a taut string minimises absolute differences only"
+        if regularizer.auxiliary:
+            return "it knows no auxiliary field"
+        if _operators(regularizer) not in ([ForwardDifferences], [ForwardDifferences, DiagonalDifferences]):
+            return "it takes differences between neighbours only, four or eight"
+        for term in regularizer.terms:
+            if term.norm is not Norm.SEPARABLE:
+                return "it takes differences that are weighed one by one"
+            if not isinstance(term.potential, Absolute | PiecewiseLipschitz):
+                return "it takes the potentials lam |z| and lam (|z| - gam)_+ only"
         return None
 
     def solve(self, y: Image, lam: Map) -> RawSolution:
-        u, gap, sweeps = _Minimiser.apply(y, lam, self.tol, self.max_iter)
-        return RawSolution(u=u, gap=gap, iterations=sweeps, converged=gap <= self.tol)
+        if _is_anisotropic(self.regularizer):
+            u, gap, iterations = _Minimiser.apply(y, lam, self.tol, self.max_iter)
+        else:
+            u, gap, iterations = minimise(y, *_edges(self.regularizer, lam), self.max_iter)
+        return RawSolution(u=u, gap=gap, iterations=iterations, converged=gap <= self.tol)
+
+
+def _operators(regularizer: Regularizer) -> list[type[Operator]]:
+    return [type(term.operator) for term in regularizer.terms]
+
+
+def _is_anisotropic(regularizer: Regularizer) -> bool:
+    (first, *others) = regularizer.terms
+    return not others and isinstance(first.potential, Absolute) and first.factor == 1.0
+
+
+def _edges(regularizer: Regularizer, maps: Map) -> tuple[Dual, Dual]:
+    """lam and gam of every difference, (batch, 2 or 4, height, width)."""
+    lam, gam = [], []
+    for term in regularizer.terms:
+        weights, slopes = term.weights(maps)
+        shape = -1, term.operator.components, -1, -1
+        lam.append(weights.expand(shape))
+        gam.append(torch.zeros_like(lam[-1]) if slopes is None else slopes.expand(shape))
+    return torch.cat(lam, dim=1), torch.cat(gam, dim=1)
 
 
 class _Minimiser(torch.autograd.Function):

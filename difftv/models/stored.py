@@ -14,7 +14,7 @@ from torch import Tensor
 from difftv.errors import CheckpointError, ConfigError
 from difftv.models.parts import NAME, construct
 from difftv.predictors.base import Predictor, starting_at
-from difftv.regularizers import AnisotropicTV, Regularizer
+from difftv.regularizers import Regularizer
 from difftv.rundir.checkpoint import read_with_config
 from difftv.rundir.layout import CHECKPOINT, RESULT
 from difftv.rundir.standing import standing
@@ -96,11 +96,12 @@ class StoredRun:
             ConfigError: there is none for the run's regularizer.
         """
         regularizer = self.regularizer()
-        if not isinstance(regularizer, AnisotropicTV):
+        reason = TautString.refusal(regularizer)
+        if reason is not None:
             raise ConfigError(
                 f"{self.path} was trained with regularizer={regularizer.name}; solver=taut_string, which takes images "
-                "of any size, solves regularizer=anisotropic only. Give a solver for small images or crops (--solver "
-                "own, or Denoiser.load(run, solver)), or train a run with regularizer=anisotropic."
+                f"of any size, cannot take it: {reason}. Give a solver for small images or crops (--solver own, or "
+                "Denoiser.load(run, solver)), or train a run with another regularizer."
             )
         return TautString(regularizer)
 

@@ -21,6 +21,7 @@ from difftv.memory import available_memory
 from difftv.regularizers.base import Regularizer
 from difftv.solvers._cone_program import ConeProgram, cone_program, entries_per_pixel, refusal
 from difftv.solvers.base import RawSolution, Solver, relative_gap
+from difftv.solvers.taut_string import TautString
 from difftv.types import Image, Map
 
 LAYERS_KEPT = 4
@@ -93,10 +94,11 @@ class ConeSolver(Solver, abc.ABC):
         needed, limit = build_bytes(self.regularizer, height, width), available_memory()
         if needed > limit:
             side = int(np.sqrt(height * width) * (limit / needed) ** 0.25)
+            exact = TautString.refusal(self.regularizer) is None
             raise ProblemTooLargeError(
                 f"The cone program of a {height}x{width} image needs about {needed / 2**30:.1f} GiB to compile, and "
-                f"{limit / 2**30:.1f} GiB are free. Use patches of at most {side}x{side}, or solver=taut_string, which "
-                "takes images of any size (regularizer=anisotropic)."
+                f"{limit / 2**30:.1f} GiB are free. Use patches of at most {side}x{side}"
+                f"{', or solver=taut_string, which takes images of any size' if exact else ''}."
             )
 
     def _layer(self, height: int, width: int) -> Any:

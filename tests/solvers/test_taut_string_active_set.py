@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from difftv.errors import ProblemTooLargeError
 from difftv.regularizers import TGV, TVTV2, AnisotropicTV, EightNeighbourTV, HuberTV, IsotropicTV, TVpwL
-from difftv.solvers import TautString
+from difftv.solvers import Scs, TautString
 
 
 def problem(num_maps, batch=2, height=24, width=27, seed=0):
@@ -107,3 +108,11 @@ def test_slopes_below_which_everything_lies_give_the_noisy_image_back():
 def test_what_it_cannot_take_is_refused_with_the_reason(regularizer, reason):
     with pytest.raises(ValueError, match=f"taut_string cannot take {regularizer.name}: .*({reason}).*clarabel"):
         TautString(regularizer)
+
+
+@pytest.mark.parametrize(("regularizer", "told"), [(TVpwL(), True), (EightNeighbourTV(), True), (TGV(), False)])
+def test_who_runs_out_of_memory_is_told_of_it_where_it_takes_the_regularizer(monkeypatch, regularizer, told):
+    monkeypatch.setattr("difftv.solvers.cvxpy_layer.available_memory", lambda: 0)
+    with pytest.raises(ProblemTooLargeError, match="Use patches of at most 0x0") as refused:
+        Scs(regularizer).check_size(64, 64)
+    assert ("solver=taut_string" in str(refused.value)) == told

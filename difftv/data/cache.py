@@ -113,7 +113,7 @@ def open_images(paths: Sequence[Path], cache_dir: Path | None, roots: Sequence[P
         raise DataError(f"None of {len(paths)} image files can be read: {_listed(skipped)}.")
     if skipped:
         log.warning("%d of %d image files left out: %s", len(skipped), len(paths), _listed(skipped))
-    if dim := [(path, word) for path, image in kept if (word := _unused_depth(image.load()))]:
+    if dim := [(path, word) for path, image in kept if (word := _unused_depth(image))]:
         log.warning(
             "%d of %d images are nearly black, with white at 65535: scale them first. %s",
             len(dim),
@@ -134,6 +134,7 @@ def open_images(paths: Sequence[Path], cache_dir: Path | None, roots: Sequence[P
 @dataclass(frozen=True)
 class _Opened:
     shape: tuple[int, int]
+    dtype: np.dtype
     digest: str
     load: Callable[[], GrayImage]
 
@@ -212,16 +213,16 @@ def _open(path: Path, digest: str, cache: _Cache | None) -> "_Opened | str":
             digest, image = _read(path)
             found = cache.put(path, digest, image) if cache else None
         if cache is not None and found is not None:
-            return _Opened(found.shape, digest, partial(cache.load, found))
+            return _Opened(found.shape, found.dtype, digest, partial(cache.load, found))
         image.setflags(write=False)
-        return _Opened((image.shape[0], image.shape[1]), digest, lambda: image)
+        return _Opened((image.shape[0], image.shape[1]), image.dtype, digest, lambda: image)
     except DataError as error:
         return str(error)
 
 
-def _unused_depth(image: GrayImage) -> str:
+def _unused_depth(image: _Opened) -> str:
     """8-bit images are not looked at: it would read the whole cache, for values that hardly occur."""
-    return unused_depth(image) if image.dtype == np.uint16 else ""
+    return unused_depth(image.load()) if image.dtype == np.uint16 else ""
 
 
 def _read(path: Path) -> tuple[str, GrayImage]:

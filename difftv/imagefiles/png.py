@@ -27,8 +27,9 @@ BITS_AT, COLOURS_AT = 24, 25
 def needs_libpng(content: bytes) -> bool:
     """Whether imageio would lose depth (16 bit that is not gray) or alpha (a transparent gray, except at 8 bit)."""
     bits, gray = content[BITS_AT], content[COLOURS_AT] == 0
-    transparent = any(name == b"tRNS" for name, _ in _chunks(content))
-    return (bits == 16 and not gray) or (gray and bits != 8 and transparent)
+    if not gray:
+        return bits == 16
+    return bits != 8 and any(name == b"tRNS" for name, _ in _chunks(content))
 
 
 def decode(content: bytes) -> Samples:

@@ -4,6 +4,7 @@ import io
 import logging
 import math
 import struct
+from collections.abc import Callable
 from typing import Any
 
 import imageio.v3 as iio
@@ -101,26 +102,41 @@ def encode(content: bytes, samples: Samples, extras: dict[str, Any]) -> bytes:
 
 
 def extras_of(content: bytes) -> dict[str, dict[str, Any]]:
-    """What is no pixel and is copied: name -> options for the writer.
+    """What is no pixel and is copied: name -> options for the writer, empty where a tag cannot be understood.
 
     The description is among them because the unit of a pixel's size stands there in microscopy (ImageJ, OME).
     tifffile's own description of an array's shape is not: it would no longer be true of a palette.
     """
     found: dict[str, dict[str, Any]] = {}
     with tifffile.TiffFile(io.BytesIO(content)) as file:
-        page = _first_page(file)
-        tags = page.tags
-        if page.iccprofile:
-            found["colour profile"] = {"iccprofile": page.iccprofile}
-        if 282 in tags and 283 in tags:
-            unit = tags[296].value if 296 in tags else 2
-            found["resolution"] = {"resolution": (tags[282].value, tags[283].value), "resolutionunit": unit}
-        if 270 in tags and not file.is_shaped:
-            start = tags[270].valueoffset
-            found["description"] = {"description": content[start : start + tags[270].count].rstrip(b"\0")}
-        if ORIENTATION in tags:
-            found["orientation"] = {"extratags": [(ORIENTATION, SHORT, 1, int(tags[ORIENTATION].value), True)]}
+        tags = _first_page(file).tags
+        options: dict[str, tuple[bool, Callable[[], dict[str, Any]]]] = {
+            "colour profile": (34675 in tags, lambda: {"iccprofile": tags[34675].value}),
+            "resolution": (
+                282 in tags and 283 in tags,
+                lambda: {
+                    "resolution": (tags[282].value, tags[283].value),
+                    "resolutionunit": tags[296].value if 296 in tags else 2,
+                },
+            ),
+            "description": (270 in tags and not file.is_shaped, lambda: {"description": _raw(content, tags[270])}),
+            "orientation": (
+                ORIENTATION in tags,
+                lambda: {"extratags": [(ORIENTATION, SHORT, 1, int(tags[ORIENTATION].value), True)]},
+            ),
+        }
+        for name, (there, read) in options.items():
+            if there:
+                try:
+                    found[name] = read()
+                except Exception:  # a tag of another type or length than it should have
+                    found[name] = {}
     return found
+
+
+def _raw(content: bytes, tag: tifffile.TiffTag) -> bytes:
+    """A text as it stands in the file, in whatever letters."""
+    return content[tag.valueoffset : tag.valueoffset + tag.count].rstrip(b"\0")
 
 
 def _first_page(file: tifffile.TiffFile) -> TiffPage:
@@ -140,7 +156,10 @@ def _stack(file: tifffile.TiffFile) -> str:
     if len(file.pages) != 1:
         return f"holds {len(file.pages)} pages: split it into files of one image each"
     # ImageJ and tifffile put a whole stack behind the tags of its first plane.
-    behind = math.prod(file.series[0].shape) // max(1, math.prod(_first_page(file).shape))
+    try:
+        behind = math.prod(file.series[0].shape) // max(1, math.prod(_first_page(file).shape))
+    except Exception:  # a description that contradicts itself describes nothing
+        return ""
     return f"holds a stack of {behind} planes: split it into files of one image each" if behind > 1 else ""
 
 

@@ -54,6 +54,9 @@ def _extras(original: ImageFile) -> tuple[Extras, tuple[str, ...]]:
     kept: Extras = {}
     lost = []
     for name, options in _found(original).items():
+        if not options:
+            lost.append(name)
+            continue
         try:
             write(np.zeros((1, 1, 1), np.uint8), {name: options})
             kept[name] = options

@@ -290,6 +290,17 @@ def test_names_that_are_no_text_are_names(tmp_path, write_png, cache_dir):
     assert items[0].noisy.isfinite().all()
 
 
+def test_few_bits_in_deep_files_are_named(tmp_path, cache_dir, caplog):
+    for name, white in (("deep.png", 4095), ("full.png", 65_535)):
+        Image.fromarray(np.array([[0, white]], dtype=np.uint16)).save(tmp_path / name)
+    for _ in range(2):  # decoded, and from the cache
+        caplog.clear()
+        open_images([tmp_path / "deep.png", tmp_path / "full.png"], cache_dir)
+        (record,) = caplog.records
+        assert "1 of 2 images are nearly black" in record.getMessage()
+        assert f"{tmp_path / 'deep.png'} (its largest value is 4095 of 65535 (12 bit))" in record.getMessage()
+
+
 def test_a_picture_in_two_sets_is_named(write_png, caplog):
     first, copy, other = (write_png(f"{index}.png", seed=index // 2) for index in (0, 1, 2))
     sets = {"training": open_images([first, other], None), "validation": open_images([copy], None)}

@@ -555,6 +555,22 @@ def test_a_resolution_that_cannot_be_written_does_not_cost_the_image(
             assert page.tags[282].value == (value if code == 282 else (300, 1))
 
 
+def test_an_orientation_of_two_values_does_not_cost_the_image(tmp_path: Path) -> None:
+    path = tmp_path / "image.tif"
+    tifffile.imwrite(path, GRAY, extratags=[(ORIENTATION, 3, 2, (6, 6), True)])
+    image = read_image(path)
+    np.testing.assert_array_equal(image.channels[0], GRAY)
+    assert not_copied(image) == ("orientation",)
+    np.testing.assert_array_equal(again(image, path).channels[0], GRAY)
+
+
+def test_a_description_that_contradicts_itself_does_not_cost_the_image(tmp_path: Path) -> None:
+    path = tmp_path / "image.tif"
+    for text in ("ImageJ=1.11a\nimages=x\n", '{"shape": [3', "<?xml version='1.0'?><OME><Image></OME>"):
+        path.write_bytes(tiff_of(GRAY, description=text, metadata=None))
+        np.testing.assert_array_equal(read_image(path).channels[0], GRAY)
+
+
 def test_exif_data_longer_than_a_jpeg_takes_leave_the_orientation(tmp_path: Path) -> None:
     path = saved(tmp_path / "image.jpg", PHOTOGRAPH, exif=EXIF.tobytes(), icc_profile=PROFILE)
     content = path.read_bytes()

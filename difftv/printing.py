@@ -2,11 +2,23 @@
 
 import os
 import sys
+from typing import Any
 
 
 def printable(text: str) -> str:
     r"""Text that any UTF-8 file or terminal takes: a byte of a file name that is no UTF-8 appears as `\udce9`."""
     return text.encode(errors="backslashreplace").decode()
+
+
+def printable_within(value: Any) -> Any:
+    """The same for every text in plain containers; JSON and YAML can spell what UTF-8 cannot."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, list | tuple):
+        return [printable_within(item) for item in value]
+    if isinstance(value, dict):
+        return {printable_within(key): printable_within(item) for key, item in value.items()}
+    return value
 
 
 def say(text: str, *, error: bool = False) -> bool:

@@ -32,7 +32,7 @@ class Owner:
         """Whether it is, or was, a process of this machine."""
         return self.host == platform.node()
 
-    def lives(self) -> bool:
+    def exists(self) -> bool:
         """Whether this very process still runs; asks this machine, so ask it only of one that `is_here`."""
         return bool(self.process) and process_start(self.pid) == self.process
 
@@ -51,7 +51,7 @@ def owner_of(status: Mapping[str, Any]) -> Owner | None:
 
 
 def process_start(pid: int) -> str | None:
-    """A word for the start of a process on this machine; None where there is no such process, or only its remains."""
+    """An identifier of when a process of this machine started; None where there is none, or only a zombie."""
     try:
         # Ticks since the boot, and which boot: unlike a time of day they stay when the clock is set.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

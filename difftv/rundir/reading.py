@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from difftv.extras import require
-from difftv.printing import printable
+from difftv.printing import printable_within
 
 
 class UnreadableError(Exception):
@@ -37,7 +37,7 @@ def read_json(path: Path) -> Mapping[str, Any]:
         UnreadableError: any other reason; naming the file.
     """
     try:
-        content = _printable(json.loads(_read_text(path)))
+        content = printable_within(json.loads(_read_text(path)))
     except (ValueError, RecursionError) as error:
         raise UnreadableError(f"{path.name} is cut off or no JSON: {error}") from error
     if not isinstance(content, Mapping):
@@ -56,7 +56,7 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
     import yaml
 
     try:
-        content = _printable(yaml.safe_load(_read_text(path)))
+        content = printable_within(yaml.safe_load(_read_text(path)))
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2026-13-45
         raise UnreadableError(f"{path.name} is cut off or no YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(content, Mapping):
@@ -112,14 +112,3 @@ def numbers(values: Any) -> dict[str, float]:
         except (TypeError, ValueError):
             continue
     return found
-
-
-def _printable(value: Any) -> Any:
-    """JSON and YAML can spell a lone surrogate, which is what Python makes of a file name that is no UTF-8."""
-    if isinstance(value, str):
-        return printable(value)
-    if isinstance(value, list):
-        return [_printable(item) for item in value]
-    if isinstance(value, dict):
-        return {_printable(key): _printable(item) for key, item in value.items()}
-    return value

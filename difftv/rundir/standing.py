@@ -176,7 +176,7 @@ def _running(owner: Owner | None, silent: float) -> tuple[Stand, str]:
     """Whether a run that says so does run. A process of this machine that exists works, however long it is silent."""
     if owner is None:
         return "damaged", f"{STATUS} says running, but not who runs it"
-    if owner.is_here and not owner.lives():
+    if owner.is_here and not owner.exists():
         return "lost", f"{owner} has ended without a result: the same command again continues it"
     if not owner.is_here and silent >= SILENT_SECONDS:
         return "lost", f"{owner} has been silent for {duration(silent)}: the same command again continues it"

@@ -12,9 +12,11 @@ A tracker only shows. It must not change, slow down or end the run because its s
 import abc
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
+
+from difftv.printing import printable, printable_within
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -125,7 +127,16 @@ class Tracker(abc.ABC):
     @contextmanager
     def open(self, run: RunInfo) -> Iterator[RunLog]:
         """The log of this run, closed at the end of the block and marked failed when the block raises."""
-        log = self.start(run)
+        # Services take UTF-8; a name of a file or a folder may be none.
+        log = self.start(
+            replace(
+                run,
+                name=printable(run.name),
+                group=printable(run.group),
+                tags=tuple(map(printable, run.tags)),
+                config=printable_within(dict(run.config)),
+            )
+        )
         try:
             yield log
         except BaseException:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from difftv.errors import DataError, DiffTVError, MissingDependencyError
 from difftv.extras import require
 from difftv.files import write_atomically
+from difftv.printing import printable
 from difftv.rundir.layout import CONFIG, FIGURES
 from difftv.tracking.login import login_refusal, quiet_wandb, reason
 
@@ -50,7 +51,7 @@ def publish(sweep: Path, *, project: str, entity: str | None = None) -> Publishe
         MissingDependencyError: the extra `dashboard` is not installed.
         DiffTVError: W&B took the login, but not the view.
     """
-    strips, group = strips_of(sweep), sweep.resolve().name
+    strips, group = strips_of(sweep), printable(sweep.resolve().name)
     workspaces()
     why_not = login_refusal()
     if why_not is None:
@@ -79,7 +80,7 @@ def strips_of(sweep: Path) -> list[str]:
             f"{sweep} holds no run (no */{CONFIG}). Give the directory of a sweep, outputs/<sweep>, for example "
             "outputs/runs."
         )
-    return sorted({path.stem for path in sweep.glob(f"*/{FIGURES}/strip_*.png")})
+    return sorted({printable(path.stem) for path in sweep.glob(f"*/{FIGURES}/strip_*.png")})
 
 
 def build(sweep: str, strips: Sequence[str], *, project: str, entity: str) -> "Workspace":

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from difftv.errors import ConfigError
 from difftv.extras import require
+from difftv.printing import printable_within
 from difftv.tracking.base import Cell, NoLog, RunInfo, RunLog, Tracker, check_table
 from difftv.tracking.login import debug_log_inside, login_refusal, own_switch, quiet_wandb, reason
 
@@ -174,7 +175,7 @@ class _WandbLog(RunLog):
 
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         check_table(columns, rows)
-        table = quiet_wandb().Table(columns=list(columns), data=[list(row) for row in rows], allow_mixed_types=True)
+        table = quiet_wandb().Table(columns=list(columns), data=printable_within(list(rows)), allow_mixed_types=True)
         # A table that is not bound yet is also made an artifact, for which W&B asks the server and waits (10 s with a
         # dead network, then an exception) and copies files into the home directory.
         self._attempt(lambda: table.bind_to_run(self.session, name, self.step))

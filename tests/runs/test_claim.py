@@ -87,7 +87,7 @@ def test_a_pid_that_is_used_again_is_not_the_owner(directory: RunDirectory) -> N
         pass
 
 
-def test_the_remains_of_a_process_are_no_process() -> None:
+def test_a_zombie_is_no_process() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
     assert process_start(process.pid) is None

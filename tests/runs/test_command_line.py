@@ -163,10 +163,11 @@ def test_a_finished_run_holds_everything_that_was_promised(tmp_path: Path) -> No
                "optimizer=adamw", "scheduler=plateau", f"hydra.run.dir={tmp_path}")  # fmt: skip
     assert done.returncode == 0, done.stderr
     result = json.loads((tmp_path / "result.json").read_text())
-    promised = "psnr ssim noisy/psnr baseline/psnr baseline/ssim baseline/lam solver/forward_seconds"
-    promised += " solver/backward_seconds solver/not_converged"
+    promised = "psnr ssim noisy/psnr nonlocal_means/psnr baseline/psnr baseline/ssim baseline/lam images/left_out"
+    promised += " solver/forward_seconds solver/backward_seconds solver/not_converged"
     for name in promised.split():
         assert isinstance(result["metrics"][name], int | float), name
+    assert len(result["evaluated_set"]) == 16
     assert result["metrics"]["noisy/psnr"] < result["metrics"]["baseline/psnr"]
     assert result["versions"]["torch"].startswith("2.13.0")
     assert len((tmp_path / "per_image.csv").read_text().splitlines()) == 1 + result["images"] == 3

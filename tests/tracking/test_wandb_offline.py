@@ -109,6 +109,22 @@ def test_every_number_image_and_setting_comes_back(place: Path, records: Read) -
     assert overview["console"] == []
 
 
+def test_names_that_are_no_utf_8(place: Path, records: Read) -> None:
+    broken, shown = os.fsdecode(b"caf\xe9"), r"caf\udce9"
+    run = replace(info(place), name=broken, group=broken, tags=(broken,), config={"data": {"root": [broken]}})
+    with WandbTracker().open(run) as log:
+        log.epoch(1, metrics(1))
+        log.table("per_image", ["image", "psnr"], [[broken, 1.0]])
+        log.summary(SUMMARY)
+    lines = records(place)
+    (first,) = [line["run"] for line in lines if line["type"] == "run"]
+    assert (first["display_name"], first["run_group"], first["tags"]) == (shown, shown, [shown])
+    assert first["config"]["update"]["data"] == {"root": [shown]}
+    directory = next(place.rglob("*.wandb")).parent
+    table = json.loads((directory / "files" / rows(lines)[-1]["per_image.path"]).read_text())
+    assert table["data"] == [[shown, 1.0]]
+
+
 def test_without_a_login_one_line_says_so_and_how_to_sync(
     place: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -34,7 +34,7 @@ HEARTBEAT_SECONDS = 15.0
 """How often a running job refreshes its status.json."""
 
 SILENT_SECONDS = 120.0
-"""A job on another machine that has been silent for so long is taken for dead: eight heartbeats."""
+"""A job on another machine that has been silent for so long counts as lost: eight heartbeats."""
 
 WITHOUT_EFFECT = {
     "sweep": "names the folder",

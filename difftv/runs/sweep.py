@@ -42,7 +42,7 @@ class Planned:
     """One run of a sweep as it was found before the sweep started.
 
     Attributes:
-        directory: where it lives.
+        directory: where it lies.
         result: time of change and digest of its result.json, None where it had not finished.
         begun: whether there was a checkpoint to continue from.
         failed: whether it had ended with an error.

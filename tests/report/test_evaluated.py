@@ -10,6 +10,7 @@ from difftv.data import EvaluationItem
 from difftv.report import Table, build_table, read_sweep, to_markdown
 from difftv.report.lines import Estimate
 from difftv.report.notation import best_entries, caption
+from difftv.report.page import to_html
 from difftv.report.paired import Difference, paired_difference
 from difftv.training.evaluation import evaluated_set
 from tests.report.conftest import Writer
@@ -76,6 +77,18 @@ def test_other_crops_are_not_paired_and_share_no_bold_type(write_run: Writer, sw
     assert bold == {((32,), "learned map"), ((48,), "learned map")}
     assert "Best of each column and each evaluated set in bold." in caption(table)
     assert "not compared" in to_markdown(table)
+
+
+def test_the_figures_of_the_page_say_so_too(write_run: Writer, sweep: Path) -> None:
+    stairs = {"stair/plateau_excess": 0.1}
+    for name, settings in zip("ab", CROPS, strict=True):
+        measured(write_run(name, settings, metrics=stairs), images_identity="same")
+    read = read_sweep(sweep)
+    assert "Staircasing against PSNR: not all on the same images" in to_html(read, build_table(read))
+    for name in "ab":
+        measured(sweep / name, evaluated_set="same")
+    read = read_sweep(sweep)
+    assert "not all on the same images" not in to_html(read, build_table(read))
 
 
 @pytest.mark.parametrize(

@@ -1,53 +1,89 @@
-"""Checks of arguments: the value back, or a ValueError that names the argument."""
+"""Checks of arguments: the value back, or a ValueError that begins with the name of the argument."""
 
 import argparse
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 
-def positive(key: str, value: float) -> float:
+def positive(name: str, value: float) -> float:
     """`value` as a float.
 
     Raises:
         ValueError: not a finite number above 0.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ValueError(f"{key} must be a positive finite number, got {value!r}.")
+        raise ValueError(f"{name} must be a positive finite number, got {value!r}.")
     return float(value)
 
 
-def boolean(key: str, value: bool) -> bool:
+def boolean(name: str, value: bool) -> bool:
     """`value` itself.
 
     Raises:
-        ValueError: not a boolean; `no` and `off` are words to Hydra, and a word would count as true.
+        ValueError: not a boolean; the string "no" would count as true.
     """
     if not isinstance(value, bool):
-        raise ValueError(f"{key} must be true or false, got {value!r}.")
+        raise ValueError(f"{name} must be true or false, got {value!r}.")
     return value
 
 
-def positive_int(key: str, value: int) -> int:
+def positive_int(name: str, value: int) -> int:
     """`value` itself.
 
     Raises:
         ValueError: not an integer above 0.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{key} must be a positive integer, got {value!r}.")
+        raise ValueError(f"{name} must be a positive integer, got {value!r}.")
     return value
 
 
-def directory(key: str, value: Path | str) -> Path:
+def random_seed(name: str, value: int) -> int:
+    """`value` itself.
+
+    Raises:
+        ValueError: not an integer in 0 .. 2^64 - 1, which is what the generators of torch take.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**64:
+        raise ValueError(f"{name} must be an integer from 0 to 2^64 - 1, got {value!r}.")
+    return value
+
+
+def noise_level(name: str, value: float) -> float:
+    """`value` itself.
+
+    Raises:
+        ValueError: not a finite number above 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError(
+            f"{name} must be a positive number in 8-bit units (15, 25 and 50 are usual), got {value!r}."
+        )
+    return value
+
+
+def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
+    """`value` itself.
+
+    Raises:
+        ValueError: none of the allowed words.
+    """
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}.")
+    return value
+
+
+def directory(name: str, value: Path | str) -> Path:
     """`value` as a path, a leading ~ expanded.
 
     Raises:
         ValueError: no path, or an empty one: an unset shell variable would mean the working directory.
     """
     if not isinstance(value, str | Path):
-        raise ValueError(f"{key} must be a directory, got {value!r}.")
+        raise ValueError(f"{name} must be a directory, got {value!r}.")
     if isinstance(value, str) and not value.strip():
-        raise ValueError(f"{key} must not be empty. The working directory is written as a dot.")
+        raise ValueError(f"{name} must not be empty. The working directory is written as a dot.")
     return Path(value).expanduser()
 
 

@@ -2,6 +2,7 @@
 
 import torch
 
+from difftv.arguments import noise_level
 from difftv.types import Image
 
 EIGHT_BIT_RANGE = 255.0
@@ -13,12 +14,7 @@ def noise_std(sigma: float) -> float:
     Raises:
         ValueError: sigma is not a positive finite number.
     """
-    if isinstance(sigma, bool) or not isinstance(sigma, int | float) or not 0 < sigma < float("inf"):
-        raise ValueError(
-            f"sigma must be a positive number in 8-bit units (15, 25 and 50 are usual), got {sigma!r}. "
-            "Set sigma=25, for example."
-        )
-    return sigma / EIGHT_BIT_RANGE
+    return noise_level("sigma", sigma) / EIGHT_BIT_RANGE
 
 
 def add_noise(clean: Image, sigma: float, *, seed: int, clip: bool = False) -> Image:

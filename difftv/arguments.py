@@ -57,9 +57,7 @@ def noise_level(name: str, value: float) -> float:
         ValueError: not a finite number above 0.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ValueError(
-            f"{name} must be a positive number in 8-bit units (15, 25 and 50 are usual), got {value!r}."
-        )
+        raise ValueError(f"{name} must be a positive number in 8-bit units (15, 25 and 50 are usual), got {value!r}.")
     return value
 
 

@@ -1,5 +1,7 @@
 """Which device the network runs on, and how it lies there."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import TypeVar
 
 import torch
@@ -10,7 +12,7 @@ from difftv.errors import ConfigError
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def choose_device(name: str, key: str = "trainer.device") -> torch.device:
+def choose_device(name: str, key: str = "device") -> torch.device:
     """The device of the predictor: `auto` takes MPS before CUDA before the CPU; `key` is what the error calls it.
 
     Raises:
@@ -31,6 +33,14 @@ def choose_device(name: str, key: str = "trainer.device") -> torch.device:
             "Use auto, cpu, cuda, cuda:0, ... or mps."
         ) from error
     return device
+
+
+@contextlib.contextmanager
+def cpu_by_default() -> Iterator[None]:
+    """Within the block tensors are made on the CPU unless told otherwise, whatever `torch.set_default_device` says."""
+    # The mode costs a call in Python for every operation, so only those pay who changed the default.
+    with contextlib.nullcontext() if torch.get_default_device().type == "cpu" else torch.device("cpu"):
+        yield
 
 
 def place(module: Network, device: torch.device) -> Network:

@@ -30,7 +30,7 @@ def add_noise(clean: Image, sigma: float, *, seed: int, clip: bool = False) -> I
     Returns:
         (batch, 1, height, width), on the device and in the dtype of `clean`.
     """
-    generator = torch.Generator().manual_seed(seed)
-    normal = torch.randn(clean.shape, generator=generator, dtype=torch.float32)
+    generator = torch.Generator("cpu").manual_seed(seed)
+    normal = torch.randn(clean.shape, generator=generator, dtype=torch.float32, device="cpu")
     noisy = clean + noise_std(sigma) * normal.to(device=clean.device).to(dtype=clean.dtype)
     return noisy.clamp(0.0, 1.0) if clip else noisy

@@ -87,7 +87,7 @@ def _search(score: Callable[[Tensor], Tensor], problems: int, refinements: int, 
     with tqdm(total=rounds, desc=label, unit="lambda", leave=False, disable=True if label is None else None) as bar:
 
         def try_values(exponents: list[float]) -> None:
-            scores = score(torch.tensor([_lam(exponent) for exponent in exponents], dtype=torch.float64))
+            scores = score(torch.tensor([_lam(exponent) for exponent in exponents], dtype=torch.float64, device="cpu"))
             for seen, exponent, value in zip(tried, exponents, scores.tolist(), strict=True):
                 seen[exponent] = -math.inf if math.isnan(value) else value
             bar.update()
@@ -146,4 +146,4 @@ def _group_psnr(solver: Solver, group: Sequence[EvaluationItem], lam: Tensor) ->
         if len(group) > 1:
             return torch.cat([_group_psnr(solver, [item], lam[i : i + 1]) for i, item in enumerate(group)])
         log.warning("lambda = %.3g is out of the search, on %s: %s", lam.item(), group[0].name, error)
-        return torch.tensor([-math.inf], dtype=torch.float64)
+        return torch.tensor([-math.inf], dtype=torch.float64, device="cpu")

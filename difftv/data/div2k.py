@@ -3,7 +3,7 @@
 import contextlib
 from pathlib import Path
 
-from difftv.arguments import directory
+from difftv.arguments import boolean, directory
 from difftv.data.base import Archive, ImageSource, Splits, image_files
 from difftv.errors import DataError
 from difftv.extras import require
@@ -39,10 +39,10 @@ class Div2k(ImageSource):
             download: fetch what is missing (4 GB in all, 8 GB free space while unpacking).
 
         Raises:
-            ValueError: an empty root.
+            ValueError: an empty root, or download is no boolean.
         """
         self.root = None if root is None else directory("root", root)
-        self.download = download
+        self.download = boolean("download", download)
 
     def files(self) -> Splits:
         if self.root is None:

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from difftv.arguments import directory
+from difftv.arguments import directory, positive
 from difftv.data.base import ImageSource, Splits, image_files
 from difftv.errors import DataError
 
@@ -33,7 +33,7 @@ class Folder(ImageSource):
         Raises:
             ValueError: validation_fraction is not in (0, 1), or a directory is empty.
         """
-        if isinstance(validation_fraction, bool) or not 0 < validation_fraction < 1:
+        if positive("validation_fraction", validation_fraction) >= 1:
             raise ValueError(f"validation_fraction must lie between 0 and 1, got {validation_fraction!r}. Try 0.1.")
         self.root = directory("root", root)
         self.validation = None if validation is None else directory("validation", validation)

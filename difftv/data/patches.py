@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from jaxtyping import UInt
 
-from difftv.arguments import positive_int
+from difftv.arguments import positive_int, random_seed
 from difftv.data.cache import CleanImages
 from difftv.data.decoding import GrayImage, full_scale
 from difftv.errors import DataError
@@ -67,8 +67,7 @@ class TrainingPatches:
         self.patch_size = positive_int("patch_size", patch_size)
         self.crops_per_image = positive_int("crops_per_image", crops_per_image)
         noise_std(sigma)
-        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-            raise ValueError(f"seed must be an integer >= 0, got {seed!r}. Set seed=0, for example.")
+        random_seed("seed", seed)
         self.sigma = sigma
         self.seed = seed
         self.clip_noise = clip_noise

@@ -99,7 +99,7 @@ class CheckpointStore:
             if content["identity"] != self.identity:
                 raise CheckpointError(
                     f"{path} belongs to another run (identity {content['identity']}, this run is {self.identity}). "
-                    "Choose another hydra.run.dir, or move the file away to start afresh."
+                    "Choose another directory for this run, or move the file away to start afresh."
                 )
             if unreadable:
                 log.warning("%s; continuing from the one before it, %s", unreadable[0], path)

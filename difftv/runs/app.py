@@ -3,17 +3,13 @@
 import logging
 import math
 import sys
-from pathlib import Path
-from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from difftv.errors import DiffTVError
-from difftv.runs.config import register_resolvers, rerun_policy, resolved, run_identity
-from difftv.runs.directory import RunDirectory
-from difftv.runs.identity import readable_name
+from difftv.runs.plan import PlannedRun, register_resolvers
 from difftv.runs.sweep import summarised
 
 log = logging.getLogger(__name__)
@@ -27,9 +23,11 @@ def run_from_hydra(config: DictConfig) -> float:
     A mistake of the user ends a single run with its message and exit code 1. In a sweep whose summary reads the disk
     (`Sweep`) the job returns NaN: whatever else fails, the other jobs run. Other sweepers get the exception.
     """
-    hydra = HydraConfig.get()
+    whole = HydraConfig.instance().cfg
+    assert isinstance(whole, DictConfig)
+    hydra = whole.hydra
     try:
-        return _run(resolved(config), hydra)
+        return _run(config, hydra)
     except (DiffTVError, ValueError, OSError) as error:
         log.error("%s", error)
         if hydra.mode == RunMode.RUN:
@@ -39,28 +37,25 @@ def run_from_hydra(config: DictConfig) -> float:
     except Exception:
         if hydra.mode == RunMode.RUN or not summarised(hydra):
             raise
-        log.exception("this job ended with an error that nobody foresaw")
+        log.exception("this job ended with an unexpected error")
     return math.nan
 
 
-def _run(config: dict[str, Any], hydra: Any) -> float:
-    rerun = rerun_policy(config)
-    who = run_identity(config)
-    directory = RunDirectory(Path(hydra.runtime.output_dir), who.digest)
+def _run(config: DictConfig, hydra: DictConfig) -> float:
+    planned = PlannedRun.of(config, hydra)
+    directory = planned.at(hydra.runtime.output_dir)
     finished = directory.finished()
-    if finished and rerun != "all":
+    if finished and planned.rerun != "all":
         log.info("finished before, nothing to do: %s", directory.path)
         return directory.read_metrics()["psnr"]
     failure = directory.failure()
-    if failure is not None and not finished and rerun == "none":
+    if failure is not None and not finished and planned.rerun == "none":
         message = f"failed before and left alone (rerun=none): {failure}; {directory.log}"
         if hydra.mode == RunMode.RUN:
             raise DiffTVError(message)
         log.warning("%s", message)
         return math.nan
     # Imported here so that composing a configuration, and skipping a finished run, stay cheap.
-    from difftv.runs.job import run
+    from difftv.runs.job import Job
 
-    choices = {group: option for group, option in hydra.runtime.choices.items() if "/" not in group}
-    name = readable_name(list(hydra.overrides.task), who.digest)
-    return run(config, choices, directory, who, name=name, again=rerun == "all")["psnr"]
+    return Job(planned, directory).run()["psnr"]

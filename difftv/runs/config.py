@@ -1,31 +1,23 @@
-"""From Hydra's configuration to plain containers, checked where a constructor would not."""
+"""From Hydra's configuration to plain containers, in which every key is read by somebody and no path is empty."""
 
-import contextlib
-import math
 import re
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
 
-from difftv.arguments import boolean, positive, positive_int
-from difftv.data.base import Splits, default_cache_dir
-from difftv.data.contents import content_identity
-from difftv.errors import ConfigError, DataError, DiffTVError
-from difftv.runs.identity import identity, readable_name
+from difftv.data.base import default_cache_dir
+from difftv.errors import ConfigError
+from difftv.runs.nodes import unread
+from difftv.runs.options import KNOWN, SUPPLIED
 
-LOOK_AGAIN_SECONDS = 10.0
-"""Naming a run asks for its images several times in a row, which takes 0.2 s for a thousand files each time."""
+REFERENCE = re.compile(r"\$\{([\w.\[\]]+)\}")
+"""An interpolation of another key; relative ones begin with dots."""
 
-_looked_at: dict[str, tuple[float, str]] = {}
-
-Rerun = Literal["failed", "all", "none"]
+WANTED = {"data.root": "the directory of the training images, for example data.root=path/to/images"}
+"""What a value is that the options in conf/ leave to the user."""
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:
@@ -34,172 +26,106 @@ def resolved(config: DictConfig) -> dict[str, Any]:
     Raises:
         ConfigError: a mandatory value is missing or an interpolation leads nowhere.
     """
-    run_keys = [str(key) for key in config if key != "hydra"]
+    run = OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"])
     try:
-        plain = OmegaConf.to_container(OmegaConf.masked_copy(config, run_keys), resolve=True, throw_on_missing=True)
-    except MissingMandatoryValue as error:
-        raise ConfigError(f"A value is missing: {error}. Give it on the command line as key=value.") from error
+        missing = [key for key, value in leaves(OmegaConf.to_container(run, resolve=False)) if value == "???"]
+        if missing:
+            raise ConfigError(
+                f"{missing[0]} has no value yet. Give {WANTED.get(missing[0], f'it as {missing[0]}=VALUE')}."
+            )
+        plain = OmegaConf.to_container(run, resolve=True)
     except OmegaConfBaseException as error:
-        raise ConfigError(f"The configuration cannot be resolved: {error}") from error
+        where = f"{error.full_key}: " if error.full_key else ""
+        first = str(error).partition("\n")[0]
+        raise ConfigError(f"The configuration cannot be resolved: {where}{first}.") from error
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
 
 
+def refuse_unread(plain: Mapping[str, Any], composed: DictConfig, hydra: DictConfig | None = None) -> None:
+    """Refuse keys that a run would pass over, and text without a character in it.
+
+    Args:
+        plain: the resolved configuration.
+        composed: the same with its interpolations: a key that one of them names is read.
+        hydra: Hydra's own node, whose interpolations count as well.
+
+    Raises:
+        ConfigError: naming the key, and the nearest one that is read.
+    """
+    unresolved = [("", OmegaConf.to_container(composed, resolve=False))]
+    if hydra is not None:
+        unresolved.append(("hydra", OmegaConf.to_container(hydra, resolve=False)))
+    referenced = {name for place, node in unresolved for name in _references(node, place)}
+    known = {f"{section}.{name}" if section else name for section, names in KNOWN.items() for name in names}
+    for key, value in leaves(plain):
+        if isinstance(value, str) and not value.strip():
+            raise ConfigError(
+                f"{key} is empty, as an unset variable of the shell leaves it. Give a value, or leave {key}= out."
+            )
+        if not _is_read(key, referenced):
+            if key.partition(".")[0] == "experiment":
+                raise ConfigError(
+                    f"Nothing reads {key}: the first line of an experiment's file must be `# @package _global_`, "
+                    "with nothing before it, not even a byte-order mark."
+                )
+            raise ConfigError(unread(key, value, known | {leaf for leaf, _ in leaves(plain) if leaf != key}))
+
+
+def leaves(node: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Dotted keys and values of nested mappings."""
+    if isinstance(node, Mapping) and node:
+        for key, value in node.items():
+            yield from leaves(value, f"{prefix}.{key}" if prefix else str(key))
+    else:
+        yield prefix, node
+
+
 def without_wrapping(error: OmegaConfBaseException) -> str:
     """What went wrong in a resolver, such as `run_name`, without OmegaConf's words around it."""
-    return str(error).partition("\n")[0].rpartition("raised while resolving interpolation: ")[2]
+    first = str(error).partition("\n")[0]
+    return first.rpartition("raised while resolving interpolation: ")[2]
 
 
-def rerun_policy(config: dict[str, Any]) -> Rerun:
-    """Which runs of the command are computed although they ended before.
-
-    Raises:
-        ConfigError: none of the three words.
-    """
-    policy = config["rerun"]
-    if policy not in get_args(Rerun):
-        raise ConfigError(
-            "rerun must be failed (retry what failed), all (compute finished runs again as well) or none (leave failed "
-            f"runs alone), got {policy!r}."
-        )
-    return policy
-
-
-def check(config: dict[str, Any]) -> None:
-    """Refuse top-level values that no run could use; everything below is checked by its own constructor.
-
-    Raises:
-        ConfigError: naming the key, what was expected and what came.
-    """
-    from difftv.noise import noise_std  # brings torch, which composing and skipping do without
-
-    try:
-        noise_std(config["sigma"])
-        positive_int("patch_size", config["patch_size"])
-        for key in ("search_images", "validation_images", "test_images"):
-            if config["evaluation"][key] is not None or key == "search_images":
-                positive_int(f"evaluation.{key}", config["evaluation"][key])
-        for key in ("crops_per_image", "eval_crops_per_image"):
-            positive_int(f"data.{key}", config["data"][key])
-        if config["data"]["eval_patch_size"] is not None:
-            positive_int("data.eval_patch_size", config["data"]["eval_patch_size"])
-        positive_int("evaluation.refinements", config["evaluation"]["refinements"])
-        boolean("evaluation.oracle", config["evaluation"]["oracle"])
-        boolean("data.clip_noise", config["data"]["clip_noise"])
-        if "download" in config["data"]:
-            boolean("data.download", config["data"]["download"])
-        if "validation_fraction" in config["data"]:
-            positive("data.validation_fraction", config["data"]["validation_fraction"])
-        _check_numbers(config)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
-    image_cache(config)
-    seed = config["seed"]
-    if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
-        raise ConfigError(f"seed must be an integer >= 0, got {seed!r}.")
-
-
-def _check_numbers(config: dict[str, Any]) -> None:
-    """torch takes words for the numbers of its optimizers and schedulers, and fails on them epochs later."""
-    for group in ("optimizer", "scheduler"):
-        for key, value in config[group].items():
-            if not key.startswith("_") and key not in ("mode", "threshold_mode") and isinstance(value, str):
-                raise ValueError(f"{group}.{key} must be a number, got {value!r}.")
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What a run is recognised by: `digest`, and the content identity of its images that went into it."""
-
-    digest: str
-    images: str
-
-
-def run_identity(config: dict[str, Any]) -> Identity:
-    """The identity of a run; finds its images, downloads them where that is asked for, and opens none.
-
-    Raises:
-        ConfigError: the data set cannot be constructed.
-        DataError: the images are not there.
-    """
-    data = repr(config["data"])
-    seen, images = _looked_at.get(data, (-math.inf, ""))
-    if time.monotonic() - seen > LOOK_AGAIN_SECONDS:
-        images = content_identity(image_files_of(config), image_cache(config))
-        _looked_at[data] = time.monotonic(), images
-    return Identity(identity(config, images), images)
-
-
-def image_files_of(config: dict[str, Any]) -> Splits:
-    """The files of the data set; none is opened.
-
-    Raises:
-        ConfigError: the data set cannot be constructed.
-        DataError: the images are not there; where the message speaks of an argument, with the key it belongs to.
-    """
-    source = make(config["data"], "source")
-    try:
-        return source.files()
-    except DataError as error:
-        key = "data." if re.match(r"[a-z_]+=", str(error)) else ""
-        raise DataError(f"{key}{error}") from error
-
-
-def image_cache(config: dict[str, Any]) -> Path | None:
-    """The directory for what is remembered of images; None where the configuration wants none.
-
-    Raises:
-        ConfigError: no directory, or an empty one.
-    """
-    chosen = config["data"]["cache_dir"]
-    if chosen is None:
-        return None
-    if not isinstance(chosen, str) or not chosen.strip():
-        raise ConfigError(f"data.cache_dir must be a directory, auto or null, got {chosen!r}.")
-    return default_cache_dir() if chosen == "auto" else Path(chosen).expanduser()
-
-
-def make(config: dict[str, Any], group: str, **live_objects: Any) -> Any:
-    """The object that a node of the configuration describes.
-
-    Raises:
-        ConfigError: the constructor's own message, with the group it belongs to.
-        DiffTVError: as the constructor raised it.
-    """
-    with named(group):
-        return instantiate(config[group], _convert_="all", **live_objects)
-
-
-@contextlib.contextmanager
-def named(group: str) -> Iterator[None]:
-    """Bring the constructor's own message to the surface, with the group it belongs to."""
-    try:
-        yield
-    except InstantiationException as error:
-        cause = error.__cause__
-        if isinstance(cause, DiffTVError):
-            raise cause from None
-        raise ConfigError(f"{group}: {cause or error}") from error
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{group}: {error}") from error
-
-
-def run_name(folder: str = "", *, _root_: DictConfig) -> str:
-    """`<readable overrides>-<identity>` of the configuration being composed: the name of the run's directory.
-
-    The same run may have been asked for in other words (a default spelt out, sigma=25.0): where it lies in `folder`
-    already, it keeps its name.
-    """
-    digest = run_identity(resolved(_root_)).digest
-    known = sorted(path.name for path in Path(folder).glob(f"*-{digest}") if path.is_dir()) if folder else []
-    return known[0] if known else readable_name(list(OmegaConf.select(_root_, "hydra.overrides.task") or []), digest)
-
-
-def register_resolvers() -> None:
-    """Make `${difftv.run_name:}` known to OmegaConf; safe to call in every process and more than once."""
-    OmegaConf.register_new_resolver("difftv.run_name", run_name, replace=True)
+def image_cache(config: Mapping[str, Any]) -> Path | None:
+    """The directory for what is remembered of images; None where the configuration wants none."""
+    chosen = config["data"].get("cache_dir")
+    if chosen == "auto":
+        return default_cache_dir()
+    return Path(chosen).expanduser() if isinstance(chosen, str) else None
 
 
 def to_yaml(config: dict[str, Any]) -> str:
     """Plain containers as YAML."""
     return OmegaConf.to_yaml(OmegaConf.create(config))
+
+
+def _is_read(key: str, referenced: set[str]) -> bool:
+    section, _, name = key.rpartition(".")
+    top = key.partition(".")[0]
+    if top in SUPPLIED or key.startswith("data.source."):
+        return True  # compared with the constructor's arguments
+    parts = key.split(".")
+    return name in KNOWN.get(section, ()) or any(
+        ".".join(parts[:length]) in referenced for length in range(1, len(parts) + 1)
+    )
+
+
+def _references(node: Any, place: str) -> Iterator[str]:
+    """Keys that interpolations name, below `place`."""
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from _references(value, f"{place}.{key}" if place else str(key))
+    elif isinstance(node, list):
+        for value in node:
+            yield from _references(value, place)
+    elif isinstance(node, str):
+        for found in REFERENCE.findall(node):
+            yield _absolute(found.replace("[", ".").replace("]", ""), place)
+
+
+def _absolute(name: str, place: str) -> str:
+    """`..key` means the key beside the parent of the node at `place`, one step up for every dot."""
+    bare = name.lstrip(".")
+    steps = len(name) - len(bare)
+    return ".".join([*place.split(".")[:-steps], bare]) if steps else bare

@@ -9,32 +9,50 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from difftv.errors import DiffTVError
 from difftv.runs.config import without_wrapping
+from difftv.runs.plan import PlannedRun
 
 
 class Preflight(Callback):
-    """Checks that the output directory can be written, once for a run and once for a sweep.
+    """Checks the configuration of a single run, and that the output directory can be written, once for a sweep.
 
-    Hydra turns an exception in a callback into a warning, hence the exit.
+    The configurations of a sweep's runs are for `difftv.runs.sweep.Sweep`, which composes them. Hydra turns an
+    exception in a callback into a warning, hence the exit.
     """
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        try:
+            planned = PlannedRun.of(config)
+            directory = planned.at(_output_directory(config, "hydra.run.dir"))
+            if planned.rerun == "all" or not directory.finished():
+                planned.check()
+        except (DiffTVError, OSError) as error:
+            sys.exit(f"error: {error}")
         _exit_unless_writable(config, "hydra.run.dir")
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         _exit_unless_writable(config, "hydra.sweep.dir")
 
 
+def _output_directory(config: DictConfig, key: str) -> Path:
+    try:
+        directory = str(OmegaConf.select(config, key))
+    except OmegaConfBaseException as error:
+        # The name of the run's directory is computed from the configuration: this is where a mistake in it shows.
+        sys.exit(f"error: {without_wrapping(error) or error}")
+    if not directory.strip():
+        sys.exit(f"error: {key} is empty, as an unset variable of the shell leaves it. Give a directory.")
+    return Path(directory)
+
+
 def _exit_unless_writable(config: DictConfig, key: str) -> None:
     try:
-        directory = Path(str(OmegaConf.select(config, key)))
+        directory = _output_directory(config, key)
         directory.mkdir(parents=True, exist_ok=True)
         probe = directory / f".writable-{os.getpid()}"
         probe.touch()
         probe.unlink(missing_ok=True)
-    except OmegaConfBaseException as error:
-        # The name of the run's directory is computed from the configuration: this is where a mistake in it shows.
-        sys.exit(f"error: {without_wrapping(error)}")
     except OSError as error:
         sys.exit(
             f"error: cannot write to the output directory: {error}. "

@@ -26,8 +26,9 @@ from omegaconf.errors import OmegaConfBaseException
 from difftv.errors import ConfigError, DiffTVError
 from difftv.printing import say
 from difftv.rundir.standing import standing
-from difftv.runs.config import rerun_policy, resolved, run_identity, without_wrapping
+from difftv.runs.config import without_wrapping
 from difftv.runs.directory import RunDirectory
+from difftv.runs.plan import PlannedRun
 
 Outcome = Literal[
     "finished", "continued", "skipped", "failed", "left alone", "cut off", "in use", "not started", "refused"
@@ -83,9 +84,11 @@ class Sweep(Callback):
         except HydraException:
             return  # a mistake in the overrides, which Hydra words better itself
         except OmegaConfBaseException as error:
-            sys.exit(f"error: {without_wrapping(error)}")
+            sys.exit(f"error: {without_wrapping(error) or error}")
         except (DiffTVError, OSError) as error:
             sys.exit(f"error: {error}")
+        for run in self._planned:
+            run.directory.mark_queued()
         atexit.register(self._sum_up)
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
@@ -102,18 +105,26 @@ class Sweep(Callback):
 
 
 def summary(outcomes: list[tuple[RunDirectory, Outcome, str]]) -> str:
-    """The counts on one line, then every run that is not done, with its reason and its log."""
-    counts = Counter(outcome for _, outcome, _ in outcomes)
-    shown = ", ".join(f"{counts[name]} {name}" for name in get_args(Outcome) if counts[name])
-    lines = [f"{len(outcomes)} runs in {outcomes[0][0].path.parent}: {shown}"]
-    for directory, outcome, reason in outcomes:
-        if outcome not in GOOD:
-            lines += [f"  {outcome}: {directory.path.name}: {reason}", f"    log: {directory.log}"]
+    """For every folder of runs the counts on one line, then every run that is not done, with its reason and its log."""
+    lines = []
+    for folder in dict.fromkeys(directory.path.parent for directory, _, _ in outcomes):
+        inside = [entry for entry in outcomes if entry[0].path.parent == folder]
+        counts = Counter(outcome for _, outcome, _ in inside)
+        shown = ", ".join(f"{counts[name]} {name}" for name in get_args(Outcome) if counts[name])
+        lines.append(f"{len(inside)} run{'s'[: len(inside) != 1]} in {folder}: {shown}")
+        for directory, outcome, reason in inside:
+            if outcome not in GOOD:
+                lines += [f"  {outcome}: {directory.path.name}: {reason}", f"    log: {directory.log}"]
     return "\n".join(lines)
 
 
 def _plan(config: DictConfig) -> Iterator[Planned]:
-    """The runs of a sweep, in the order of its jobs; those that nothing is known about are marked as queued."""
+    """The runs of a sweep, in the order of its jobs; nothing is written.
+
+    Raises:
+        ConfigError, DataError: a run has a key that nothing reads, or no images. A value out of range is the trouble of
+            its own run.
+    """
     loader = GlobalHydra.instance().config_loader()
     words = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
     words += list(config.hydra.overrides.task)
@@ -125,15 +136,13 @@ def _plan(config: DictConfig) -> Iterator[Planned]:
             with open_dict(composed):
                 composed.hydra.job.num, composed.hydra.job.id = number, str(number)
             HydraConfig.instance().set_config(composed)
-            plain = resolved(composed)
             path = Path(str(composed.hydra.sweep.dir), str(composed.hydra.sweep.subdir))
-            directory = RunDirectory(path, run_identity(plain).digest)
-            planned = Planned(
-                directory, _result_of(directory), directory.checkpoint.exists(), directory.failure() is not None,
-                rerun_policy(plain),
-            )  # fmt: skip
-            directory.mark_queued()
-            yield planned
+            run = PlannedRun.of(composed)
+            directory = run.at(path)
+            result = _result_of(directory)
+            if result is None or run.rerun == "all":
+                run.check_nodes()
+            yield Planned(directory, result, directory.checkpoint.exists(), directory.failure() is not None, run.rerun)
     finally:
         HydraConfig.instance().cfg = before
 

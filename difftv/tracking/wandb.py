@@ -56,15 +56,14 @@ class WandbTracker(Tracker):
     ) -> None:
         require("train", "wandb", by="tracker=wandb")
         if mode not in MODES:
-            raise ConfigError(f"tracker.mode must be one of {', '.join(MODES)}, got {mode!r}. Set tracker.mode=auto.")
+            raise ConfigError(f"mode must be one of {', '.join(MODES)}, got {mode!r}.")
         if not project or len(project) > LONGEST_NAME or set(project) & set("/\\#?%:"):
             raise ConfigError(
-                f"tracker.project must have 1 to {LONGEST_NAME} characters, none of them one of / \\ # ? % :, "
-                f"got {project!r}. Set tracker.project=diff-tv-net, for example."
+                f"project must have 1 to {LONGEST_NAME} characters, none of them one of / \\ # ? % :, got {project!r}."
             )
         for name, seconds in (("init_timeout", init_timeout), ("finish_timeout", finish_timeout)):
             if not seconds > 0:
-                raise ConfigError(f"tracker.{name} must be > 0 seconds, got {seconds!r}.")
+                raise ConfigError(f"{name} must be > 0 seconds, got {seconds!r}.")
         self.mode = mode
         self.project = project
         self.entity = entity
@@ -224,8 +223,8 @@ class _WandbLog(RunLog):
 
 def _forced_online(refusal: str) -> ConfigError:
     return ConfigError(
-        f"tracker.mode=online, but W&B cannot be used: {refusal}. Set tracker.mode=auto to record offline where it "
-        "cannot be reached, or tracker=none."
+        f"mode=online, but W&B cannot be used: {refusal}. With mode=auto the run is recorded offline where it "
+        "cannot be reached."
     )
 
 

@@ -88,7 +88,7 @@ def evaluate_group(
         "solver/iterations": solution.iterations,
         "solver/gap": solution.gap,
         "solver/not_converged": ~solution.converged,
-        "solver/failed": torch.zeros(len(group)),
+        "solver/failed": torch.zeros(len(group), device="cpu"),
     }
     return [
         Evaluated(

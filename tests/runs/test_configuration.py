@@ -2,8 +2,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from difftv.rundir.layout import PLACES, WITHOUT_EFFECT, has_no_effect
-from difftv.runs.config import check, resolved
+from difftv.runs.config import resolved
 from difftv.runs.identity import identity, readable_name
+from difftv.runs.options import RunOptions
 from tests.conftest import composed, options_of
 
 
@@ -11,7 +12,7 @@ from tests.conftest import composed, options_of
 @pytest.mark.parametrize("solver", ["scs", "taut_string"])
 def test_every_experiment_resolves_with_any_solver(name: str, solver: str) -> None:
     config = resolved(composed(f"experiment={name}", f"solver={solver}", "++data.root=somewhere"))
-    check(config)
+    RunOptions.from_plain(config)
     assert config["sweep"] == name
 
 

@@ -8,48 +8,17 @@ import torch
 
 from difftv.rundir.checkpoint import read_checkpoint
 from tests.runs.commands import SMALL, killed, run
-
-DIE = """
-import os, signal
-def die(*arguments, **keywords):
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-AT_CALL = (
-    DIE
-    + """
-import {module} as module
-original, calls = module.{name}, []
-def counted(*arguments, **keywords):
-    calls.append(1)
-    if len(calls) == {number}:
-        die()
-    return original(*arguments, **keywords)
-module.{name} = counted
-"""
-)
+from tests.runs.faults import killed_at
 
 KILL_POINTS = {
-    "before the first step": AT_CALL.format(module="difftv.training.loop", name="_step", number=1),
-    "in the middle of the first epoch": AT_CALL.format(module="difftv.training.loop", name="_step", number=3),
-    "while the first epoch is validated": AT_CALL.format(module="difftv.training.loop", name="_finish_epoch", number=1),
-    "between two writes of a checkpoint": DIE
-    + """
-import difftv.rundir.checkpoint as module
-original, calls = module.write_atomically, []
-def counted(path, content):
-    calls.append(1)
-    if len(calls) == 4:
-        with open(path.with_name('.checkpoint.pt.half'), 'wb') as file:
-            file.write(content[: len(content) // 2])
-        die()
-    return original(path, content)
-module.write_atomically = counted
-""",
-    "in the middle of the second epoch": AT_CALL.format(module="difftv.training.loop", name="_step", number=5),
-    "after the training": AT_CALL.format(module="difftv.runs.job", name="_evaluate", number=1),
-    "just before the result is there": DIE
-    + "from difftv.runs.directory import RunDirectory as R\nR.write_result = die\n",
+    "before the first step": killed_at("difftv.step"),
+    "in the middle of the first epoch": killed_at("difftv.step", 3),
+    "while the first epoch is validated": killed_at("difftv.validate"),
+    # The fourth checkpoint is written whole under its temporary name, and never gets its own.
+    "between two writes of a checkpoint": killed_at("os.rename", 4, "str(arguments[1]).endswith('/checkpoint.pt')"),
+    "in the middle of the second epoch": killed_at("difftv.step", 5),
+    "after the training": killed_at("difftv.evaluate"),
+    "just before the result is there": killed_at("difftv.result"),
 }
 
 
@@ -121,11 +90,16 @@ def test_the_training_did_something(undisturbed: Path) -> None:
 
 def test_a_finished_run_is_not_computed_again(undisturbed: Path) -> None:
     before = (undisturbed / "result.json").stat().st_mtime_ns
-    done = run(
-        *SMALL,
-        f"hydra.run.dir={undisturbed}",
-        prelude=AT_CALL.format(module="difftv.training.loop", name="train", number=1),
-    )
+    done = run(*SMALL, f"hydra.run.dir={undisturbed}", prelude=killed_at("difftv.train"))
     assert done.returncode == 0, done.stderr
     assert "finished before, nothing to do" in done.stdout
     assert (undisturbed / "result.json").stat().st_mtime_ns == before
+
+
+def test_a_default_device_that_somebody_has_set_changes_nothing(undisturbed: Path, tmp_path: Path) -> None:
+    done = run(*SMALL, f"hydra.run.dir={tmp_path}", prelude="import torch\ntorch.set_default_device('meta')")
+    assert done.returncode == 0, done.stdout + done.stderr
+    metrics, weights, history, per_image = outcome(tmp_path)
+    expected = outcome(undisturbed)
+    assert (metrics, history, per_image) == (expected[0], expected[2], expected[3])
+    assert all(torch.equal(value, expected[1][name]) for name, value in weights.items())

@@ -14,35 +14,27 @@ import skimage
 from difftv.rundir.checkpoint import read_checkpoint
 from difftv.runs.directory import RunDirectory
 from tests.runs.commands import SMALL, run, run_in_forks
+from tests.runs.faults import at, fails_at
 from tests.runs.test_claim import holder
 from tests.runs.test_resume import outcome
 
 QUICK = [*SMALL, "solver=taut_string", "evaluation.oracle=false", "evaluation.test_images=1", "trainer.epochs=1"]
 
-SEED_2_FAILS = """
-import difftv.runs.job as job
-original = job.train
-def train(*arguments, **keywords):
-    if "seed=2" in str(keywords["checkpoints"].path):
-        raise ValueError("deliberately broken\\nsecond line")
-    return original(*arguments, **keywords)
-job.train = train
+SEED_2_FAILS = fails_at("difftv.train", where="'seed=2' in arguments[0]")
+
+
+def stop_with(name: str) -> str:
+    return at("difftv.step", 3, f"import signal\nsignal.raise_signal(signal.{name})")
+
+
+FILL = """
+with open({filler!r}, "wb", buffering=0) as file:
+    try:
+        while True:
+            file.write(b"x" * 512)
+    except OSError:
+        pass
 """
-
-AT_STEP = """
-import {imports}
-import difftv.training.loop as training
-original, calls = training._step, []
-def step(*arguments, **keywords):
-    calls.append(1)
-    if len(calls) == {number}:
-        {action}
-    return original(*arguments, **keywords)
-training._step = step
-"""
-
-STOPPED = AT_STEP.format(imports="signal", number=3, action="signal.raise_signal(signal.{name})")
-
 
 ANY_OTHER = 70
 """What `tests.runs.forks` makes of an exception that reaches the top."""
@@ -114,7 +106,7 @@ def comparable(directory: Path) -> tuple:
 )
 def test_stopped_by_a_signal_and_continued(name: str, expected: int, reason: str, tmp_path: Path) -> None:
     place = f"hydra.sweep.dir={tmp_path / 'sweep'}"
-    (stopped, shown), = run_in_forks([(STOPPED.format(name=name), ["-m", *QUICK, "seed=1,2", place])])  # fmt: skip
+    (stopped, shown), = run_in_forks([(stop_with(name), ["-m", *QUICK, "seed=1,2", place])])  # fmt: skip
     assert stopped == expected
     runs = runs_of(tmp_path / "sweep")
     assert status_of(runs["1"])["state"] == "interrupted"
@@ -159,20 +151,55 @@ def test_the_same_sweep_started_twice_at_once(tmp_path: Path) -> None:
         assert refused or "in use" not in done.stdout
 
 
+def test_sweeps_named_by_numbers_are_summed_up_each_by_itself(tmp_path: Path) -> None:
+    place = f"hydra.sweep.dir='{tmp_path}/${{sweep}}'"
+    answers = run_in_forks(
+        [
+            ("", ["-m", *QUICK, "seed=1", "sweep=20251125,007", place]),
+            ("", ["-m", *QUICK, "seed=1", "sweep=20251125,1e5", f"hydra.sweep.dir={tmp_path / 'other'}"]),
+        ]
+    )
+    (code, shown), (refused, reason) = answers
+    assert code == 0, shown
+    for name in ("20251125", "007"):
+        assert f"1 run in {tmp_path / name}: 1 finished" in shown
+        (run_directory,) = (tmp_path / name).iterdir()
+        assert status_of(run_directory)["state"] == "finished"
+    assert refused == 1
+    assert "error: sweep must be the name of a folder, got 100000.0" in reason
+    assert not (tmp_path / "other").exists()
+
+
+def test_names_at_the_limit_of_the_file_system(tmp_path: Path) -> None:
+    longest, too_long = tmp_path / ("x" * 255), tmp_path / ("y" * 256)
+    answers = run_in_forks(
+        [
+            ("", ["-m", *QUICK, "seed=1", f"predictor.initial_lam=0.05{'0' * 300}", f"hydra.sweep.dir={longest}"]),
+            ("", [*QUICK, f"hydra.run.dir={too_long}"]),
+            ("", ["-m", *QUICK, f"hydra.sweep.dir={too_long}"]),
+        ]
+    )
+    assert [code for code, _ in answers] == [0, 1, 1], answers
+    for _, shown in answers[1:]:
+        assert "error: cannot write to the output directory" in shown
+        assert "File name too long" in shown
+        assert "Traceback" not in shown
+
+
 def test_bad_places(tmp_path: Path) -> None:
     images = tmp_path / "a b,c=ü"
     shutil.copytree(Path(skimage.__file__).parent / "data", images, ignore=only_some)
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     gone = tmp_path / "gone"
-    delete = AT_STEP.format(imports="shutil", number=2, action=f"shutil.rmtree({str(gone)!r})")
-    odd = "x" * 300
+    delete = at("difftv.step", 2, f"import shutil\nshutil.rmtree({str(gone)!r})")
+    odd = "0" * 300
     answers = run_in_forks(
         [
             ("", ["-m", *QUICK, "data=folder", "data.root=/nowhere", "seed=1,2", f"hydra.sweep.dir={tmp_path / 'no'}"]),
             (delete, [*QUICK, f"hydra.run.dir={gone}"]),
             ("", ["-m", *QUICK, "data=folder", f"data.root='{images}'", "data.validation_fraction=0.5",
-                  f"+note='a/b=c, ü {odd}'", f"hydra.sweep.dir={tmp_path / 'link' / 'sweep'}"]),
+                  f"predictor.initial_lam=0.05{odd}", f"hydra.sweep.dir={tmp_path / 'link' / 'sweep'}"]),
         ]
     )  # fmt: skip
     (missing, deleted, odd_answer), shown = zip(*answers, strict=True)
@@ -210,21 +237,7 @@ def small_disk(tmp_path: Path):
 def test_a_full_disk_corrupts_nothing_and_the_run_continues_once_there_is_space(small_disk: Path) -> None:
     run_dir = small_disk / "run"
     filler = small_disk / "filler"
-    full = f"""
-import difftv.training.loop as training
-original, calls = training._step, []
-def step(*arguments, **keywords):
-    calls.append(1)
-    if len(calls) == 3:
-        with open({str(filler)!r}, "wb", buffering=0) as file:
-            try:
-                while True:
-                    file.write(b"x" * 512)
-            except OSError:
-                pass
-    return original(*arguments, **keywords)
-training._step = step
-"""
+    full = at("difftv.step", 3, FILL.format(filler=str(filler)))
     (code, shown), = run_in_forks([(full, [*QUICK, f"hydra.run.dir={run_dir}"])])  # fmt: skip
     assert code == 1
     assert "No space left on device" in shown

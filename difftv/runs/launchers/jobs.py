@@ -19,8 +19,8 @@ from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from difftv.errors import DiffTVError
-from difftv.runs.config import rerun_policy, resolved, run_identity
 from difftv.runs.directory import RunDirectory
+from difftv.runs.plan import PlannedRun
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -116,9 +116,8 @@ class SweepJob:
         config, before = self._composed(), HydraConfig.instance().cfg
         HydraConfig.instance().set_config(config)
         try:
-            plain = resolved(config)
-            path = Path(self.sweep_dir, str(config.hydra.sweep.subdir))
-            return RunDirectory(path, run_identity(plain).digest), rerun_policy(plain)
+            planned = PlannedRun.of(config)
+            return planned.at(Path(self.sweep_dir, str(config.hydra.sweep.subdir))), planned.rerun
         finally:
             HydraConfig.instance().cfg = before
 

@@ -14,7 +14,7 @@ from difftv.runs.launchers.jobs import SweepJob
 
 log = logging.getLogger(__name__)
 
-KNOCK_SECONDS = 10.0
+REACH_SECONDS = 10.0
 
 
 class RayLauncher(SweepLauncher):
@@ -38,7 +38,7 @@ class RayLauncher(SweepLauncher):
         from ray.exceptions import RayError
 
         try:
-            _knock(self.address)
+            _reach(self.address)
             ray.init(address=self.address, logging_level=logging.WARNING)
         except (OSError, RuntimeError, ValueError) as error:
             sys.exit(
@@ -73,15 +73,15 @@ class RayLauncher(SweepLauncher):
             )
 
 
-def _knock(address: str) -> None:
-    """Ray itself knocks for minutes at a door behind which nobody lives.
+def _reach(address: str) -> None:
+    """Ray itself tries for minutes to reach an address at which nothing listens.
 
     Raises:
         OSError: nobody listens there.
     """
     host, _, port = address.rpartition("://")[2].rpartition(":")
     if host and port.isdigit():
-        socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()
+        socket.create_connection((host, int(port)), timeout=REACH_SECONDS).close()
 
 
 def _carry_out(job: SweepJob) -> JobReturn:

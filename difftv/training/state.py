@@ -1,0 +1,103 @@
+"""Where a training stands: everything that the next step depends on besides the network and its optimizer."""
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from difftv.metrics import psnr, zero_gradient_share
+from difftv.solvers.base import Solution
+from difftv.types import Image
+
+
+@dataclass
+class Totals:
+    """Sums over the steps of one epoch."""
+
+    batches: int = 0
+    images: int = 0
+    loss: float = 0.0
+    psnr: float = 0.0
+    lam: float = 0.0
+    zero_gradient_share: float = 0.0
+    gradient_norm: float = 0.0
+    iterations: int = 0
+    worst_gap: float = 0.0
+    not_converged: int = 0
+    failed_batches: int = 0
+    forward_seconds: float = 0.0
+    backward_seconds: float = 0.0
+    wall_seconds: float = 0.0
+
+    def add(self, solution: Solution, clean: Image, loss: Tensor, gradient_norm: Tensor) -> None:
+        """Count one step that was taken; `solution.lam` has its gradient."""
+        assert solution.lam.grad is not None
+        images = len(clean)
+        self.images += images
+        self.loss += loss.item() * images
+        self.psnr += float(psnr(solution.denoised.detach(), clean).sum())
+        self.lam += float(solution.lam.detach().mean()) * images
+        self.zero_gradient_share += float(zero_gradient_share(solution.lam.grad).sum())
+        self.gradient_norm += float(gradient_norm)
+        self.iterations += int(solution.iterations.sum())
+        self.worst_gap = max(self.worst_gap, float(solution.gap.max()))
+        self.forward_seconds += solution.seconds.forward
+        self.backward_seconds += solution.seconds.backward
+
+    def row(self) -> dict[str, float]:
+        """Means per image or per step, counts, and solver seconds per image; NaN where no step was taken."""
+        images, batches = max(self.images, 1), max(self.batches, 1)
+        nothing = math.nan if self.images == 0 else 1.0
+        return {
+            "train/loss": nothing * self.loss / images,
+            "train/psnr": nothing * self.psnr / images,
+            "train/lam": nothing * self.lam / images,
+            "train/gradient_norm": nothing * self.gradient_norm / batches,
+            "lam/zero_gradient_share": nothing * self.zero_gradient_share / images,
+            "solver/iterations": nothing * self.iterations / images,
+            "solver/worst_gap": self.worst_gap,
+            "solver/not_converged": self.not_converged,
+            "solver/failed_batches": self.failed_batches,
+            "solver/forward_seconds": nothing * self.forward_seconds / images,
+            "solver/backward_seconds": nothing * self.backward_seconds / images,
+        }
+
+
+@dataclass
+class TrainingState:
+    """Where the training stands. `epoch` and `batch` count what is finished; `best` is by validation PSNR."""
+
+    epoch: int = 0
+    batch: int = 0
+    totals: Totals = field(default_factory=Totals)
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_epoch: int = 0
+    best_psnr: float = -math.inf
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> "TrainingState":
+        """The inverse of `to_plain`."""
+        return cls(**{**plain, "totals": Totals(**plain["totals"])})
+
+    def to_plain(self) -> dict[str, Any]:
+        """Containers, numbers and tensors, as a checkpoint takes them."""
+        return asdict(self)
+
+    @property
+    def has_learned(self) -> bool:
+        """Whether any step was taken since the training began."""
+        return self.totals.images > 0 or any(not math.isnan(row["train/loss"]) for row in self.history)
+
+    def finish_epoch(self, row: dict[str, float]) -> None:
+        """Close the epoch with its row of numbers."""
+        self.epoch += 1
+        self.history.append({"epoch": self.epoch, **row})
+        self.batch, self.totals = 0, Totals()
+
+    def keep_if_best(self, reached: float, weights: dict[str, Tensor]) -> None:
+        """Keep a copy of the weights of the epoch that has just ended, unless an earlier one reached as much."""
+        if reached > self.best_psnr or not self.best_weights or math.isnan(self.best_psnr):
+            self.best_epoch, self.best_psnr = self.epoch, reached
+            self.best_weights = {name: value.detach().cpu().clone() for name, value in weights.items()}

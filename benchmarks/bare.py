@@ -8,6 +8,7 @@ import torch
 from difftv.regularizers import Regularizer
 from difftv.solvers._cone_program import cone_program
 from difftv.solvers.cvxpy_layer import ConeSolver
+from difftv.solvers.units import Units
 from difftv.types import Image, Map
 
 
@@ -20,7 +21,12 @@ def bare_layer(regularizer: Regularizer, height: int, width: int) -> Any:
 
 
 def bare_solve(layer: Any, like: ConeSolver, noisy: Image) -> Callable[[Map], Image]:
-    """Solve with the backend, the options and the number of threads of the solver `like`."""
+    """Solve with the backend, the options, the number of threads and the units of the solver `like`.
+
+    In other units the backend would stop at another accuracy, and the times would not be comparable.
+    """
+    units = Units.of(noisy)
+    y = units.data(noisy)[:, 0]
 
     def solve(lam: Map) -> Image:
         threads = torch.get_num_threads()
@@ -28,7 +34,7 @@ def bare_solve(layer: Any, like: ConeSolver, noisy: Image) -> Callable[[Map], Im
         arguments["n_jobs_forward"] = threads
         if torch.is_grad_enabled():  # without a gradient, diffcp would hand this one on to the backend
             arguments["n_jobs_backward"] = threads
-        (denoised,) = layer(noisy[:, 0], *lam.unbind(1), solver_args=arguments)
-        return denoised[:, None]
+        (denoised,) = layer(y, *units.maps(lam).unbind(1), solver_args=arguments)
+        return units.image(denoised[:, None])
 
     return solve

@@ -1,8 +1,11 @@
 """How the kernels are compiled: to machine code by Numba, once per machine, kept in Numba's cache on disk."""
 
+import hashlib
 import inspect
 import logging
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,9 +47,28 @@ def kernel(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
     """
     function = inspect.unwrap(function)  # a run-time type checker wraps it in the tests; Numba wants it plain
     try:
-        return njit(nogil=True, cache=True, **options)(function)
+        return _stamped(njit(nogil=True, cache=True, **options)(function), Path(inspect.getfile(function)).parent)
     except RuntimeError:  # Numba finds no directory to write its cache to: compile in every process
         return njit(nogil=True, **options)(function)
+
+
+def _stamped(dispatcher: Any, directory: Path) -> Any:
+    """Let a cached kernel count only while no file beside its own has changed.
+
+    Numba looks at the kernel's own file, although the code of kernels that it calls, in other files, is copied into it.
+    """
+    cache_file: Any = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+    if hasattr(cache_file, "_source_stamp"):
+        cache_file._source_stamp = cache_file._source_stamp, _digest(directory)
+    return dispatcher
+
+
+@cache
+def _digest(directory: Path) -> str:
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for file in sorted(directory.glob("*.py")):
+        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
 
 
 def part_of_kernel(function: Callable[..., Any]) -> Callable[..., Any]:

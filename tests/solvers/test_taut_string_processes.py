@@ -169,6 +169,37 @@ def test_a_first_compilation_is_announced_once_and_a_cached_one_is_not(tmp_path,
     assert caplog.messages == []
 
 
+_CALLED = """
+from difftv.solvers._compiler import part_of_kernel
+
+@part_of_kernel
+def step():
+    return {value}
+"""
+
+_CALLING = """
+from called import step
+from difftv.solvers._compiler import kernel
+
+@kernel
+def advance(x):
+    return x + step()
+"""
+
+
+def test_a_cached_kernel_is_not_used_after_a_file_that_it_calls_has_changed(tmp_path):
+    (tmp_path / "calling.py").write_text(_CALLING)
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from calling import advance; print(advance(1.0)); "
+    code += "print(sum(advance.stats.cache_hits.values()))"
+    seen = []
+    for value in ("2.0", "2.0", "5.0"):
+        (tmp_path / "called.py").write_text(_CALLED.format(value=value))
+        done = _python(code)
+        assert done.returncode == 0, done.stderr
+        seen.append(done.stdout.split())
+    assert seen == [["3.0", "0"], ["3.0", "1"], ["6.0", "0"]]
+
+
 def test_it_works_where_no_cache_can_be_written(monkeypatch):
     from difftv.solvers import _compiler as compiler
 

@@ -1,6 +1,6 @@
 from .denoiser import Denoiser
 from .functional import tv_denoise
-from .predictors import Cnn, Constant, DnCnn, Predictor, UNet
+from .predictors import Cnn, Constant, Dilated, DnCnn, Predictor, UNet
 from .regularizers import (
     TGV,
     TVTV2,
@@ -21,6 +21,7 @@ __all__ = [
     "Cnn",
     "Constant",
     "Denoiser",
+    "Dilated",
     "DnCnn",
     "Ecos",
     "EightNeighbourTV",

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from torch import nn
+from torch import Tensor, nn
 
 from difftv.predictors.base import Predictor
 from difftv.solvers.base import Solution, Solver
@@ -61,13 +61,20 @@ class Denoiser(nn.Module):
         stored.check_solver(solver)
         return cls(stored.predictor(), solver).eval()
 
-    def forward(self, noisy: Image) -> Solution:
+    @property
+    def sigma_input(self) -> bool:
+        """Whether the noise level is an input of the predictor."""
+        return self.predictor.sigma_input
+
+    def forward(self, noisy: Image, sigma: float | Tensor | None = None) -> Solution:
         """Denoise a batch of images.
 
         Args:
             noisy: (batch, 1, height, width), intensities nominally in [0, 1], on the predictor's device.
+            sigma: noise standard deviation in 8-bit units, a number or one per image; to be given where, and only
+                where, the predictor has the noise level as an input (`sigma_input`).
 
         Returns:
             Solution: `denoised` and `lam` on that device, differentiable, and what the solver reports.
         """
-        return self.solver(noisy, self.predictor(noisy))
+        return self.solver(noisy, self.predictor(noisy, sigma))

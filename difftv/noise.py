@@ -1,9 +1,10 @@
 """Additive white Gaussian noise, and the one place where `sigma` (8-bit units) becomes `noise_std` ([0,1] units)."""
 
 import torch
+from torch import Tensor
 
 from difftv.arguments import noise_level
-from difftv.types import Image
+from difftv.types import Image, PerImage
 
 EIGHT_BIT_RANGE = 255.0
 
@@ -15,6 +16,28 @@ def noise_std(sigma: float) -> float:
         ValueError: sigma is not a positive finite number.
     """
     return noise_level("sigma", sigma) / EIGHT_BIT_RANGE
+
+
+def noise_std_per_image(sigma: float | Tensor, images: Image) -> PerImage:
+    """The noise standard deviation of every image, on images in [0, 1].
+
+    Args:
+        sigma: in 8-bit units, > 0: a number, or a tensor with one entry per image.
+        images: (batch, 1, height, width); the answer has its dtype and device.
+
+    Raises:
+        ValueError: a value is not positive and finite, or there is not one per image.
+    """
+    if not isinstance(sigma, Tensor):
+        return images.new_full((images.shape[0],), noise_std(sigma))
+    if sigma.shape not in ((), (images.shape[0],)):
+        raise ValueError(
+            f"sigma must be a number or have one entry per image, shape ({images.shape[0]},), got shape "
+            f"{tuple(sigma.shape)}."
+        )
+    if not bool(((sigma > 0) & sigma.isfinite()).all()):
+        raise ValueError(f"sigma must be positive and finite for every image, in 8-bit units, got {sigma.tolist()}.")
+    return (sigma.to(device=images.device).to(dtype=images.dtype) / EIGHT_BIT_RANGE).expand(images.shape[0])
 
 
 def add_noise(clean: Image, sigma: float, *, seed: int, clip: bool = False) -> Image:

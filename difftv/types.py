@@ -13,6 +13,9 @@ Image = Float[Tensor, "batch 1 height width"]
 Map = Float[Tensor, "batch maps height width"]
 """The regularization maps, one channel per name of `Regularizer.map_names`: >= 0, in the units of the image."""
 
+Features = Float[Tensor, "batch inputs height width"]
+"""What a predictor looks at: the noisy image, and the noise level at every pixel where that is an input."""
+
 Dual = Float[Tensor, "batch components height width"]
 """One value per difference, zero past the border; of forward differences, channel 0 is vertical, 1 horizontal."""
 

@@ -3,10 +3,17 @@
 from difftv.predictors.base import Predictor
 from difftv.predictors.cnn import Cnn
 from difftv.predictors.constant import Constant
+from difftv.predictors.dilated import Dilated
 from difftv.predictors.dncnn import DnCnn
 from difftv.predictors.unet import UNet
 
-BY_NAME: dict[str, type[Predictor]] = {"constant": Constant, "cnn": Cnn, "dncnn": DnCnn, "unet": UNet}
+BY_NAME: dict[str, type[Predictor]] = {
+    "constant": Constant,
+    "cnn": Cnn,
+    "dilated": Dilated,
+    "dncnn": DnCnn,
+    "unet": UNet,
+}
 """By the name on the command line, which stored models use as well."""
 
-__all__ = ["BY_NAME", "Cnn", "Constant", "DnCnn", "Predictor", "UNet"]
+__all__ = ["BY_NAME", "Cnn", "Constant", "Dilated", "DnCnn", "Predictor", "UNet"]

@@ -1,4 +1,4 @@
-"""Noisy image -> positive regularization map: the contract of every predictor."""
+"""Noisy image, and its noise level -> positive regularization maps: the contract of every predictor."""
 
 import abc
 import math
@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from difftv.arguments import positive, positive_int
+from difftv.arguments import boolean, positive, positive_int
+from difftv.noise import noise_std_per_image
 from difftv.regularizers.base import Regularizer
-from difftv.types import Image, Map
+from difftv.types import Features, Image, Map
 
 INITIAL_LAM = 0.05
 """Where training starts, in [0,1]-intensity units: about the best scalar for light noise."""
@@ -27,14 +28,22 @@ class Predictor(nn.Module, abc.ABC):
         initial_lam: the constant that training starts from, > 0, in [0,1]-intensity units: one number for all maps, or
             one for each (`Regularizer.starts` has those of a regularizer). Starting small matters: where the map
             flattens the image its gradient is exactly zero, so a large start learns nothing.
+        sigma_input: whether the noise level is an input too, as a constant second channel of the image (as in DRUNet,
+            Zhang et al. 2021): one predictor for many noise levels.
 
     Raises:
         ValueError: not as many starts as maps, or one that is not a positive finite number.
     """
 
-    def __init__(self, num_maps: int = 1, initial_lam: float | Sequence[float] = INITIAL_LAM) -> None:
+    def __init__(
+        self,
+        num_maps: int = 1,
+        initial_lam: float | Sequence[float] = INITIAL_LAM,
+        sigma_input: bool = False,
+    ) -> None:
         super().__init__()
         self.num_maps = positive_int("num_maps", num_maps)
+        self.sigma_input = boolean("sigma_input", sigma_input)
         self.initial_lam = initial_lam
         starts = [initial_lam] * num_maps if isinstance(initial_lam, int | float) else list(initial_lam)
         if len(starts) != num_maps:
@@ -46,24 +55,55 @@ class Predictor(nn.Module, abc.ABC):
         offsets = [start + math.log(-math.expm1(-start)) for start in starts]
         self._offsets = offsets[:1] if len(set(offsets)) == 1 else offsets
 
+    @property
+    def inputs(self) -> int:
+        """Channels that `raw_map` is given: the noisy image, and the noise level where that is an input."""
+        return 2 if self.sigma_input else 1
+
     @abc.abstractmethod
-    def raw_map(self, noisy: Image) -> Map:
-        """Any real map, (batch, num_maps, height, width); 0 means `initial_lam`, larger means smoother."""
+    def raw_map(self, features: Features) -> Map:
+        """Any real map, (batch, num_maps, height, width); 0 means `initial_lam`, larger means smoother.
+
+        Args:
+            features: (batch, inputs, height, width): the noisy image and, with `sigma_input`, its noise standard
+                deviation on images in [0, 1] at every pixel.
+        """
 
     @final  # type: ignore[misc]  # torch types `forward` as an attribute
-    def forward(self, noisy: Image) -> Map:
-        """The regularization map of every image.
+    def forward(self, noisy: Image, sigma: float | Tensor | None = None) -> Map:
+        """The regularization maps of every image.
 
         Args:
             noisy: (batch, 1, height, width), intensities nominally in [0, 1], any size.
+            sigma: noise standard deviation in 8-bit units, > 0: a number, or a tensor (batch,) with one per image. To
+                be given where, and only where, the predictor has `sigma_input`.
 
         Returns:
             (batch, num_maps, height, width), > 0 up to underflow; larger = smoother.
+
+        Raises:
+            ValueError: sigma is missing, not asked for, not positive, or not one per image.
         """
-        raw = self.raw_map(noisy)
+        raw = self.raw_map(self._features(noisy, sigma))
         if len(self._offsets) == 1:
             return softplus(raw + self._offsets[0])
         return softplus(raw + raw.new_tensor(self._offsets).view(1, -1, 1, 1))
+
+    def _features(self, noisy: Image, sigma: float | Tensor | None) -> Features:
+        if not self.sigma_input:
+            if sigma is not None:
+                raise ValueError(
+                    f"this {type(self).__name__} takes no sigma: it was made for one noise level. Leave sigma out, or "
+                    "use a predictor with sigma_input=True."
+                )
+            return noisy
+        if sigma is None:
+            raise ValueError(
+                f"this {type(self).__name__} has the noise level as an input: give sigma, the standard deviation of "
+                "the noise in 8-bit units, a number or one per image."
+            )
+        level = noise_std_per_image(sigma, noisy)
+        return torch.cat([noisy, level.view(-1, 1, 1, 1).expand_as(noisy)], dim=1)
 
 
 def starting_at(arguments: Mapping[str, Any], regularizer: Regularizer) -> dict[str, Any]:
@@ -84,9 +124,9 @@ def starting_at(arguments: Mapping[str, Any], regularizer: Regularizer) -> dict[
     return complete
 
 
-def convolution(inputs: int, outputs: int) -> nn.Conv2d:
+def convolution(inputs: int, outputs: int, dilation: int = 1) -> nn.Conv2d:
     """3x3, the size kept by repeating the border: zeros would look like a dark frame around every image."""
-    return nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="replicate")
+    return nn.Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation, padding_mode="replicate")
 
 
 def start_for_relu(layer: nn.Conv2d) -> nn.Conv2d:

@@ -6,7 +6,7 @@ from typing import final
 from torch import nn
 
 from difftv.predictors.base import INITIAL_LAM, Predictor, convolution, start_near_zero
-from difftv.types import Image, Map
+from difftv.types import Features, Map
 
 
 @final
@@ -17,17 +17,20 @@ class Cnn(Predictor):
         num_maps: channels of the map, as the regularizer names them.
         initial_lam: the (nearly constant) map before training, > 0, in [0,1]-intensity units; one number, or one
             per map.
+        sigma_input: whether the noise level is an input, see `Predictor`.
     """
 
-    def __init__(self, num_maps: int = 1, initial_lam: float | Sequence[float] = INITIAL_LAM) -> None:
-        super().__init__(num_maps, initial_lam)
+    def __init__(
+        self, num_maps: int = 1, initial_lam: float | Sequence[float] = INITIAL_LAM, sigma_input: bool = False
+    ) -> None:
+        super().__init__(num_maps, initial_lam, sigma_input)
         self.layers = nn.Sequential(
-            convolution(1, 16),
+            convolution(self.inputs, 16),
             nn.ReLU(),
             convolution(16, 32),
             nn.ReLU(),
             start_near_zero(convolution(32, self.num_maps)),
         )
 
-    def raw_map(self, noisy: Image) -> Map:
-        return self.layers(noisy)
+    def raw_map(self, features: Features) -> Map:
+        return self.layers(features)

@@ -7,7 +7,7 @@ from torch import nn
 
 from difftv.arguments import positive_int
 from difftv.predictors.base import INITIAL_LAM, Predictor, convolution, start_for_relu, start_near_zero
-from difftv.types import Image, Map
+from difftv.types import Features, Map
 
 
 @final
@@ -23,16 +23,22 @@ class DnCnn(Predictor):
         width: channels of the hidden layers, >= 1 (DnCNN-S: 64).
         initial_lam: the (nearly constant) map before training, > 0, in [0,1]-intensity units; one number, or one
             per map.
+        sigma_input: whether the noise level is an input, see `Predictor`.
     """
 
     def __init__(
-        self, num_maps: int = 1, depth: int = 8, width: int = 32, initial_lam: float | Sequence[float] = INITIAL_LAM
+        self,
+        num_maps: int = 1,
+        depth: int = 8,
+        width: int = 32,
+        initial_lam: float | Sequence[float] = INITIAL_LAM,
+        sigma_input: bool = False,
     ) -> None:
-        super().__init__(num_maps, initial_lam)
+        super().__init__(num_maps, initial_lam, sigma_input)
         positive_int("predictor.width", width)
         if positive_int("predictor.depth", depth) < 2:
             raise ValueError(f"predictor.depth must be at least 2 (an input and an output layer), got {depth}.")
-        layers: list[nn.Module] = [convolution(1, width), nn.ReLU()]
+        layers: list[nn.Module] = [convolution(self.inputs, width), nn.ReLU()]
         for _ in range(depth - 2):
             layers += [convolution(width, width), nn.ReLU()]
         for layer in layers:
@@ -40,5 +46,5 @@ class DnCnn(Predictor):
                 start_for_relu(layer)
         self.layers = nn.Sequential(*layers, start_near_zero(convolution(width, self.num_maps)))
 
-    def raw_map(self, noisy: Image) -> Map:
-        return self.layers(noisy)
+    def raw_map(self, features: Features) -> Map:
+        return self.layers(features)

@@ -9,7 +9,7 @@ from torch.nn.functional import interpolate, max_pool2d, pad
 
 from difftv.arguments import positive_int
 from difftv.predictors.base import INITIAL_LAM, Predictor, convolution, start_for_relu, start_near_zero
-from difftv.types import Image, Map
+from difftv.types import Features, Map
 
 
 @final
@@ -25,26 +25,32 @@ class UNet(Predictor):
         levels: number of halvings, >= 1.
         initial_lam: the (nearly constant) map before training, > 0, in [0,1]-intensity units; one number, or one
             per map.
+        sigma_input: whether the noise level is an input, see `Predictor`.
     """
 
     def __init__(
-        self, num_maps: int = 1, width: int = 32, levels: int = 2, initial_lam: float | Sequence[float] = INITIAL_LAM
+        self,
+        num_maps: int = 1,
+        width: int = 32,
+        levels: int = 2,
+        initial_lam: float | Sequence[float] = INITIAL_LAM,
+        sigma_input: bool = False,
     ) -> None:
-        super().__init__(num_maps, initial_lam)
+        super().__init__(num_maps, initial_lam, sigma_input)
         positive_int("predictor.width", width)
         channels = [width * 2**level for level in range(positive_int("predictor.levels", levels) + 1)]
         self.encoders = nn.ModuleList(
-            _block(inputs, outputs) for inputs, outputs in zip([1, *channels[:-1]], channels, strict=True)
+            _block(inputs, outputs) for inputs, outputs in zip([self.inputs, *channels[:-1]], channels, strict=True)
         )
         self.decoders = nn.ModuleList(
             _block(coarse + fine, fine) for coarse, fine in zip(channels[:0:-1], channels[-2::-1], strict=True)
         )
         self.head = start_near_zero(nn.Conv2d(width, self.num_maps, 1))
 
-    def raw_map(self, noisy: Image) -> Map:
-        height, width = noisy.shape[-2:]
+    def raw_map(self, features: Features) -> Map:
+        height, width = features.shape[-2:]
         multiple = 2 ** len(self.decoders)
-        features = pad(noisy, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+        features = pad(features, (0, -width % multiple, 0, -height % multiple), mode="replicate")
         skipped = []
         for encoder in self.encoders[:-1]:
             skipped.append(encoder(features))

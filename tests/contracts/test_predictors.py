@@ -1,10 +1,12 @@
 """The contract of every predictor in conf/predictor."""
 
+import math
+
 import pytest
 import torch
 from hydra.utils import instantiate
 
-from difftv.predictors import Predictor
+from difftv.predictors import Constant, Dilated, Predictor
 from difftv.predictors.base import starting_at
 from difftv.regularizers import TGV, AnisotropicTV, TVpwL
 from tests.conftest import composed, options_of
@@ -100,3 +102,50 @@ def test_weights_survive_a_state_dict(predictor: Predictor) -> None:
 def test_a_size_out_of_range_is_refused(overrides: list[str], message: str) -> None:
     with pytest.raises(Exception, match=message):
         instantiate(composed(*overrides).predictor, num_maps=1)
+
+
+@pytest.mark.parametrize("name", options_of("predictor"))
+def test_the_noise_level_is_an_input_where_asked_for(name: str) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        predictor = instantiate(composed(f"predictor={name}").predictor, num_maps=2, sigma_input=True)
+    with torch.no_grad():
+        for parameter in predictor.parameters():
+            parameter.add_(0.03 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
+    noisy = draw(3)
+    levels = torch.tensor([15.0, 25.0, 50.0])
+    lam = predictor(noisy, levels)
+    assert lam.shape == (3, 2, 16, 12)
+    for index, level in enumerate(levels.tolist()):
+        torch.testing.assert_close(
+            lam[index : index + 1], predictor(noisy[index : index + 1], level), rtol=1e-4, atol=1e-5
+        )
+    assert not torch.allclose(predictor(noisy, 15.0), predictor(noisy, 50.0))
+    lam.square().sum().backward()
+    for parameter_name, parameter in predictor.named_parameters():
+        assert parameter.grad is not None, parameter_name
+        assert parameter.grad.abs().max() > 0, parameter_name
+
+
+@pytest.mark.parametrize(
+    ("sigma", "message"),
+    [
+        (None, "give sigma, the standard deviation of the noise in 8-bit units"),
+        (-25, "sigma must be a positive number in 8-bit units"),
+        (torch.tensor([25.0, 0.0]), "sigma must be positive and finite for every image"),
+        (torch.tensor([25.0, math.inf]), "sigma must be positive and finite for every image"),
+        (torch.tensor([25.0] * 3), r"one entry per image, shape \(2,\), got shape \(3,\)"),
+    ],
+)
+def test_a_noise_level_that_does_not_fit_is_refused(sigma: float | torch.Tensor | None, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Constant(sigma_input=True)(draw(), sigma)
+
+
+def test_a_predictor_for_one_noise_level_takes_none() -> None:
+    with pytest.raises(ValueError, match="takes no sigma"):
+        Constant()(draw(), 25.0)
+
+
+def test_the_small_network_is_small() -> None:
+    assert sum(parameter.numel() for parameter in Dilated(num_maps=4, sigma_input=True).parameters()) <= 60_000

@@ -1,0 +1,56 @@
+"""A small network that sees far: dilated convolutions at full resolution (Yu and Koltun 2016)."""
+
+from collections.abc import Sequence
+from typing import final
+
+import torch
+from torch import Tensor, nn
+
+from difftv.arguments import positive_int
+from difftv.predictors.base import INITIAL_LAM, Predictor, convolution, start_for_relu, start_near_zero
+from difftv.types import Features, Map
+
+DILATIONS = (1, 2, 4, 8, 4, 2)
+"""Of the hidden layers; with the first layer they see 45 x 45 pixels."""
+
+
+@final
+class Dilated(Predictor):
+    """Six 3x3 convolutions of growing and shrinking dilation, each added to what it was given; no pooling.
+
+    About 56,000 weights at the default width: edges stay where they are, for a twentieth of the weights of a U-Net.
+
+    Args:
+        num_maps: channels of the map, as the regularizer names them.
+        width: channels of the hidden layers, >= 1.
+        initial_lam: the (nearly constant) map before training, > 0, in [0,1]-intensity units; one number, or one
+            per map.
+        sigma_input: whether the noise level is an input, see `Predictor`.
+    """
+
+    def __init__(
+        self,
+        num_maps: int = 1,
+        width: int = 32,
+        initial_lam: float | Sequence[float] = INITIAL_LAM,
+        sigma_input: bool = False,
+    ) -> None:
+        super().__init__(num_maps, initial_lam, sigma_input)
+        positive_int("width", width)
+        self.first = start_for_relu(convolution(self.inputs, width))
+        self.hidden = nn.ModuleList(_damped(convolution(width, width, dilation)) for dilation in DILATIONS)
+        self.head = start_near_zero(nn.Conv2d(width, self.num_maps, 1))
+
+    def raw_map(self, features: Features) -> Map:
+        state: Tensor = self.first(features)
+        for layer in self.hidden:
+            state = state + layer(torch.relu(state))
+        return self.head(torch.relu(state))
+
+
+def _damped(layer: nn.Conv2d) -> nn.Conv2d:
+    """Smaller by the number of layers, so that their sum keeps the scale of the first (Zhang et al. 2019)."""
+    start_for_relu(layer)
+    with torch.no_grad():
+        layer.weight.mul_(len(DILATIONS) ** -0.5)
+    return layer

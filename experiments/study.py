@@ -72,6 +72,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             positive_int(f"--{name.replace('_', '-')}", getattr(options, name))
         tolerances = [positive("--eps", value) for value in options.eps]
         files = image_files(options.data) if options.data else [*Sample().files().test, *Sample().files().train]
+        if not files:
+            raise DataError(f"--data {options.data} holds no image files. Check the path.")
         check_writable(options.output / "study.json")
         inputs = natural_patches(files, default_cache_dir(), options.patch_size, options.batch)
     except (ValueError, DataError) as error:

@@ -99,7 +99,7 @@ class StoredRun:
         reason = TautString.refusal(regularizer)
         if reason is not None:
             raise ConfigError(
-                f"{self.path} was trained with regularizer={regularizer.name}; solver=taut_string, which takes images "
+                f"{self.path} was trained with the regularizer {regularizer.name}; taut_string, the solver for images "
                 f"of any size, cannot take it: {reason}. Give a solver for small images or crops (--solver own, or "
                 "Denoiser.load(run, solver)), or train a run with another regularizer."
             )

@@ -129,3 +129,12 @@ def test_bad_options(arguments: list[str], message: str, capsys: pytest.CaptureF
         runpy.run_path(str(SCRIPT))["main"](arguments)
     assert stopped.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_script_names_its_own_option_where_there_are_no_images(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, SCRIPT, "--data", str(tmp_path)], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 2
+    assert f"--data {tmp_path} holds no image files" in done.stderr
+    assert "data.root" not in done.stderr

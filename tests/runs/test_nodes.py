@@ -59,7 +59,7 @@ KEY = re.compile(
 )
 """What a message would have to hold to speak of Hydra's keys or groups."""
 
-PENDING = {"solvers", "predictors", "losses", "denoiser", "regularizers", "models"}
+PENDING = {"solvers", "predictors", "losses", "denoiser", "regularizers"}
 """Where keys are still spoken of."""
 
 BELOW = [

@@ -17,7 +17,7 @@ from difftv.predictors import Cnn, Constant, Predictor
 from difftv.regularizers import AnisotropicTV, IsotropicTV, Regularizer
 from difftv.rundir.checkpoint import CheckpointStore
 from difftv.runs.build import build
-from difftv.runs.config import resolved
+from difftv.runs.plan import PlannedRun
 from difftv.solvers import Scs
 from difftv.solvers.taut_string import TautString
 from tests.conftest import composed, options_of
@@ -64,8 +64,11 @@ def test_a_class_of_another_package_is_left_as_it_is() -> None:
 @pytest.mark.parametrize("maps", [1, 2])
 @pytest.mark.parametrize("name", options_of("predictor"))
 def test_every_predictor_comes_back_with_the_same_map(name: str, maps: int, written: str, tmp_path: Path) -> None:
-    config = resolved(composed(f"predictor={name}", f"regularizer.num_maps={maps}", "data=sample", "tracker=none"))
-    predictor = build(config).denoiser.predictor.cpu()
+    planned = PlannedRun.of(
+        composed(f"predictor={name}", f"regularizer.num_maps={maps}", "data=sample", "tracker=none")
+    )
+    config = planned.config
+    predictor = build(planned).learner.denoiser.predictor.cpu()
     with torch.no_grad():
         for parameter in predictor.parameters():
             parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
@@ -119,7 +122,7 @@ def test_a_solver_by_name_is_refused(tmp_path: Path, jaxtyping_off: None) -> Non
 def test_an_isotropic_run_is_refused_with_the_way_out(tmp_path: Path) -> None:
     config = {**CONFIG, "regularizer": {"_target_": "difftv.regularizers.IsotropicTV"}}
     run = store(tmp_path, config, Constant().state_dict())
-    with pytest.raises(ConfigError, match=r"regularizer=isotropic; .* Denoiser\.load\(run, solver\)"):
+    with pytest.raises(ConfigError, match=r"regularizer isotropic; .* Denoiser\.load\(run, solver\)"):
         Denoiser.load(run)
     assert Denoiser.load(run, Scs(IsotropicTV())).solver.regularizer.name == "isotropic"
 

@@ -50,13 +50,18 @@ class DenoisedImage:
 
 
 def denoise_image(
-    denoiser: Denoiser, noisy: ChannelImage, *, on_channel: Callable[[str], object] = lambda _: None
+    denoiser: Denoiser,
+    noisy: ChannelImage,
+    *,
+    sigma: float | None = None,
+    on_channel: Callable[[str], object] = lambda _: None,
 ) -> DenoisedImage:
     """Denoise one whole gray or RGB image, without a gradient, one channel at a time.
 
     Args:
         denoiser: of a run (`Denoiser.load`), or any other.
         noisy: 1 gray or 3 RGB channels on the predictor's device.
+        sigma: noise of every channel in 8-bit units; to be given where, and only where, the denoiser has `sigma_input`.
         on_channel: called with the name of every channel that is done, for a progress bar.
 
     Raises:
@@ -68,11 +73,11 @@ def denoise_image(
         raise ValueError(f"noisy must be (1, height, width) or (3, height, width), got {tuple(noisy.shape)}.")
     denoiser.solver.check_size(*noisy.shape[1:])
     if is_gray(noisy):
-        solved = _solve(denoiser, noisy[:1], GRAY, on_channel)
+        solved = _solve(denoiser, noisy[:1], GRAY, sigma, on_channel)
         return DenoisedImage(solved.denoised.expand_as(noisy), solved.lam, solved.gap, solved.converged)
     matrix, offset = _opponent(noisy)
     channels = torch.einsum("ij,jhw->ihw", matrix, noisy) + offset
-    solved = _solve(denoiser, channels, OPPONENT, on_channel)
+    solved = _solve(denoiser, channels, OPPONENT, sigma, on_channel)
     denoised = torch.einsum("ij,ihw->jhw", matrix, solved.denoised - offset)
     return DenoisedImage(denoised, solved.lam, solved.gap, solved.converged)
 
@@ -83,12 +88,16 @@ def is_gray(image: ChannelImage) -> bool:
 
 
 def _solve(
-    denoiser: Denoiser, channels: Tensor, names: tuple[str, ...], on_channel: Callable[[str], object]
+    denoiser: Denoiser,
+    channels: Tensor,
+    names: tuple[str, ...],
+    sigma: float | None,
+    on_channel: Callable[[str], object],
 ) -> DenoisedImage:
     denoised, lam, gap, converged = torch.empty_like(channels), {}, 0.0, True
     for index, name in enumerate(names):
         with torch.no_grad():
-            solution = denoiser(channels[index][None, None])
+            solution = denoiser(channels[index][None, None], sigma)
         denoised[index], lam[name] = solution.denoised[0, 0], solution.lam[0]
         gap, converged = max(gap, float(solution.gap)), converged and bool(solution.converged)
         on_channel(name)

@@ -1,5 +1,7 @@
 """Additive white Gaussian noise, and the one place where `sigma` (8-bit units) becomes `noise_std` ([0,1] units)."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -16,6 +18,40 @@ def noise_std(sigma: float) -> float:
         ValueError: sigma is not a positive finite number.
     """
     return noise_level("sigma", sigma) / EIGHT_BIT_RANGE
+
+
+def sigma_range(sigma: float | Sequence[float]) -> tuple[float, float]:
+    """The least and the largest noise level, in 8-bit units: of a number twice that number.
+
+    Raises:
+        ValueError: neither a positive number nor two of them in ascending order.
+    """
+    if isinstance(sigma, Sequence) and not isinstance(sigma, str):
+        if len(sigma) != 2:
+            raise ValueError(f"sigma must be one number or a range of two, such as [5, 55], got {list(sigma)!r}.")
+        low, high = (noise_level("sigma", level) for level in sigma)
+        if not low < high:
+            raise ValueError(f"sigma must be a range from low to high, such as [5, 55], got {list(sigma)!r}.")
+        return float(low), float(high)
+    return (float(noise_level("sigma", sigma)),) * 2
+
+
+def is_range(sigma: float | Sequence[float]) -> bool:
+    """Whether sigma stands for a range of noise levels and not for one."""
+    low, high = sigma_range(sigma)
+    return low < high
+
+
+def middle_of(sigma: float | Sequence[float]) -> float:
+    """The level at which a run that was trained on a range is evaluated; a number itself."""
+    low, high = sigma_range(sigma)
+    return (low + high) / 2 if low < high else sigma  # type: ignore[return-value]  # a number where low = high
+
+
+def draw_sigma(sigma: float | Sequence[float], word: int) -> float:
+    """A level of the range, uniform where `word` is a uniform 64-bit integer; a number itself."""
+    low, high = sigma_range(sigma)
+    return low + (high - low) * (word / 2**64)
 
 
 def noise_std_per_image(sigma: float | Tensor, images: Image) -> PerImage:

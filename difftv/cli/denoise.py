@@ -9,8 +9,8 @@ map. The minimisation is solver=taut_string, exact, whatever the run was trained
 and two chroma channels, each with a map of its own: that scores more than a decibel better than R, G and B on their own
 (difftv/colour.py).
 
-A run knows one noise level, the sigma it was trained with (8-bit units, white Gaussian noise, the same in every
-colour). It is printed; nothing estimates the noise of your images.
+A run knows the noise that it was trained with (sigma in 8-bit units, white Gaussian noise, the same in every colour),
+which is printed. One that was trained on a range of levels is told that of your images by --sigma.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import torch
 from tqdm import tqdm
 
 from difftv.arguments import path_argument, positive
-from difftv.cli.run_arguments import add_run_arguments, announce, load_run
+from difftv.cli.run_arguments import add_run_arguments, announce, load_run, noise_of
 from difftv.cli.targets import Targets, plan
 from difftv.colour import GRAY, OPPONENT, denoise_image, is_gray
 from difftv.denoiser import Denoiser
@@ -54,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.white_level is not None:
             positive("--white-level", options.white_level)
         denoiser, stored = load_run(options)
+        level = noise_of(options, stored) if denoiser.sigma_input else None
     except (DiffTVError, ValueError) as error:
         say(f"{parser.prog}: {error}", error=True)
         return 2
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             if isinstance(targets, DataError):
                 raise targets
-            words = _denoise(denoiser, path, clean, targets, options.white_level, draws)
+            words = _denoise(denoiser, level, path, clean, targets, options.white_level, draws)
         # torch reports memory that cannot be had as a RuntimeError.
         except (DiffTVError, OSError, ValueError, RuntimeError) as error:
             failed += 1
@@ -85,7 +86,13 @@ def _can_draw() -> bool:
 
 
 def _denoise(
-    denoiser: Denoiser, path: Path, clean: Path | None, targets: Targets, white_level: float | None, draws: bool
+    denoiser: Denoiser,
+    sigma: float | None,
+    path: Path,
+    clean: Path | None,
+    targets: Targets,
+    white_level: float | None,
+    draws: bool,
 ) -> str:
     """Write both files and say in a line what was done."""
     started = time.perf_counter()
@@ -97,7 +104,7 @@ def _denoise(
     noisy = noisy.to(next(denoiser.parameters()).device)
     names = GRAY if is_gray(noisy) else OPPONENT
     with tqdm(total=len(names), desc=printable(path.name), unit="channel", leave=False, disable=None) as bar:
-        found = denoise_image(denoiser, noisy, on_channel=lambda _: bar.update())
+        found = denoise_image(denoiser, noisy, sigma=sigma, on_channel=lambda _: bar.update())
     # Values above the white level are the file's to keep, those above its depth are not.
     scaled = found.denoised.cpu().clamp(0.0, image.full_scale / white) * white
     channels = scaled.round().numpy().astype(image.channels.dtype)

@@ -3,9 +3,12 @@
 python experiments/evaluate.py outputs/<sweep>/<run> path/to/Set12
 python experiments/evaluate.py outputs/<sweep>/<run> path/to/Set12 path/to/BSD68/*.png --name both --output results
 
-The noise is the run's own sigma, not clipped; the generator is seeded with 0 anew for every image; denoised images are
-clamped and rounded to 8 bit; no border is cut. Beside the learned map stand the noisy images, the scalar lambda that
-the run found on its training crops, and the best scalar lambda for these very images (an oracle).
+python experiments/evaluate.py outputs/<sweep>/<run> path/to/Set12 --sigma 15 --name Set12-sigma15
+
+The noise is the run's own sigma, or --sigma, not clipped; the generator is seeded with 0 anew for every image; denoised
+images are clamped and rounded to 8 bit; no border is cut. Beside the learned map stand the noisy images, the scalar
+lambda that the run found on its training crops (at the noise that it was tuned for), and the best scalar lambda for
+these very images (an oracle).
 
 Prints a Markdown table and writes evaluation-NAME.md, .csv and .json into the run's directory. Colour files are
 measured as luma. The minimisation is exact (solver=taut_string), whatever the run was trained with.
@@ -16,9 +19,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from difftv.arguments import path_argument
-from difftv.cli.run_arguments import add_run_arguments, announce, files_of, load_run
+from difftv.cli.run_arguments import add_run_arguments, announce, files_of, load_run, noise_of
 from difftv.data import PublishedImages, open_images
-from difftv.errors import ConfigError, DataError, DiffTVError
+from difftv.errors import DataError, DiffTVError
 from difftv.files import check_writable, write_atomically
 from difftv.printing import say
 from difftv.rundir.provenance import git_commit, versions
@@ -42,8 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         denoiser, stored = load_run(options)
         for file in files.values():
             check_writable(file)
-        if stored.sigma is None:
-            raise ConfigError(f"The configuration of {options.run} holds no sigma: the noise to test on is unknown.")
+        sigma = noise_of(options, stored)
         say(announce(stored), error=True)
         images = open_images(files_of(options.images), cache_dir=None)
         if images.skipped:
@@ -51,8 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise DataError(f"{path}: {reason}. A mean over the other images would not be comparable.")
         found = evaluate_published(
             denoiser,
-            PublishedImages(images, sigma=stored.sigma),
-            tuned_lam=_tuned_lam(options.run),
+            PublishedImages(images, sigma=sigma),
+            tuned_lam=_tuned_lam(options.run) if sigma == stored.evaluated_sigma else None,
             device=next(denoiser.parameters()).device,
         )
     except (DiffTVError, ValueError) as error:
@@ -69,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "versions": versions(),
         "git": {"commit": git_commit()},
     }
-    text = to_markdown(found, title=f"{name}, sigma {stored.sigma:g}")
+    text = to_markdown(found, title=f"{name}, sigma {sigma:g}")
     problem = ""
     for suffix, content in ((".md", text), (".csv", to_csv(found)), (".json", to_json(found, origin))):
         try:

@@ -4,19 +4,20 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-from difftv.arguments import path_argument, positive
+from difftv.arguments import noise_level, path_argument, positive
 from difftv.data.base import image_files
 from difftv.denoiser import Denoiser
 from difftv.devices import choose_device, place
 from difftv.errors import ConfigError, DataError
 from difftv.models.stored import StoredRun, read_run
+from difftv.printing import say
 from difftv.solvers import Solver, TautString
 
 OWN, EXACT = "own", "taut_string"
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """RUN, --device, --solver and --tol."""
+    """RUN, --device, --solver, --tol and --sigma."""
     parser.add_argument("run", type=path_argument, help="directory of the run, outputs/<sweep>/<run>")
     parser.add_argument("--device", default="auto", help="of the network: auto (default), cpu, cuda, cuda:1, mps")
     parser.add_argument(
@@ -29,6 +30,11 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         "--tol",
         type=float,
         help="relative duality gap of taut_string (default: the solver's, exact to rounding)",
+    )
+    parser.add_argument(
+        "--sigma",
+        type=float,
+        help="noise of the images in 8-bit units (default: the run's own; to be given for a run trained on a range)",
     )
 
 
@@ -55,10 +61,38 @@ def _solver(options: argparse.Namespace, stored: StoredRun) -> Solver:
         raise ConfigError(str(error)) from error
 
 
+def noise_of(options: argparse.Namespace, stored: StoredRun) -> float:
+    """The noise of the images in 8-bit units: --sigma, or the one level that the run was trained for.
+
+    A level that the run was not trained for is taken, with a warning.
+
+    Raises:
+        ConfigError: --sigma is out of range, or is missing where the run does not say.
+    """
+    if options.sigma is None:
+        if stored.sigma is not None:
+            return stored.sigma
+        if stored.sigma_range is None:
+            raise ConfigError(f"The configuration of {options.run} holds no sigma: give the noise as --sigma.")
+        low, high = stored.sigma_range
+        raise ConfigError(f"{options.run} was trained for sigma {low:g} to {high:g}: give the noise as --sigma LEVEL.")
+    try:
+        sigma = noise_level("--sigma", options.sigma)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    if stored.sigma_range is not None and not stored.sigma_range[0] <= sigma <= stored.sigma_range[1]:
+        low, high = stored.sigma_range
+        trained = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+        say(f"--sigma {sigma:g} is not what the run was trained for ({trained}): expect less of it", error=True)
+    return sigma
+
+
 def announce(stored: StoredRun) -> str:
     """A line about the run: what it knows, and whether it got to its end."""
     cut = "" if stored.finished else ", which was cut off"
-    return f"trained for sigma {stored.sigma} (8-bit units); weights of epoch {stored.best_epoch} of the run{cut}"
+    low, high = stored.sigma_range or (None, None)
+    trained = stored.sigma if low == high else f"{low:g} to {high:g}"
+    return f"trained for sigma {trained} (8-bit units); weights of epoch {stored.best_epoch} of the run{cut}"
 
 
 def files_of(paths: Iterable[Path]) -> list[Path]:

@@ -11,7 +11,7 @@ import numpy as np
 from difftv.arguments import positive_int
 from difftv.data.cache import CleanImages
 from difftv.data.patches import cut, large_enough, to_tensor
-from difftv.noise import add_noise, noise_std
+from difftv.noise import add_noise, draw_sigma, sigma_range
 from difftv.types import Image
 
 
@@ -23,11 +23,13 @@ class EvaluationItem:
         name: the image's name, with `#1`, `#2`, ... from the second crop of an image on.
         clean: (1, 1, height, width) float32 in [0, 1].
         noisy: the same with noise added, not clipped unless asked for.
+        sigma: standard deviation of that noise in 8-bit units.
     """
 
     name: str
     clean: Image
     noisy: Image
+    sigma: float
 
 
 class EvaluationItems(Sequence[EvaluationItem], abc.ABC):
@@ -72,7 +74,7 @@ class EvaluationPatches(EvaluationItems):
         images: CleanImages,
         *,
         patch_size: int | None,
-        sigma: float,
+        sigma: float | Sequence[float],
         crops_per_image: int = 1,
         clip_noise: bool = False,
         limit: int | None = None,
@@ -82,7 +84,8 @@ class EvaluationPatches(EvaluationItems):
         Args:
             images: the clean images; those smaller than the patch are left out and named in a warning.
             patch_size: height and width of a crop in pixels; None takes whole images.
-            sigma: noise standard deviation in 8-bit units.
+            sigma: noise standard deviation in 8-bit units; of a range [low, high] every crop has a level of its own,
+                drawn like its noise.
             crops_per_image: crops of every image, >= 1; whole images allow only 1.
             clip_noise: clamp the noisy images to [0, 1].
             limit: keep only so many items, the first ones; None keeps all.
@@ -92,7 +95,7 @@ class EvaluationPatches(EvaluationItems):
             ValueError: an argument is out of range.
             DataError: no image is as large as a crop.
         """
-        noise_std(sigma)
+        sigma_range(sigma)
         positive_int("crops_per_image", crops_per_image)
         if patch_size is None and crops_per_image > 1:
             raise ValueError(
@@ -117,8 +120,8 @@ class EvaluationPatches(EvaluationItems):
         image_index, crop_index = self._cases[index]
         image = self.images[image_index]
         key = (self.stream, zlib.crc32(self.images.names[image_index].encode("utf-8", "surrogateescape")), crop_index)
-        words = np.random.SeedSequence(0, spawn_key=key).generate_state(3, np.uint64)
-        down, right, noise_seed = map(int, words)
+        words = np.random.SeedSequence(0, spawn_key=key).generate_state(4, np.uint64)
+        down, right, noise_seed, level = map(int, words)
         if self.patch_size is not None:
             space = (image.shape[0] - self.patch_size, image.shape[1] - self.patch_size)
             top, left = (room // 2 for room in space)
@@ -127,4 +130,6 @@ class EvaluationPatches(EvaluationItems):
             image = cut(image, top, left, self.patch_size)
         clean = to_tensor(image)
         name = self.images.names[image_index] + (f"#{crop_index}" if crop_index else "")
-        return EvaluationItem(name, clean, add_noise(clean, self.sigma, seed=noise_seed, clip=self.clip_noise))
+        sigma = draw_sigma(self.sigma, level)
+        noisy = add_noise(clean, sigma, seed=noise_seed, clip=self.clip_noise)
+        return EvaluationItem(name, clean, noisy, sigma)

@@ -1,7 +1,7 @@
 """Training patches: which crop, which symmetry and which noise follow from (seed, epoch, index) and nothing else."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,8 +12,8 @@ from difftv.arguments import positive_int, random_seed
 from difftv.data.cache import CleanImages
 from difftv.data.decoding import GrayImage, full_scale
 from difftv.errors import DataError
-from difftv.noise import add_noise, noise_std
-from difftv.types import Image
+from difftv.noise import add_noise, draw_sigma, sigma_range
+from difftv.types import Image, PerImage
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +27,12 @@ _NUM_SYMMETRIES = 8
 
 
 class Batch(NamedTuple):
-    """Two float32 CPU tensors of shape (batch, 1, patch_size, patch_size): `clean` in [0, 1], `noisy` not clipped."""
+    """Float32 CPU tensors: `clean` in [0, 1] and `noisy`, not clipped, (batch, 1, patch_size, patch_size); `sigma`, the
+    noise level of every patch in 8-bit units, (batch,)."""
 
     clean: Image
     noisy: Image
+    sigma: PerImage
 
 
 class TrainingPatches:
@@ -46,7 +48,7 @@ class TrainingPatches:
         images: CleanImages,
         *,
         patch_size: int,
-        sigma: float,
+        sigma: float | Sequence[float],
         seed: int,
         crops_per_image: int = 1,
         clip_noise: bool = False,
@@ -55,7 +57,7 @@ class TrainingPatches:
         Args:
             images: the clean images; those smaller than the patch are left out and named in a warning.
             patch_size: height and width of a patch in pixels.
-            sigma: noise standard deviation in 8-bit units.
+            sigma: noise standard deviation in 8-bit units; of a range [low, high] every patch draws its own, uniformly.
             seed: >= 0; two runs with the same seed see the same patches.
             crops_per_image: patches drawn from every image in an epoch, >= 1.
             clip_noise: clamp the noisy patches to [0, 1].
@@ -66,7 +68,7 @@ class TrainingPatches:
         """
         self.patch_size = positive_int("patch_size", patch_size)
         self.crops_per_image = positive_int("crops_per_image", crops_per_image)
-        noise_std(sigma)
+        sigma_range(sigma)
         random_seed("seed", seed)
         self.sigma = sigma
         self.seed = seed
@@ -101,17 +103,20 @@ class TrainingPatches:
 
     def _batch(self, epoch: int, indices: np.ndarray) -> Batch:
         drawn = [self._patch(epoch, int(index)) for index in indices]
-        return Batch(torch.cat([patch.clean for patch in drawn]), torch.cat([patch.noisy for patch in drawn]))
+        return Batch(*(torch.cat(tensors) for tensors in zip(*drawn, strict=True)))
 
     def _patch(self, epoch: int, index: int) -> Batch:
         image = self.images[self._usable[index % len(self._usable)]]
         # The words are far larger than what they are reduced to: the modulo favours no position measurably.
-        down, right, symmetry, noise_seed = map(int, self._branch(_PATCH, epoch, index).generate_state(4, np.uint64))
+        words = map(int, self._branch(_PATCH, epoch, index).generate_state(5, np.uint64))
+        down, right, symmetry, noise_seed, level = words
         height, width = image.shape
         top, left = down % (height - self.patch_size + 1), right % (width - self.patch_size + 1)
         crop = _turned(cut(image, top, left, self.patch_size), symmetry % _NUM_SYMMETRIES)
         clean = to_tensor(crop)
-        return Batch(clean, add_noise(clean, self.sigma, seed=noise_seed, clip=self.clip_noise))
+        sigma = draw_sigma(self.sigma, level)
+        noisy = add_noise(clean, sigma, seed=noise_seed, clip=self.clip_noise)
+        return Batch(clean, noisy, torch.tensor([sigma], dtype=torch.float32, device="cpu"))
 
     def _branch(self, *key: int) -> np.random.SeedSequence:
         return np.random.SeedSequence(self.seed, spawn_key=key)

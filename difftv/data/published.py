@@ -31,4 +31,5 @@ class PublishedImages(EvaluationItems):
 
     def item(self, index: int) -> EvaluationItem:
         clean = to_tensor(self.images[index])
-        return EvaluationItem(self.images.names[index], clean, add_noise(clean, self.sigma, seed=NOISE_SEED))
+        noisy = add_noise(clean, self.sigma, seed=NOISE_SEED)
+        return EvaluationItem(self.images.names[index], clean, noisy, self.sigma)

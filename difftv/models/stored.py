@@ -13,6 +13,7 @@ from torch import Tensor
 
 from difftv.errors import CheckpointError, ConfigError
 from difftv.models.parts import NAME, construct
+from difftv.noise import middle_of, sigma_range
 from difftv.predictors.base import Predictor, starting_at
 from difftv.regularizers import Regularizer
 from difftv.rundir.checkpoint import read_with_config
@@ -42,9 +43,22 @@ class StoredRun:
 
     @property
     def sigma(self) -> float | None:
-        """The noise it was trained for, in 8-bit units; None where the configuration does not say."""
+        """The noise it was trained for, in 8-bit units; None for a range and where the configuration does not say."""
         sigma = self.config.get("sigma")
         return float(sigma) if isinstance(sigma, int | float) else None
+
+    @property
+    def sigma_range(self) -> tuple[float, float] | None:
+        """The least and the largest noise it was trained for; None where the configuration does not say."""
+        try:
+            return sigma_range(self.config["sigma"])
+        except (KeyError, ValueError):
+            return None
+
+    @property
+    def evaluated_sigma(self) -> float | None:
+        """The noise at which the run was evaluated and its scalar lambda tuned; None where it does not say."""
+        return None if self.sigma_range is None else middle_of(self.config["sigma"])
 
     def predictor(self) -> Predictor:
         """The trained network, on the CPU, in evaluation mode.
@@ -56,9 +70,11 @@ class StoredRun:
         if not all(isinstance(value, Tensor) and value.is_floating_point() for value in self.weights.values()):
             raise CheckpointError(f"The weights in {self.path} are not floating-point tensors.")
         node = self.config.get("predictor")
-        start = {"initial_lam": node["initial_lam"]} if isinstance(node, Mapping) and "initial_lam" in node else {}
+        stated = ("initial_lam", "sigma_input")
+        start = {key: node[key] for key in stated if key in node} if isinstance(node, Mapping) else {}
         try:
-            arguments = starting_at(start, self.regularizer())
+            many_levels = self.sigma is None and self.sigma_range is not None
+            arguments = starting_at(start, self.regularizer(), sigma_input=many_levels)
         except ValueError as error:
             raise ConfigError(f"{self.path}: predictor: {error}") from error
         # Nothing is allocated or drawn before the stored weights are known to fit.

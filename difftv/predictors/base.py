@@ -106,18 +106,21 @@ class Predictor(nn.Module, abc.ABC):
         return torch.cat([noisy, level.view(-1, 1, 1, 1).expand_as(noisy)], dim=1)
 
 
-def starting_at(arguments: Mapping[str, Any], regularizer: Regularizer) -> dict[str, Any]:
+def starting_at(arguments: Mapping[str, Any], regularizer: Regularizer, *, sigma_input: bool = False) -> dict[str, Any]:
     """The arguments of a predictor completed by what follows from the regularizer: `num_maps`, and a start per map.
 
     Args:
         arguments: those of the configuration; an `initial_lam` that is one number becomes one per map
             (`Regularizer.starts`), a list is left as it is.
         regularizer: what the maps are for.
+        sigma_input: whether the noise level is an input, unless the configuration says.
 
     Raises:
         ValueError: `initial_lam` is not positive.
     """
     complete = {**arguments, "num_maps": regularizer.num_maps}
+    if sigma_input:
+        complete.setdefault("sigma_input", True)
     start = arguments.get("initial_lam")
     if isinstance(start, int | float):
         complete["initial_lam"] = list(regularizer.starts(positive("predictor.initial_lam", start)))

@@ -1,5 +1,6 @@
 """The one place where a configuration becomes objects, wired by hand."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,7 @@ from difftv.data import (
 from difftv.denoiser import Denoiser
 from difftv.devices import choose_device, place
 from difftv.errors import DataError
+from difftv.noise import is_range, middle_of
 from difftv.predictors.base import starting_at
 from difftv.runs.config import image_cache
 from difftv.runs.nodes import Node
@@ -70,7 +72,7 @@ def build(planned: PlannedRun) -> Objects:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.top.seed)
         with nodes["predictor"].keyed():
-            complete = starting_at(nodes["predictor"].values, regularizer)
+            complete = starting_at(nodes["predictor"].values, regularizer, sigma_input=is_range(options.top.sigma))
         predictor = Node("predictor", complete).make()
     device = choose_device(options.device, "trainer.device")
     denoiser = Denoiser(place(predictor, device), solver)
@@ -103,13 +105,18 @@ def open_patches(planned: PlannedRun, splits: Splits, solver: Solver) -> Images:
     warn_of_repeated(sets | {"test": test} if splits.test else sets)
 
     def fixed(
-        images: CleanImages, side: int | None, crops: int, limit: int | None, stream: int = 0
+        images: CleanImages,
+        side: int | None,
+        crops: int,
+        limit: int | None,
+        stream: int = 0,
+        sigma: float | Sequence[float] | None = None,
     ) -> EvaluationPatches:
         try:
             return EvaluationPatches(
                 images,
                 patch_size=side,
-                sigma=top.sigma,
+                sigma=middle_of(top.sigma) if sigma is None else sigma,
                 crops_per_image=crops,
                 clip_noise=data.clip_noise,
                 limit=limit,
@@ -131,7 +138,7 @@ def open_patches(planned: PlannedRun, splits: Splits, solver: Solver) -> Images:
             crops_per_image=data.crops_per_image,
             clip_noise=data.clip_noise,
         ),
-        validation=fixed(validation, side, crops, evaluation.validation_images),
+        validation=fixed(validation, side, crops, evaluation.validation_images, sigma=top.sigma),
         evaluation=fixed(test, side, crops, evaluation.test_images),
         # Crops of the size that is evaluated (of patch_size where that is whole images): a best lambda depends a little
         # on how much border a crop has. A stream of their own: nothing is tuned on the noise it is judged by.

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from difftv.baselines import GridSearch, nonlocal_means, scalar_denoiser, search_per_image, search_per_set
+from difftv.noise import middle_of
 from difftv.runs.build import Images
 from difftv.runs.options import RunOptions
 from difftv.training.evaluation import Evaluated, Row, evaluate, evaluate_group, evaluate_plain
@@ -49,7 +50,7 @@ class FinalEvaluation:
 
     def measure(self) -> Measured:
         """All of it, with progress bars; the searches take the longest."""
-        items, sigma = self.images.evaluation, self.options.top.sigma
+        items, sigma = self.images.evaluation, middle_of(self.options.top.sigma)
         learned = self._learned()
         search = search_per_set(
             self.solver,

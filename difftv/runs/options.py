@@ -1,11 +1,12 @@
 """The configuration of a run as typed values. Every value is checked where it is stored, by the name it has there."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal, TypeVar, get_args
 
-from difftv.arguments import boolean, noise_level, positive_int, random_seed
+from difftv.arguments import boolean, positive_int, random_seed
 from difftv.errors import ConfigError
+from difftv.noise import sigma_range
 from difftv.runs.nodes import Node, keyed
 from difftv.training.options import TrainingOptions
 
@@ -80,14 +81,14 @@ class Top:
         ValueError: a value that no run could use.
     """
 
-    sigma: float
+    sigma: float | Sequence[float]
     patch_size: int
     seed: int
     rerun: Rerun
     sweep: str
 
     def __post_init__(self) -> None:
-        noise_level("sigma", self.sigma)
+        sigma_range(self.sigma)
         positive_int("patch_size", self.patch_size)
         random_seed("seed", self.seed)
 

@@ -12,6 +12,7 @@ from torch import nn
 from tqdm import tqdm
 
 from difftv.data import EvaluationItem, EvaluationPatches
+from difftv.denoiser import Denoiser
 from difftv.errors import SolverError
 from difftv.metrics import image_metrics, map_metrics
 from difftv.solvers.base import Solution
@@ -49,7 +50,7 @@ def evaluate(
     """Denoise every image without a gradient and measure it.
 
     Args:
-        denoiser: noisy images -> Solution.
+        denoiser: noisy images -> Solution; a `Denoiser` with `sigma_input` is given their noise levels as well.
         items: the images; neighbours of equal size are solved together.
         batch_size: images at a time, >= 1.
         device: where the predictor lives.
@@ -72,8 +73,9 @@ def evaluate_group(
 ) -> list[Evaluated]:
     """The same for images of one size, solved together; where that fails, one by one."""
     noisy = torch.cat([item.noisy for item in group]).to(device)
+    levels = [torch.tensor([item.sigma for item in group], device=noisy.device)] if _takes_sigma(denoiser) else []
     try:
-        solution: Solution = denoiser(noisy)
+        solution: Solution = denoiser(noisy, *levels)
     except SolverError as error:
         if len(group) > 1:
             return [row for item in group for row in evaluate_group(denoiser, [item], device)]
@@ -151,6 +153,10 @@ def evaluated_set(items: Iterable[EvaluationItem]) -> str:
 def prefixed(prefix: str, row: Row) -> Row:
     """The same row under `prefix/name`."""
     return {f"{prefix}/{name}": value for name, value in row.items()}
+
+
+def _takes_sigma(denoiser: nn.Module) -> bool:
+    return isinstance(denoiser, Denoiser) and denoiser.sigma_input
 
 
 def _bare(name: str, methods: Sequence[str]) -> str:

@@ -24,7 +24,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from difftv.data import EvaluationPatches, TrainingPatches
+from difftv.data import Batch, EvaluationPatches, TrainingPatches
 from difftv.denoiser import Denoiser
 from difftv.errors import SolverError
 from difftv.rundir.checkpoint import CheckpointStore, random_state, restore_random_state
@@ -32,7 +32,6 @@ from difftv.solvers.base import Solution
 from difftv.training.evaluation import evaluate, mean_row, prefixed
 from difftv.training.options import TrainingOptions
 from difftv.training.state import TrainingState
-from difftv.types import Image
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +128,7 @@ class Training:
                 predictor.train()
                 for batch in self.patches.batches(state.epoch, self.options.batch_size, start_batch=state.batch):
                     sys.audit("difftv.step", state.epoch, state.batch)
-                    self._step(batch.clean.to(self.learner.device), batch.noisy.to(self.learner.device))
+                    self._step(Batch(*(tensor.to(self.learner.device) for tensor in batch)))
                     state.batch += 1
                     bar.update()
                     bar.set_postfix(_postfix(state), refresh=False)
@@ -153,17 +152,18 @@ class Training:
             disable=None,
         )
 
-    def _step(self, clean: Image, noisy: Image) -> None:
+    def _step(self, batch: Batch) -> None:
         started = time.perf_counter()
         learner, totals = self.learner, self.state.totals
         learner.optimizer.zero_grad()
         totals.batches += 1
         try:
-            solution: Solution = learner.denoiser(noisy)
+            denoiser = learner.denoiser
+            solution: Solution = denoiser(batch.noisy, batch.sigma if denoiser.sigma_input else None)
             if not self._usable(solution):
                 return
             solution.lam.retain_grad()
-            loss = learner.loss(solution.denoised, clean)
+            loss = learner.loss(solution.denoised, batch.clean)
             loss.backward()
         except SolverError as error:
             if self.options.on_solver_failure == "raise":
@@ -181,7 +181,7 @@ class Training:
             totals.failed_batches += 1
             return
         learner.optimizer.step()
-        totals.add(solution, clean, loss, norm)
+        totals.add(solution, batch.clean, loss, norm)
         totals.wall_seconds += time.perf_counter() - started
 
     def _usable(self, solution: Solution) -> bool:

@@ -86,7 +86,7 @@ def evaluate_published(
     not_converged: list[str] = []
 
     def learned(noisy: Image, name: str) -> Image:
-        solution = denoiser(noisy.to(device))
+        solution = denoiser(noisy.to(device), items.sigma if denoiser.sigma_input else None)
         if not bool(solution.converged.all()):
             not_converged.append(name)
         return solution.denoised.cpu()

@@ -28,7 +28,7 @@ def patches(images: CleanImages, **changes) -> TrainingPatches:
 
 
 def whole_epoch(source: TrainingPatches, epoch: int = 0, batch_size: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
-    clean, noisy = zip(*source.batches(epoch, batch_size), strict=True)
+    clean, noisy, _ = zip(*source.batches(epoch, batch_size), strict=True)
     return torch.cat(clean), torch.cat(noisy)
 
 
@@ -39,10 +39,11 @@ def test_shapes_types_and_ranges():
     assert source.num_batches(5) == len(batches) == 3
     assert [len(batch.clean) for batch in batches] == [5, 5, 2]
     for batch in batches:
-        for tensor in batch:
+        for tensor in (batch.clean, batch.noisy):
             assert tensor.shape[1:] == (1, SIZE, SIZE)
             assert tensor.dtype == torch.float32
         assert 0 <= batch.clean.min() <= batch.clean.max() <= 1
+        assert batch.sigma.tolist() == [25.0] * len(batch.clean)
 
 
 def test_same_seed_and_epoch_give_the_same_patches_and_others_do_not():
@@ -202,3 +203,22 @@ def test_batches_out_of_range():
             source.batches(0, 3, start_batch=start)
     with pytest.raises(ValueError, match="batch_size"):
         source.batches(0, 0)
+
+
+def test_a_range_of_noise_levels_draws_one_per_patch():
+    images = textured(4)
+    (ranged,) = patches(images, sigma=[5, 55], crops_per_image=200).batches(0, 800)
+    (single,) = patches(images, sigma=25, crops_per_image=200).batches(0, 800)
+    assert torch.equal(ranged.clean, single.clean)
+    assert 5 <= ranged.sigma.min() < 6
+    assert 54 < ranged.sigma.max() <= 55
+    assert ranged.sigma.mean().item() == pytest.approx(30, abs=2)
+    scale = (ranged.sigma / 25).view(-1, 1, 1, 1)
+    torch.testing.assert_close(ranged.noisy - ranged.clean, scale * (single.noisy - single.clean), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("sigma", [[55, 5], [5], [5, 15, 25], [0, 10], [10, 10], ["5", "55"]])
+@pytest.mark.usefixtures("jaxtyping_off")
+def test_a_range_that_is_none_is_refused(sigma):
+    with pytest.raises(ValueError, match="sigma must be"):
+        patches(textured(), sigma=sigma)

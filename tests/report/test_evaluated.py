@@ -142,7 +142,7 @@ def test_a_missing_file_does_not_tell_seeds_apart(write_run: Writer, sweep: Path
 
 def item(name: str = "a", size: int = 4, value: float = 0.5) -> EvaluationItem:
     clean = torch.full((1, 1, size, size), value)
-    return EvaluationItem(name, clean, clean)
+    return EvaluationItem(name, clean, clean, sigma=25)
 
 
 def test_the_digest_of_crops() -> None:

@@ -7,50 +7,49 @@ components, with the signs across their borders, is easily judged. It is right i
   * within each component a dual variable |p_e| <= lam_e exists whose divergence is the data less the value: a flow
     that carries what some pixels have too much to those that have too little, on edges of capacity lam.
 
-Where a sign is wrong, the two components are fused. Where no flow exists, a minimum cut says so, and the component
-falls apart along it. Repeated, this is the divide-and-conquer method for total variation by maximum flows (Hochbaum
-2001; Chambolle and Darbon 2009), except that it starts from the components and the flow of the sweeps, so that a few
-steps do. The flow is the certificate: whatever these steps do, it is the duality gap that they are judged by.
+Where a sign is wrong, the two components are merged. Where no flow exists, a minimum cut says so, and the component is
+split along it. Repeated, this is the divide-and-conquer method for total variation by maximum flows (Hochbaum 2001;
+Chambolle and Darbon 2009), except that it starts from the components and the flow of the sweeps, so that a few steps do.
+
+It ends when no border has a wrong sign and no component is to be split: then the components are right, whatever their
+share of the energy of the image. All decisions are made component by component. A border is wrong when the two values
+say so, by however little. A component is split when one side of the cut has an excess, or the other side a shortage,
+of more than the rounding of the numbers in this component, pixel by pixel: below that the two pieces have equal values
+to rounding. The flow is a certificate of all that: the duality gap of the result is that of rounding, about 1e-30.
 """
 
 import numpy as np
 
 from difftv.solvers._compiler import kernel, part_of_kernel
-from difftv.solvers._taut_string.flow import cut, route
+from difftv.solvers._taut_string.flow import route, split
 from difftv.solvers._taut_string.network import NONE, ONE, ROOT, ZERO, half_square
 
-NOTHING = 1e-3
-"""Share of the gap that wrong signs may make up."""
+ROUNDING = 8 * np.finfo(np.float64).eps
+"""Of a remainder, over the sum of the magnitudes of its terms."""
 
 
 @kernel
-def finish(net, enough, patience):
-    """Fuse and cut components until the duality gap is at most `enough` > 0.
+def finish(net, patience):
+    """Merge and split components until they are right.
 
     The flow stays within its bounds, whatever happens.
 
     Args:
         net: components and flow to begin with.
-        enough: absolute gap.
         patience: pixels looked at, over those of the image, after which to give up.
 
     Returns:
-        The gap, with `label`, `value` and signs the minimiser; infinity where the patience was at its end.
+        The duality gap, with `label`, `value` and signs the minimiser; infinity where the patience was at its end.
     """
     size = net.y.shape[0]
     count = size
-    least = np.sqrt(0.2 * enough / size)  # all smaller remainders together leave a tenth of it
     done = 0
     while done < patience * size:
         done += count
-        count = _settle(net, count, NOTHING * enough)
-        left = route(net, count, 0.5 * enough, least)
-        if left <= 0.5 * enough:
-            for k in range(size):
-                net.members[k] = k
-            gap = _all_borders(net) + half_square(net.rest, net.members, size)
-            return gap if gap <= enough else np.inf
-        count = cut(net, count, least)
+        count = _settle(net, count)
+        count = split(net, route(net, count))
+        if count == 0:
+            return _all_borders(net) + half_square(net.rest)
     return np.inf
 
 
@@ -61,26 +60,27 @@ def label_components(net):
 
 
 @kernel
-def _settle(net, count, negligible):
-    """Values for the components of the first `count` of `members`, fused with neighbours until the signs agree.
+def _settle(net, count):
+    """Values for the components of the first `count` of `members`, merged with neighbours until the signs agree.
 
     Returns:
         How many pixels these components have: the new `members`.
     """
     count = _renew(net, net.members, count)
-    touched = _fuse(net, net.members, count, negligible)
+    touched = _merge(net, net.members, count)
     if touched == 0:
         return count
     while touched > 0:
-        touched = _fuse(net, net.fresh, _renew(net, net.fresh, touched), negligible)
-    # What has been fused with `members` belongs to them.
+        touched = _merge(net, net.fresh, _renew(net, net.fresh, touched))
+    # What has been merged with `members` belongs to them.
     return count if count == net.y.shape[0] else _renew(net, net.members, count)
 
 
 @kernel
 def _renew(net, pixels, count):
     """Label, value and remainders of all components that the first `count` pixels lie in, whose pixels they become."""
-    width, y, w_right, w_down, q_right, q_down, sign_right, sign_down, label, value, rest, parent, order, _, _ = net
+    width, y, w_right, w_down, q_right, q_down, sign_right, sign_down, label, value, rest, least = net[:12]
+    parent, order = net.parent, net.order
     for number in range(count):
         parent[pixels[number]] = NONE
     tail = 0
@@ -93,12 +93,14 @@ def _renew(net, pixels, count):
         order[tail] = root
         tail += 1
         total = 0.0
+        magnitude = 0.0
         while head < tail:
             k = np.uintp(order[head])
             head += 1
             label[k] = root
             outward = q_right[k] + q_down[k]
             pull = w_right[k] * sign_right[k] + w_down[k] * sign_down[k]
+            magnitude += abs(y[k]) + abs(q_right[k]) + abs(q_down[k])
             if sign_right[k] == 0 and parent[k + ONE] == NONE:
                 parent[k + ONE] = ROOT
                 order[tail] = k + ONE
@@ -110,6 +112,7 @@ def _renew(net, pixels, count):
             if k > ZERO:
                 m = k - ONE
                 outward -= q_right[m]
+                magnitude += abs(q_right[m])
                 pull -= w_right[m] * sign_right[m]
                 if sign_right[m] == 0 and parent[m] == NONE:
                     parent[m] = ROOT
@@ -118,6 +121,7 @@ def _renew(net, pixels, count):
             if k >= width:
                 m = k - width
                 outward -= q_down[m]
+                magnitude += abs(q_down[m])
                 pull -= w_down[m] * sign_down[m]
                 if sign_down[m] == 0 and parent[m] == NONE:
                     parent[m] = ROOT
@@ -126,10 +130,19 @@ def _renew(net, pixels, count):
             total += y[k] - pull
             rest[k] = y[k] - outward
         mean = total / (tail - first)
+        drift = 0.0  # the sum of many pixels is rounded more than the remainders are, which are small
+        for position in range(first, tail):
+            k = np.uintp(order[position])
+            rest[k] -= mean
+            drift += rest[k]
+        drift /= tail - first
+        mean += drift
+        magnitude *= ROUNDING / (tail - first)
         for position in range(first, tail):
             k = np.uintp(order[position])
             value[k] = mean
-            rest[k] -= mean
+            rest[k] -= drift
+            least[k] = magnitude
     for number in range(tail):
         pixels[number] = order[number]
         parent[order[number]] = NONE
@@ -137,15 +150,15 @@ def _renew(net, pixels, count):
 
 
 @kernel
-def _fuse(net, pixels, count, negligible):
-    """Remove the wrong signs around the pixels, unless they add less than `negligible` to the duality gap.
+def _merge(net, pixels, count):
+    """Remove the wrong signs around the pixels.
 
     Returns:
         How many pixels are beside borders that are no more: these are `fresh`.
     """
-    width, _, w_right, w_down, _, _, sign_right, sign_down, _, value, _, _, _, _, fresh = net
+    width, w_right, w_down = net.width, net.w_right, net.w_down
+    sign_right, sign_down, value, fresh = net.sign_right, net.sign_down, net.value, net.fresh
     below = np.uintp(value.shape[0]) - width  # the first position of the last row
-    gap = 0.0
     found = 0
     for number in range(count):
         k = np.uintp(pixels[number])
@@ -157,11 +170,8 @@ def _fuse(net, pixels, count, negligible):
         if k >= width:
             wrong += _wrong(sign_down, w_down, value, k - width, k)
         if wrong > 0.0:
-            gap += wrong
             fresh[found] = k
             found += 1
-    if gap <= negligible:
-        return 0
     for number in range(found):
         k = np.uintp(fresh[number])
         if _wrong(sign_right, w_right, value, k, min(k + ONE, below + width - ONE)) > 0.0:
@@ -183,8 +193,9 @@ def _wrong(sign, weight, value, k, m):
 
 @kernel
 def _all_borders(net):
-    """What all borders add to the duality gap. Those of weight zero, never fused, get the sign that the values have."""
-    width, _, w_right, w_down, _, _, sign_right, sign_down, _, value, _, _, _, _, _ = net
+    """What all borders add to the duality gap. Those of weight zero, never merged, get the sign that the values have."""
+    width, w_right, w_down = net.width, net.w_right, net.w_down
+    sign_right, sign_down, value = net.sign_right, net.sign_down, net.value
     size = np.uintp(value.shape[0])
     gap = 0.0
     for k in range(size):

@@ -11,49 +11,82 @@ TREES = 2
 WORTH_IT = 0.95
 """Ways from too much to too little are looked for as long as they leave less than this share of the sources."""
 
-MARK = 8
-"""Added to a pixel's parent."""
+REACHED, BEYOND, OPEN = 1, 2, 4  # by the last search, not by it, and with too little although reached
+BOTH = REACHED | BEYOND
 
 
 @kernel
-def route(net, count, enough, least):
-    """Carry the remainders of the first `count` of `members` off until 1/2 the sum of their squares is `enough`.
+def route(net, count):
+    """Carry the remainders of the first `count` of `members` off, as far as may be.
 
     Returns:
-        That sum. Where it is not enough, `parent` marks what the last search has reached: one side of a cut.
+        How many `members` are left, those of components in which it has not been done. `parent` then marks what the
+        last search has reached: one side of a cut.
     """
-    left = half_square(net.rest, net.members, count)
+    count = _unsettled(net, count)
     for turn in range(TREES):
-        if left <= enough:
-            return left
-        left = _carry(net, count, turn, least)
-    if left <= enough:
-        return left
-    sources, send = _sources(net, count, least), True
-    while send:
-        before = sources
-        found, sources = _search(net, sources, least, send)
-        send = found and sources < WORTH_IT * before
+        if count == 0:
+            return 0
+        _carry(net, count, turn)
+        count = _unsettled(net, count)
+    for strict in (True, False):  # first from where there is too much; then, for what still lacks, from everywhere
+        sources = _sources(net, count, strict)
+        found = send = sources > 0
+        while send:
+            before = sources
+            found, sources = _search(net, sources, send)
+            send = found and 0 < sources < WORTH_IT * before
+        if sources > 0:
+            break
+        count = _unsettled(net, count)
+        if count == 0:
+            return 0
+    if sources == 0:
+        found, sources = True, _sources(net, count, False)
     if found:
-        _search(net, sources, least, send)
-    return half_square(net.rest, net.members, count)
+        _search(net, sources, False)
+    return count
 
 
 @kernel
-def _carry(net, count, turn, least):
+def _unsettled(net, count):
+    """Keep those of the first `count` of `members` whose components have remainders above the rounding of their sum.
+
+    Returns:
+        How many these are.
+    """
+    rest, least, label, members, excess, size = net.rest, net.least, net.label, net.members, net.excess, net.shortage
+    for number in range(count):
+        root = label[members[number]]
+        excess[root] = size[root] = 0.0
+    for number in range(count):
+        k = np.uintp(members[number])
+        size[label[k]] += 1.0
+        if abs(rest[k]) > least[k]:
+            excess[label[k]] += abs(rest[k])
+    kept = 0
+    for number in range(count):
+        k = np.uintp(members[number])
+        root = label[k]
+        if excess[root] > 0.0 and excess[root] > least[k] * np.sqrt(size[root]):
+            members[kept] = k
+            kept += 1
+    return kept
+
+
+@kernel
+def _carry(net, count, turn):
     """Hand remainders on along spanning trees, from the leaves to the root: what does not fit stays where it is.
 
-    Trees grow where a remainder of `least` or more is left, over edges with room both ways, and in each `turn` to
-    another side first.
-
-    Returns:
-        1/2 the sum of the squared remainders of `members`.
+    Trees grow where a remainder is left, over edges with room both ways, and in each `turn` to another side first.
     """
-    width, _, w_right, w_down, q_right, q_down, sign_right, sign_down, _, _, rest, parent, order, members, _ = net
+    width, _, w_right, w_down, q_right, q_down, sign_right, sign_down, _, _, rest, least_of = net[:12]
+    parent, order, members = net.parent, net.order, net.members
     head = tail = 0
     for number in range(count):
         root = np.uintp(members[count - 1 - number if turn % 2 else number])
-        if parent[root] != NONE or abs(rest[root]) < least:
+        least = least_of[root]
+        if parent[root] != NONE or abs(rest[root]) <= least:
             continue
         parent[root] = ROOT
         order[tail] = root
@@ -85,31 +118,35 @@ def _carry(net, count, turn, least):
         k = np.uintp(order[position])
         _send(width, w_right, w_down, q_right, q_down, rest, parent, k)
         parent[k] = NONE
-    return half_square(rest, members, count)
 
 
 @kernel
-def _sources(net, count, least):
-    """Those of `members` that have too much: the first of `fresh`. Returns how many."""
-    rest, members, fresh = net.rest, net.members, net.fresh
+def _sources(net, count, strict):
+    """Those of `members` that have too much, unless `strict` by however little: the first of `fresh`.
+
+    Returns:
+        How many.
+    """
+    rest, least, members, fresh = net.rest, net.least, net.members, net.fresh
     sources = 0
     for number in range(count):
-        k = members[number]
-        if rest[k] > least:
+        k = np.uintp(members[number])
+        if rest[k] > (least[k] if strict else 0.0):
             fresh[sources] = k
             sources += 1
     return sources
 
 
 @kernel
-def _search(net, sources, least, send):
+def _search(net, sources, send):
     """Look from the `sources` for ways, within their components, to pixels with too little, and `send` through.
 
     Returns:
         Whether one was found, and how many sources are left. Where nothing is sent, the pixels that were reached keep
         their `parent`: one side of a cut, which is a minimum cut if no way was found.
     """
-    width, _, w_right, w_down, q_right, q_down, _, _, label, _, rest, parent, order, _, fresh = net
+    width, _, w_right, w_down, q_right, q_down, _, _, label, _, rest, least_of = net[:12]
+    parent, order, fresh = net.parent, net.order, net.fresh
     for number in range(sources):
         order[number] = fresh[number]
         parent[fresh[number]] = ROOT
@@ -118,8 +155,8 @@ def _search(net, sources, least, send):
     while head < tail:
         k = np.uintp(order[head])
         head += 1
+        here, least = label[k], least_of[k]
         found |= rest[k] < -least
-        here = label[k]
         if q_right[k] < w_right[k] - least:
             m = k + ONE
             if parent[m] == NONE and label[m] == here:
@@ -153,7 +190,7 @@ def _search(net, sources, least, send):
         parent[k] = NONE
     left = 0  # nobody gets too much by that
     for number in range(sources):
-        if rest[fresh[number]] > least:
+        if rest[fresh[number]] > least_of[fresh[number]]:
             fresh[left] = fresh[number]
             left += 1
     return True, left
@@ -183,43 +220,51 @@ def _push(q, weight, rest, edge, k, m, way):
 
 
 @kernel
-def cut(net, count, least):
-    """Separate the pixels that the last search has reached from the rest of their components, which lie lower.
+def split(net, count):
+    """Separate what the last search has reached from the rest of its component, which lies lower, where it has to be.
 
-    `members` are then the pixels of all components that have remainders.
+    `members` are then the pixels of all components that are not settled: those that have been split, and those in which
+    a way is still open.
 
     Returns:
         How many these are.
     """
-    width, _, w_right, w_down, q_right, q_down, sign_right, sign_down, label, _, rest, parent, order, members, _ = net
-    marks = 0  # a component is marked at the pixel that its label names
+    width, _, w_right, w_down, q_right, q_down, sign_right, sign_down, label, _, rest, least = net[:12]
+    parent, members, excess, shortage, seen = net.parent, net.members, net.excess, net.shortage, net.seen
+    for number in range(count):
+        root = label[members[number]]
+        excess[root] = shortage[root] = 0.0
+        seen[root] = 0
     for number in range(count):
         k = np.uintp(members[number])
         root = label[k]
-        if abs(rest[k]) > least and parent[root] <= ROOT:
-            parent[root] += MARK
-            order[marks] = root
-            marks += 1
+        if parent[k] == NONE:
+            seen[root] |= BEYOND
+            shortage[root] -= rest[k] + 2.0 * least[k]
+        else:
+            seen[root] |= REACHED | OPEN if rest[k] < -least[k] else REACHED
+            excess[root] += rest[k] - 2.0 * least[k]
     kept = 0
     for number in range(count):
         k = np.uintp(members[number])
-        if parent[label[k]] <= ROOT:
+        root = label[k]
+        apart = seen[root] & BOTH == BOTH and (excess[root] > 0.0 or shortage[root] > 0.0)
+        if not apart and seen[root] & OPEN == 0:
             parent[k] = NONE
             continue
         members[kept] = k
         kept += 1
-        _part(q_right, w_right, sign_right, label, parent, k, k + ONE)
-        _part(q_down, w_down, sign_down, label, parent, k, k + width)
-    for number in range(marks):
-        parent[order[number]] -= MARK
+        if apart:
+            _part(q_right, w_right, sign_right, label, parent, k, k + ONE)
+            _part(q_down, w_down, sign_down, label, parent, k, k + width)
     return kept
 
 
 @part_of_kernel
 def _part(q, weight, sign, label, parent, k, m):
     if m < np.uintp(label.shape[0]) and label[k] == label[m]:
-        here = parent[k] != NONE and parent[k] != NONE + MARK
-        there = parent[m] != NONE and parent[m] != NONE + MARK
+        here = parent[k] != NONE
+        there = parent[m] != NONE
         if here != there:
             sign[k] = 1 if here else -1
             q[k] = sign[k] * weight[k]

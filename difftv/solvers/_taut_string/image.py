@@ -36,11 +36,16 @@ AGAIN = 0.25
 """How far the gap must fall before another try."""
 
 
+EXACT = 1e-10
+"""At this tolerance and below, only components that are right end the solve, and no gap does."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """How good the minimiser is, and what its gradient needs: the components and signs (columns transposed)."""
 
     gap: float
+    done: bool  # the components are right, or a loose tolerance is met
     sweeps: int
     label: NDArray[np.uint32]
     sign_columns: NDArray[np.int8]
@@ -57,21 +62,21 @@ def solve_image(
     team: Executor | None,
     workers: int,
 ) -> Answer:
-    """Minimise to a relative duality gap of `tol`.
+    """Minimise exactly, or to a relative duality gap of `tol` where that is more than `EXACT` and comes first.
 
     Args:
         y: (height, width).
         lam_columns: (height, width), weight of the vertical differences; infinity is allowed.
         lam_rows: (height, width), weight of the horizontal differences.
         u: (height, width), where the minimiser is written.
-        tol: relative duality gap to stop at.
+        tol: relative duality gap to stop early at, if more than `EXACT`.
         max_iter: sweeps (one solve of all columns and one of all rows) after which to stop anyway.
         team: threads that share the rows and columns of this image; None = stay in this thread.
         workers: how many of them.
     """
     height, width = y.shape
     level = float(y.mean())
-    scale = 0.5 * max(float(np.square(y - level).sum()), 1e-12 * y.size)
+    scale = 0.5 * float(np.square(y - level).sum()) or 1.0
     # On every edge some optimal dual has |p_e| <= 1/2 ||y - u*||_1 (a flow without cycles), and that is at most
     # 1/2 sqrt(size) ||y - mean||_2, since y - u* is a projection of y - mean onto a set that holds 0. A larger weight
     # changes nothing, and an infinite one would make NaN.
@@ -94,7 +99,7 @@ def solve_image(
     b[:] = b_before
     age = sweeps = 0
     low, high, over = PROMISING
-    promising, patience = max(tol, min(max(over / y.size, low), high)), PATIENCE
+    promising, patience = min(max(over / y.size, low), high), PATIENCE
     while True:
         count = min(SWEEPS_PER_CHECK, max_iter - sweeps)
         arguments = (problem, a, b, b_before, sign_columns, sign_rows, age, count)
@@ -106,18 +111,18 @@ def solve_image(
 
         np.subtract(y, a + b, out=u)
         gap = duality_gap(problem, a, b, u) / scale
-        if gap > promising and sweeps < patience and not last:
-            continue
-        promising, patience = AGAIN * gap, 2 * sweeps
-        net = network(problem, a, b, sign_columns, sign_rows, label, u)
-        finished = finish(net, tol * scale, LOOKS) / scale
-        if finished <= tol:
-            take_over(net, sign_columns, sign_rows)
-            return Answer(finished, sweeps, label, sign_columns, sign_rows)
-        if gap <= tol or last:
+        enough = gap <= tol and tol > EXACT
+        if not enough and (gap <= promising or sweeps >= patience or last):
+            promising, patience = AGAIN * gap, 2 * sweeps
+            net = network(problem, a, b, sign_columns, sign_rows, label, u)
+            finished = finish(net, LOOKS) / scale
+            if finished < math.inf:
+                take_over(net, sign_columns, sign_rows)
+                return Answer(finished, True, sweeps, label, sign_columns, sign_rows)
+        if enough or last:
             label_components(network(problem, a, b, sign_columns, sign_rows, label, u))
             np.subtract(y, a + b, out=u)
-            return Answer(gap, sweeps, label, sign_columns, sign_rows)
+            return Answer(gap, enough, sweeps, label, sign_columns, sign_rows)
 
 
 def _weights(lam: Array, cap: float) -> Array:

@@ -26,6 +26,10 @@ class Network(NamedTuple):
     label: NDArray[np.uint32]  # the index of one of the component's pixels
     value: Array
     rest: Array  # the remainder, y - u - divergence of the flow; over a component it sums to zero
+    least: Array  # what counts as a remainder: the rounding of the numbers in the pixel's component
+    excess: Array  # of the reached part of a component, at the pixel that its label names
+    shortage: Array  # of the other part
+    seen: NDArray[np.uint8]  # what there is in a component: REACHED, BEYOND, OPEN
     parent: NDArray[np.int8]
     order: NDArray[np.uint32]
     members: NDArray[np.uint32]  # pixels of the components that have changed; only these are looked at again
@@ -43,18 +47,19 @@ def network(
 ) -> Network:
     """What `finish` works on: label and u are written to, everything else is a copy."""
     height, width = u.shape
-    q_down, q_right = np.cumsum(a, axis=0), np.cumsum(b, axis=1)
-    q_down[-1] = q_right[:, -1] = 0.0  # but for rounding they are
     sign_right = sign_rows[:, :width].copy()
     sign_right[:, -1] = 1
     sign_down = np.ascontiguousarray(sign_columns[:, :height].T)
     sign_down[-1] = 1
-    w_down = np.ascontiguousarray(problem.w_columns.T)
+    w_right, w_down = problem.w_rows, np.ascontiguousarray(problem.w_columns.T)
+    q_right, q_down = np.cumsum(b, axis=1), np.cumsum(a, axis=0)
+    _bound(q_right, w_right, sign_right)
+    _bound(q_down, w_down, sign_down)
     pixels = np.arange(u.size, dtype=np.uint32)
     return Network(
         width=np.uintp(width),
         y=problem.y.reshape(-1),
-        w_right=problem.w_rows.reshape(-1),
+        w_right=w_right.reshape(-1),
         w_down=w_down.reshape(-1),
         q_right=q_right.reshape(-1),
         q_down=q_down.reshape(-1),
@@ -63,6 +68,10 @@ def network(
         label=label.reshape(-1),
         value=u.reshape(-1),
         rest=np.empty(u.size),
+        least=np.empty(u.size),
+        excess=np.empty(u.size),
+        shortage=np.empty(u.size),
+        seen=np.empty(u.size, np.uint8),
         parent=np.full(u.size, NONE, np.int8),
         order=np.empty_like(pixels),
         members=pixels,
@@ -82,8 +91,19 @@ def take_over(
 
 
 @kernel
-def half_square(rest, members, count):
+def _bound(q, w, sign):
+    """Take the rounding off a flow: within its bounds everywhere, at them where a sign says so."""
+    for i in range(q.shape[0]):
+        for j in range(q.shape[1]):
+            if sign[i, j] == 0:
+                q[i, j] = min(max(q[i, j], -w[i, j]), w[i, j])
+            else:
+                q[i, j] = sign[i, j] * w[i, j]
+
+
+@kernel
+def half_square(rest):
     total = 0.0
-    for number in range(count):
-        total += rest[members[number]] * rest[members[number]]
+    for k in range(rest.shape[0]):
+        total += rest[k] * rest[k]
     return 0.5 * total

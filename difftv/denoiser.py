@@ -29,8 +29,8 @@ class Denoiser(nn.Module):
         wanted = solver.regularizer.num_maps
         if predictor.num_maps != wanted:
             raise ValueError(
-                f"{type(predictor).__name__} predicts {predictor.num_maps} map(s), but regularizer="
-                f"{solver.regularizer.name} takes {wanted}. Construct the predictor with num_maps={wanted}."
+                f"{type(predictor).__name__} predicts {predictor.num_maps} map(s), but the "
+                f"{solver.regularizer.name} regularizer takes {wanted}. Construct the predictor with num_maps={wanted}."
             )
         self.predictor = predictor
         self.solver = solver

@@ -43,7 +43,7 @@ class MseSsim(nn.Module):
     def __init__(self, alpha: float = 0.8) -> None:
         super().__init__()
         if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 <= alpha <= 1:
-            raise ValueError(f"loss.alpha must be a number in [0, 1], got {alpha!r}.")
+            raise ValueError(f"alpha must be a number in [0, 1], got {alpha!r}.")
         self.alpha = float(alpha)
 
     def forward(self, denoised: Image, clean: Image) -> Tensor:

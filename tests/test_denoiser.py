@@ -55,7 +55,7 @@ def test_a_double_precision_predictor_stays_double(denoiser: Denoiser) -> None:
 
 
 def test_a_predictor_with_other_maps_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"predicts 2 map.s., but regularizer=isotropic takes 1"):
+    with pytest.raises(ValueError, match=r"predicts 2 map.s., but the isotropic regularizer takes 1"):
         Denoiser(Constant(num_maps=2), Scs(IsotropicTV()))
 
 

@@ -1,5 +1,6 @@
 """`tv_denoise`: the layer for people who never touch a configuration."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -24,10 +25,14 @@ def noisy(batch=2, dtype=torch.float64, height=9, width=8):
         torch.full((2, 1, 1, 1), 0.1),
         torch.full((9, 8), 0.1),
         torch.full((2, 1, 9, 8), 0.1),
-        torch.full((2, 1, 1), 0.1),
+        torch.full((1,), 0.1),
+        torch.full((1, 1, 1), 0.1),
+        torch.full((2, 1, 9, 1), 0.1),
+        np.full((9, 8), 0.1),
+        np.float64(0.1),
         torch.full((2, 2, 9, 8), 0.1),
     ],
-    ids=lambda lam: str(tuple(lam.shape)) if isinstance(lam, torch.Tensor) else repr(lam),
+    ids=lambda lam: f"{type(lam).__name__}{tuple(getattr(lam, 'shape', ()))}",
 )
 def test_every_way_to_give_a_weight_is_the_full_map(lam):
     y = noisy()
@@ -82,14 +87,75 @@ def test_a_looser_tolerance_takes_a_less_exact_answer():
     [
         (-0.1, "lam must be >= 0"),
         (float("nan"), "lam holds NaN"),
-        (torch.zeros(3, 1, 9, 8), r"broadcasts to \(2, 1, 9, 8\)"),
-        (torch.zeros(2, 3, 9, 8), r"broadcasts to \(2, 1, 9, 8\)"),
-        (torch.zeros(1, 2, 1, 9, 8), "broadcasts"),
+        (torch.zeros(3, 1, 9, 8), r"have shape \(2, 1, 9, 8\).*got shape \(3, 1, 9, 8\)"),
+        (torch.zeros(2, 3, 9, 8), r"have shape \(2, 1, 9, 8\)"),
+        (torch.zeros(2, 9, 8), r"per direction, \(2, 2, 9, 8\).*got shape \(2, 9, 8\)"),
+        (torch.zeros(1, 9, 8), "got shape"),
+        (torch.zeros(2, 1, 1), "got shape"),
+        (torch.zeros(2), "got shape"),
+        (torch.zeros(8), "got shape"),
+        (torch.zeros(9, 1), "got shape"),
+        (torch.zeros(1, 2, 1, 9, 8), "got shape"),
     ],
 )
 def test_a_weight_that_cannot_be_meant_is_refused(lam, message):
     with pytest.raises(ValueError, match=message):
         tv_denoise(noisy(), lam)
+
+
+def test_two_images_and_two_directions_are_told_apart():
+    y = torch.rand(2, 1, 8, 8, dtype=torch.float64)
+    with pytest.raises(ValueError, match=r"\(2, 1, 8, 8\).*\(2, 2, 8, 8\).*got shape \(2, 8, 8\)"):
+        tv_denoise(y, torch.rand(2, 8, 8))
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1e-9, 0.0), (1e9, 0.0), (2.0**-1030, 0.0), (1e300, 0.0), (1.0, 1e6)])
+def test_any_unit_gives_the_same_image(scale, offset):
+    y = noisy()
+    stored = scale * y + offset
+    expected = tv_denoise((stored - offset) / scale, 0.1)
+    found = (tv_denoise(stored, 0.1 * scale) - offset) / scale
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-12 * max(1.0, abs(offset)))
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.1, float("inf")])
+@pytest.mark.parametrize("value", [0.0, 0.3, -7.0, 1e6, 5e-324, 1e300])
+def test_a_constant_image_stays(value, weight):
+    y = torch.full((1, 1, 9, 8), value, dtype=torch.float64)
+    assert torch.equal(tv_denoise(y, weight), y)
+
+
+def test_no_weight_changes_no_bit_and_an_infinite_one_gives_the_mean_in_any_unit():
+    for scale, offset in ((1e-9, 0.0), (1e9, 3.0), (1.0, 1e6), (1e300, 0.0), (5e-324, 0.0)):
+        y = scale * noisy() + offset
+        assert torch.equal(tv_denoise(y, 0.0), y)
+        mean = (y / y.abs().max()).mean((2, 3), keepdim=True) * y.abs().max()
+        torch.testing.assert_close(tv_denoise(y, float("inf")), mean.expand_as(y), rtol=1e-12, atol=5e-324)
+
+
+@pytest.mark.usefixtures("jaxtyping_off")
+def test_what_is_not_a_tensor_of_numbers_is_refused_by_name():
+    y = noisy()
+    with pytest.raises(TypeError, match=r"noisy must be a torch.Tensor, got numpy.ndarray.*from_numpy"):
+        tv_denoise(y.numpy(), 0.1)
+    for lam in ("0.1", None, True, [0.1]):
+        with pytest.raises(TypeError, match="lam must be a number or a tensor"):
+            tv_denoise(y, lam)
+    with pytest.raises(ValueError, match="noisy must be floating point, got torch.int64"):
+        tv_denoise((255 * y).long(), 1)
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_a_default_device_changes_nothing(device):
+    y = noisy()
+    expected = tv_denoise(y, 0.1)
+    torch.set_default_device(device)
+    try:
+        found = tv_denoise(y, 0.1), tv_denoise(y, np.full((9, 8), 0.1))
+    finally:
+        torch.set_default_device(None)
+    for one in found:
+        assert torch.equal(one, expected)
 
 
 @pytest.mark.parametrize("shape", [(9, 8), (1, 9, 8), (2, 3, 9, 8)])

@@ -35,9 +35,9 @@ class DnCnn(Predictor):
         sigma_input: bool = False,
     ) -> None:
         super().__init__(num_maps, initial_lam, sigma_input)
-        positive_int("predictor.width", width)
-        if positive_int("predictor.depth", depth) < 2:
-            raise ValueError(f"predictor.depth must be at least 2 (an input and an output layer), got {depth}.")
+        positive_int("width", width)
+        if positive_int("depth", depth) < 2:
+            raise ValueError(f"depth must be at least 2 (an input and an output layer), got {depth}.")
         layers: list[nn.Module] = [convolution(self.inputs, width), nn.ReLU()]
         for _ in range(depth - 2):
             layers += [convolution(width, width), nn.ReLU()]

@@ -37,8 +37,8 @@ class UNet(Predictor):
         sigma_input: bool = False,
     ) -> None:
         super().__init__(num_maps, initial_lam, sigma_input)
-        positive_int("predictor.width", width)
-        channels = [width * 2**level for level in range(positive_int("predictor.levels", levels) + 1)]
+        positive_int("width", width)
+        channels = [width * 2**level for level in range(positive_int("levels", levels) + 1)]
         self.encoders = nn.ModuleList(
             _block(inputs, outputs) for inputs, outputs in zip([self.inputs, *channels[:-1]], channels, strict=True)
         )

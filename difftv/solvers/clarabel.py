@@ -27,8 +27,8 @@ class Clarabel(ConeSolver):
 
     def __init__(self, regularizer: Regularizer, tol: float = 1e-8, max_iter: int = 200) -> None:
         super().__init__(regularizer)
-        self.tol = positive("solver.tol", tol)
-        self.max_iter = positive_int("solver.max_iter", max_iter)
+        self.tol = positive("tol", tol)
+        self.max_iter = positive_int("max_iter", max_iter)
 
     def backend_options(self) -> dict[str, float]:
         return {

@@ -98,7 +98,7 @@ class ConeSolver(Solver, abc.ABC):
             raise ProblemTooLargeError(
                 f"The cone program of a {height}x{width} image needs about {needed / 2**30:.1f} GiB to compile, and "
                 f"{limit / 2**30:.1f} GiB are free. Use patches of at most {side}x{side}"
-                f"{', or solver=taut_string, which takes images of any size' if exact else ''}."
+                f"{', or TautString, which takes images of any size' if exact else ''}."
             )
 
     def _layer(self, height: int, width: int) -> Any:

@@ -116,7 +116,6 @@ def _checked(answers: list[dict | Exception], solve_method: str) -> list[dict]:
     if failures:
         raise SolverError(
             f"{solve_method} gave no answer for {len(failures)} of {len(answers)} image(s) of the batch "
-            f"({'; '.join(failures)}). Raise solver.max_iter, loosen the tolerance or take another solver; "
-            "trainer.on_solver_failure=skip leaves such batches out and counts them."
+            f"({'; '.join(failures)}). Raise max_iter, loosen the tolerance or take another solver."
         )
     return [answer for answer in answers if isinstance(answer, dict)]

@@ -37,10 +37,10 @@ class Ecos(ConeSolver):
         max_iter: int = 100,
     ) -> None:
         super().__init__(regularizer)
-        self.abstol = positive("solver.abstol", abstol)
-        self.reltol = positive("solver.reltol", reltol)
-        self.feastol = positive("solver.feastol", feastol)
-        self.max_iter = positive_int("solver.max_iter", max_iter)
+        self.abstol = positive("abstol", abstol)
+        self.reltol = positive("reltol", reltol)
+        self.feastol = positive("feastol", feastol)
+        self.max_iter = positive_int("max_iter", max_iter)
 
     def backend_options(self) -> dict[str, float]:
         return {"abstol": self.abstol, "reltol": self.reltol, "feastol": self.feastol, "max_iters": self.max_iter}

@@ -29,8 +29,8 @@ class Scs(ConeSolver):
 
     def __init__(self, regularizer: Regularizer, eps: float = 1e-5, max_iter: int = 100_000) -> None:
         super().__init__(regularizer)
-        self.eps = positive("solver.eps", eps)
-        self.max_iter = positive_int("solver.max_iter", max_iter)
+        self.eps = positive("eps", eps)
+        self.max_iter = positive_int("max_iter", max_iter)
 
     def backend_options(self) -> dict[str, float]:
         return {"eps": self.eps, "max_iters": self.max_iter}

@@ -1,4 +1,4 @@
-"""The compiled part of `solver=taut_string`. Importing it imports Numba, so it is imported at the first solve."""
+"""The compiled part of `TautString`. Importing it imports Numba, so it is imported at the first solve."""
 
 from difftv.solvers._taut_string.components import pull_back
 from difftv.solvers._taut_string.image import Answer, solve_image

@@ -9,7 +9,7 @@ components, with the signs across their borders, is easily judged. It is right i
 
 Where a sign is wrong, the two components are merged. Where no flow exists, a minimum cut says so, and the component is
 split along it. Repeated, this is the divide-and-conquer method for total variation by maximum flows (Hochbaum 2001;
-Chambolle and Darbon 2009), except that it starts from the components and the flow of the sweeps, so that a few steps do.
+Chambolle and Darbon 2009), except that it starts from the components and the flow of the sweeps, so that few steps do.
 
 It ends when no border has a wrong sign and no component is to be split: then the components are right, whatever their
 share of the energy of the image. All decisions are made component by component. A border is wrong when the two values
@@ -193,7 +193,7 @@ def _wrong(sign, weight, value, k, m):
 
 @kernel
 def _all_borders(net):
-    """What all borders add to the duality gap. Those of weight zero, never merged, get the sign that the values have."""
+    """What all borders add to the duality gap. Those of weight zero, never merged, get the sign of the values."""
     width, w_right, w_down = net.width, net.w_right, net.w_down
     sign_right, sign_down, value = net.sign_right, net.sign_down, net.value
     size = np.uintp(value.shape[0])

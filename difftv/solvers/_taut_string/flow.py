@@ -3,7 +3,7 @@
 import numpy as np
 
 from difftv.solvers._compiler import kernel, part_of_kernel
-from difftv.solvers._taut_string.network import DOWN, LEFT, NONE, ONE, RIGHT, ROOT, UP, ZERO, half_square
+from difftv.solvers._taut_string.network import DOWN, LEFT, NONE, ONE, RIGHT, ROOT, UP, ZERO
 
 TREES = 2
 """Spanning trees that carry remainders: most components need no more, and what they leave is rarely for a third."""
@@ -50,25 +50,34 @@ def route(net, count):
 
 @kernel
 def _unsettled(net, count):
-    """Keep those of the first `count` of `members` whose components have remainders above the rounding of their sum.
+    """Keep those of the first `count` of `members` whose components have remainders above rounding.
+
+    Those are within rounding of which the largest is no more than what the running sums along a row or column of the
+    sweeps leave in every pixel (no subset of the component is then off by more than that), or which add up to no more
+    than the rounding of their sum.
 
     Returns:
         How many these are.
     """
     rest, least, label, members, excess, size = net.rest, net.least, net.label, net.members, net.excess, net.shortage
+    pixels = np.uintp(rest.shape[0])
+    running = 8.0 + max(net.width, pixels // net.width) / 8.0
     for number in range(count):
         root = label[members[number]]
         excess[root] = size[root] = 0.0
+        net.seen[root] = 0
     for number in range(count):
         k = np.uintp(members[number])
         size[label[k]] += 1.0
         if abs(rest[k]) > least[k]:
             excess[label[k]] += abs(rest[k])
+            if abs(rest[k]) > running * least[k]:
+                net.seen[label[k]] = 1
     kept = 0
     for number in range(count):
         k = np.uintp(members[number])
         root = label[k]
-        if excess[root] > 0.0 and excess[root] > least[k] * np.sqrt(size[root]):
+        if net.seen[root] == 1 and excess[root] > least[k] * np.sqrt(size[root]):
             members[kept] = k
             kept += 1
     return kept

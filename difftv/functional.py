@@ -16,15 +16,15 @@ def tv_denoise(noisy: Image, lam: float | Tensor | np.ndarray, tol: float = 1e-1
 
     Args:
         noisy: images, (batch, 1, height, width), floating point, on any device; in any units, nominally in [0, 1].
-        lam: weight >= 0 in the units of the image, larger = smoother. A number, or a tensor (array) of one of the shapes
+        lam: weight >= 0 in the units of the image, larger = smoother. A number, or a tensor (array) of these shapes:
 
             - one element: every weight;
             - (height, width): all images and both directions share the map;
             - (batch, 1, height, width): one map per image, shared by both directions;
             - (batch, 2, height, width): channel 0 weighs the vertical differences, channel 1 the horizontal ones,
 
-            where any of batch, height and width may be 1 in the last two, and is then repeated. Infinity forces neighbours
-            to be equal. Other shapes are refused: three dimensions could mean images or directions.
+            where any of batch, height and width may be 1 in the last two, and is then repeated. Infinity forces
+            neighbours to be equal. Other shapes are refused: three dimensions could mean images or directions.
         tol: at the default and below, the answer is exact to rounding. A larger one stops an image early, at this
             relative duality gap.
 
@@ -77,7 +77,7 @@ def _full(weights: Tensor, noisy: Image) -> Map:
         if channels in (1, 2) and all(have in (1, want) for have, want in zip(weights.shape, wanted, strict=True)):
             return weights.expand(wanted)
     raise ValueError(
-        f"lam must be a number, a map ({height}, {width}) for all images, or have shape ({batch}, 1, {height}, {width}) "
-        f"or, with a map per direction, ({batch}, 2, {height}, {width}), whose first and last two sizes may be 1; got "
+        f"lam must be a number, a map ({height}, {width}) for all images, or have shape "
+        f"({batch}, 1, {height}, {width}) or, with a map per direction, ({batch}, 2, {height}, {width}), whose first and last two sizes may be 1; got "
         f"shape {tuple(weights.shape)}."
     )

@@ -141,7 +141,7 @@ def test_what_is_not_a_tensor_of_numbers_is_refused_by_name():
     for lam in ("0.1", None, True, [0.1]):
         with pytest.raises(TypeError, match="lam must be a number or a tensor"):
             tv_denoise(y, lam)
-    with pytest.raises(ValueError, match="noisy must be floating point, got torch.int64"):
+    with pytest.raises(ValueError, match=r"noisy must be floating point, got torch\.int64"):
         tv_denoise((255 * y).long(), 1)
 
 

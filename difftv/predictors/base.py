@@ -123,7 +123,7 @@ def starting_at(arguments: Mapping[str, Any], regularizer: Regularizer, *, sigma
         complete.setdefault("sigma_input", True)
     start = arguments.get("initial_lam")
     if isinstance(start, int | float):
-        complete["initial_lam"] = list(regularizer.starts(positive("predictor.initial_lam", start)))
+        complete["initial_lam"] = list(regularizer.starts(positive("initial_lam", start)))
     return complete
 
 

@@ -164,7 +164,6 @@ class Solver(nn.Module, abc.ABC):
 
     def _forward(self, noisy: Image, lam: Map) -> Solution:
         _check_kinds(noisy, lam, self.regularizer)
-        seconds = SolveTime()
         seconds, workplace = SolveTime(), self.workplace
         # Neither the caller's default device nor its autocast is meant for what happens in a solver.
         with workplace.undisturbed(noisy.device):

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from difftv.solvers import Solver
-from tests.contracts.test_solvers import draw, make, options_of
+from tests.contracts.test_solvers import PAIRS, draw, make
 
-REGULARIZERS = ("anisotropic", "isotropic")
+CASES = [(s, r) for s, r in PAIRS if r in ("anisotropic", "isotropic")]
 
 
-@pytest.fixture(params=[(s, r) for s in options_of("solver") for r in REGULARIZERS], ids=lambda pair: "-".join(pair))
+@pytest.fixture(params=CASES, ids="-".join)
 def solver(request: pytest.FixtureRequest) -> Solver:
     return make(*request.param)
 

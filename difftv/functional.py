@@ -78,6 +78,6 @@ def _full(weights: Tensor, noisy: Image) -> Map:
             return weights.expand(wanted)
     raise ValueError(
         f"lam must be a number, a map ({height}, {width}) for all images, or have shape "
-        f"({batch}, 1, {height}, {width}) or, with a map per direction, ({batch}, 2, {height}, {width}), whose first and last two sizes may be 1; got "
-        f"shape {tuple(weights.shape)}."
+        f"({batch}, 1, {height}, {width}) or, with a map per direction, ({batch}, 2, {height}, {width}), "
+        f"whose first and last two sizes may be 1; got shape {tuple(weights.shape)}."
     )

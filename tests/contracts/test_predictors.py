@@ -50,7 +50,7 @@ def test_a_number_becomes_the_starts_that_the_regularizer_states() -> None:
     assert starting_at({"initial_lam": [0.1, 0.2]}, TGV())["initial_lam"] == [0.1, 0.2]
     assert starting_at({"initial_lam": 0.1}, AnisotropicTV(2))["initial_lam"] == [0.1, 0.1]
     assert starting_at({}, TGV()) == {"num_maps": 2}
-    with pytest.raises(ValueError, match=r"predictor.initial_lam must be a positive finite number, got -1"):
+    with pytest.raises(ValueError, match=r"^initial_lam must be a positive finite number, got -1"):
         starting_at({"initial_lam": -1.0}, TGV())
 
 
@@ -94,8 +94,8 @@ def test_weights_survive_a_state_dict(predictor: Predictor) -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["predictor=dncnn", "predictor.depth=1"], "predictor.depth must be at least 2"),
-        (["predictor=unet", "predictor.width=0"], "predictor.width must be a positive integer, got 0"),
+        (["predictor=dncnn", "predictor.depth=1"], "depth must be at least 2"),
+        (["predictor=unet", "predictor.width=0"], "width must be a positive integer, got 0"),
         (["predictor=cnn", "predictor.initial_lam=-0.1"], "initial_lam must be a positive finite number"),
     ],
 )

@@ -28,7 +28,7 @@ MISTAKES = [
     (["trainer.device=gpu"], "trainer.device='gpu' cannot be used here"),
     (["trainer.on_solver_failure=ignore"], "trainer.on_solver_failure must be one of raise, skip"),
     (["loss=mse_ssim", "loss.alpha=2"], "loss.alpha must be a number in [0, 1], got 2"),
-    (["regularizer.num_maps=3"], "num_maps=1 (shared) or 2"),
+    (["regularizer.num_maps=3"], "regularizer.num_maps must be 1 (shared) or 2"),
     (["data.clip_noise=no"], "data.clip_noise must be true or false, got 'no'"),
     (["evaluation.oracle=off"], "evaluation.oracle must be true or false, got 'off'"),
     (["optimizer.lr=abc"], "optimizer.lr must be a number, got 'abc'"),

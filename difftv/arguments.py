@@ -17,6 +17,17 @@ def positive(name: str, value: float) -> float:
     return float(value)
 
 
+def not_negative(name: str, value: float) -> float:
+    """`value` as a float.
+
+    Raises:
+        ValueError: not a finite number >= 0.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ValueError(f"{name} must be a finite number >= 0, got {value!r}.")
+    return float(value)
+
+
 def boolean(name: str, value: bool) -> bool:
     """`value` itself.
 

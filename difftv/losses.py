@@ -2,8 +2,10 @@
 
 from torch import Tensor, nn
 
+from difftv.arguments import not_negative
 from difftv.metrics import ssim
 from difftv.noise import EIGHT_BIT_RANGE
+from difftv.operators import gradient
 from difftv.types import Image
 
 # The mean squared error of rounding to 8 bit: below it an image cannot be told from a perfect one.
@@ -28,6 +30,25 @@ class Psnr(nn.Module):
     def forward(self, denoised: Image, clean: Image) -> Tensor:
         mse = (denoised - clean).square().mean(dim=(1, 2, 3))
         return 10.0 * (mse + _ROUNDING).log10().mean()
+
+
+class MseGradient(nn.Module):
+    """MSE + weight * mean |D denoised - D clean|: a plateau where the clean image has a slope costs that slope.
+
+    Args:
+        weight: of the differences, >= 0, in [0,1]-intensity units; larger keeps more slopes, at the cost of PSNR.
+
+    Raises:
+        ValueError: weight is negative or no number.
+    """
+
+    def __init__(self, weight: float = 0.01) -> None:
+        super().__init__()
+        self.weight = not_negative("weight", weight)
+
+    def forward(self, denoised: Image, clean: Image) -> Tensor:
+        error = denoised - clean
+        return error.square().mean() + self.weight * gradient(error).abs().sum(dim=1).mean()
 
 
 class MseSsim(nn.Module):

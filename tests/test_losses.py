@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from difftv.losses import Mse, MseSsim, Psnr
+from difftv.losses import Mse, MseGradient, MseSsim, Psnr
 from difftv.metrics import psnr, ssim
 
-LOSSES = [Mse(), Psnr(), MseSsim(), MseSsim(alpha=0.0), MseSsim(alpha=1.0)]
+LOSSES = [Mse(), Psnr(), MseGradient(), MseSsim(), MseSsim(alpha=0.0), MseSsim(alpha=1.0)]
 
 
 def pair(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -60,3 +60,18 @@ def test_mse_ssim_is_the_stated_mixture() -> None:
 def test_alpha_outside_its_range_is_refused(alpha: object) -> None:
     with pytest.raises(ValueError, match=r"loss\.alpha must be a number in \[0, 1\]"):
         MseSsim(alpha=alpha)  # type: ignore[arg-type]
+
+
+def test_a_plateau_costs_the_slope_that_it_hides() -> None:
+    ramp = torch.arange(12.0).mul(0.01).expand(1, 1, 5, 12)
+    stairs = (ramp / 0.03).round() * 0.03
+    shifted = ramp + (stairs - ramp).square().mean().sqrt()  # as large a squared error, and every slope right
+    loss = MseGradient(weight=0.5)
+    assert float(loss(shifted, ramp)) == pytest.approx(float(Mse()(shifted, ramp)), rel=1e-4)
+    slopes = (stairs - ramp).diff(dim=3).abs().sum() / (5 * 12)
+    assert float(loss(stairs, ramp)) == pytest.approx(float(Mse()(stairs, ramp) + 0.5 * slopes), rel=1e-4)
+
+
+def test_a_negative_weight_is_refused() -> None:
+    with pytest.raises(ValueError, match="weight must be a finite number >= 0, got -1"):
+        MseGradient(weight=-1)

@@ -16,21 +16,24 @@ WIDTH, HEIGHT = 9.0, 3.2  # inches
 MOST_LABELLED = len(CYCLE)  # as many curves as there are colours; more share one gray
 
 LOSS, PSNR = "train/loss", "validation/psnr"
+SCORE = "validation/score"  # what chose the best epoch, where that is not the PSNR alone
 
 
 def training_curves(history: History, *, title: str = "") -> Figure:
     """Training loss and validation PSNR of one run; a mark on the best epoch.
 
     Args:
-        history: one mapping per epoch; names other than `epoch`, `train/loss` and `validation/psnr` are ignored. Values
-            that are missing, NaN or infinite leave a gap.
+        history: one mapping per epoch; names other than `epoch`, `train/loss`, `validation/psnr` and `validation/score`
+            are ignored. Values that are missing, NaN or infinite leave a gap.
         title: above the figure.
     """
     figure, axes = _panels(title, [history])
     for panel, (name, colour) in zip(axes, ((LOSS, CYCLE[1]), (PSNR, CYCLE[0])), strict=True):
         epochs, values = _curve(history, name)
         panel.plot(epochs, values, color=colour, marker="o", markersize=3.5, linewidth=1.5)
-    best = max(_points(history, PSNR), key=lambda point: point[1], default=None)
+    scores = _points(history, SCORE) or _points(history, PSNR)
+    chosen = max(scores, key=lambda point: point[1], default=(None, 0.0))[0]
+    best = next((point for point in _points(history, PSNR) if point[0] == chosen), None)
     if best is not None:
         axes[1].plot(*best, marker="*", markersize=13, color=CYCLE[4], linestyle="none")
         axes[1].set_title(f"best: {best[1]:.2f} dB in epoch {best[0]:.0f}", fontsize=TEXT)

@@ -52,6 +52,10 @@ PLACES = ("data.root", "data.validation", "data.test", "data.source.root", "data
 """Keys that say where the images lie. What lies there makes the result, so identity takes the images themselves."""
 
 
+NEUTRAL: dict[str, object] = {"trainer.staircase_weight": 0}
+"""Keys that came later -> the value at which a run is what it was before: it does not enter the identity."""
+
+
 def has_no_effect(key: str) -> bool:
     """Whether a dotted key is, or lies below, one that cannot change the result."""
     parts = key.split(".")

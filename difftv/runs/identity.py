@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from difftv.rundir.layout import PLACES, has_no_effect
+from difftv.rundir.layout import NEUTRAL, PLACES, has_no_effect
 
 SCHEME = 2
 """Raised whenever the same configuration would hash differently; part of the hash, and recorded with the result."""
@@ -19,13 +19,15 @@ LONGEST_NAME = 120
 def identity(config: dict[str, Any], images: str) -> str:
     """Twelve hexadecimal digits for a run.
 
-    The order of the keys does not matter, nor does a key of `WITHOUT_EFFECT` (difftv/rundir/layout.py).
+    The order of the keys does not matter, nor does a key of `WITHOUT_EFFECT` or one of `NEUTRAL` at its value there
+    (difftv/rundir/layout.py).
 
     Args:
         config: the resolved configuration (plain containers, without Hydra's own node).
         images: content identity of the images (`difftv.data.contents`); it stands for the keys of `PLACES`.
     """
-    semantic = {key: value for key, value in sorted(_leaves(config)) if not _left_out(key)}
+    leaves = [(key, value) for key, value in sorted(_leaves(config)) if not _left_out(key)]
+    semantic = {key: value for key, value in leaves if key not in NEUTRAL or value != NEUTRAL[key]}
     text = json.dumps([SCHEME, semantic, images], sort_keys=True, ensure_ascii=True, default=repr)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

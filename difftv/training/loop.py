@@ -236,8 +236,10 @@ class Training:
             "validation/wall_seconds": time.perf_counter() - started,
             "validation/metrics_seconds": math.fsum(entry.metrics_seconds for entry in evaluated),
         }
-        state.finish_epoch({"lr": rate, **state.totals.row(), **prefixed("validation", means), **seconds})
-        state.keep_if_best(reached, learner.denoiser.predictor.state_dict())
+        score = self.options.score(means)
+        measured = prefixed("validation", {**means, "score": score} if self.options.staircase_weight else means)
+        state.finish_epoch({"lr": rate, **state.totals.row(), **measured, **seconds})
+        state.keep_if_best(score, learner.denoiser.predictor.state_dict())
 
     def _save(self) -> None:
         self.checkpoints.save({**self.learner.to_plain(), "training": self.state.to_plain()})

@@ -66,20 +66,22 @@ class Totals:
 
 @dataclass
 class TrainingState:
-    """Where the training stands. `epoch` and `batch` count what is finished; `best` is by validation PSNR."""
+    """Where the training stands. `epoch` and `batch` count what is finished; `best` is by `TrainingOptions.score`."""
 
     epoch: int = 0
     batch: int = 0
     totals: Totals = field(default_factory=Totals)
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
-    best_psnr: float = -math.inf
+    best_score: float = -math.inf
     best_weights: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def from_plain(cls, plain: dict[str, Any]) -> "TrainingState":
         """The inverse of `to_plain`."""
-        return cls(**{**plain, "totals": Totals(**plain["totals"])})
+        names = {"best_psnr": "best_score"}  # as earlier versions called it
+        renamed = {names.get(name, name): value for name, value in plain.items()}
+        return cls(**{**renamed, "totals": Totals(**plain["totals"])})
 
     def to_plain(self) -> dict[str, Any]:
         """Containers, numbers and tensors, as a checkpoint takes them."""
@@ -98,6 +100,6 @@ class TrainingState:
 
     def keep_if_best(self, reached: float, weights: dict[str, Tensor]) -> None:
         """Keep a copy of the weights of the epoch that has just ended, unless an earlier one reached as much."""
-        if reached > self.best_psnr or not self.best_weights or math.isnan(self.best_psnr):
-            self.best_epoch, self.best_psnr = self.epoch, reached
+        if reached > self.best_score or not self.best_weights or math.isnan(self.best_score):
+            self.best_epoch, self.best_score = self.epoch, reached
             self.best_weights = {name: value.detach().cpu().clone() for name, value in weights.items()}

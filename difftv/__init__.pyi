@@ -11,11 +11,12 @@ from .regularizers import (
     Regularizer,
     TVpwL,
 )
-from .solvers import Clarabel, Ecos, Scs, Solution, Solver, TautString
+from .solvers import Admm, Clarabel, Ecos, Scs, Solution, Solver, TautString
 
 __all__ = [
     "TGV",
     "TVTV2",
+    "Admm",
     "AnisotropicTV",
     "Clarabel",
     "Cnn",

@@ -9,6 +9,10 @@ class SolverError(DiffTVError):
     """A solver gave no answer at all (infeasible, numerical breakdown); a slow one only reports `converged=False`."""
 
 
+class AcceleratorError(DiffTVError):
+    """A device computes something else than the CPU does."""
+
+
 class DataError(DiffTVError):
     """The images that a run needs are missing, unreadable or too small."""
 

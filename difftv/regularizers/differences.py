@@ -61,6 +61,7 @@ class DiagonalDifferences(Operator):
 
     fields: ClassVar[int] = 1
     components: ClassVar[int] = 2
+    beyond_border: ClassVar[bool] = True
 
     def apply(self, x: Fields) -> Dual:
         down = torch.cat([x, x[..., -1:, :]], dim=-2)
@@ -104,6 +105,7 @@ class SecondDifferences(Operator):
 
     fields: ClassVar[int] = 1
     components: ClassVar[int] = 3
+    beyond_border: ClassVar[bool] = True
 
     def apply(self, x: Fields) -> Dual:
         vertical, horizontal = forward_difference(x, -2), forward_difference(x, -1)

@@ -76,6 +76,7 @@ class SymmetrisedGradient(Operator):
 
     fields: ClassVar[int] = 3
     components: ClassVar[int] = 3
+    beyond_border: ClassVar[bool] = True
 
     def apply(self, x: Fields) -> Dual:
         v_1, v_2 = without_last(x[:, 1:2], -2), without_last(x[:, 2:3], -1)

@@ -28,6 +28,9 @@ class Operator(abc.ABC):
     components: ClassVar[int]
     """Differences at every pixel."""
 
+    beyond_border: ClassVar[bool] = False
+    """Whether `apply` has differences past the border that are not zero."""
+
     @abc.abstractmethod
     def apply(self, x: Fields) -> Dual:
         """K x: (batch, fields, height, width) -> (batch, components, height, width)."""

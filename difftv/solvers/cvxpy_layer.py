@@ -94,11 +94,11 @@ class ConeSolver(Solver, abc.ABC):
         needed, limit = build_bytes(self.regularizer, height, width), available_memory()
         if needed > limit:
             side = int(np.sqrt(height * width) * (limit / needed) ** 0.25)
-            exact = TautString.refusal(self.regularizer) is None
+            other = "TautString" if TautString.refusal(self.regularizer) is None else "Admm"
             raise ProblemTooLargeError(
                 f"The cone program of a {height}x{width} image needs about {needed / 2**30:.1f} GiB to compile, and "
                 f"{limit / 2**30:.1f} GiB are free. Use patches of at most {side}x{side}"
-                f"{', or TautString, which takes images of any size' if exact else ''}."
+                f", or {other}, which takes images of any size."
             )
 
     def _layer(self, height: int, width: int) -> Any:

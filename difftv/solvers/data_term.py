@@ -26,7 +26,7 @@ def scale(y: Image) -> PerImage:
     contrast = y - y.mean(dim=(1, 2, 3), keepdim=True)
     pixels = y.shape[-2] * y.shape[-1]
     energy = 0.5 * contrast.square().sum(dim=(1, 2, 3))
-    return torch.where(energy > 0, energy, 0.5 * _FLAT**2 * pixels)
+    return torch.where(energy > 0, energy, torch.full_like(energy, 0.5 * _FLAT**2 * pixels))
 
 
 def cone_expression(u, y):

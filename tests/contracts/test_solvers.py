@@ -26,6 +26,7 @@ TIGHT = {
     "scs_fast": ["solver.eps=1e-9", "solver.max_iter=100000"],
     "ecos": [],
     "clarabel": ["solver.tol=1e-9"],
+    "admm": ["solver.tol=1e-9", "solver.max_iter=20000", "solver.dtype=float64"],
 }
 """Overrides under which a solver is as accurate as the agreement and gradient tests ask for."""
 

@@ -1,0 +1,71 @@
+"""x = (P + sum_t rho_t K_t^T K_t)^-1 b, exactly: one small matrix per frequency. P is 1 on u and 0 on v."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from difftv.regularizers.operator import Operator
+from difftv.solvers._admm.transforms import BASES, inverse, transform
+
+
+class LinearStep:
+    """The factor at every frequency, for a batch of images with step sizes of their own."""
+
+    def __init__(self, operators: Sequence[Operator], rho: Sequence[Tensor], like: Tensor) -> None:
+        """`rho`: one (batch, 1, 1, 1) per operator; `like`: a (batch, ...) image of the size to come."""
+        height, width = like.shape[-2:]
+        self.fields = max(operator.fields for operator in operators)
+        # Inverted in float64 where there is float64; the blocks are small and well conditioned.
+        precise = torch.float64 if like.device.type in ("cpu", "cuda") else like.dtype
+        matrix: dict[tuple[int, int], Tensor] = {}
+        for operator, step in zip(operators, rho, strict=True):
+            symbol = operator.symbol(height, width)
+            assert symbol is not None
+            for i, j in np.ndindex(self.fields, self.fields):
+                if j <= i and symbol[i, j].any():
+                    part = _constant(symbol[i, j], precise, like.device) * step[:, 0].to(precise)
+                    matrix[i, j] = matrix[i, j] + part if (i, j) in matrix else part
+        matrix[0, 0] = 1 + matrix[0, 0] if (0, 0) in matrix else torch.ones_like(like[:, 0]).to(precise)
+        self.inverse = {key: part.to(like.dtype) for key, part in _inverse(matrix, self.fields).items()}
+
+    def select(self, index: Tensor) -> "LinearStep":
+        """The same for some of the images."""
+        part = object.__new__(LinearStep)
+        part.fields = self.fields
+        part.inverse = {key: values.index_select(0, index) for key, values in self.inverse.items()}
+        return part
+
+    def __call__(self, b: Tensor) -> Tensor:
+        """Solve for (batch, fields, height, width)."""
+        bases = BASES[self.fields]
+        parts = [transform(b[:, i].contiguous(), kinds) for i, kinds in enumerate(bases)]
+        found = []
+        for i, kinds in enumerate(bases):
+            row = [self.inverse[max(i, j), min(i, j)] * part for j, part in enumerate(parts)]
+            found.append(inverse(sum(row[1:], row[0]), kinds))
+        return torch.stack(found, dim=1)
+
+
+def _constant(values: np.ndarray, dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(values)).to(dtype).to(device)
+
+
+def _inverse(matrix: dict[tuple[int, int], Tensor], fields: int) -> dict[tuple[int, int], Tensor]:
+    """The inverse of symmetric 1x1 or 3x3 blocks, lower triangle, by adjugates."""
+    if fields == 1:
+        return {(0, 0): 1 / matrix[0, 0]}
+    nothing = torch.zeros_like(matrix[0, 0])
+    a, d, f = (matrix[i, i] for i in range(3))
+    b, c, e = (matrix.get(key, nothing) for key in ((1, 0), (2, 0), (2, 1)))
+    adjugate = {
+        (0, 0): d * f - e * e,
+        (1, 0): c * e - b * f,
+        (2, 0): b * e - c * d,
+        (1, 1): a * f - c * c,
+        (2, 1): b * c - a * e,
+        (2, 2): a * d - b * b,
+    }
+    determinant = a * adjugate[0, 0] + b * adjugate[1, 0] + c * adjugate[2, 0]
+    return {key: part / determinant for key, part in adjugate.items()}

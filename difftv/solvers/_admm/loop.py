@@ -1,0 +1,113 @@
+"""The over-relaxed iteration, for the minimiser and for its derivative; images leave the batch when they are done.
+
+    p = R(s);   x = (P + sum rho K^T K)^-1 (P data + K^T (s - 2 p));   s <- p + a rho K x + (1 - a) (s - p)
+
+`R` is the dual step of the potentials or, for the derivative, its linearisation at the final s.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from difftv.regularizers.operator import Operator
+from difftv.solvers._admm.linear_step import LinearStep
+
+RELAXATION = 1.8
+CHECK_EVERY = 10
+"""Iterations between two looks at the change of u, which an accelerator has to wait for."""
+
+
+@runtime_checkable
+class Step(Protocol):
+    """R of one term, for a batch of images."""
+
+    def select(self, index: Tensor) -> "Step":
+        """The same for some of the images."""
+
+    def step(self, s: Tensor) -> Tensor:
+        """R(s)."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """x, the states s and, per image on the CPU, the number of iterations and whether the change fell below `tol`."""
+
+    x: Tensor
+    states: list[Tensor]
+    iterations: Tensor
+    converged: Tensor
+
+
+def iterate(
+    operators: Sequence[Operator],
+    steps: Sequence[Step],
+    rho: Sequence[Tensor],
+    linear: LinearStep,
+    data: Tensor,
+    tol: float,
+    max_iter: int,
+) -> Outcome:
+    """Iterate from s = 0 until rms(u_k - u_{k-10}) <= tol, image by image."""
+    batch, _, height, width = data.shape
+    states = [data.new_zeros(batch, operator.components, height, width) for operator in operators]
+    ended = Outcome(
+        data.new_zeros(batch, linear.fields, height, width),
+        [torch.zeros_like(state) for state in states],
+        torch.full((batch,), max_iter, dtype=torch.int64, device="cpu"),
+        torch.zeros(batch, dtype=torch.bool, device="cpu"),
+    )
+    left = torch.arange(batch, device="cpu")
+    before = data
+    for iteration in range(1, max_iter + 1):
+        x, states = _once(operators, steps, rho, linear, data, states)
+        if iteration % CHECK_EVERY and iteration < max_iter:
+            continue
+        change = (x[:, :1] - before).square().mean(dim=(1, 2, 3)).sqrt()
+        before = x[:, :1]
+        reached = (change <= tol).cpu()
+        # An image whose numbers are no numbers is not going to change; it has not converged, either.
+        done = reached | change.isnan().cpu() | (iteration == max_iter)
+        if not bool(done.any()):
+            continue
+        which = done.nonzero().flatten()
+        _store(ended, left[which], [x, *states], which.to(data.device))
+        ended.iterations[left[which]] = iteration
+        ended.converged[left[which]] = reached[which]
+        if bool(done.all()):
+            break
+        keep = (~done).nonzero().flatten()
+        left, keep = left[keep], keep.to(data.device)
+        data, before = data.index_select(0, keep), before.index_select(0, keep)
+        states = [state.index_select(0, keep) for state in states]
+        rho = [step.index_select(0, keep) for step in rho]
+        linear, steps = linear.select(keep), [step.select(keep) for step in steps]
+    return ended
+
+
+def _once(
+    operators: Sequence[Operator],
+    steps: Sequence[Step],
+    rho: Sequence[Tensor],
+    linear: LinearStep,
+    data: Tensor,
+    states: Sequence[Tensor],
+) -> tuple[Tensor, list[Tensor]]:
+    duals = [step.step(state) for step, state in zip(steps, states, strict=True)]
+    pulled = [op.adjoint(s - 2 * p) for op, s, p in zip(operators, states, duals, strict=True)]
+    right = sum(pulled[1:], pulled[0])
+    right = right + data if linear.fields == 1 else torch.cat([right[:, :1] + data, right[:, 1:]], dim=1)
+    x = linear(right)
+    following = []
+    for operator, step, state, dual in zip(operators, rho, states, duals, strict=True):
+        moved = (RELAXATION * step) * operator.apply(x)
+        following.append(moved + (1 - RELAXATION) * state + RELAXATION * dual)
+    return x, following
+
+
+def _store(ended: Outcome, places: Tensor, values: Sequence[Tensor], which: Tensor) -> None:
+    places = places.to(ended.x.device)
+    for target, source in zip([ended.x, *ended.states], values, strict=True):
+        target.index_copy_(0, places, source.index_select(0, which))

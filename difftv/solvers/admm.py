@@ -1,0 +1,128 @@
+"""Every regularizer, batched, wherever the tensors are: `solver=admm`.
+
+Over-relaxed ADMM whose linear step is exact in a basis of cosines and sines, and its derivative by the same iteration
+with the dual step replaced by its linearisation at the solution. With p the dual variable and H the generalised Hessian of
+the potentials, (P = 1 on u, 0 on the auxiliary field)
+
+    P (u - y) + K^T p = 0,   p in d phi(K x),      (P + K^T H K) a = P dL/du,
+    dL/dy = a_u,             dL/dlam = -<dp/dlam at fixed K x, K a>.
+
+The second system is what the linearised iteration solves; nothing is stored but its last state, and no linear solver is
+run. Units, step sizes and stopping are per image (`_admm/problem.py`), so that a batch is a loop.
+
+References: Eckstein and Bertsekas 1992, "On the Douglas-Rachford splitting method"; Chambolle and Pock 2016, "An
+introduction to continuous optimization for imaging", section 5.
+"""
+
+from collections.abc import Mapping
+from typing import final
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from difftv.arguments import positive, positive_int
+from difftv.regularizers.base import Regularizer
+from difftv.solvers._admm.problem import Problem
+from difftv.solvers.base import RawSolution, Solver, Workplace
+from difftv.solvers.gap import relative_gap
+from difftv.types import Image, Map
+
+DTYPES: Mapping[str, torch.dtype] = {"float32": torch.float32, "float64": torch.float64}
+"""Precisions, by the word in a configuration."""
+
+_FLOORS = {torch.float32: 1e-6, torch.float64: 1e-14}
+"""Changes of u over ten iterations that rounding alone can cause, about; a smaller `tol` would never be reached."""
+
+_BACKWARD_TOL = {torch.float32: 1e-4, torch.float64: 1e-6}
+"""Change of dL/dy over ten iterations at which the backward ends, over the largest entry of dL/du."""
+
+
+@final
+class Admm(Solver):
+    """Any regularizer on CPU, CUDA and MPS, in float32 or float64.
+
+    Args:
+        regularizer: what is minimised.
+        tol: change of u over ten iterations (rms, over the range of the image) at which an image is done. At 3e-6 the
+            image is right to about 1e-5 rms.
+        max_iter: iterations after which an image is given back as it is (`converged=False`), >= 1; those of the
+            backward are limited alike.
+        dtype: torch.float32 or torch.float64 (or the word): the precision that it computes in, whatever the tensors'.
+
+    Raises:
+        ValueError: a regularizer without a symbol, another dtype, max_iter < 1, or tol below what dtype resolves.
+    """
+
+    name = "admm"
+
+    def __init__(
+        self,
+        regularizer: Regularizer,
+        tol: float = 3e-6,
+        max_iter: int = 2000,
+        dtype: torch.dtype | str = torch.float32,
+    ) -> None:
+        super().__init__(regularizer)
+        found = DTYPES.get(dtype, dtype) if isinstance(dtype, str) else dtype
+        if found not in DTYPES.values():
+            raise ValueError(f"dtype must be torch.float32 or torch.float64, got {dtype!r}.")
+        assert isinstance(found, torch.dtype)
+        self.dtype = found
+        self.tol = positive("tol", tol)
+        if self.tol < _FLOORS[found]:
+            raise ValueError(
+                f"tol must be at least {_FLOORS[found]:g} in {str(found).removeprefix('torch.')}, where rounding alone "
+                f"changes an image by as much; got {tol:g}. Take a larger tol, or dtype=torch.float64."
+            )
+        self.max_iter = positive_int("max_iter", max_iter)
+
+    @classmethod
+    def refusal(cls, regularizer: Regularizer) -> str | None:
+        if any(term.operator.symbol(2, 2) is None for term in regularizer.terms):
+            return "it needs operators that a cosine basis diagonalises"
+        return None
+
+    @property
+    def workplace(self) -> Workplace:
+        return Workplace(None, self.dtype, own_units=False)
+
+    def solve(self, y: Image, lam: Map) -> RawSolution:
+        if y.device.type != "cpu":
+            from difftv.solvers._admm.self_test import check_device
+
+            check_device(y.device, self.dtype)
+        if y.shape[0] == 0:
+            none = torch.zeros(0, dtype=torch.float64, device="cpu")
+            auxiliary = y.new_zeros(0, self.regularizer.auxiliary, *y.shape[2:]) if self.regularizer.auxiliary else None
+            return RawSolution(y + 0 * lam.sum(), none, none.long(), none.bool(), auxiliary)
+        u, v, gap, iterations, converged = _Minimiser.apply(y, lam, self)
+        return RawSolution(u, gap, iterations, converged, v if self.regularizer.auxiliary else None)
+
+
+class _Minimiser(torch.autograd.Function):
+    """(y, maps) -> u*, v, gap, iterations, converged."""
+
+    @staticmethod
+    def forward(ctx, y: Tensor, maps: Tensor, solver: Admm):
+        problem = Problem.of(solver.regularizer, y.contiguous(), maps.contiguous())
+        found = problem.solve(solver.tol, solver.max_iter)
+        ctx.problem, ctx.solver = problem, solver
+        ctx.save_for_backward(*found.states)
+        x = problem.unit * found.x
+        duals = [problem.unit * term.step(state) for term, state in zip(problem.terms, found.states, strict=True)]
+        weights = problem.unit * problem.maps
+        gap = relative_gap(solver.regularizer, x, torch.cat(duals, dim=1), problem.unit * problem.data, weights)
+        gap = gap.detach().cpu().double()
+        v = x[:, 1:].contiguous()
+        ctx.mark_non_differentiable(v, gap, found.iterations, found.converged)
+        return x[:, :1] + problem.offset, v, gap, found.iterations, found.converged
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad: Tensor, *_: Tensor):
+        problem, solver = ctx.problem, ctx.solver
+        with solver.workplace.undisturbed(grad.device):
+            tol = _BACKWARD_TOL[solver.dtype]
+            by_y, by_maps = problem.pull_back(ctx.saved_tensors, grad.contiguous(), tol, solver.max_iter)
+        return by_y, by_maps, None

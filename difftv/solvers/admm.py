@@ -1,8 +1,8 @@
 """Every regularizer, batched, wherever the tensors are: `solver=admm`.
 
 Over-relaxed ADMM whose linear step is exact in a basis of cosines and sines, and its derivative by the same iteration
-with the dual step replaced by its linearisation at the solution. With p the dual variable and H the generalised Hessian of
-the potentials, (P = 1 on u, 0 on the auxiliary field)
+with the dual step replaced by its linearisation at the solution. With p the dual variable, H the generalised Hessian of
+the potentials, and P = 1 on u, 0 on the auxiliary field,
 
     P (u - y) + K^T p = 0,   p in d phi(K x),      (P + K^T H K) a = P dL/du,
     dL/dy = a_u,             dL/dlam = -<dp/dlam at fixed K x, K a>.

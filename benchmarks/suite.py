@@ -16,6 +16,7 @@ from benchmarks.accuracy import REFERENCE_TOL
 from benchmarks.build import build_table, measure_build
 from benchmarks.clock import threads
 from benchmarks.exact import exact_table, measure_exact
+from benchmarks.exactness import SIZES, exactness_table, measure_exactness
 from benchmarks.inputs import natural_image, natural_patches
 from benchmarks.launchers import JOB, launcher_table, measure_launchers
 from benchmarks.layer import layer_table, measure_layer
@@ -29,7 +30,7 @@ from difftv.regularizers import AnisotropicTV, IsotropicTV, Regularizer
 from difftv.solvers import Clarabel, Ecos, Scs, Solver
 from difftv.solvers.taut_string import TautString
 
-PARTS = ("layer", "build", "loading", "exact", "peers", "scaling", "predictor", "launchers")
+PARTS = ("layer", "build", "loading", "exact", "exactness", "peers", "scaling", "predictor", "launchers")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Settings:
         repeats: rounds in which contestants take turns.
         build_sizes: patch sizes that are compiled; memory grows with their 4th power.
         exact_size: patch size at which the exact layer meets the cone solvers, and the predictor its layer.
+        exactness_sizes: sides of the images on which the exact layer is checked.
         peer_sizes: sides of the images that the peers denoise with a map; the last one also with a scalar.
         peer_error: root mean square error that they have to meet, in intensity.
         scaling_sizes: (height, width) of the images that taut_string denoises alone.
@@ -60,6 +62,7 @@ class Settings:
     repeats: int = 5
     build_sizes: tuple[int, ...] = (16, 32, 48)
     exact_size: int = 64
+    exactness_sizes: tuple[int, ...] = SIZES
     peer_sizes: tuple[int, ...] = (64, 512)
     peer_error: float = 1e-6
     scaling_sizes: tuple[tuple[int, int], ...] = ((256, 256), (512, 512), (1024, 1024), (1356, 2040))
@@ -203,6 +206,13 @@ def _exact_jobs(settings: Settings) -> list[Job]:
     return [Job("exact", "exact layer and cone solvers", measure)]
 
 
+def _exactness_jobs(settings: Settings) -> list[Job]:
+    return [
+        Job("exactness", f"exactness {size}x{size}", partial(measure_exactness, settings.photographs[0], size))
+        for size in settings.exactness_sizes
+    ]
+
+
 def _peer_jobs(settings: Settings) -> list[Job]:
     photograph = settings.photographs[0]
 
@@ -249,6 +259,7 @@ _JOBS: dict[str, Callable[[Settings], list[Job]]] = {
     "build": _build_jobs,
     "loading": _loading_jobs,
     "exact": _exact_jobs,
+    "exactness": _exactness_jobs,
     "peers": _peer_jobs,
     "scaling": _scaling_jobs,
     "predictor": _predictor_jobs,
@@ -263,6 +274,7 @@ def _table(part: str, rows: list[Any], settings: Settings) -> Table:
         "layer": layer_table,
         "build": build_table,
         "exact": exact_table,
+        "exactness": exactness_table,
         "peers": peer_table,
         "scaling": scaling_table,
         "predictor": predictor_table,

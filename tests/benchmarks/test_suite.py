@@ -32,6 +32,7 @@ def settings(tmp_path_factory) -> Settings:
         repeats=1,
         build_sizes=(24,),
         exact_size=8,
+        exactness_sizes=(9,),
         peer_sizes=(8,),
         scaling_sizes=((16, 16), (24, 32)),
         loading_seconds=0.05,
@@ -89,6 +90,16 @@ def test_layers_are_compared_pair_by_pair_on_the_same_problem(found):
         assert row.step_ratio == paired_ratio(total(row.ours), total(row.theirs))
         assert row.bare == ("scs" if row.solver == "taut_string" else row.solver)
         assert row.difference < (1e-3 if row.solver == "taut_string" else 1e-9)
+
+
+def test_the_exact_layer_is_exact_at_every_weight_and_noise_level(found):
+    rows = found["exactness"].rows
+    assert {row.kind for row in rows} == {"photograph", "steps", "ramp", "constant"}
+    for row in rows:
+        assert row.not_converged == 0
+        assert row.gap < 1e-26
+        assert row.differences > row.solves / 2
+        assert row.gradient_error < 1e-3
 
 
 def test_the_exact_layer_is_exact_and_the_others_close(found):

@@ -9,8 +9,8 @@ u steps up. The routines take S, and w with w[n-1] = 0, for there the tube ends 
 
 They write u and, per edge k (between the pixels k and k+1), `sign`: 0 where the two pixels are in one straight segment,
 else the sign of u_k - u_{k+1}. It is read off the wall and not off the values, so it is right also where two segments
-have equal slopes: fusion is a decision of the algorithm, not a comparison of floats. Across an edge of weight
-zero nothing is ever fused. Both write up to `OVERRUN` entries past the end.
+have equal slopes: joining is a decision of the algorithm, not a comparison of floats. Across an edge of weight
+zero nothing is ever joined. Both write up to `OVERRUN` entries past the end.
 """
 
 import numpy as np
@@ -155,7 +155,7 @@ def funnel(S, w, u, sign):
             mine[2, stop[wall]] = slope
             stop[wall] += 1
         if w[k - 1] == 0.0:
-            # Both walls meet in a point, so the chains are one straight piece; nothing is fused across it.
+            # Both walls meet in a point, so the chains are one straight piece; nothing is joined across it.
             value = (S[k] - height) / (k - start)
             _write(u, sign, start, k, value, 0)
             start = k

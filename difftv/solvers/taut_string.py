@@ -11,7 +11,7 @@ string solves exactly in linear time; accelerated alternating minimisation goes 
 four to fifty times. The pixels that the 1-D solves have joined are then nearly the right components, which merging,
 splitting along minimum cuts and augmenting paths correct (`_taut_string/finish.py`) until every component is right.
 
-Components. Let C run over the connected components of the pixels that u* makes equal. Across an edge e = (i, j) that leaves
+Components. Let C run over the connected components of equal pixels of u*. Across an edge e = (i, j) that leaves
 C, p_e = lam_e sign(u_i - u_j) is known; inside C the duals cancel when the optimality condition u - y + K^T p = 0 is
 summed over C. With s_e = sign(u_i - u_j), i in C,
 

@@ -45,19 +45,18 @@ class Denoiser(nn.Module):
 
         Args:
             run: the run's directory; `checkpoint.pt` is all that is read.
-            solver: what minimises, with the regularizer of the run. By default the exact solver for it, which takes
-                images of any size, whatever the run was trained with.
+            solver: what minimises, with the regularizer of the run. By default one that takes images of any size,
+                whatever the run was trained with: `TautString`, which is exact, where it takes it, else `Admm`.
 
         Raises:
             CheckpointError: no usable checkpoint.
-            ConfigError: the run names classes that are not of this package, its regularizer has no exact solver, or
-                `solver` has another regularizer.
+            ConfigError: the run names classes that are not of this package, or `solver` has another regularizer.
         """
         from difftv.models.stored import read_run
 
         stored = read_run(run)
         if solver is None:
-            solver = stored.exact_solver()
+            solver = stored.whole_image_solver()
         stored.check_solver(solver)
         return cls(stored.predictor(), solver).eval()
 

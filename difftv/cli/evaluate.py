@@ -11,7 +11,8 @@ lambda that the run found on its training crops (at the noise that it was tuned 
 these very images (an oracle).
 
 Prints a Markdown table and writes evaluation-NAME.md, .csv and .json into the run's directory. Colour files are
-measured as luma. The minimisation is exact (solver=taut_string), whatever the run was trained with.
+measured as luma. The minimisation is exact (taut_string) where that solver takes the run's regularizer, else
+batched (admm), whatever the run was trained with.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from difftv.arguments import path_argument
-from difftv.cli.run_arguments import add_run_arguments, announce, files_of, load_run, noise_of
+from difftv.cli.run_arguments import OWN, add_run_arguments, announce, files_of, load_run, noise_of
 from difftv.data import PublishedImages, open_images
 from difftv.errors import DataError, DiffTVError
 from difftv.files import check_writable, write_atomically
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     origin = {
         "run": str(options.run),
         "best_epoch": stored.best_epoch,
-        "solver": options.solver,
+        "solver": options.solver if options.solver == OWN else denoiser.solver.name,
         "tol": getattr(denoiser.solver, "tol", None),
         "versions": versions(),
         "git": {"commit": git_commit()},

@@ -11,9 +11,11 @@ from difftv.devices import choose_device, place
 from difftv.errors import ConfigError, DataError
 from difftv.models.stored import StoredRun, read_run
 from difftv.printing import say
-from difftv.solvers import Solver, TautString
+from difftv.solvers import Admm, Solver, TautString, whole_image_solver
 
-OWN, EXACT = "own", "taut_string"
+OWN = "own"
+WHOLE: dict[str, type[TautString] | type[Admm]] = {"taut_string": TautString, "admm": Admm}
+"""Solvers that take images of any size, by name."""
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,14 +24,14 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="of the network: auto (default), cpu, cuda, cuda:1, mps")
     parser.add_argument(
         "--solver",
-        choices=(EXACT, OWN),
-        default=EXACT,
-        help="taut_string (default): exact, any size; own: as in the training, for small images",
+        choices=(*WHOLE, OWN),
+        help="default: taut_string (exact) where it takes the run's regularizer, else admm, both for images of any size; "
+        "own: as in the training, for small images",
     )
     parser.add_argument(
         "--tol",
         type=float,
-        help="relative duality gap of taut_string (default: the solver's, exact to rounding)",
+        help="tolerance of taut_string (relative duality gap) or admm (change of the image); default: the solver's own",
     )
     parser.add_argument(
         "--sigma",
@@ -52,11 +54,10 @@ def load_run(options: argparse.Namespace) -> tuple[Denoiser, StoredRun]:
 def _solver(options: argparse.Namespace, stored: StoredRun) -> Solver:
     if options.solver == OWN:
         return stored.own_solver()
-    exact = stored.exact_solver()
-    if options.tol is None:
-        return exact
+    regularizer = stored.regularizer()
+    kind = WHOLE[options.solver or whole_image_solver(regularizer).name]
     try:
-        return TautString(exact.regularizer, tol=positive("--tol", options.tol))
+        return kind(regularizer) if options.tol is None else kind(regularizer, tol=positive("--tol", options.tol))
     except ValueError as error:
         raise ConfigError(str(error)) from error
 

@@ -19,8 +19,7 @@ from difftv.regularizers import Regularizer
 from difftv.rundir.checkpoint import read_with_config
 from difftv.rundir.layout import CHECKPOINT, RESULT
 from difftv.rundir.standing import standing
-from difftv.solvers.base import Solver
-from difftv.solvers.taut_string import TautString
+from difftv.solvers import Solver, whole_image_solver
 
 
 @dataclass(frozen=True)
@@ -105,21 +104,9 @@ class StoredRun:
         """
         return construct(self.config, "solver", self.path, regularizer=self.regularizer())
 
-    def exact_solver(self) -> Solver:
-        """The solver that takes images of any size, whatever the run was trained with.
-
-        Raises:
-            ConfigError: there is none for the run's regularizer.
-        """
-        regularizer = self.regularizer()
-        reason = TautString.refusal(regularizer)
-        if reason is not None:
-            raise ConfigError(
-                f"{self.path} was trained with the regularizer {regularizer.name}; taut_string, the solver for images "
-                f"of any size, cannot take it: {reason}. Give a solver for small images or crops (--solver own, or "
-                "Denoiser.load(run, solver)), or train a run with another regularizer."
-            )
-        return TautString(regularizer)
+    def whole_image_solver(self) -> Solver:
+        """The solver that takes images of any size, whatever the run was trained with: exact where there is one."""
+        return whole_image_solver(self.regularizer())
 
     def check_solver(self, solver: Solver) -> None:
         """Refuse a solver that minimises something else than the predictor was trained for.

@@ -309,8 +309,9 @@ def test_an_isotropic_run_takes_small_images_with_its_own_solver(
     CheckpointStore(tmp_path / "run", "0", config).save(state)
     small = save(tmp_path / "small.png", noisy(GRAY[:20, :20]))
     large = save(tmp_path / "large.png", np.zeros((3000, 3000), np.uint8))
-    assert main([str(tmp_path / "run"), str(small)]) == 2
-    assert "--solver own" in capsys.readouterr().err
+    assert main([str(tmp_path / "run"), str(small), "--solver", "taut_string"]) == 2
+    assert "taut_string cannot take isotropic" in capsys.readouterr().err
+    assert main([str(tmp_path / "run"), str(small), "--output", str(tmp_path / "batched")]) == 0
     assert main([str(tmp_path / "run"), str(small), str(large), "--solver", "own"]) == 1
     shown = capsys.readouterr()
     assert "which was cut off" in shown.out

@@ -119,11 +119,10 @@ def test_a_solver_by_name_is_refused(tmp_path: Path, jaxtyping_off: None) -> Non
         Denoiser.load(tmp_path, "scs")  # type: ignore[arg-type]
 
 
-def test_an_isotropic_run_is_refused_with_the_way_out(tmp_path: Path) -> None:
+def test_an_isotropic_run_is_solved_by_the_batched_solver(tmp_path: Path) -> None:
     config = {**CONFIG, "regularizer": {"_target_": "difftv.regularizers.IsotropicTV"}}
     run = store(tmp_path, config, Constant().state_dict())
-    with pytest.raises(ConfigError, match=r"regularizer isotropic; .* Denoiser\.load\(run, solver\)"):
-        Denoiser.load(run)
+    assert Denoiser.load(run).solver.name == "admm"
     assert Denoiser.load(run, Scs(IsotropicTV())).solver.regularizer.name == "isotropic"
 
 

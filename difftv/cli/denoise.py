@@ -5,7 +5,8 @@ difftv-denoise outputs/<sweep>/<run> noisy/*.png --clean clean/*.png --output de
 
 Writes NAME-denoised.SUFFIX in the format and depth of the image (gray or colour, 8 or 16 bit, transparency untouched;
 JPEG, which always loses a little, at quality 95) and, with matplotlib, NAME-lam.png, a picture of the regularization
-map. The minimisation is exact (taut_string) where that solver takes the run's regularizer, else batched (admm). An RGB image is denoised as luma
+map. The minimisation is exact (taut_string) where that solver takes the run's regularizer, else batched (admm).
+An RGB image is denoised as luma
 and two chroma channels, each with a map of its own: that scores more than a decibel better than R, G and B on their own
 (difftv/colour.py).
 

@@ -25,7 +25,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--solver",
         choices=(*WHOLE, OWN),
-        help="default: taut_string (exact) where it takes the run's regularizer, else admm, both for images of any size; "
+        help="default: taut_string (exact) where it takes the run's regularizer, else admm, both for any size; "
         "own: as in the training, for small images",
     )
     parser.add_argument(

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from difftv.solvers import Solver
-from tests.contracts.test_solvers import PAIRS, draw, make
+from tests.contracts.pairs import PAIRS, draw, make
 
 CASES = [(s, r) for s, r in PAIRS if r in ("anisotropic", "isotropic")]
 

@@ -18,7 +18,7 @@ from difftv.imagefiles import encode_like, read_image
 from difftv.predictors import Constant
 from difftv.rundir.checkpoint import CheckpointStore, read_with_config
 from tests.conftest import PROJECT
-from tests.denoise.test_image_files import raw_png, tagged, tiff_of
+from tests.denoise.image_files import raw_png, tagged, tiff_of
 from tests.runs.commands import SMALL, run
 
 Main = Callable[[list[str]], int]

@@ -11,64 +11,26 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image, ImageCms
-from skimage import data
 
 from difftv.errors import DataError
-from difftv.imagefiles import ImageFile, decode, encode_like, not_copied, read_image
-
-PHOTOGRAPH = data.astronaut()[40:77, 180:211]  # 37x31 RGB
-ORIENTATION = 274
-
-
-def samples(count: int, dtype: type) -> np.ndarray:
-    """(37, 31, count) of a photograph: gray, gray + alpha, RGB, RGB + alpha; 16-bit ones use their low byte."""
-    planes = {1: (1,), 2: (1, 0), 3: (0, 1, 2), 4: (0, 1, 2, 1)}[count]
-    pixels = PHOTOGRAPH[..., planes].astype(dtype)
-    return pixels if dtype is np.uint8 else pixels * 257 - pixels % 7
-
-
-def raw_png(pixels: np.ndarray, *chunks: tuple[bytes, bytes], size: tuple[int, int] | None = None) -> bytes:
-    """A PNG without filters, written here byte by byte; its header may lie about its size."""
-    height, width = size or pixels.shape[:2]
-    count = pixels.shape[2]
-    rows = b"".join(b"\0" + row.astype(pixels.dtype.newbyteorder(">")).tobytes() for row in pixels)
-    colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[count]
-    header = struct.pack(">IIBBBBB", width, height, 8 * pixels.itemsize, colour_type, 0, 0, 0)
-    every = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-        for name, content in every
-    )
-
-
-def chunks_of(content: bytes) -> list[tuple[bytes, bytes]]:
-    found, at = [], 8
-    while at < len(content):
-        length, name = struct.unpack_from(">I4s", content, at)
-        found.append((name, content[at + 8 : at + 8 + length]))
-        at += length + 12
-    return found
-
-
-def saved(path: Path, pixels: np.ndarray | Image.Image, **options: Any) -> Path:
-    image = (
-        pixels
-        if isinstance(pixels, Image.Image)
-        else Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)
-    )
-    image.save(path, **options)
-    return path
-
-
-def as_samples(image: ImageFile) -> np.ndarray:
-    planes = image.channels if image.alpha is None else np.concatenate([image.channels, image.alpha[None]])
-    return np.moveaxis(planes, 0, -1)
-
-
-def again(image: ImageFile, path: Path, channels: np.ndarray | None = None) -> ImageFile:
-    other = path.with_name(f"again{path.suffix}")
-    other.write_bytes(encode_like(image, image.channels if channels is None else channels))
-    return read_image(other)
+from difftv.imagefiles import decode, encode_like, not_copied, read_image
+from tests.denoise.image_files import (
+    EXIF,
+    ORIENTATION,
+    PHOTOGRAPH,
+    again,
+    as_samples,
+    bytes_of,
+    chunks_of,
+    packed_tiff,
+    raw_png,
+    samples,
+    saved,
+    shallow_png,
+    tagged,
+    tiff_of,
+    turned_tiff,
+)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -212,8 +174,6 @@ def test_one_bit_becomes_eight(tmp_path: Path) -> None:
 
 
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-EXIF = Image.Exif()
-EXIF[ORIENTATION] = 6
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -275,18 +235,6 @@ def test_a_telephone_jpeg_with_a_preview_is_its_photograph(tmp_path: Path) -> No
     image = read_image(path)
     assert str(image) == "31x37 RGB, 8 bit JPEG"
     assert again(image, path).channels.shape == image.channels.shape
-
-
-def bytes_of(picture: Image.Image, kind: str, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def tiff_of(pixels: np.ndarray, **options: Any) -> bytes:
-    buffer = io.BytesIO()
-    tifffile.imwrite(buffer, pixels, **options)
-    return buffer.getvalue()
 
 
 RGB = Image.fromarray(PHOTOGRAPH)
@@ -374,25 +322,6 @@ def test_imageio_loses_the_depth_of_16_bit_colour_png(count: int) -> None:
     np.testing.assert_array_equal(decode(content).samples, pixels)
 
 
-def shallow_png(bits: int, levels: np.ndarray, transparent: int) -> bytes:
-    """A gray PNG of less than 8 bit with one transparent level."""
-    height, width = levels.shape
-    rows = b"".join(
-        b"\0" + np.packbits(((row[:, None] >> np.arange(bits - 1, -1, -1)) & 1).astype(np.uint8).ravel()).tobytes()
-        for row in levels
-    )
-    every = [
-        (b"IHDR", struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0)),
-        (b"tRNS", struct.pack(">H", transparent)),
-        (b"IDAT", zlib.compress(rows)),
-        (b"IEND", b""),
-    ]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-        for name, content in every
-    )
-
-
 @pytest.mark.parametrize("bits", [1, 2, 4])
 def test_a_transparent_gray_of_few_bits_becomes_alpha(bits: int, tmp_path: Path) -> None:
     levels = np.random.default_rng(0).integers(0, 2**bits, (6, 16), dtype=np.uint8)
@@ -421,10 +350,6 @@ def test_pillow_does_not_read_16_bit_colour_tiff(planarconfig: str) -> None:
 
 
 # --- orientation
-
-
-def turned_tiff(picture: Image.Image, **options: Any) -> bytes:
-    return bytes_of(picture, "TIFF", exif=EXIF, compression="tiff_lzw", **options)
 
 
 @pytest.mark.parametrize(
@@ -461,17 +386,6 @@ def test_an_orientation_in_any_kind_of_tiff(order: str, big: bool, tmp_path: Pat
 
 
 # --- depth
-
-
-def packed_tiff(levels: np.ndarray, bits: int) -> bytes:
-    """A gray TIFF of `bits` per sample, one strip, written here byte by byte."""
-    height, width = levels.shape
-    raw = np.packbits(((levels.ravel()[:, None] >> np.arange(bits - 1, -1, -1)) & 1).astype(np.uint8)).tobytes()
-    tags = [(256, width), (257, height), (258, bits), (259, 1), (262, 1), (273, 8), (277, 1), (278, height),
-            (279, len(raw))]  # fmt: skip
-    padded = raw + b"\0" * (len(raw) % 2)
-    entries = b"".join(struct.pack("<HHII", code, 4, 1, value) for code, value in tags)
-    return b"II*\0" + struct.pack("<I", 8 + len(padded)) + padded + struct.pack("<H", len(tags)) + entries + bytes(4)
 
 
 @pytest.mark.parametrize("bits", [10, 12, 14])
@@ -519,14 +433,6 @@ def test_the_unit_of_a_micrograph_stays(tmp_path: Path) -> None:
 
 
 # --- metadata that no library writes
-
-
-def tagged(content: bytes, code: int, form: str, *value: int) -> bytes:
-    """A little-endian TIFF whose tag `code` holds another value."""
-    with tifffile.TiffFile(io.BytesIO(content)) as file:
-        offset = file.pages[0].tags[code].valueoffset
-    new = struct.pack("<" + form, *value)
-    return content[:offset] + new + content[offset + len(new) :]
 
 
 def test_a_description_in_other_letters_is_kept(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import torch
 
 from difftv.data import PublishedImages, open_images
 from difftv.data.evaluation import EvaluationItem
-from tests.denoise.test_image_files import raw_png
+from tests.denoise.image_files import raw_png
 
 
 @pytest.fixture

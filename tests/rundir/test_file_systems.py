@@ -13,7 +13,7 @@ import pytest
 from difftv.errors import RunDirectoryError, RunInUseError
 from difftv.files import write_atomically
 from difftv.runs.directory import RunDirectory
-from tests.runs.test_claim import holder
+from tests.runs.processes import holder
 
 
 @pytest.fixture

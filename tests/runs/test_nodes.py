@@ -59,13 +59,10 @@ KEY = re.compile(
 )
 """What a message would have to hold to speak of Hydra's keys or groups."""
 
-PENDING = {"solvers", "predictors", "losses", "denoiser", "regularizers"}
-"""Where keys are still spoken of."""
-
 BELOW = [
     path
     for path in sorted((PROJECT / "difftv").rglob("*.py"))
-    if path.relative_to(PROJECT / "difftv").parts[0].removesuffix(".py") not in {"runs", "cli", *PENDING}
+    if path.relative_to(PROJECT / "difftv").parts[0].removesuffix(".py") not in {"runs", "cli"}
 ]
 
 

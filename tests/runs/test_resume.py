@@ -1,14 +1,13 @@
 """A run that is killed and started again ends with the same bits as one that was not."""
 
-import json
 from pathlib import Path
 
 import pytest
 import torch
 
-from difftv.rundir.checkpoint import read_checkpoint
 from tests.runs.commands import SMALL, killed, run
 from tests.runs.faults import killed_at
+from tests.runs.outcomes import outcome
 
 KILL_POINTS = {
     "before the first step": killed_at("difftv.step"),
@@ -20,17 +19,6 @@ KILL_POINTS = {
     "after the training": killed_at("difftv.evaluate"),
     "just before the result is there": killed_at("difftv.result"),
 }
-
-
-def timeless(metrics: dict[str, float]) -> dict[str, float]:
-    return {name: value for name, value in metrics.items() if not name.endswith("_seconds")}
-
-
-def outcome(directory: Path) -> tuple[dict, dict[str, torch.Tensor], list[dict], str]:
-    result = json.loads((directory / "result.json").read_text())
-    state = read_checkpoint(directory / "checkpoint.pt")
-    history = [timeless(json.loads(line)) for line in (directory / "metrics.jsonl").read_text().splitlines()]
-    return timeless(result["metrics"]), state["predictor"], history, (directory / "per_image.csv").read_text()
 
 
 @pytest.fixture(scope="module")

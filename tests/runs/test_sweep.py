@@ -15,8 +15,8 @@ from difftv.rundir.checkpoint import read_checkpoint
 from difftv.runs.directory import RunDirectory
 from tests.runs.commands import SMALL, run, run_in_forks
 from tests.runs.faults import at, fails_at
-from tests.runs.test_claim import holder
-from tests.runs.test_resume import outcome
+from tests.runs.outcomes import outcome
+from tests.runs.processes import holder
 
 QUICK = [*SMALL, "solver=taut_string", "evaluation.oracle=false", "evaluation.test_images=1", "trainer.epochs=1"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from tests.runs.commands import SMALL, ask_forks
-from tests.runs.test_resume import outcome
+from tests.runs.outcomes import outcome
 
 KILLS = int(os.environ.get("DIFFTV_KILLS", "12"))
 SEEDS = 1 + KILLS // 8

@@ -11,7 +11,7 @@ from PIL import Image
 
 from difftv.rundir.layout import PLACES, WITHOUT_EFFECT
 from tests.runs.commands import SMALL, run_in_forks
-from tests.runs.test_resume import timeless
+from tests.runs.outcomes import timeless
 
 QUICK = [*SMALL, "solver=taut_string", "trainer.epochs=1", "evaluation.oracle=false"]
 

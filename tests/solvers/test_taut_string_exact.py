@@ -10,7 +10,7 @@ from skimage.data import camera
 from difftv.functional import tv_denoise
 from difftv.regularizers import AnisotropicTV
 from difftv.solvers.taut_string import TautString
-from tests.solvers.test_taut_string import problem
+from tests.solvers.taut_string_problems import problem
 
 ROUNDING = 1e-24
 """Relative duality gap of an answer that is right but for rounding: an image that is off by 1e-12 of its contrast."""

@@ -15,7 +15,7 @@ from difftv.solvers._taut_string.network import network
 from difftv.solvers._taut_string.sweeps import Problem
 from difftv.solvers.base import relative_gap
 from difftv.solvers.taut_string import TautString
-from tests.solvers.test_taut_string import problem, problems, solve
+from tests.solvers.taut_string_problems import problem, problems, solve
 
 
 def from_nothing(y, lam):

@@ -1,4 +1,4 @@
-"""A W&B server on the loopback that knows just enough to create, resume and finish a run, and that can die.
+"""A W&B server on the loopback that answers what is needed to create, resume and finish a run, and that can be stopped.
 
 It answers the GraphQL operations by name, keeps the history lines that clients stream to it, and counts them when a
 run is resumed. What it does not know it answers with a GraphQL error, as a server of another version would.
@@ -14,11 +14,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 API_KEY = "0123456789" * 4
-"""Looks like a key (40 characters); it is nobody's."""
+"""Looks like a key (40 characters); it belongs to no account."""
 
 
 class FakeServer:
-    """`with FakeServer() as server:` serves until the block ends or `die()` is called.
+    """`with FakeServer() as server:` serves until the block ends or `stop()` is called.
 
     `history[run]` holds the rows streamed so far, `requests` the names of the operations. `silent=True` accepts
     connections and never answers; `reject=True` answers every request with 401, as for a wrong key.
@@ -72,9 +72,9 @@ class FakeServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.die()
+        self.stop()
 
-    def die(self) -> None:
+    def stop(self) -> None:
         """Close the port: from now on connections are refused, and those that are open get no answer."""
         if not self.stopped.is_set():
             self.stopped.set()

@@ -1,0 +1,70 @@
+"""Every solver with every regularizer that it takes, as the command line builds them."""
+
+import torch
+from hydra.utils import get_class, instantiate
+
+from difftv.regularizers import (
+    TGV,
+    TVTV2,
+    AnisotropicTV,
+    EightNeighbourTV,
+    HuberTV,
+    IsotropicTV,
+    Regularizer,
+    TVpwL,
+)
+from difftv.solvers import Solver
+from tests.conftest import composed, options_of
+
+TIGHT = {
+    "scs": ["solver.eps=1e-9"],
+    "scs_fast": ["solver.eps=1e-9", "solver.max_iter=100000"],
+    "ecos": [],
+    "clarabel": ["solver.tol=1e-9"],
+    "admm": ["solver.tol=1e-8", "solver.max_iter=20000", "solver.dtype=float64"],
+}
+"""Overrides under which a solver is as accurate as the agreement and gradient tests ask for."""
+
+
+REGULARIZERS: dict[str, Regularizer] = {
+    "anisotropic": AnisotropicTV(),
+    "anisotropic, 2 maps": AnisotropicTV(2),
+    "isotropic": IsotropicTV(),
+    "huber": HuberTV(delta=0.02),
+    "tvpwl": TVpwL(),
+    "tvpwl, 4 maps": TVpwL(4),
+    "eight_neighbour": EightNeighbourTV(),
+    "eight_neighbour, 4 maps": EightNeighbourTV(4),
+    "tv_tv2": TVTV2(),
+    "tgv": TGV(delta=(0.02, 0.01)),
+    "tgv, exact": TGV(delta=(0.0, 0.0)),
+}
+"""Widths of the size of the differences below, so that both parts of a Huber function are met."""
+
+
+def make(solver: str, regularizer: str, *, tight: bool = False) -> Solver:
+    """The solver as the command line would build it, with its own tolerance or a tight one."""
+    overrides = TIGHT.get(solver, []) if tight else []
+    return instantiate(composed(f"solver={solver}", *overrides).solver, regularizer=REGULARIZERS[regularizer])
+
+
+def kind_of(solver: str) -> type[Solver]:
+    return get_class(composed(f"solver={solver}").solver._target_)
+
+
+PAIRS = [
+    (s, r)
+    for s in options_of("solver")
+    for r in REGULARIZERS
+    # The loose preset is the same solver: two regularizers of one kind each are enough.
+    if (s != "scs_fast" or r in {"anisotropic", "isotropic"}) and kind_of(s).refusal(REGULARIZERS[r]) is None
+]
+
+
+def draw(
+    regularizer: Regularizer, batch: int = 2, height: int = 6, width: int = 5, seed: int = 0
+) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    noisy = torch.rand(batch, 1, height, width, generator=generator, dtype=torch.float64)
+    lam = 0.02 + 0.1 * torch.rand(batch, regularizer.num_maps, height, width, generator=generator, dtype=torch.float64)
+    return noisy, lam

@@ -36,7 +36,7 @@ def check_device(device: torch.device, dtype: torch.dtype) -> None:
                 raise AcceleratorError(
                     f"{device} computes wrong numbers: the {name} of a {SIDE}x{SIDE} test with {regularizer.name} is "
                     f"off by {float(error):.1e}. Solve on the CPU instead: solver(noisy.cpu(), lam.cpu()), or "
-                    "trainer.device=cpu in a run; another version of torch may mend it."
+                    "set device to cpu; another version of torch may be right."
                 )
     _passed.add(key)
 

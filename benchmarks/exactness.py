@@ -62,8 +62,9 @@ def exactness_table(rows: Sequence[ExactnessRow]) -> Table:
     return Table(
         title="Exactness of taut_string at its default",
         remark=f"lam {LAMS[0]:g} to {LAMS[-1]:g}, constant and as a map that varies by half, batch 1, "
-        f"sigma {SIGMAS[0]:g} to {SIGMAS[-1]:g}; {torch.get_num_threads()} thread(s). The duality gap certifies the image; the gradient is "
-        "held against central differences where these cross no kink (counted); worst of all solves.",
+        f"sigma {SIGMAS[0]:g} to {SIGMAS[-1]:g}; {torch.get_num_threads()} thread(s). The duality gap certifies the "
+        "image; the gradient is held against central differences where these cross no kink (counted); worst of all "
+        "solves.",
         heads=(
             "image",
             "size",

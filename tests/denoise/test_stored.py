@@ -189,7 +189,7 @@ def test_a_class_of_another_group_is_refused(tmp_path: Path) -> None:
         ({"_args_": ["rm"]}, "plain values only"),
         ({"_partial_": True}, "_partial_"),
         ({"width": 3}, "width"),
-        ({"initial_lam": -1.0}, r"predictor\.initial_lam must be a positive finite number, got -1"),
+        ({"initial_lam": -1.0}, r"predictor: initial_lam must be a positive finite number, got -1"),
     ],
 )
 def test_arguments_that_do_not_fit_are_named(values: dict[str, Any], message: str, tmp_path: Path) -> None:

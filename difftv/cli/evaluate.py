@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = evaluate_published(
             denoiser,
             PublishedImages(images, sigma=sigma),
-            tuned_lam=_tuned_lam(options.run) if sigma == stored.evaluated_sigma else None,
+            tuned=_tuned(options.run, denoiser.solver.regularizer.numbers) if sigma == stored.evaluated_sigma else None,
             device=next(denoiser.parameters()).device,
         )
     except (DiffTVError, ValueError) as error:
@@ -88,9 +88,11 @@ def _is_directory(paths: list[Path]) -> bool:
     return len(paths) == 1 and paths[0].is_dir()
 
 
-def _tuned_lam(run: Path) -> float | None:
-    """The scalar that the run found on its training crops; only a run that went to its end has one."""
+def _tuned(run: Path, names: Sequence[str]) -> dict[str, float] | None:
+    """The scalars that the run found on its training crops; only a run that went to its end has them."""
     try:
-        return numbers(read_json(run / "result.json").get("metrics")).get("baseline/lam")
+        metrics = numbers(read_json(run / "result.json").get("metrics"))
     except (UnreadableError, ValueError):
         return None
+    found = {name: metrics[f"baseline/{name}"] for name in names if f"baseline/{name}" in metrics}
+    return found if len(found) == len(names) else None

@@ -41,7 +41,7 @@ def comparison_strip(
     lam: Picture,
     *,
     title: str = "",
-    baseline_lam: float | None = None,
+    baseline_numbers: Mapping[str, float] | None = None,
 ) -> Figure:
     """What the learned map gains, on one image.
 
@@ -54,10 +54,10 @@ def comparison_strip(
         clean: (1, 1, height, width) or (height, width), intensities in [0, 1]; likewise the next three.
         noisy: what the denoiser was given.
         denoised: what it made of it.
-        baseline: denoised with one scalar lambda; None leaves that panel out.
+        baseline: denoised with constant maps; None leaves that panel out.
         lam: the map, (1, maps, height, width) or (height, width); of several maps the mean is shown.
         title: above the figure.
-        baseline_lam: the scalar, for the label of its panel.
+        baseline_numbers: what is constant there, by name, for the label of its panel.
 
     Raises:
         ValueError: a picture is not a single image, or the sizes differ.
@@ -88,7 +88,7 @@ def comparison_strip(
         axes, inset = (figure.add_subplot(grid[row, column]) for row in (0, 1))
         axes.imshow(picture, cmap="gray", vmin=0.0, vmax=1.0)
         inset.imshow(picture[window], cmap="gray", vmin=low, vmax=high, interpolation="nearest")
-        label = name if name != "scalar lambda" or baseline_lam is None else f"{name} {baseline_lam:.3g}"
+        label = _scalar_label(baseline_numbers or {}) if name == "scalar lambda" else name
         axes.set_title(label, fontsize=TEXT)
         axes.set_xlabel("PSNR / SSIM" if name == "clean" else _scores(picture, pictures["clean"]), fontsize=TEXT - 1)
         if name == "clean":
@@ -128,6 +128,13 @@ def _profile(axes: Axes, pictures: Mapping[str, np.ndarray], window: Window) -> 
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_formatter("{x:.2f}")
     axes.legend(fontsize=TEXT - 1, ncols=4, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0)
+
+
+def _scalar_label(numbers: Mapping[str, float]) -> str:
+    """`scalar lambda 0.07`, or `scalar lam 0.07, gam 0.004`: the name of the panel, and what is constant there."""
+    if len(numbers) > 1:
+        return f"scalar {', '.join(f'{name} {value:.2g}' for name, value in numbers.items())}"
+    return " ".join(["scalar lambda", *(f"{value:.3g}" for value in numbers.values())])
 
 
 def _scores(picture: np.ndarray, clean: np.ndarray) -> str:

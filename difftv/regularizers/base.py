@@ -7,6 +7,7 @@ the duality gap and the cone program in `difftv.solvers`.
 """
 
 import abc
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -26,11 +27,14 @@ class MapSpec:
         name: what it is called in columns, figures and messages.
         share: what it is where a single number lam stands for all maps: share * lam + constant.
         constant: see `share`.
+        number: the number that a model without maps has for it; maps with one number are constants in the ratio of
+            their shares. A second number is searched as a ratio to the first where the map has a share, else as it is.
     """
 
     name: str
     share: float = 1.0
     constant: float = 0.0
+    number: str = "lam"
 
 
 class Regularizer(abc.ABC):
@@ -82,6 +86,35 @@ class Regularizer(abc.ABC):
         """
         lam = positive("lam", lam)
         return tuple(spec.share * lam + spec.constant for spec in self.maps)
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """What has to be chosen where every map is constant, by name; the first one is the weight."""
+        return tuple(dict.fromkeys(spec.number for spec in self.maps))
+
+    def leading(self, number: str) -> MapSpec:
+        """The first map that takes this number, whose value is the number itself."""
+        return next(spec for spec in self.maps if spec.number == number)
+
+    def constants(self, values: Sequence[float]) -> tuple[float, ...]:
+        """The value of every map where all are constant.
+
+        Args:
+            values: one per name in `numbers`, > 0, intensity units.
+
+        Raises:
+            ValueError: not as many values as numbers, or one that is not a positive finite number.
+        """
+        if len(values) != len(self.numbers):
+            raise ValueError(
+                f"{self.name} needs {len(self.numbers)} number(s), {', '.join(self.numbers)}; got {len(values)}: "
+                f"{tuple(values)!r}."
+            )
+        given = {name: positive(name, value) for name, value in zip(self.numbers, values, strict=True)}
+        leading = {name: self.leading(name).share for name in given}
+        return tuple(
+            given[spec.number] * (spec.share / leading[spec.number] if spec.share else 1.0) for spec in self.maps
+        )
 
     def value(self, x: Fields, maps: Map) -> PerImage:
         """The sum of the terms at x, of every image of the batch; R(u) itself where there is no auxiliary field."""

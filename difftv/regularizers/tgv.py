@@ -37,7 +37,7 @@ class TGV(Regularizer):
         first, second = (huber_or_absolute(f"delta[{index}]", width) for index, width in enumerate(delta))
         self.delta = (float(delta[0]), float(delta[1]))
         super().__init__(
-            (MapSpec("lam1"), MapSpec("lam2", share=SECOND_SHARE)),
+            (MapSpec("lam1", number="lam1"), MapSpec("lam2", share=SECOND_SHARE, number="lam2")),
             (
                 Term(GradientMinusField(), Norm.EUCLIDEAN, first, lam=(0,)),
                 Term(SymmetrisedGradient(), Norm.EUCLIDEAN, second, lam=(1,)),

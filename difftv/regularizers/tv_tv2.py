@@ -25,7 +25,7 @@ class TVTV2(Regularizer):
 
     def __init__(self) -> None:
         super().__init__(
-            (MapSpec("lam1"), MapSpec("lam2", share=SECOND_SHARE)),
+            (MapSpec("lam1", number="lam1"), MapSpec("lam2", share=SECOND_SHARE, number="lam2")),
             (
                 Term(ForwardDifferences(), Norm.EUCLIDEAN, Absolute(), lam=(0,)),
                 Term(SecondDifferences(), Norm.EUCLIDEAN, Absolute(), lam=(1,)),

@@ -1,8 +1,16 @@
 """The final numbers of a run: the learned map beside the noisy images, scalar lambdas and non-local means."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from difftv.baselines import GridSearch, nonlocal_means, scalar_denoiser, search_per_image, search_per_set
+from difftv.baselines import (
+    GridSearch,
+    nonlocal_means,
+    scalar_denoiser,
+    search_per_image,
+    search_per_set,
+)
+from difftv.denoiser import Denoiser
 from difftv.noise import middle_of
 from difftv.runs.build import Images
 from difftv.runs.options import RunOptions
@@ -19,9 +27,9 @@ class Measured:
         methods: prefixes of the metrics: one way of denoising each, the learned map under the empty one.
         rows: one per image, the metrics of every method.
         learned: the images through the learned map.
-        baseline: the images through the scalar lambda of `search`.
-        search: for one scalar, on training crops.
-        oracle: for one scalar per image, on that image; None where the configuration leaves it out.
+        baseline: the images through the constant maps of `search`.
+        search: for the constant maps, on training crops.
+        oracle: for constant maps of every image, on that image; None where the configuration leaves it out.
     """
 
     names: list[str]
@@ -47,6 +55,7 @@ class FinalEvaluation:
         self.images = images
         self.options = options
         self.solver = learner.denoiser.solver
+        self.device = self.solver.workplace.nearest(learner.device)
 
     def measure(self) -> Measured:
         """All of it, with progress bars; the searches take the longest."""
@@ -57,12 +66,14 @@ class FinalEvaluation:
             self.images.search,
             batch_size=self.options.training.batch_size,
             refinements=self.options.evaluation.refinements,
-            label="search lambda",
+            label=f"search {', '.join(self.solver.regularizer.numbers)}",
+            device=self.learner.device,
         )
         baseline = evaluate(
-            scalar_denoiser(self.solver, search.lam[0]),
+            self._scalar(search.values[0]),
             items,
             batch_size=self.options.training.batch_size,
+            device=self.device,
             label="evaluate scalar",
         )
         columns = {
@@ -71,7 +82,7 @@ class FinalEvaluation:
             "noisy": evaluate_plain(lambda noisy: noisy, items),
             "nonlocal_means": evaluate_plain(lambda noisy: nonlocal_means(noisy, sigma), items),
         }
-        oracle = self._oracle() if self.options.evaluation.oracle else None
+        oracle = self._oracle(search) if self.options.evaluation.oracle else None
         if oracle is not None:
             columns["oracle"] = self._oracle_rows(oracle)
         rows = [
@@ -90,17 +101,22 @@ class FinalEvaluation:
             label="evaluate learned",
         )
 
-    def _oracle(self) -> GridSearch:
+    def _oracle(self, search: GridSearch) -> GridSearch:
         return search_per_image(
             self.solver,
             self.images.evaluation,
             batch_size=self.options.training.batch_size,
+            start=search.values[0],
             refinements=self.options.evaluation.refinements,
-            label="search lambda per image",
+            label=f"search {', '.join(search.names)} per image",
+            device=self.learner.device,
         )
 
     def _oracle_rows(self, oracle: GridSearch) -> list[Row]:
         return [
-            {**evaluate_group(scalar_denoiser(self.solver, lam), [item])[0].row, "lam": lam}
-            for item, lam in zip(self.images.evaluation, oracle.lam, strict=True)
+            {**evaluate_group(self._scalar(oracle.values[index]), [item], self.device)[0].row, **oracle.named(index)}
+            for index, item in enumerate(self.images.evaluation)
         ]
+
+    def _scalar(self, numbers: Sequence[float]) -> Denoiser:
+        return scalar_denoiser(self.solver, numbers).to(self.device)

@@ -9,7 +9,7 @@ from difftv import figures
 from difftv.runs.directory import RunDirectory
 from difftv.runs.evaluation import Measured
 from difftv.tracking.base import RunLog
-from difftv.training.evaluation import left_out, mean_row
+from difftv.training.evaluation import left_out, mean_row, prefixed
 from difftv.training.state import TrainingState
 
 log = logging.getLogger(__name__)
@@ -59,8 +59,9 @@ class Record:
         self.directory.write_per_image(found.names, rows)
         self.directory.write_baseline(
             {
-                "lam": search.lam[0],
+                **search.named(),
                 "psnr": search.psnr[0],
+                "columns": [*search.names, "psnr"],
                 "curve": search.curve[0],
                 "oracle": None if found.oracle is None else dict(zip(found.names, found.oracle.curve, strict=True)),
             }
@@ -76,12 +77,12 @@ class Record:
         if missing:
             log.warning("%d of %d images are left out of every mean: a method has no answer there", missing, len(rows))
         means = mean_row(rows, found.methods)
-        return {**means, **_totals(state, found), "images/left_out": missing, "baseline/lam": search.lam[0]}
+        return {**means, **_totals(state, found), "images/left_out": missing, **prefixed("baseline", search.named())}
 
     def _draw(self, found: Measured, state: TrainingState) -> None:
         drawn = {
             "training_curves": figures.training_curves(state.history),
-            "lambda_search": figures.lambda_search(found.search.curve[0]),
+            "lambda_search": figures.lambda_search(found.search.curve[0], found.search.names, found.search.relative),
         }
         for entry, scalar_entry in list(zip(found.learned, found.baseline, strict=True))[:STRIPS]:
             if entry.denoised is not None and entry.lam is not None and scalar_entry.denoised is not None:
@@ -95,7 +96,7 @@ class Record:
                     scalar_entry.denoised,
                     entry.lam,
                     title=entry.item.name,
-                    baseline_lam=found.search.lam[0],
+                    baseline_numbers=found.search.named(),
                 )
                 drawn[f"lam_over_edges_{name}"] = figures.lam_over_edges(entry.lam, entry.item.clean)
         for name, figure in drawn.items():

@@ -75,6 +75,10 @@ class Workplace:
     dtype: torch.dtype
     own_units: bool
 
+    def nearest(self, device: torch.device | str) -> torch.device:
+        """Where to keep the images of a run on `device`: there, unless the solver works elsewhere in any case."""
+        return torch.device(device) if self.device is None else self.device
+
     def bring(self, tensor: Tensor) -> Tensor:
         """The tensor there: device first, for the precision may not exist where it comes from."""
         return tensor.to(device=tensor.device if self.device is None else self.device).to(dtype=self.dtype)

@@ -49,14 +49,14 @@ class Published:
     Attributes:
         sigma: noise standard deviation in 8-bit units.
         shapes: name of every image -> (height, width).
-        lam: name of every scalar way -> its lambda.
+        numbers: name of every scalar way -> what is constant there, by name: lam; or lam1, lam2; or lam, gam.
         rows: name of every way -> one row per image with `psnr` (dB) and `ssim`.
         not_converged: images on which the learned map's solve stopped short of its tolerance.
     """
 
     sigma: float
     shapes: Mapping[str, tuple[int, int]]
-    lam: Mapping[str, float]
+    numbers: Mapping[str, Mapping[str, float]]
     rows: Mapping[str, list[Row]]
     not_converged: tuple[str, ...]
 
@@ -67,14 +67,18 @@ class Published:
 
 
 def evaluate_published(
-    denoiser: Denoiser, items: PublishedImages, *, tuned_lam: float | None, device: torch.device | str = "cpu"
+    denoiser: Denoiser,
+    items: PublishedImages,
+    *,
+    tuned: Mapping[str, float] | None,
+    device: torch.device | str = "cpu",
 ) -> Published:
     """Measure the noisy images, scalar lambdas and the learned map, with progress bars.
 
     Args:
         denoiser: predictor and solver; the scalars are solved by the same solver.
         items: the images.
-        tuned_lam: a scalar found on other images (training crops of the run); None where there is none.
+        tuned: the scalars found on other images (training crops of the run), by name; None where there are none.
         device: where the predictor lives.
 
     Raises:
@@ -91,16 +95,23 @@ def evaluate_published(
             not_converged.append(name)
         return solution.denoised.cpu()
 
-    search = search_per_set(_for_search(denoiser.solver), items, batch_size=SEARCH_BATCH, label="search lambda")
-    lam = {} if tuned_lam is None else {TUNED: tuned_lam}
-    lam[ORACLE] = search.lam[0]
+    names, nearest = denoiser.solver.regularizer.numbers, denoiser.solver.workplace.nearest(device)
+    search = search_per_set(
+        _for_search(denoiser.solver),
+        items,
+        batch_size=SEARCH_BATCH,
+        label=f"search {', '.join(names)}",
+        device=device,
+    )
+    numbers = {} if tuned is None else {TUNED: tuned}
+    numbers[ORACLE] = search.named()
     rows = {NOISY: [score(item.noisy, item.clean) for item in items]}
-    for name, value in lam.items():
-        scalar = scalar_denoiser(denoiser.solver, value)
-        rows[name] = _rows(items, lambda noisy, _, scalar=scalar: scalar(noisy).denoised, name)  # type: ignore[misc]
+    for way, values in numbers.items():
+        scalar = scalar_denoiser(denoiser.solver, [values[name] for name in names]).to(nearest)
+        rows[way] = _rows(items, lambda noisy, _, at=scalar: at(noisy.to(nearest)).denoised.cpu(), way)  # type: ignore[misc]
     rows[LEARNED] = _rows(items, learned, LEARNED)
     shapes = dict(zip(items.images.names, items.images.shapes, strict=True))
-    return Published(items.sigma, shapes, lam, rows, tuple(not_converged))
+    return Published(items.sigma, shapes, numbers, rows, tuple(not_converged))
 
 
 def score(denoised: Image, clean: Image) -> Row:
@@ -153,7 +164,9 @@ def to_json(found: Published, origin: Mapping[str, object]) -> str:
         "protocol": statement(found.sigma),
         "sigma": found.sigma,
         "images": len(found.shapes),
-        "lam": {PREFIXES[way] + "lam": value for way, value in found.lam.items()},
+        "lam": {
+            PREFIXES[way] + name: value for way, numbers in found.numbers.items() for name, value in numbers.items()
+        },
         "metrics": {name: value if math.isfinite(value) else None for name, value in means.items()},
         "not_converged": list(found.not_converged),
         **origin,
@@ -162,19 +175,25 @@ def to_json(found: Published, origin: Mapping[str, object]) -> str:
 
 
 def _legend(found: Published) -> str:
+    several = len(found.numbers[ORACLE]) > 1
+    spacing = "4 %, 19 % between the others" if several else "4 %"
     lines = []
-    if TUNED in found.lam:
+    if TUNED in found.numbers:
         lines.append(
-            f"- {TUNED}: lambda = {found.lam[TUNED]:.4g}, the best on training crops of the run (result.json)."
+            f"- {TUNED}: {_values(found.numbers[TUNED])}, the best on training crops of the run (result.json)."
         )
     lines.append(
-        f"- {ORACLE}: lambda = {found.lam[ORACLE]:.4g}, the one value with the best mean PSNR on these very images, "
-        "searched with the clean images in hand (spacing 4 %): an upper bound for any scalar."
+        f"- {ORACLE}: {_values(found.numbers[ORACLE])}, the one choice with the best mean PSNR on these very images, "
+        f"searched with the clean images in hand (spacing {spacing}): an upper bound for any scalar."
     )
-    gain = {name: found.means[LEARNED]["psnr"] - found.means[name]["psnr"] for name in found.lam}
+    gain = {name: found.means[LEARNED]["psnr"] - found.means[name]["psnr"] for name in found.numbers}
     difference = ", ".join(f"{value:+.2f} dB to {name}" for name, value in gain.items() if math.isfinite(value))
     lines.append(f"- {LEARNED}: {difference} (means).")
     return "\n".join(lines)
+
+
+def _values(numbers: Mapping[str, float]) -> str:
+    return ", ".join(f"{name if len(numbers) > 1 else 'lambda'} = {value:.4g}" for name, value in numbers.items())
 
 
 def _for_search(solver: Solver) -> Solver:

@@ -32,7 +32,7 @@ def test_the_search_finds_what_a_dense_scan_finds(items: EvaluationPatches) -> N
     found = search_per_set(solver, items, batch_size=2)
     scan = [mean_psnr(solver, items, lam) for lam in np.geomspace(0.005, 0.5, 60)]
     assert found.psnr[0] >= max(scan) - 0.02
-    assert found.psnr[0] == pytest.approx(mean_psnr(solver, items, found.lam[0]), abs=1e-4)
+    assert found.psnr[0] == pytest.approx(mean_psnr(solver, items, found.values[0][0]), abs=1e-4)
     lams, scores = zip(*found.curve[0], strict=True)
     assert list(lams) == sorted(lams)
     assert max(scores) == found.psnr[0]
@@ -40,11 +40,12 @@ def test_the_search_finds_what_a_dense_scan_finds(items: EvaluationPatches) -> N
 
 def test_the_oracle_is_at_least_as_good_on_every_image_and_knows_them_apart(items: EvaluationPatches) -> None:
     solver = Clarabel(AnisotropicTV())
-    common, oracle = search_per_set(solver, items, batch_size=2), search_per_image(solver, items, batch_size=1)
+    common = search_per_set(solver, items, batch_size=2)
+    oracle = search_per_image(solver, items, batch_size=1, start=common.values[0])
     for item, best in zip(items, oracle.psnr, strict=True):
-        denoised = solver(item.noisy, torch.full_like(item.noisy, common.lam[0])).denoised
+        denoised = solver(item.noisy, torch.full_like(item.noisy, common.values[0][0])).denoised
         assert best >= psnr(denoised, item.clean).item() - 0.02
-    board, ramp = oracle.lam
+    board, ramp = (lam for (lam,) in oracle.values)
     assert ramp > 2 * board
 
 
@@ -55,7 +56,7 @@ def test_the_grid_grows_past_its_ends(tmp_path: Path) -> None:
     strong = search_per_set(solver, EvaluationPatches(images, patch_size=8, sigma=200), batch_size=1)
     assert max(lam for lam, _ in strong.curve[0]) > 0.65
     weak = search_per_set(solver, EvaluationPatches(images, patch_size=8, sigma=0.05), batch_size=1)
-    assert weak.lam[0] <= weak.curve[0][-1][0]
+    assert weak.values[0][0] <= weak.curve[0][-1][0]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 60), (2, 60)])

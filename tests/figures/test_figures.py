@@ -72,7 +72,7 @@ def assert_renders(figure: Figure) -> None:
 
 def test_strip_shows_the_numbers_of_the_metrics() -> None:
     clean, noisy, denoised, baseline, lam = scene(64, 64)
-    figure = comparison_strip(clean, noisy, denoised, baseline, lam, title="camera", baseline_lam=0.0735)
+    figure = comparison_strip(clean, noisy, denoised, baseline, lam, title="camera", baseline_numbers={"lam": 0.0735})
     shown = texts(figure)
     for picture in (noisy, denoised, baseline):
         pair = tensor(picture), tensor(clean)

@@ -28,7 +28,7 @@ FINEST_OF_OTHERS = 0.25
 """A factor of 1.19; at sigma 25 half of that moves the PSNR by less than 0.01 dB."""
 
 BOUNDS = ((-8.0, 14.0), (-12.0, 12.0))
-"""Exponents of the first number (as far as a search for a single one goes) and of the others; nothing changes past them."""
+"""Exponents of the first number (as far as a search for a single one goes) and of the others."""
 
 Point = tuple[float, ...]
 """One exponent per number."""

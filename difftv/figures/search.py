@@ -6,12 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from difftv.figures.style import CYCLE, SEQUENTIAL, TEXT, new_figure
 
 WIDTH, HEIGHT = 5.0, 3.2  # inches
 SHOWN = 3.0  # dB below the best: more would leave one colour for all that matters
-LEAST_ROW = 4  # points that make a curve of their own
+LEAST_ROW = 6  # points that make a curve of their own
 
 Tried = tuple[float, ...]
 
@@ -54,6 +55,8 @@ def lambda_search(
     axes[0].set_ylabel("PSNR (dB)")
     if several:
         axes[1].set_yscale("log")
+        axes[1].yaxis.set_major_formatter("{x:g}")
+        axes[1].yaxis.set_minor_formatter(NullFormatter())
         axes[1].set_ylabel(f"{names[1]} / {names[0]}" if relative[1] else f"{names[1]} (intensity units per pixel)")
     if points:
         best = max(points, key=lambda point: point[-1])

@@ -1,6 +1,7 @@
 from .accuracy import AccuracyPoint, gradient_accuracy
 from .comparison import comparison_strip
 from .lam_map import lam_over_edges
+from .profiles import line_profiles
 from .search import lambda_search
 from .style import encode_figure, save_figure
 from .sweeps import solver_time, staircasing_scatter
@@ -13,6 +14,7 @@ __all__ = [
     "gradient_accuracy",
     "lam_over_edges",
     "lambda_search",
+    "line_profiles",
     "save_figure",
     "solver_time",
     "staircasing_scatter",

@@ -5,17 +5,16 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
+from benchmarks.ramp import SIZE, ramp_and_disk
 from tests.photographs import as_image
 
-SIZE, RADIUS, CONTRAST, LEVELS = 96, 21.5, 0.2, 12
+LEVELS = 12
 
 
 @pytest.fixture(scope="session")
 def cases() -> dict[str, Tensor]:
     """`truth` and its degraded versions, each (1, 1, 96, 96) in float64."""
-    row, column = np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2
-    disk = CONTRAST * (row**2 + column**2 <= RADIUS**2)
-    ramp = np.tile(np.linspace(0.25, 0.75, SIZE), (SIZE, 1))
+    ramp, disk = ramp_and_disk()
     steps = 0.25 + (np.minimum(np.floor((ramp - 0.25) * 2 * LEVELS), LEVELS - 1) + 0.5) / (2 * LEVELS)
     noise = 0.01 * np.random.default_rng(0).standard_normal((SIZE, SIZE))
     return {

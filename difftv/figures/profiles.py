@@ -16,8 +16,8 @@ WIDTH = 11.0  # inches
 def line_profiles(clean: Picture, noisy: Picture, denoised: Mapping[str, Picture], *, row: int) -> Figure:
     """What several methods make of one image, as pictures and along one row of pixels.
 
-    First row: clean, noisy and every denoised image, all with the gray scale [0, 1], PSNR and plateau_excess below. Second row:
-    the line that is marked in the pictures, for each method over the clean and the noisy one, all with the same axes.
+    First row: clean, noisy and every denoised image, all with the gray scale [0, 1], PSNR and plateau_excess below.
+    Second row: the line that is marked in the pictures, for each method over the clean and the noisy one, all with the same axes.
 
     Args:
         clean: (1, 1, height, width) or (height, width), intensities in [0, 1]; likewise the others.
@@ -47,7 +47,9 @@ def line_profiles(clean: Picture, noisy: Picture, denoised: Mapping[str, Picture
     for axes, (name, picture) in zip(above.subplots(1, len(panels)), panels, strict=True):
         axes.imshow(picture, cmap="gray", vmin=0.0, vmax=1.0)
         axes.set_title(as_text(name), fontsize=TEXT)
-        axes.set_xlabel("PSNR / plateau excess" if name == "clean" else _scores(picture, pictures["clean"]), fontsize=TEXT - 1)
+        axes.set_xlabel(
+            "PSNR / plateau excess" if name == "clean" else _scores(picture, pictures["clean"]), fontsize=TEXT - 1
+        )
         bare(axes)
         _mark(axes, row, width)
     plots = below.subplots(1, len(methods), sharex=True, sharey=True, squeeze=False)[0]

@@ -1,4 +1,4 @@
-"""Compiling the cone program: seconds, peak memory, and whether the estimate that refuses large patches is right."""
+"""Compiling the cone program: seconds, peak memory, and whether the memory estimate is right."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

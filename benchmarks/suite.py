@@ -38,7 +38,7 @@ class Settings:
     """What is measured, and how thoroughly.
 
     Attributes:
-        photographs: image files that patches are cut from; the first one is also the large image.
+        photographs: image files that patches are taken from; the first one is also the large image.
         cache_dir: where decoded images go, or are already.
         patch_sizes: of the layers, in pixels.
         batch: patches per step.

@@ -105,7 +105,7 @@ def _solve(
 
 
 def _opponent(like: Tensor) -> tuple[Tensor, Tensor]:
-    """The matrix, and what puts mid-gray at 0.5 in every channel, where the network expects intensities to lie."""
+    """The matrix, and what puts mid-gray at 0.5 in every channel, where the network expects intensities."""
     rows = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]]).to(device=like.device, dtype=like.dtype)
     matrix = rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True)
     return matrix, (0.5 - 0.5 * matrix.sum(dim=1)).view(3, 1, 1)

@@ -1,4 +1,4 @@
-"""Which device the network runs on, and how it lies there."""
+"""Which device the network runs on, and in which memory layout."""
 
 import contextlib
 from collections.abc import Iterator

@@ -27,13 +27,14 @@ def is_missing_service(error: OSError) -> bool:
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Replace the file at `path` in one step, and have it on the disk when this returns.
 
-    Whoever reads at the same time sees the old content or the new one; a crash or a full disk leaves the old one. Where
-    the file system cannot sync, the file is replaced all the same, and is on the disk when the system writes it there.
+    A process that reads at the same time sees the old content or the new one; a crash or a full disk leaves the old
+    one. Where the file system cannot sync, the file is replaced all the same, and is on the disk when the system writes
+    it there.
 
     Args:
         path: of the file; missing directories are made.
         content: text is written as UTF-8; bytes of a file name that are no UTF-8, which Python keeps as lone
-            surrogates, appear as `\\udce9`, so that whoever reads the file can decode it.
+            surrogates, appear as `\\udce9`, so that the file can be decoded.
 
     Raises:
         OSError: the content could not be written; the file is as it was.

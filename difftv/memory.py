@@ -1,7 +1,7 @@
 """How much memory this process may still take: what the machine has free, or what its container or job leaves of it.
 
-A batch system or a container gives a process a share of the machine (a Linux control group); who takes more is killed,
-however much is free beside it.
+A batch system or a container gives a process a share of the machine (a Linux control group); a process that takes more
+is killed, however much is free beside it.
 """
 
 import contextlib
@@ -46,5 +46,5 @@ def _left(group: Path, limit: str, usage: str, cached: str) -> int:
     # ValueError for "max", which is no limit.
     allowed, used = (int((group / name).read_text()) for name in (limit, usage))
     statistics = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-    # Pages of files that nobody maps are given back when memory runs short.
+    # Cached pages of files that no process maps are freed when memory runs short.
     return allowed - used + int(statistics.get(cached, 0))

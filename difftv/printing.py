@@ -1,4 +1,4 @@
-"""Printing that ends no command: not at a reader who has left, not at a name that a terminal cannot show."""
+"""Printing that does not end a command where the output is closed or a terminal cannot show a name."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ def printable_within(value: Any) -> Any:
 
 
 def say(text: str, *, error: bool = False) -> bool:
-    r"""Print text, and say whether anybody can still read it.
+    r"""Print text, and say whether the output is still open.
 
     A character that the stream cannot encode (a byte of a file name that is no UTF-8, most of Unicode on an ASCII
     terminal) appears as `\udce9`. Where the stream was closed early, as by `| head -1`, later text goes nowhere.

@@ -1,4 +1,4 @@
-"""A stand-in for an accelerator that has no float64, such as MPS: CPU tensors that say they live elsewhere.
+"""A stand-in for an accelerator that has no float64, such as MPS: CPU tensors that state another device.
 
 Every operation on them is carried out on the CPU and checked: an operation that would make a float64 tensor on the
 accelerator fails, and so does one that mixes it with tensors of the CPU.

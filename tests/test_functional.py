@@ -1,4 +1,4 @@
-"""`tv_denoise`: the layer for people who never touch a configuration."""
+"""`tv_denoise`: the layer without a configuration."""
 
 import numpy as np
 import pytest

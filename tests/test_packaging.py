@@ -90,8 +90,8 @@ def imports(root: str) -> dict[str, set[str]]:
         ours = {"difftv", "benchmarks", "tests", "hydra_plugins"}
         if root == "tests":
             ours |= {file.stem for file in path.parent.glob("*.py")}
-        foreign = {normal(name) for name in names - sys.stdlib_module_names - ours}
-        found[path.relative_to(PROJECT).as_posix()] = {IMPORTED_AS.get(name, name) for name in foreign}
+        third_party = {normal(name) for name in names - sys.stdlib_module_names - ours}
+        found[path.relative_to(PROJECT).as_posix()] = {IMPORTED_AS.get(name, name) for name in third_party}
     return found
 
 
@@ -294,5 +294,5 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     names, modules = map(ast.literal_eval, done.stdout.splitlines())
     assert {"Denoiser", "TautString", "tv_denoise", "Cnn"} <= set(names)
-    foreign = set(modules) & set(importlib.metadata.packages_distributions())
-    assert foreign - {"_distutils_hack", "hydra_plugins"} == {"difftv", "lazy_loader"}
+    third_party = set(modules) & set(importlib.metadata.packages_distributions())
+    assert third_party - {"_distutils_hack", "hydra_plugins"} == {"difftv", "lazy_loader"}

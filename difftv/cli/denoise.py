@@ -3,7 +3,7 @@
 difftv-denoise outputs/<sweep>/<run> photograph.png scan.tif      (python experiments/denoise.py in a checkout)
 difftv-denoise outputs/<sweep>/<run> noisy/*.png --clean clean/*.png --output denoised
 
-Writes NAME-denoised.SUFFIX in the format and depth of the image (gray or colour, 8 or 16 bit, transparency untouched;
+Writes NAME-denoised.SUFFIX in the format and depth of the image (gray or colour, 8 or 16 bit, transparency unchanged;
 JPEG, which always loses a little, at quality 95) and, with matplotlib, NAME-lam.png, a picture of the regularization
 map. The minimisation is exact (taut_string) where that solver takes the run's regularizer, else batched (admm).
 An RGB image is denoised as luma

@@ -6,7 +6,7 @@ python experiments/evaluate.py outputs/<sweep>/<run> path/to/Set12 path/to/BSD68
 python experiments/evaluate.py outputs/<sweep>/<run> path/to/Set12 --sigma 15 --name Set12-sigma15
 
 The noise is the run's own sigma, or --sigma, not clipped; the generator is seeded with 0 anew for every image; denoised
-images are clamped and rounded to 8 bit; no border is cut. Beside the learned map stand the noisy images, the scalar
+images are clamped and rounded to 8 bit; no border is removed. Beside the learned map stand the noisy images, the scalar
 lambda that the run found on its training crops (at the noise that it was tuned for), and the best scalar lambda for
 these very images (an oracle).
 

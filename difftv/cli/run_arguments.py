@@ -1,4 +1,4 @@
-"""What the commands that apply a finished run have in common: their first arguments, and the run behind them."""
+"""What the commands that apply a finished run have in common: their first arguments, and the run that they name."""
 
 import argparse
 from collections.abc import Iterable

@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _show(sweep: Path, *, watch: bool) -> bool:
-    """Print once; whether anything can still change and anybody still reads."""
+    """Print once; whether anything can still change and the output is still read."""
     runs = read_statuses(sweep)
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else None

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     markdown = to_markdown(table)
     contents = {"table.md": markdown, "table.csv": to_csv(table), "table.tex": to_latex(table)}
-    written = write_beside_runs(options.sweep, contents)  # first: whoever reads the output may leave early
+    written = write_beside_runs(options.sweep, contents)  # first: the reader of the output may close it early
     say(markdown)
     say(written, error=True)
     return 0

@@ -36,7 +36,7 @@ class Splits:
 
     Attributes:
         roots: directories that the user named. Names of images, and the noise that is drawn by them, follow from what
-            lies below the first of them that holds the file, not from where it lies itself.
+            is the path below the first of them that holds the file, not the whole path.
     """
 
     train: tuple[Path, ...]
@@ -61,7 +61,7 @@ def image_files(root: Path) -> list[Path]:
     """Every image file under `root`, recursively, in natural order (2.png before 10.png).
 
     A file is taken for an image by its suffix. Names that begin with a dot are left out: editors, file managers and
-    archives leave such copies behind. Links to directories are followed once everything below `root` itself has been
+    archives create such copies. Links to directories are followed once everything below `root` itself has been
     found, each real directory once, so that a link never leads in a circle or gives the same files twice. A directory
     that cannot be listed is named in a warning.
     """

@@ -141,7 +141,7 @@ class _Opened:
 
 @dataclass(frozen=True)
 class _CacheFile:
-    """Where the pixels of one image lie; enough to map them without reading the header again."""
+    """Where the pixels of one image are stored; enough to map them without reading the header again."""
 
     path: Path
     source: Path
@@ -235,7 +235,7 @@ def _map(file: _CacheFile) -> GrayImage:
     try:
         return np.memmap(file.path, file.dtype, "r", file.offset, file.shape)
     except (OSError, ValueError):
-        # Somebody cleaned the cache while this process was using it.
+        # The cache was cleaned while this process was using it.
         digest, image = _read(file.source)
         if digest != file.digest:
             raise DataError(f"{file.source} has changed during the run. Start the run again.") from None

@@ -1,4 +1,4 @@
-"""The images of a data set as one short word: the same images give the same word wherever they lie.
+"""The images of a data set as one short word: the same images give the same word wherever they are stored.
 
 Every file is hashed from its first byte to its last. A part would be cheaper, and wrong for formats without
 compression, where a change in the middle moves neither the ends nor the size. What was hashed once is remembered by

@@ -52,7 +52,7 @@ class Div2k(ImageSource):
             from difftv.data.download import fetch
 
             for name, archive in ARCHIVES.items():
-                # A directory that somebody made beforehand is no reason to take the images for there.
+                # A directory that existed before is no reason to take the images for there.
                 with contextlib.suppress(OSError):
                     (self.root / name).rmdir()  # leaves a directory that holds anything
                 fetch(archive, self.root / name)

@@ -64,7 +64,7 @@ class EvaluationItems(Sequence[EvaluationItem], abc.ABC):
 class EvaluationPatches(EvaluationItems):
     """Crops at fixed positions, or whole images, each with its own fixed noise.
 
-    The first crop of an image is its centre; the others lie at positions drawn from (image name, crop index). The
+    The first crop of an image is its centre; the others are at positions drawn from (image name, crop index). The
     noise is drawn from the same pair and scaled by sigma, so that runs with other seeds, and other sigmas, are compared
     on the same draws, and an image keeps its noise whatever other images there are.
     """
@@ -124,7 +124,7 @@ class EvaluationPatches(EvaluationItems):
         down, right, noise_seed, level = map(int, words)
         if self.patch_size is not None:
             space = (image.shape[0] - self.patch_size, image.shape[1] - self.patch_size)
-            top, left = (room // 2 for room in space)
+            top, left = (free // 2 for free in space)
             if crop_index > 0:
                 top, left = down % (space[0] + 1), right % (space[1] + 1)
             image = cut(image, top, left, self.patch_size)

@@ -13,7 +13,7 @@ class Folder(ImageSource):
 
     Without a validation directory, an image goes to validation when the hash of its path below `root` falls under
     `validation_fraction`: the split is the same on every machine, and a file that is added moves no other one. Files of
-    the validation and test directories never train, even where these directories lie below `root`.
+    the validation and test directories never train, even where these directories are below `root`.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Folder(ImageSource):
             ValueError: validation_fraction is not in (0, 1), or a directory is empty.
         """
         if positive("validation_fraction", validation_fraction) >= 1:
-            raise ValueError(f"validation_fraction must lie between 0 and 1, got {validation_fraction!r}. Try 0.1.")
+            raise ValueError(f"validation_fraction must be between 0 and 1, got {validation_fraction!r}. Try 0.1.")
         self.root = directory("root", root)
         self.validation = None if validation is None else directory("validation", validation)
         self.test = None if test is None else directory("test", test)

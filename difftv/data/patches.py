@@ -89,12 +89,12 @@ class TrainingPatches:
 
         Args:
             epoch: >= 0.
-            batch_size: patches per batch, >= 1; it changes how the epoch is cut, not which patches it holds.
+            batch_size: patches per batch, >= 1; it changes how the epoch is divided, not which patches it holds.
             start_batch: how many batches of this epoch are already done, at most `num_batches(batch_size)`.
         """
         number = self.num_batches(batch_size)
         if not 0 <= start_batch <= number:
-            raise ValueError(f"start_batch must lie in 0..{number} for batches of {batch_size}, got {start_batch}.")
+            raise ValueError(f"start_batch must be in 0..{number} for batches of {batch_size}, got {start_batch}.")
         order = np.random.default_rng(self._branch(_ORDER, epoch)).permutation(len(self))
         return (
             self._batch(epoch, order[start : start + batch_size])

@@ -58,7 +58,7 @@ def gradient_accuracy(
             _curve(axes, index, points, first, label=as_text(name))
             _curve(axes, index, points, second, hollow=True)
         for number, point in enumerate(points):
-            up = (number + index) % 2 == 0  # neighbours, which may lie close together, are named on two sides
+            up = (number + index) % 2 == 0  # neighbours, which may be close together, are named on two sides
             accuracy.annotate(
                 as_text(point.label),
                 (

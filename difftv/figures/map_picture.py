@@ -27,7 +27,7 @@ def map_picture(lam: Mapping[str, Picture], *, title: str = "") -> Figure:
     if not panels:
         raise ValueError("lam must hold at least one map.")
     height, width = panels[0][1].shape
-    # Several maps with two directions each: one below the other, where their titles have room.
+    # Several maps with two directions each: one below the other, where their titles fit.
     rows = 2 if len(panels) == 2 * len(lam) > 2 else 1
     columns = len(panels) // rows
     figure = new_figure(WIDTH, rows * (WIDTH / columns * min(max(height / width, 0.2), 2.0) + 0.6) + 0.3)

@@ -104,7 +104,7 @@ def as_text(name: str) -> str:
 
 
 def bare(axes: Axes) -> None:
-    """No ticks: the axes of a picture count pixels, which nobody reads."""
+    """No ticks: the axes of a picture count pixels, which say nothing."""
     axes.set_xticks([])
     axes.set_yticks([])
 

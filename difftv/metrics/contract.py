@@ -13,7 +13,7 @@ P = ParamSpec("P")
 
 ROUNDING = 1e-3
 """Relative slack of the thresholds that are whole gray levels: k/255 - (k-1)/255 is 1/255 only up to the rounding of
-float32 (3e-5 of a level), and one 8-bit level must fall on the same side wherever in [0, 1] it lies."""
+float32 (3e-5 of a level), and one 8-bit level must fall on the same side wherever in [0, 1] it is."""
 
 
 def check_image(name: str, image: Tensor) -> None:

@@ -53,7 +53,7 @@ def epi(denoised: Image, clean: Image) -> PerImage:
 
 @diagnostic
 def fom(denoised: Image, clean: Image) -> PerImage:
-    """Pratt's figure of merit: how near the detected edges lie to those of the clean image (Abdou, Pratt 1979).
+    """Pratt's figure of merit: how near the detected edges are to those of the clean image (Abdou, Pratt 1979).
 
         1 / max(#ideal, #detected) * sum_{detected} 1 / (1 + d^2 / 9),     d = distance to the nearest ideal edge, px
 

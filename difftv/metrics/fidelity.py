@@ -27,7 +27,7 @@ def quantize(image: Image) -> Image:
 def psnr(denoised: Image, clean: Image) -> PerImage:
     """Peak signal-to-noise ratio, -10 log10(mean (denoised - clean)^2), in dB; higher is better.
 
-    The whole image counts, no border is cut, nothing is clamped. Differentiable, except at denoised = clean.
+    The whole image counts, no border is removed, nothing is clamped. Differentiable, except at denoised = clean.
 
     Args:
         denoised: (batch, 1, height, width), nominally in [0, 1].
@@ -46,7 +46,7 @@ def psnr(denoised: Image, clean: Image) -> PerImage:
 def ssim(denoised: Image, clean: Image) -> PerImage:
     """Structural similarity (Wang, Bovik, Sheikh, Simoncelli 2004), in [-1, 1]; 1 for equal images, higher is better.
 
-    The mean over all 11x11 Gaussian windows (sigma 1.5, K1 = 0.01, K2 = 0.03, data range 1) that lie inside the image,
+    The mean over all 11x11 Gaussian windows (sigma 1.5, K1 = 0.01, K2 = 0.03, data range 1) that are inside the image,
     as in the paper and in scikit-image. Along an axis shorter than 11 the window is the largest odd size that fits, its
     sigma shrunk in proportion. Differentiable, hence also a loss.
 
@@ -99,7 +99,7 @@ def _psnr_on(mask: Mask, denoised: Image, clean: Image) -> PerImage:
 
 
 def _windowed(image: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch channel inner_h inner_w"]:
-    """Gaussian means over the windows of SSIM that lie inside the image, one axis after the other."""
+    """Gaussian means over the windows of SSIM that are inside the image, one axis after the other."""
     channels = image.shape[1]
     for axis in (2, 3):
         length = image.shape[axis]

@@ -28,7 +28,7 @@ def edge_to_smooth(lam: Map, clean: Image, *, masks: Masks | None = None) -> Per
 
 
 def zero_gradient_share(gradient: Map) -> PerImage:
-    """Share of the entries of a map that get a gradient of exactly zero: dead zones, from which nothing is learnt.
+    """Share of the entries of a map that get a gradient of exactly zero: regions from which nothing is learnt.
 
     Inside a plateau of u* the derivative by lam is zero, so about half of a map is usual for total variation. The few
     entries past the border, which weigh no difference, are counted too.

@@ -1,1 +1,1 @@
-"""Stored models: a trained predictor with its regularizer, read back from what lies on the disk."""
+"""Stored models: a trained predictor with its regularizer, read back from its files."""

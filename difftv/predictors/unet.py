@@ -16,8 +16,8 @@ from difftv.types import Features, Map
 class UNet(Predictor):
     """`levels` halvings of the image, `width` channels at full size and twice as many at each halving.
 
-    Any image size: the input is extended to the next multiple of 2^levels by repeating its border, and the map is cut
-    back.
+    Any image size: the input is extended to the next multiple of 2^levels by repeating its border, and the map is
+    cropped to its size.
 
     Args:
         num_maps: channels of the map, as the regularizer names them.

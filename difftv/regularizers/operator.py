@@ -18,8 +18,8 @@ class Operator(abc.ABC):
     additional differences past the border, which `interior` tells apart. No regularizer weighs those; a solver may
     carry them along with weight 0. Everything below but `interior` includes them.
 
-    An auxiliary field v_1 lives on the vertical edges and v_2 on the horizontal ones; their entries past the border
-    (last row of v_1, last column of v_2) are no variables and are ignored.
+    An auxiliary field v_1 is defined on the vertical edges and v_2 on the horizontal ones; their entries past the
+    border (last row of v_1, last column of v_2) are no variables and are ignored.
     """
 
     fields: ClassVar[int]

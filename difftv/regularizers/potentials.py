@@ -1,6 +1,6 @@
 """The potentials phi(z), z >= 0 the length of a difference: convex, increasing, phi(0) = 0, slopes up to lam.
 
-Everything a solver asks of a potential is elementwise. Its conjugate lives on lengths of dual variables, 0 <= q <= lam.
+A potential is elementwise. Its conjugate is defined on lengths of dual variables, 0 <= q <= lam.
 The step of a splitting method, which splits s = p + rho K x into its parts, is
 
     |p| = r(z) = argmin_{q in [0, lam]} 1/2 (q - z)^2 + rho phi*(q),      z = |s|,

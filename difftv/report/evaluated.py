@@ -2,7 +2,8 @@
 
 Two runs were measured on the same data when the clean crops were the same, pixel by pixel and name by name (the noise
 is drawn from the names), and so were sigma and clipping. Runs record a digest of the crops; earlier ones recorded the
-content of all their images, the earliest where the images lay. A sweep is judged by what all of its runs have recorded.
+content of all their images, the earliest the path of the images. Runs of a sweep are
+compared by what all of them have recorded.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -45,7 +46,7 @@ class Recorded:
 
     @property
     def known(self) -> bool:
-        """Whether the content of the images is known, not only where they lay."""
+        """Whether the content of the images is known, not only their path."""
         return bool(self.crops or self.images)
 
 

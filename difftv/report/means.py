@@ -47,7 +47,7 @@ def common_means(groups: Sequence[Sequence[Run]], metrics: Sequence[str]) -> Mea
             images = dict.fromkeys(image for values in series.values() for image in values)
             gaps = {image: [key for key, values in series.items() if math.isnan(values[image])] for image in images}
             left_out = [image for image in images if gaps[image]]
-            # A metric that is not defined on an image, for none of them, is in nobody's mean anyway.
+            # A metric that is not defined on an image, for none of them, is in no mean anyway.
             if not any(0 < len(gaps[image]) < len(series) for image in left_out):
                 continue
             kept = [image for image in images if not gaps[image]]

@@ -16,7 +16,7 @@ from difftv.rundir.standing import OPEN, Stand, duration, standing
 COLOURS: Mapping[str, str] = {
     "running": "36", "failed": "31", "lost": "31", "damaged": "31", "other format": "31", "finished": "32"
 }  # fmt: skip
-"""ANSI codes; the word stands beside the colour, so that nobody needs to see it."""
+"""ANSI codes; the word stands beside the colour, so that it is not needed."""
 
 BAR = 10
 """Characters of a progress bar."""

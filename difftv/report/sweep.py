@@ -1,4 +1,4 @@
-"""What the runs of a sweep left on disk, read without trusting any of it.
+"""What the runs of a sweep left on disk, read as untrusted data.
 
     outputs/<sweep>/<run>/config.yaml  status.json  result.json  per_image.csv  metrics.jsonl  run.log  figures/*.png
 
@@ -24,7 +24,7 @@ class Run:
 
     Attributes:
         name: its directory's name.
-        directory: where it lies.
+        directory: its path.
         settings: the configuration, flat: `solver.eps` -> value, `choices.solver` -> the option chosen in the group,
             and what the numbers were measured on under `EVALUATED_ON`, `NUM_IMAGES`, `IMAGES` and `EVALUATED_SET`.
         metrics: name -> mean over the images; NaN where the run wrote null.
@@ -50,7 +50,7 @@ class Absent:
 
     Attributes:
         name: its directory's name.
-        directory: where it lies.
+        directory: its path.
         state: as in `difftv.rundir.standing`, or duplicate.
         reason: one line.
         log: its run.log, where there is one.

@@ -41,7 +41,7 @@ WITHOUT_EFFECT = {
     "rerun": "which runs are computed, not what they compute",
     "tracker": "shows numbers, does not make them",
     "trainer.device": "where the predictor runs; devices differ in rounding only",
-    "trainer.checkpoint_seconds": "a resumed run ends with the same bits wherever it was cut",
+    "trainer.checkpoint_seconds": "a resumed run ends with the same bits wherever it was interrupted",
     "data.cache_dir": "where decoded images are kept",
     "data.download": "how the images came",
     "data.source.download": "how the images came",
@@ -49,7 +49,7 @@ WITHOUT_EFFECT = {
 """Keys of a configuration that cannot change its result, each with the reason; those below a key are meant as well."""
 
 PLACES = ("data.root", "data.validation", "data.test", "data.source.root", "data.source.validation", "data.source.test")
-"""Keys that say where the images lie. What lies there makes the result, so identity takes the images themselves."""
+"""Keys that say where the images are stored. Identity takes the images themselves, which make the result."""
 
 
 NEUTRAL: dict[str, object] = {"trainer.staircase_weight": 0}
@@ -57,11 +57,11 @@ NEUTRAL: dict[str, object] = {"trainer.staircase_weight": 0}
 
 
 def has_no_effect(key: str) -> bool:
-    """Whether a dotted key is, or lies below, one that cannot change the result."""
+    """Whether a dotted key is, or is below, one that cannot change the result."""
     parts = key.split(".")
     return any(".".join(parts[:length]) in WITHOUT_EFFECT for length in range(1, len(parts) + 1))
 
 
 def is_run(directory: Path) -> bool:
-    """Whether a directory holds what only a run leaves behind."""
+    """Whether a directory holds files that only a run writes."""
     return any((directory / name).is_file() for name in (CONFIG, STATUS, RESULT))

@@ -1,4 +1,4 @@
-"""The files of a run, read as untrusted: they may be cut off, of another version, or another program's."""
+"""The files of a run, read as untrusted: they may be incomplete, of another version, or another program's."""
 
 import csv
 import io

@@ -1,7 +1,7 @@
 """Where a run stands, read from its directory alone: the one answer that claims, sweeps, tables and pages are based on.
 
 A run is finished when, and only when, result.json is there: that file is written last. A process on this machine is
-looked up; one on another machine is judged by its heartbeat, the time of change of status.json, against a file touched
+looked up; one on another machine by its heartbeat, the time of change of status.json, against a file touched
 just now. Both times are the file system's, so it does not matter what any machine's clock says.
 """
 
@@ -26,7 +26,7 @@ Stand = Literal[
 or cut off; `other format` = its result is of another version or another program."""
 
 OPEN = ("running", "queued")
-"""Where a run can get on without anybody's help."""
+"""States in which a run can go on by itself."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Standing:
 
 
 def standing(directory: Path, *, now: float | None = None) -> Standing:
-    """Where the run in a directory stands; whatever lies there, this does not raise.
+    """Where the run in a directory stands; whatever is in it, this does not raise.
 
     Args:
         directory: of the run.

@@ -91,7 +91,7 @@ def build(planned: PlannedRun) -> Objects:
 
 
 def open_patches(planned: PlannedRun, splits: Splits, solver: Solver) -> Images:
-    """Decode the images of a run (through the cache) and cut them into patches.
+    """Decode the images of a run (through the cache) and take patches from them.
 
     Raises:
         DataError: no readable image, or none as large as a patch.
@@ -141,7 +141,7 @@ def open_patches(planned: PlannedRun, splits: Splits, solver: Solver) -> Images:
         validation=fixed(validation, side, crops, evaluation.validation_images, sigma=top.sigma),
         evaluation=fixed(test, side, crops, evaluation.test_images),
         # Crops of the size that is evaluated (of patch_size where that is whole images): a best lambda depends a little
-        # on how much border a crop has. A stream of their own: nothing is tuned on the noise it is judged by.
+        # on how much border a crop has. A stream of their own: nothing is tuned on the noise of the evaluation.
         search=fixed(
             training,
             side or top.patch_size,

@@ -37,7 +37,7 @@ def working_owner(directory: Path) -> Owner | None:
 
 @contextlib.contextmanager
 def held(directory: Path) -> Iterator[None]:
-    """Hold a run's directory alone; what an owner that was killed left half written is removed.
+    """Hold a run's directory alone; half-written files of an owner process that was killed are removed.
 
     Raises:
         RunInUseError: another process works on it, with its name.
@@ -96,7 +96,7 @@ def heartbeat(beat: Callable[[], None]) -> Iterator[None]:
 def termination_as_exit() -> Iterator[None]:
     """Let SIGTERM end the block through SystemExit, so that what it does is recorded.
 
-    A handler that somebody else has set (submitit requeues jobs with one) is left alone, and so are threads.
+    A handler that was set before (submitit requeues jobs with one) is left alone, and so are threads.
     """
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
@@ -104,7 +104,7 @@ def termination_as_exit() -> Iterator[None]:
         return
 
     def leave(number: int, frame: object) -> None:
-        signal.signal(number, signal.SIG_IGN)  # a second one must not cut the record short
+        signal.signal(number, signal.SIG_IGN)  # a second one must not interrupt the record
         raise SystemExit(128 + number)
 
     signal.signal(signal.SIGTERM, leave)
@@ -147,7 +147,7 @@ def _changed(path: Path) -> int | None:
 
 
 def _remove_leftovers(directory: Path) -> None:
-    """Temporary files of writers that were killed: whoever holds the directory is its only writer."""
+    """Temporary files of writers that were killed: the owner process of the directory is its only writer."""
     for place in (directory, directory / FIGURES):
         with contextlib.suppress(OSError):
             for path in place.iterdir():

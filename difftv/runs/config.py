@@ -1,4 +1,4 @@
-"""From Hydra's configuration to plain containers, in which every key is read by somebody and no path is empty."""
+"""From Hydra's configuration to plain containers, in which every key is read and no path is empty."""
 
 import re
 from collections.abc import Iterator, Mapping

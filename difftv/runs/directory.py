@@ -39,7 +39,7 @@ class RunDirectory:
 
     Args:
         path: the run's directory; it need not exist yet.
-        identity: of the run that shall live there.
+        identity: of the run that is to be stored there.
     """
 
     def __init__(self, path: Path, identity: str) -> None:
@@ -67,10 +67,10 @@ class RunDirectory:
 
         Raises:
             RunInUseError: another process holds it; the message names it.
-            ConfigError: what lies there is no run of this version.
+            ConfigError: it holds something else than a run of this version.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        self._refuse_foreign()
+        self._refuse_other_contents()
         with held(self.path):
             self._node = self.path.stat().st_ino
             try:
@@ -162,7 +162,7 @@ class RunDirectory:
         psnr: float | None = None,
         error: str | None = None,
     ) -> None:
-        """Say where the run stands; whoever watches the sweep reads this. Without an epoch, the last one said stays."""
+        """Say where the run stands, for commands that watch the sweep. Without an epoch, the last one said stays."""
         if epoch is None:
             epoch, psnr = self._reached
         self._reached = epoch, psnr
@@ -270,7 +270,7 @@ class RunDirectory:
             self._node = node
         return node != self._node and owner is None
 
-    def _refuse_foreign(self) -> None:
+    def _refuse_other_contents(self) -> None:
         """Another program's directory may hold files of the same names, which must not be overwritten."""
         status = read_status(self.path)
         damaged = self.status.exists() and not status

@@ -1,5 +1,5 @@
 """What makes two runs the same run: a hash of the configuration without what cannot change the result, and of the
-images instead of the place where they lie."""
+images instead of their path."""
 
 import hashlib
 import json

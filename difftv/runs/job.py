@@ -38,7 +38,7 @@ class Job:
 
     Args:
         planned: what to carry out.
-        directory: where it lives.
+        directory: where it is stored.
     """
 
     def __init__(self, planned: PlannedRun, directory: RunDirectory) -> None:
@@ -70,7 +70,7 @@ class Job:
 
     @contextlib.contextmanager
     def _recorded_end(self, saved: dict[str, Any] | None) -> Any:
-        """From here on whatever lies in the directory is this run's own; how the block ends is written there."""
+        """From here on everything in the directory belongs to this run; how the block ends is written there."""
         epochs = self.planned.config.get("trainer", {}).get("epochs", 0)
         try:
             self.directory.write_status("running", epochs=epochs, epoch=saved["training"]["epoch"] if saved else 0)

@@ -27,7 +27,7 @@ class Node:
     """A class and its arguments, as the configuration states them.
 
     Attributes:
-        key: where it lies, `solver`.
+        key: its place in the configuration, `solver`.
         values: its content in plain containers.
         supplied: arguments that the run adds by itself; they are not for the configuration.
         outside: key -> arguments that the configuration states there instead, and this node takes from there by

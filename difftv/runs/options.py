@@ -102,7 +102,7 @@ KNOWN: Mapping[str, frozenset[str]] = {
     "evaluation": frozenset(field.name for field in fields(EvaluationOptions)),
     "trainer": frozenset({*(field.name for field in fields(TrainingOptions)), DEVICE}),
 }
-"""Keys that a run reads by itself, by the section that they lie in; what is below a class's node the class reads."""
+"""Keys that a run reads by itself, by their section; what is below a class's node the class reads."""
 
 
 @dataclass(frozen=True)

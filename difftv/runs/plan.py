@@ -87,7 +87,7 @@ class PlannedRun:
         return {**self.config, "choices": dict(self.choices), "identity": recorded}
 
     def at(self, path: Path | str) -> RunDirectory:
-        """Its directory, where it is to live in this one."""
+        """Its directory, where it is to be stored in this one."""
         return RunDirectory(Path(path), self.digest)
 
     @cached_property
@@ -121,7 +121,7 @@ class PlannedRun:
 def run_name(folder: str = "", *, _root_: DictConfig) -> str:
     """`<readable overrides>-<identity>` of the configuration being composed: the name of the run's directory.
 
-    The same run may have been asked for in other words (a default spelt out, sigma=25.0): where it lies in `folder`
+    The same run may have been asked for in other words (a default spelt out, sigma=25.0): where it is in `folder`
     already, it keeps its name.
     """
     planned = PlannedRun.of(_root_)

@@ -109,7 +109,7 @@ def figure_name(name: str, *, hashed: bool = False) -> str:
 
     Args:
         name: of the image.
-        hashed: with a hash of the whole name, so that two images never share a figure; so is a name that was cut.
+        hashed: with a hash of the whole name, so that two images never share a figure; so is a name that was shortened.
     """
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", name)
     if not hashed and len(plain) <= LONGEST_NAME:

@@ -43,7 +43,7 @@ class Planned:
     """One run of a sweep as it was found before the sweep started.
 
     Attributes:
-        directory: where it lies.
+        directory: its path.
         result: time of change and digest of its result.json, None where it had not finished.
         begun: whether there was a checkpoint to continue from.
         failed: whether it had ended with an error.
@@ -66,7 +66,7 @@ class Sweep(Callback):
     """Marks the runs of a sweep as queued before it starts, and sums up at its end: exit code 1 unless all are done.
 
     Hydra turns an exception in a callback into a warning, hence the exits; and it skips the end of a sweep whose
-    launcher died with a worker, hence the second try when the interpreter leaves.
+    launcher ended with a worker, hence the second try when the interpreter leaves.
     """
 
     def __init__(self) -> None:
@@ -159,7 +159,7 @@ def _result_of(directory: RunDirectory) -> tuple[int, str] | None:
 def _outcome(run: Planned) -> tuple[Outcome, str]:
     directory = run.directory
     with contextlib.suppress(OSError):
-        os.listdir(directory.path)  # makes a network file system look again at what it believes to be absent
+        os.listdir(directory.path)  # makes a network file system look again at what it has cached as absent
     try:
         finished = directory.finished()
     except ConfigError as error:

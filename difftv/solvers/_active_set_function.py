@@ -3,7 +3,7 @@
     u*(y, lam, gam) = argmin_u  1/2 ||u - y||^2 + sum_e lam_e (|(Du)_e| - gam_e)_+
 
 over the differences between four or eight neighbours. In the dual, min 1/2 ||y - D^T p||^2 + sum_e gam_e |p_e| with
-|p_e| <= lam_e, every edge either lies on one of its ends (-lam, 0, lam) or has |Du| = gam. The latter make a forest, on
+|p_e| <= lam_e, every edge is either at one of its ends (-lam, 0, lam) or has |Du| = gam. The latter make a forest, on
 which u and p follow from sums over its trees. A start by accelerated gradient steps finds nearly all of these states;
 then edges enter and leave one by one, as in the network simplex method, until none is wrong. No step raises the dual
 objective, and the answer comes with its duality gap. Gradient: `_active_set/gradient.py`.
@@ -85,7 +85,7 @@ class _Minimiser(torch.autograd.Function):
 
 
 def _of_each(work: Callable[[int], T], batch: int) -> list[T]:
-    """`work` of every image. The threads live for this call only, so nothing is left that a fork could break."""
+    """`work` of every image. The threads end with this call, so that a fork afterwards is safe."""
     # torch's count, and not the machine's: it is the knob that people know, and 1 in a DataLoader worker.
     threads = min(torch.get_num_threads(), batch)
     if threads <= 1:

@@ -61,8 +61,8 @@ class Block:
             above, below = multipliers
             p.ravel()[self.index] = above - below
         elif self.index.size:
-            # The multipliers of the n cones lie one after the other, (t, x) each; cvxpylayers cuts that vector into n
-            # "t" and the "x" entries without undoing the interleaving, so it is put together again here.
+            # The multipliers of the n cones are stored one after the other, (t, x) each; cvxpylayers splits that vector
+            # into n "t" and the "x" entries without undoing the interleaving, so it is put together again here.
             raw = np.concatenate([np.asarray(part).ravel(order="F") for part in multipliers])
             p[:, self.index] = -raw.reshape(-1, 1 + self.components)[:, 1:].T
         return p.reshape(self.components, *shape)

@@ -1,9 +1,9 @@
-"""How the problem is solved: the contract of every solver, and the bridge between devices.
+"""How the problem is solved: the contract of every solver, and the conversion between devices and precisions.
 
     u*(y, lam) = argmin_u  1/2 ||u - y||^2 + R_lam(u)
 
-The predictor may live on an accelerator in float32; a solver states where it works and in which precision.
-`Solver.forward` is the bridge: towards a solver on the CPU the tensors change device first and precision second, and
+The predictor may be on an accelerator in float32; a solver states where it works and in which precision.
+`Solver.forward` converts: towards a solver on the CPU the tensors change device first and precision second, and
 the other way round on the way back, so nothing float64 ever exists on the accelerator (MPS has no float64). Autograd
 runs the same casts backwards.
 """

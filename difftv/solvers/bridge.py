@@ -111,7 +111,7 @@ class _Leave(torch.autograd.Function):
     @staticmethod
     def forward(ctx, bridge: Bridge, u: Tensor) -> Tensor:
         ctx.bridge = bridge
-        return bridge.units.image(u).clone()  # nobody else's memory: the caller may change it in place
+        return bridge.units.image(u).clone()  # memory of its own: the caller may change it in place
 
     @staticmethod
     @once_differentiable
@@ -140,7 +140,7 @@ class _StartClock(torch.autograd.Function):
     @staticmethod
     def forward(ctx, bridge: TimedBridge, u: Tensor) -> Tensor:
         ctx.bridge = bridge
-        return u.clone()  # nobody else's memory: the caller may change it in place
+        return u.clone()  # memory of its own: the caller may change it in place
 
     @staticmethod
     @once_differentiable

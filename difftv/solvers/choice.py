@@ -1,4 +1,4 @@
-"""Which solvers take a regularizer: the one question behind error messages, contract tests and defaults."""
+"""Which solvers take a regularizer: asked by error messages, contract tests and defaults."""
 
 from difftv.regularizers.base import Regularizer
 from difftv.solvers.admm import Admm

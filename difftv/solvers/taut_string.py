@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from difftv.solvers._taut_string import Answer
 
 SHARED_FROM = 128 * 128
-"""Pixels from which it pays to share one image between threads; below, handing out half a sweep costs more than it."""
+"""Pixels from which it pays to share one image between threads; below, distributing costs more than it saves."""
 
 
 @final
@@ -74,7 +74,7 @@ class TautString(Solver):
             the weights, the size and the contrast; a larger one stops an image early, at this relative duality gap,
             where that comes before its components are right. The active-set method goes on until no edge is wrong,
             whatever the tolerance, which then only says what counts as converged.
-        max_iter: sweeps after which an image is given back as it is (`converged=False`); of the active-set method, the
+        max_iter: sweeps after which an image is returned as it is (`converged=False`); of the active-set method, the
             gradient steps that it starts with at most.
 
     Raises:
@@ -91,12 +91,12 @@ class TautString(Solver):
     @classmethod
     def refusal(cls, regularizer: Regularizer) -> str | None:
         if regularizer.auxiliary:
-            return "it knows no auxiliary field"
+            return "it has no auxiliary field"
         if _operators(regularizer) not in ([ForwardDifferences], [ForwardDifferences, DiagonalDifferences]):
             return "it takes differences between neighbours only, four or eight"
         for term in regularizer.terms:
             if term.norm is not Norm.SEPARABLE:
-                return "it takes differences that are weighed one by one"
+                return "it takes differences that are weighted one by one"
             if not isinstance(term.potential, Absolute | PiecewiseLipschitz):
                 return "it takes the potentials lam |z| and lam (|z| - gam)_+ only"
         return None
@@ -163,7 +163,7 @@ class _Minimiser(torch.autograd.Function):
 def _solve_batch(y: np.ndarray, lam: np.ndarray, u: np.ndarray, tol: float, max_iter: int) -> "list[Answer]":
     """Write the minimisers into `u`: whole images side by side, or the rows of one image where there are too few.
 
-    The threads live for this call only, so nothing is left behind that a fork could break.
+    The threads end with this call, so that a fork afterwards is safe.
     """
     from difftv.solvers._taut_string import solve_image
 

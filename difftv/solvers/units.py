@@ -4,8 +4,8 @@ u* is equivariant, u*(s y + c, s lam) = s u*(y, lam) + c for every scale s > 0 a
 size that is a number in the units of the image is not. So every image is solved in units of its own, and its minimiser
 is taken back. Both ways are exact in floating point:
 
-  * the scale is the power of two for which half the range of the image lies in [1/2, 1);
-  * an offset is taken off only where all intensities have one sign and lie within a factor of two, for then the
+  * the scale is the power of two for which half the range of the image is in [1/2, 1);
+  * an offset is taken off only where all intensities have one sign and are within a factor of two, for then the
     difference of two float64 has no rounding (Sterbenz' lemma).
 
 Most noisy photographs in [0, 1] have the scale 1 and no offset, and are solved as they are.
@@ -32,7 +32,7 @@ class Units:
 
     @classmethod
     def of(cls, y: Image) -> "Units":
-        """Those in which half the range of every image lies in [1/2, 1); a constant image keeps its scale.
+        """Those in which half the range of every image is in [1/2, 1); a constant image keeps its scale.
 
         They depend on the smallest and the largest value of an image alone, so that a batch is a loop.
 

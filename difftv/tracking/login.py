@@ -56,7 +56,7 @@ def login_refusal() -> str | None:
             return None
     except wandb.Error as error:
         return reason(error)
-    return "nobody is logged in (log in with `wandb login`, or set WANDB_API_KEY)"
+    return "no account is logged in (log in with `wandb login`, or set WANDB_API_KEY)"
 
 
 def reason(error: Exception) -> str:

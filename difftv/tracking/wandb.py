@@ -1,7 +1,7 @@
 """Weights & Biases: one W&B run per run, grouped by sweep, under the identity of the run.
 
 Everything W&B writes goes to `<run directory>/wandb`. The step of a row is the epoch, set explicitly: a resumed run
-continues its own steps, so the pieces of a run that was cut off, online or offline, join without repeating an epoch
+continues its own steps, so the parts of an interrupted run, online or offline, join without repeating an epoch
 (`wandb sync` uploads the pieces of one id in the order of their start).
 """
 
@@ -142,7 +142,7 @@ class WandbTracker(Tracker):
             finish_timeout=self.finish_timeout,
             finish_timeout_raises=True,
         )
-        if hasattr(settings, "x_transaction_log_flush_interval"):  # no promise that the next version has it
+        if hasattr(settings, "x_transaction_log_flush_interval"):  # the next version may not have it
             # Seconds of history that a run which is killed may lose from W&B's file; 15 otherwise.
             settings.x_transaction_log_flush_interval = 1.0
         return settings
@@ -176,7 +176,7 @@ class _WandbLog(RunLog):
         check_table(columns, rows)
         table = quiet_wandb().Table(columns=list(columns), data=printable_within(list(rows)), allow_mixed_types=True)
         # A table that is not bound yet is also made an artifact, for which W&B asks the server and waits (10 s with a
-        # dead network, then an exception) and copies files into the home directory.
+        # network without an answer, then an exception) and copies files into the home directory.
         self._attempt(lambda: table.bind_to_run(self.session, name, self.step))
         self.waiting[name] = table
 

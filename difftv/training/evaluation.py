@@ -53,7 +53,7 @@ def evaluate(
         denoiser: noisy images -> Solution; a `Denoiser` with `sigma_input` is given their noise levels as well.
         items: the images; neighbours of equal size are solved together.
         batch_size: images at a time, >= 1.
-        device: where the predictor lives.
+        device: where the predictor is.
         label: what the progress bar says; None for no bar.
 
     Returns:

@@ -4,7 +4,7 @@ Everything that the next step depends on is in `TrainingState`, the model, the o
 and noise are pure functions of (seed, epoch, index). A run that is killed and started again therefore ends with the
 same bits as one that was not.
 
-The loop announces its stages through `sys.audit`, so that whoever needs to act at one (a test that interrupts a run)
+The loop announces its stages through `sys.audit`, so that a test can act at one (interrupt a run)
 adds a hook with `sys.addaudithook` instead of changing the code: `difftv.train` (directory of the checkpoints),
 `difftv.step` (epoch, batch) before a step and `difftv.validate` (epoch) before a validation.
 """
@@ -45,7 +45,7 @@ class Learner:
         loss: (denoised, clean) -> scalar.
         optimizer: over the predictor's parameters.
         scheduler: stepped once per epoch; `ReduceLROnPlateau` sees the validation PSNR.
-        device: where the predictor lives.
+        device: where the predictor is.
     """
 
     denoiser: Denoiser

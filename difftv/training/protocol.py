@@ -44,7 +44,7 @@ SEARCH_BATCH = 8
 
 @dataclass(frozen=True)
 class Published:
-    """A run and its rivals on one set of images.
+    """A run and the other methods on one set of images.
 
     Attributes:
         sigma: noise standard deviation in 8-bit units.

@@ -70,7 +70,7 @@ def test_the_dtype_is_kept_and_nothing_has_a_gradient(photographs, dtype):
 def test_single_precision_hardly_matters(photographs):
     clean, denoised = photographs
     double, single = image_metrics(denoised, clean), image_metrics(denoised.float(), clean.float())
-    # A share moves by one pixel in 1920 where a slope lies on its threshold.
+    # A share moves by one pixel in 1920 where a slope is at its threshold.
     for name in double:
         torch.testing.assert_close(single[name].double(), double[name], rtol=1e-3, atol=2e-3)
 

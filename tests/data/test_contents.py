@@ -1,4 +1,4 @@
-"""The same images are the same data set wherever they lie; other images in the same place are another."""
+"""The same images are the same data set wherever they are stored; other images in the same place are another."""
 
 import os
 import shutil
@@ -49,7 +49,7 @@ def test_the_name_of_the_folder_does_not_matter(images: Path, tmp_path: Path) ->
 
 
 def test_the_identity_of_earlier_runs_stays(images: Path) -> None:
-    """Recorded before names were made from what lies below the root."""
+    """Recorded before names were made from the path below the root."""
     assert of(images) == "a3c64c7e475b3204"
     (images / "other").mkdir()
     (images / "more" / "image2.bmp").rename(images / "more" / "x.bmp")

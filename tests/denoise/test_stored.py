@@ -220,7 +220,7 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
 
 
 class Trap:
-    """Creates a file when it is unpickled the trusting way."""
+    """Creates a file when it is unpickled without a check."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

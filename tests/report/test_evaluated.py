@@ -109,7 +109,7 @@ def test_other_noise_is_not_paired(ours: dict, theirs: dict, words: str, write_r
 
 
 def test_other_folders_with_equal_names_are_not_paired(write_run: Writer, sweep: Path) -> None:
-    """Runs of the earliest versions have recorded neither images nor crops, only where they lay."""
+    """Runs of the earliest versions have recorded neither images nor crops, only their path."""
     for name in "ab":
         write_run(name, {"choices.data": "folder", "data.root": f"/{name}"})
     table = build_table(read_sweep(sweep), reference="/a")

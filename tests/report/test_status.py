@@ -88,7 +88,7 @@ def test_an_owner_on_this_machine_is_looked_up(sweep: Path, write: Write) -> Non
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
         here = {"host": platform.node(), "pid": child.pid, "process": process_start(child.pid)}
-        write("alive", **here)
+        write("running here", **here)
         write("silent", **here, silent=SILENT_SECONDS + 1)
         write("used again", **(here | {"process": "an earlier one of this pid"}))
         assert [run.state for run in read_statuses(sweep, now=NOW)] == ["running", "running", "lost"]
@@ -118,10 +118,10 @@ def test_nothing_on_the_disk_makes_it_fail(sweep: Path, write: Write) -> None:
     write("good")
     half = write("half")
     (half / "status.json").write_text('{"state": "runn')
-    torn = write("torn", psnr=None)
+    partial = write("partial", psnr=None)
     rows = '{"epoch": 1, "train/wall_seconds": 50.0, "validation/psnr": 27.5}\n[1]\n{"epoch": 2, "tr'
-    (torn / "metrics.jsonl").write_text(rows)
-    os.utime(torn / "metrics.jsonl", (NOW, NOW))
+    (partial / "metrics.jsonl").write_text(rows)
+    os.utime(partial / "metrics.jsonl", (NOW, NOW))
     (sweep / "list").mkdir()
     (sweep / "list" / "status.json").write_text("[]")
     (sweep / "binary").mkdir()
@@ -135,10 +135,10 @@ def test_nothing_on_the_disk_makes_it_fail(sweep: Path, write: Write) -> None:
     (sweep / "deep" / "status.json").write_text("[" * 100_000)
     found = {run.name: run for run in read_statuses(sweep, now=NOW)}
     assert {name: run.state for name, run in found.items()} == {
-        "good": "running", "half": "damaged", "torn": "running", "list": "damaged", "binary": "damaged",
+        "good": "running", "half": "damaged", "partial": "running", "list": "damaged", "binary": "damaged",
         "deep": "damaged",
     }  # fmt: skip
-    assert found["torn"].seconds_left == pytest.approx(6 * 50)
+    assert found["partial"].seconds_left == pytest.approx(6 * 50)
 
 
 def test_what_is_no_sweep_is_named(sweep: Path, write: Write, tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_what_is_saved_comes_back_with_its_configuration(store: CheckpointStore)
     assert torch.load(store.path, weights_only=True)["config"] == {"sigma": 25}
 
 
-@pytest.mark.parametrize("damage", ["truncated", "empty", "flipped byte", "foreign"])
+@pytest.mark.parametrize("damage", ["truncated", "empty", "flipped byte", "of another kind"])
 def test_a_damaged_checkpoint_gives_way_to_the_one_before(
     store: CheckpointStore, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -48,7 +48,7 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before(
             content = bytearray()
         case "flipped byte":
             content[content.find(torch.tensor(2.0).numpy().tobytes() * 8)] ^= 0xFF
-        case "foreign":
+        case "of another kind":
             content = bytearray(b"not a checkpoint at all")
     store.path.write_bytes(content)
     loaded = store.load()
@@ -113,11 +113,11 @@ def test_a_checkpoint_of_another_run_is_refused(store: CheckpointStore) -> None:
 
 
 def test_loading_runs_no_code(store: CheckpointStore, tmp_path: Path) -> None:
-    witness = tmp_path / "code-ran"
+    marker = tmp_path / "code-ran"
 
     class Bomb:
         def __reduce__(self):
-            return (os.system, (f"touch {witness}",))
+            return (os.system, (f"touch {marker}",))
 
     torch.save({"format": 1, "identity": "abc", "state": {"x": Bomb()}}, store.path)
     with pytest.raises(CheckpointError):
@@ -125,7 +125,7 @@ def test_loading_runs_no_code(store: CheckpointStore, tmp_path: Path) -> None:
     store.path.write_bytes(pickle.dumps(Bomb()))
     with pytest.raises(CheckpointError):
         store.load()
-    assert not witness.exists()
+    assert not marker.exists()
 
 
 def test_a_full_disk_leaves_the_checkpoint_from_before(store: CheckpointStore) -> None:

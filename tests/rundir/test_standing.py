@@ -1,4 +1,4 @@
-"""Where a run stands: one answer, whoever asks, by the clock of the file system that the run lies on."""
+"""Where a run stands: one answer, by the clock of the run's file system."""
 
 import json
 import os
@@ -70,7 +70,7 @@ def answers(directory: Path) -> dict[str, str]:
         ("ended here", ("free", "lost", "lost", "cut off")),
         ("works elsewhere", ("taken", "running", "running", "in use")),
         ("silent elsewhere", ("free", "lost", "lost", "cut off")),
-        ("nobody", ("free", "damaged", "damaged", "not started")),
+        ("no owner", ("free", "damaged", "damaged", "not started")),
         ("interrupted", ("free", "interrupted", "interrupted", "cut off")),
         ("failed", ("free", "failed", "failed", "failed")),
         ("queued", ("free", "queued", "queued", "not started")),
@@ -85,7 +85,7 @@ def test_every_reader_gives_the_same_answer(case: str, expected: tuple[str, ...]
         "ended here": lambda: write("a", **ended()),
         "works elsewhere": lambda: write("a", silent=SILENT_SECONDS / 2),
         "silent elsewhere": lambda: write("a", silent=2 * SILENT_SECONDS),
-        "nobody": lambda: write("a", host=None),
+        "no owner": lambda: write("a", host=None),
         "interrupted": lambda: write("a", "interrupted", error="stopped (SIGTERM)"),
         "failed": lambda: write("a", "failed", error="ValueError: no"),
         "queued": lambda: write("a", "queued"),

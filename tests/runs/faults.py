@@ -32,5 +32,5 @@ def killed_at(event: str, number: int = 1, where: str = "True") -> str:
 
 
 def fails_at(event: str, number: int = 1, where: str = "True") -> str:
-    """An exception that nobody handles, of two lines."""
+    """An unhandled exception, of two lines."""
     return at(event, number, 'raise ValueError("deliberately broken\\nsecond line")', where)

@@ -18,7 +18,7 @@ import traceback
 from pathlib import Path
 
 
-class Fuse:
+class KillSwitch:
     """Kills its own process with SIGKILL at the given file operation below a directory, or shortly after it.
 
     Opening, renaming, linking and removing are what a run does between any two steps, and what must never be seen half
@@ -48,7 +48,7 @@ class Fuse:
 SCRIPT = Path(__file__).resolve().parents[2] / "experiments" / "run.py"
 
 
-def carry_out(arguments: list[str], shown: Path, fuse: Fuse | None = None, prelude: str = "") -> int:
+def carry_out(arguments: list[str], shown: Path, kill_switch: KillSwitch | None = None, prelude: str = "") -> int:
     """Run `experiments/run.py ARGUMENTS` in a fork: its exit code, negative for a signal. It writes to `shown`."""
     pid = os.fork()
     if pid == 0:
@@ -59,8 +59,8 @@ def carry_out(arguments: list[str], shown: Path, fuse: Fuse | None = None, prelu
                 os.dup2(file.fileno(), 2)
             sys.argv = [str(SCRIPT), *arguments]
             exec(prelude, {})
-            if fuse is not None:
-                sys.addaudithook(fuse)
+            if kill_switch is not None:
+                sys.addaudithook(kill_switch)
             runpy.run_path(str(SCRIPT), run_name="__main__")
             code = 0
         except SystemExit as leaving:
@@ -95,13 +95,15 @@ def torture(arguments: list[str], directory: Path, runs: int, kills: int, seed: 
                 computed_again.append(path.parent.name)
 
     while not codes or codes[-1] != 0:
-        fuse = None
+        kill_switch = None
         if len(codes) < kills:
             left = (runs - len(finished)) * operations / (kills - len(codes))
-            fuse = Fuse(directory, draw.randint(1, max(2, round(2 * left))), draw.choice([0.0, draw.uniform(0, 0.05)]))
-        codes.append(carry_out(arguments, shown, fuse))
+            kill_switch = KillSwitch(
+                directory, draw.randint(1, max(2, round(2 * left))), draw.choice([0.0, draw.uniform(0, 0.05)])
+            )
+        codes.append(carry_out(arguments, shown, kill_switch))
         look()
-        if fuse is None:
+        if kill_switch is None:
             break
     return {"codes": codes, "computed_again": computed_again, "shown": shown.read_text(errors="replace")}
 

@@ -1,4 +1,4 @@
-"""One process at a time works on a run, and is known to be dead when it is."""
+"""One process at a time works on a run, and its end is noticed."""
 
 import json
 import os
@@ -76,16 +76,16 @@ def test_another_machine_is_judged_by_its_heartbeat(directory: RunDirectory) -> 
     assert not list(directory.path.glob(".now*"))
 
 
-@pytest.mark.parametrize("alive", [True, False])
+@pytest.mark.parametrize("running", [True, False])
 def test_a_clock_that_was_set_back_is_no_sign_of_life_or_death(
-    alive: bool, directory: RunDirectory, monkeypatch: pytest.MonkeyPatch
+    running: bool, directory: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("difftv.runs.claim.HEARTBEAT_SECONDS", 0.2)
     left_behind(directory, host="elsewhere", pid=7)
     ahead = time.time() + 5000
     os.utime(directory.status, (ahead, ahead))
     beat = threading.Timer(0.1, lambda: os.utime(directory.status, (ahead + 1, ahead + 1)))
-    if alive:
+    if running:
         beat.start()
         with pytest.raises(RunInUseError, match="pid 7 on elsewhere"), directory.claim():
             pass

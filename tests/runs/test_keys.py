@@ -1,4 +1,4 @@
-"""Every key of a configuration is read by somebody or refused, before anything is written."""
+"""Every key of a configuration is read or refused, before anything is written."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A sweep that is killed again and again at random moments ends as if nothing had happened.
+"""A sweep that is killed again and again at random moments ends with the bits of one that was not killed.
 
 DIFFTV_KILLS says how often; the sweep grows with it.
 """

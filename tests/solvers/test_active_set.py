@@ -185,7 +185,7 @@ def test_two_calls_have_the_same_bits_and_leave_the_inputs_alone():
 
 
 def test_pivots_that_are_cut_short_are_confessed(monkeypatch):
-    monkeypatch.setattr(image, "PATIENCE", 0)
+    monkeypatch.setattr(image, "PIVOT_LIMIT", 0)
     problem = image_like(11)
     stopped = solve(problem, max_steps=1)
     monkeypatch.undo()

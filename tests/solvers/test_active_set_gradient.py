@@ -109,6 +109,6 @@ def test_where_nothing_can_change_there_is_no_gradient():
 def test_a_constant_image_is_one_component_without_slopes_and_none_with_them():
     y, weight = np.full((5, 6), 0.3), np.random.default_rng(0).normal(size=(5, 6))
     lam = np.full((2, 5, 6), 0.1)
-    fused = gradients(Problem(y, lam, 0 * lam), weight)
-    np.testing.assert_allclose(fused.y, weight.mean(), rtol=0, atol=1e-15)
+    joined = gradients(Problem(y, lam, 0 * lam), weight)
+    np.testing.assert_allclose(joined.y, weight.mean(), rtol=0, atol=1e-15)
     assert np.array_equal(gradients(Problem(y, lam, lam), weight).y, weight)

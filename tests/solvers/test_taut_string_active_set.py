@@ -98,8 +98,8 @@ def test_slopes_below_which_everything_lies_give_the_noisy_image_back():
 @pytest.mark.parametrize(
     ("regularizer", "reason"),
     [
-        (IsotropicTV(), "weighed one by one"),
-        (HuberTV(), "weighed one by one|potentials"),
+        (IsotropicTV(), "weighted one by one"),
+        (HuberTV(), "weighted one by one|potentials"),
         (TVTV2(), "four or eight"),
         (TGV(), "no auxiliary field"),
     ],

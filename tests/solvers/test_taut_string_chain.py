@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from difftv.solvers._taut_string.chain import OVERRUN, PATIENCE, funnel, scan, solve_chain
+from difftv.solvers._taut_string.chain import OVERRUN, SCAN_LIMIT, funnel, scan, solve_chain
 
 
 def run(routine, z, w):
@@ -46,12 +46,12 @@ def test_the_dual_proves_the_row_optimal(routine, case):
     dual = np.cumsum(z - u)
     rounding = 1e-11 * (1 + np.abs(z).max())
     assert np.all(np.abs(dual) <= w + rounding)
-    fused = sign[:-1] == 0
+    joined = sign[:-1] == 0
     step = u[:-1] - u[1:]
-    assert np.all(step[fused] == 0)
-    np.testing.assert_allclose(dual[:-1][~fused], (sign * w)[:-1][~fused], atol=rounding)
-    assert np.all(sign[:-1][~fused] * step[~fused] >= -rounding)
-    assert not np.any(fused & (w[:-1] == 0))
+    assert np.all(step[joined] == 0)
+    np.testing.assert_allclose(dual[:-1][~joined], (sign * w)[:-1][~joined], atol=rounding)
+    assert np.all(sign[:-1][~joined] * step[~joined] >= -rounding)
+    assert not np.any(joined & (w[:-1] == 0))
     assert set(np.unique(sign)) <= {-1, 0, 1}
 
 
@@ -78,6 +78,6 @@ def test_a_row_that_makes_the_scan_quadratic_is_handed_to_the_funnel():
     n = len(z)
     S = np.concatenate([[0.0], np.cumsum(z)])
     u, sign = np.empty(n + OVERRUN), np.empty(n + OVERRUN, np.int8)
-    assert not scan(S, w, 1.0 / np.arange(1, n + 1), u, sign, np.uintp(PATIENCE * n))
+    assert not scan(S, w, 1.0 / np.arange(1, n + 1), u, sign, np.uintp(SCAN_LIMIT * n))
     np.testing.assert_array_equal(run(solve_chain, z, w)[0], run(funnel, z, w)[0])
     np.testing.assert_allclose(run(funnel, z, w)[0], run(scan, z, w)[0], atol=1e-9)

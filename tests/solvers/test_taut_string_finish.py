@@ -60,7 +60,7 @@ def test_it_ends_where_sweeps_lead(monkeypatch, strength, levels):
     lam[:, :, ::5] = 0.0
     lam[:, :, :, 7] = math.inf
     finished = solve(y, lam)
-    monkeypatch.setattr(image, "finish", lambda net, patience: math.inf)
+    monkeypatch.setattr(image, "finish", lambda net, limit: math.inf)
     swept = solve(y, lam, tol=1e-9)
     assert bool(swept.converged)
     assert int(swept.iterations) > int(finished.iterations)
@@ -70,7 +70,7 @@ def test_it_ends_where_sweeps_lead(monkeypatch, strength, levels):
 
 
 def test_a_solve_that_ran_out_of_sweeps_says_so(monkeypatch):
-    monkeypatch.setattr(image, "finish", lambda net, patience: math.inf)
+    monkeypatch.setattr(image, "finish", lambda net, limit: math.inf)
     y, lam = problem(8, 30, 30, 1, strength=0.5)
     solution = TautString(AnisotropicTV(), max_iter=3)(y, lam)
     assert not bool(solution.converged.any())
@@ -80,7 +80,7 @@ def test_a_solve_that_ran_out_of_sweeps_says_so(monkeypatch):
 
 
 def test_only_a_loose_tolerance_lets_sweeps_alone_end_a_solve(monkeypatch):
-    monkeypatch.setattr(image, "finish", lambda net, patience: math.inf)
+    monkeypatch.setattr(image, "finish", lambda net, limit: math.inf)
     y, lam = problem(9, 12, 12, 1)
     loose = solve(y, lam, tol=1e-9)
     assert bool(loose.converged)
@@ -98,7 +98,7 @@ def test_the_gradient_of_an_answer_that_sweeps_have_found(monkeypatch):
 
     y, lam = problem(4, 24, 31, 2, batch=3)
     finished = gradients(y, lam, 1e-10)
-    monkeypatch.setattr(image, "finish", lambda net, patience: math.inf)
+    monkeypatch.setattr(image, "finish", lambda net, limit: math.inf)
     swept = gradients(y, lam, 1.1e-10)
     for one, other in zip(swept, finished, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-6)

@@ -132,7 +132,7 @@ def test_without_a_login_one_line_says_so_and_how_to_sync(
         log.epoch(1, metrics(1))
     (line,) = lines_of(caplog)
     assert "offline" in line
-    assert "nobody is logged in" in line
+    assert "no account is logged in" in line
     assert f"wandb sync {place / 'wandb'}" in line
     assert capfd.readouterr().out == ""
 

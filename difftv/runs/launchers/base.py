@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class SweepLauncher(Launcher):
-    """Starts jobs elsewhere and waits for all of them, those that die included.
+    """Starts jobs elsewhere and waits for all of them, including those whose process ends early.
 
     A subclass writes `carry_out` and names the package it stands on.
 
@@ -94,7 +94,7 @@ class SweepLauncher(Launcher):
 
     @abstractmethod
     def carry_out(self, jobs: Sequence[SweepJob], sweep_dir: Path) -> Iterator[tuple[SweepJob, JobReturn]]:
-        """Every job with its answer, as they come; `job.lost(reason)` is the answer of one whose process died."""
+        """Every job with its answer, as they come; `job.lost(reason)` is the answer of one whose process ended."""
 
 
 def _names(jobs: Sequence[SweepJob]) -> dict[int, str]:

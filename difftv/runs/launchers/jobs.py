@@ -1,4 +1,4 @@
-"""One job of a sweep, as it travels to the process that carries it out, and as it comes back."""
+"""One job of a sweep, as it is sent to the process that carries it out, and its answer."""
 
 import contextlib
 import math
@@ -130,7 +130,7 @@ class SweepJob:
         return config
 
     def lost(self, reason: str) -> JobReturn:
-        """The answer for a job whose process died."""
+        """The answer for a job whose process ended."""
         return JobReturn(overrides=list(self.overrides), status=JobStatus.FAILED, _return_value=JobFailedError(reason))
 
 
@@ -148,7 +148,7 @@ def failure_of(done: JobReturn) -> str | None:
 
 @contextlib.contextmanager
 def as_in_a_new_process(threads: int | None) -> Iterator[None]:
-    """Whatever an earlier job of this process left behind, the block starts as in a process of its own.
+    """Whatever an earlier job of this process changed, the block starts as in a process of its own.
 
     Random generators, threads, environment and working directory; modules stay loaded, which is the point of using a
     process twice.

@@ -30,7 +30,7 @@ LAST_WORDS_SECONDS = 10.0
 
 
 class LocalLauncher(SweepLauncher):
-    """As many processes as there are cores for, each with a pool to itself: one that is killed breaks no other's.
+    """As many processes as there are cores for, each with its own pool: one that is killed does not affect the others.
 
     Args:
         threads_per_job: of torch, numba and BLAS in every job.
@@ -96,7 +96,7 @@ def _worker(threads: int) -> "ProcessPoolExecutor":
 
 
 def _end_with_parent(parent: int) -> None:
-    """Stop this process soon after the sweep was killed: who starts the sweep again must find its runs free."""
+    """Stop this process soon after the sweep was killed: started again, the sweep must find its runs free."""
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -77,7 +77,7 @@ def _reach(address: str) -> None:
     """Ray itself tries for minutes to reach an address at which nothing listens.
 
     Raises:
-        OSError: nobody listens there.
+        OSError: no server listens there.
     """
     host, _, port = address.rpartition("://")[2].rpartition(":")
     if host and port.isdigit():

@@ -36,11 +36,11 @@ ASK_SECONDS = 4.0
 """Between two questions to the scheduler, one for the whole sweep."""
 
 DEAD_AFTER = 3
-"""So many times in turn a job must be gone from the scheduler, without an answer, until it counts as dead: a job that
+"""So many times in turn a job must be gone from the scheduler, without an answer, until it counts as ended: a job that
 is put back in the queue is neither here nor there for a moment, and a network file system shows files late."""
 
 GONE = "GONE"
-"""Forgotten by the scheduler, as every job is some time after its end."""
+"""No longer known to the scheduler, as every job is some time after its end."""
 
 OVER = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "BOOT_FAIL", "OUT_OF_MEMORY", "DEADLINE", GONE}
 
@@ -164,7 +164,7 @@ class SlurmLauncher(SweepLauncher):
                 if other.paths.result_pickle.exists():
                     del waiting[job_id]
                     yield job, _answer(job, other)
-            for job_id, state in watch.dead(waiting):
+            for job_id, state in watch.ended(waiting):
                 job, other = waiting.pop(job_id)
                 yield job, job.lost(f"{job_id} ended without an answer ({state}), see {other.paths.stderr}")
             if waiting:
@@ -229,7 +229,7 @@ class _Watch:
         self._gone: Counter[str] = Counter()
         self._shown = ""
 
-    def dead(self, job_ids: Iterable[str]) -> list[tuple[str, str]]:
+    def ended(self, job_ids: Iterable[str]) -> list[tuple[str, str]]:
         """Those of the jobs that will not answer any more, with their last state."""
         job_ids = list(job_ids)
         if not job_ids or time.monotonic() - self._asked < ASK_SECONDS:

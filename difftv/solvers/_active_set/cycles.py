@@ -64,7 +64,7 @@ def trace(e, tail, head, up, mark, cycle, counters):
     """The forest's path from the head of `e` back to its tail, as the pixels below its edges.
 
     Returns:
-        How many there are in `cycle`, and how many of these lie on the head's side.
+        How many there are in `cycle`, and how many of these are on the head's side.
     """
     none = np.uintp(tail.shape[0])
     counters[2] += 1
@@ -122,7 +122,7 @@ def push(e, sign, length, turn, tail, head, lam, p, state, up, cycle):
         Whether `e` has taken another edge's place in the forest; otherwise it is on an end itself.
     """
     least, most = floor(state[e], lam[e]), ceiling(state[e], lam[e])
-    room = most - p[e] if sign > 0.0 else p[e] - least
+    slack = most - p[e] if sign > 0.0 else p[e] - least
     leaving = length
     for position in range(length):
         f = np.uintp(up[cycle[position]])
@@ -130,17 +130,17 @@ def push(e, sign, length, turn, tail, head, lam, p, state, up, cycle):
             own = ceiling(state[f], lam[f]) - p[f]
         else:
             own = p[f] - floor(state[f], lam[f])
-        if own < room:
-            room, leaving = own, position
+        if own < slack:
+            slack, leaving = own, position
     for position in range(length):
         f = np.uintp(up[cycle[position]])
-        move = _along(head[f] == cycle[position], position < turn) * sign * room
+        move = _along(head[f] == cycle[position], position < turn) * sign * slack
         p[f] = min(max(p[f] + move, floor(state[f], lam[f])), ceiling(state[f], lam[f]))
     if leaving == length:
         p[e] = most if sign > 0.0 else least
         state[e] = settled(p[e])
         return False
-    p[e] = min(max(p[e] + sign * room, least), most)
+    p[e] = min(max(p[e] + sign * slack, least), most)
     bottom = cycle[leaving]
     f = np.uintp(up[bottom])
     rises = _along(head[f] == bottom, leaving < turn) * sign > 0.0

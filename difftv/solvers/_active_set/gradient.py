@@ -12,7 +12,7 @@ of i, and s_e = sign(p_e),
     dL/dlam = -s_e (Da)_e                                       on edges with p_e = s_e lam_e, else 0,
     dL/dgam = s_e sum_{i on the side of e's head} (g - a)_i     on forest edges, else 0,
 
-the side of the head being the part of the component that hangs on the head once e is cut. Where gam = 0, plateaus have
+the side of the head being the part of the component on the head's side when e is removed. Where gam = 0, plateaus have
 cycles, and the forest, p and with it dL/dgam are one of many. At lam = 0 or gam = 0 it is the derivative to the right.
 """
 

@@ -18,7 +18,7 @@ PROMISING = 7e-5, 1.5
 """Relative gap of the start from which pivots take less time than more steps: the second over the number of pixels, at
 most the first. The larger the image, the more of its edges are wrong at the same gap, and the longer a pivot takes."""
 
-PATIENCE = 5000
+PIVOT_LIMIT = 5000
 """Times that the pivots may look at every pixel; images take 1 to 10, the worst seen 250."""
 
 
@@ -55,7 +55,7 @@ def solve_image(y: Array, lam: Array, gam: Array, u: Array, max_steps: int) -> A
     image = grid(directions, height, width)
     low, high = float(y.min()), float(y.max())
     level, radius = 0.5 * low + 0.5 * high, 0.5 * high - 0.5 * low
-    # In units in which the data lie in [-1, 1] tolerances are relative; a power of two changes no digit.
+    # In units in which the data are in [-1, 1] tolerances are relative; a power of two changes no digit.
     exponent = max(-1000, min(1000, math.frexp(radius)[1]))
     unit = math.ldexp(1.0, -exponent)
     radius *= unit
@@ -77,7 +77,7 @@ def solve_image(y: Array, lam: Array, gam: Array, u: Array, max_steps: int) -> A
     weights, slopes = weights.reshape(-1), slopes.reshape(-1)
     take_over(start[:, -size:].reshape(-1), narrow[1].reshape(-1), weights, slopes, p, state)
     net = network(image.graph, data, weights, slopes, p, state)
-    pivots = finish(net, image.sequence, PATIENCE)
+    pivots = finish(net, image.sequence, PIVOT_LIMIT)
     gap = duality_gap(net)
     sign(net)
     if weights.any():

@@ -53,7 +53,7 @@ ROUNDING = 2.0**-43
 
 
 def network(graph: Graph, y: Array, lam: Array, gam: Array, p: Array, state: NDArray[np.int8]) -> Network:
-    """A network around a dual that lies within its bounds, in the states that it implies; p and state are changed."""
+    """A network around a dual variable within its bounds, in the states that it implies; p and state are changed."""
     size, edges = len(y), len(lam)
     tol = ROUNDING * max(1.0, float(np.abs(p).max(initial=0.0)))
     label, up, order, roots, cycle = np.empty((5, size), np.uint32)

@@ -9,12 +9,12 @@ from difftv.solvers._compiler import kernel
 
 
 @kernel
-def finish(net, sequence, patience):
+def finish(net, sequence, limit):
     """Pivot until every edge is right, from any dual within its bounds.
 
     Args:
         net: the network; its u, p, states are the minimiser's afterwards.
-        patience: pixels looked at, over those of the image, after which to give up.
+        limit: pixels looked at, over those of the image, after which to stop.
 
     Returns:
         Pivots.
@@ -32,7 +32,7 @@ def finish(net, sequence, patience):
     net.queued[:] = False
     _look(net)
     pivots = 0
-    while net.counters[0] != net.counters[1] and done < patience * size:
+    while net.counters[0] != net.counters[1] and done < limit * size:
         e = np.uintp(net.queue[net.counters[0]])
         net.counters[0] = (net.counters[0] + 1) % net.queue.shape[0]
         net.queued[e] = False

@@ -8,7 +8,7 @@ variable: where the string bends around the lower wall it is +w and u steps down
 u steps up. The routines take S, and w with w[n-1] = 0, for there the tube ends in a point.
 
 They write u and, per edge k (between the pixels k and k+1), `sign`: 0 where the two pixels are in one straight segment,
-else the sign of u_k - u_{k+1}. It is read off the wall and not off the values, so it is right also where two segments
+else the sign of u_k - u_{k+1}. It follows from the wall and not from the values, so it is right also where two segments
 have equal slopes: joining is a decision of the algorithm, not a comparison of floats. Across an edge of weight
 zero nothing is ever joined. Both write up to `OVERRUN` entries past the end.
 """
@@ -17,7 +17,7 @@ import numpy as np
 
 from difftv.solvers._compiler import kernel
 
-PATIENCE = 8
+SCAN_LIMIT = 8
 """Scan steps per pixel after which `scan` gives up; natural images take 1.2 to 2."""
 
 OVERRUN = 3
@@ -37,7 +37,7 @@ def solve_chain(S, w, reciprocal, u, sign):
         reciprocal: 1 / (k + 1) at position k.
         u, sign: outputs, (n + OVERRUN,).
     """
-    if not scan(S, w, reciprocal, u, sign, np.uintp(PATIENCE * w.shape[0])):
+    if not scan(S, w, reciprocal, u, sign, np.uintp(SCAN_LIMIT * w.shape[0])):
         funnel(S, w, u, sign)
 
 

@@ -1,13 +1,13 @@
 """From nearly right components to the exact minimiser, in finitely many steps.
 
 Sweeps find most components within a dozen iterations and then level out what is left ever more slowly. Yet a set of
-components, with the signs across their borders, is easily judged. It is right if and only if
+components, with the signs across their borders, is easily verified. It is right if and only if
 
   * the values that it implies (equation 2 of `taut_string.py`) have those signs, and
   * within each component a dual variable |p_e| <= lam_e exists whose divergence is the data less the value: a flow
     that carries what some pixels have too much to those that have too little, on edges of capacity lam.
 
-Where a sign is wrong, the two components are merged. Where no flow exists, a minimum cut says so, and the component is
+Where a sign is wrong, the two components are merged. Where no flow exists, a minimum cut shows it, and the component is
 split along it. Repeated, this is the divide-and-conquer method for total variation by maximum flows (Hochbaum 2001;
 Chambolle and Darbon 2009), except that it starts from the components and the flow of the sweeps, so that few steps do.
 
@@ -29,22 +29,22 @@ ROUNDING = 8 * np.finfo(np.float64).eps
 
 
 @kernel
-def finish(net, patience):
+def finish(net, limit):
     """Merge and split components until they are right.
 
     The flow stays within its bounds, whatever happens.
 
     Args:
         net: components and flow to begin with.
-        patience: pixels looked at, over those of the image, after which to give up.
+        limit: pixels looked at, over those of the image, after which to stop.
 
     Returns:
-        The duality gap, with `label`, `value` and signs the minimiser; infinity where the patience was at its end.
+        The duality gap, with `label`, `value` and signs the minimiser; infinity where the limit was reached.
     """
     size = net.y.shape[0]
     count = size
     done = 0
-    while done < patience * size:
+    while done < limit * size:
         done += count
         count = _settle(net, count)
         count = split(net, route(net, count))
@@ -78,7 +78,7 @@ def _settle(net, count):
 
 @kernel
 def _renew(net, pixels, count):
-    """Label, value and remainders of all components that the first `count` pixels lie in, whose pixels they become."""
+    """Label, value and remainders of all components of the first `count` pixels, whose pixels they become."""
     width, y, w_right, w_down, q_right, q_down, sign_right, sign_down, label, value, rest, least = net[:12]
     parent, order = net.parent, net.order
     for number in range(count):

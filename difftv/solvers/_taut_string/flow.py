@@ -1,4 +1,4 @@
-"""Flows within components: remainders carried along trees, ways to where something lacks, and minimum cuts."""
+"""Flows within components: remainders carried along trees, augmenting paths, and minimum cuts."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ TREES = 2
 """Spanning trees that carry remainders: most components need no more, and what they leave is rarely for a third."""
 
 WORTH_IT = 0.95
-"""Ways from too much to too little are looked for as long as they leave less than this share of the sources."""
+"""Augmenting paths are looked for as long as they leave less than this share of the sources."""
 
 REACHED, BEYOND, OPEN = 1, 2, 4  # by the last search, not by it, and with too little although reached
 BOTH = REACHED | BEYOND
@@ -87,7 +87,7 @@ def _unsettled(net, count):
 def _carry(net, count, turn):
     """Hand remainders on along spanning trees, from the leaves to the root: what does not fit stays where it is.
 
-    Trees grow where a remainder is left, over edges with room both ways, and in each `turn` to another side first.
+    Trees grow where a remainder is left, over edges with slack both ways, and in each `turn` to another side first.
     """
     width, _, w_right, w_down, q_right, q_down, sign_right, sign_down, _, _, rest, least_of = net[:12]
     parent, order, members = net.parent, net.order, net.members
@@ -148,11 +148,11 @@ def _sources(net, count, strict):
 
 @kernel
 def _search(net, sources, send):
-    """Look from the `sources` for ways, within their components, to pixels with too little, and `send` through.
+    """Look for augmenting paths within components, from `sources` to pixels with too little, and `send` along them.
 
     Returns:
         Whether one was found, and how many sources are left. Where nothing is sent, the pixels that were reached keep
-        their `parent`: one side of a cut, which is a minimum cut if no way was found.
+        their `parent`: one side of a cut, which is a minimum cut if no path was found.
     """
     width, _, w_right, w_down, q_right, q_down, _, _, label, _, rest, least_of = net[:12]
     parent, order, fresh = net.parent, net.order, net.fresh
@@ -197,7 +197,7 @@ def _search(net, sources, send):
         if rest[k] < 0.0:
             _send(width, w_right, w_down, q_right, q_down, rest, parent, k)
         parent[k] = NONE
-    left = 0  # nobody gets too much by that
+    left = 0  # no pixel gets too much by that
     for number in range(sources):
         if rest[fresh[number]] > least_of[fresh[number]]:
             fresh[left] = fresh[number]
@@ -207,7 +207,7 @@ def _search(net, sources, send):
 
 @part_of_kernel
 def _send(width, w_right, w_down, q_right, q_down, rest, parent, k):
-    """Move the remainder of pixel k, or what it lacks, to its parent as far as the edge has room."""
+    """Move the remainder of pixel k, or what it lacks, to its parent as far as the capacity of the edge allows."""
     if parent[k] == RIGHT:
         _push(q_right, w_right, rest, k, k, k + ONE, 1.0)
     elif parent[k] == DOWN:
@@ -230,10 +230,10 @@ def _push(q, weight, rest, edge, k, m, way):
 
 @kernel
 def split(net, count):
-    """Separate what the last search has reached from the rest of its component, which lies lower, where it has to be.
+    """Separate what the last search has reached from the rest of its component, the lower part, where it has to be.
 
     `members` are then the pixels of all components that are not settled: those that have been split, and those in which
-    a way is still open.
+    an augmenting path is left.
 
     Returns:
         How many these are.

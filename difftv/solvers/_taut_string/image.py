@@ -1,4 +1,4 @@
-"""One image: accelerated alternating minimisation, until the components that it has found can be put right.
+"""One image: accelerated alternating minimisation, until the components that it has found can be corrected.
 
 Chambolle and Pock 2015 (accelerated block coordinate descent), momentum k/(k+3) as in Chambolle and Dossal 2015,
 restarted where it points uphill (O'Donoghue and Candes 2015, gradient scheme).
@@ -26,7 +26,7 @@ PROMISING = 1e-5, 2e-4, 3.0
 """Relative gap of the iterate from which finishing takes less time than more sweeps: between the two, the third over
 the number of pixels. The larger the image, the more of its components are wrong at the same gap."""
 
-PATIENCE = 48
+SWEEPS_BEFORE_TRYING = 48
 """Sweeps after which it is tried anyway: where weights are huge, the gap says nothing."""
 
 LOOKS = 8
@@ -34,7 +34,6 @@ LOOKS = 8
 
 AGAIN = 0.25
 """How far the gap must fall before another try."""
-
 
 EXACT = 1e-10
 """At this tolerance and below, only components that are right end the solve, and no gap does."""
@@ -99,7 +98,7 @@ def solve_image(
     b[:] = b_before
     age = sweeps = 0
     low, high, over = PROMISING
-    promising, patience = min(max(over / y.size, low), high), PATIENCE
+    promising, next_try = min(max(over / y.size, low), high), SWEEPS_BEFORE_TRYING
     while True:
         count = min(SWEEPS_PER_CHECK, max_iter - sweeps)
         arguments = (problem, a, b, b_before, sign_columns, sign_rows, age, count)
@@ -112,8 +111,8 @@ def solve_image(
         np.subtract(y, a + b, out=u)
         gap = duality_gap(problem, a, b, u) / scale
         enough = gap <= tol and tol > EXACT
-        if not enough and (gap <= promising or sweeps >= patience or last):
-            promising, patience = AGAIN * gap, 2 * sweeps
+        if not enough and (gap <= promising or sweeps >= next_try or last):
+            promising, next_try = AGAIN * gap, 2 * sweeps
             net = network(problem, a, b, sign_columns, sign_rows, label, u)
             finished = finish(net, LOOKS) / scale
             if finished < math.inf:
@@ -158,7 +157,7 @@ def _sweep_shared(
     team: Executor,
     workers: int,
 ) -> int:
-    """`_sweep` with the columns, then the rows, dealt out to the team: the same arithmetic in the same order."""
+    """`_sweep` with the columns, then the rows, distributed over the team: the same arithmetic in the same order."""
     height, width = problem.y.shape
     ascent = np.empty(height)
     for _ in range(count):

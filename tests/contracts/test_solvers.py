@@ -195,7 +195,9 @@ def test_dtype_is_kept_and_gradients_flow_in_it(solver: Solver) -> None:
     assert solution.seconds.backward > 0
 
 
-def test_nothing_is_prepared_for_a_gradient_nobody_asked_for(solver: Solver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_prepared_for_a_gradient_that_is_not_asked_for(
+    solver: Solver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     noisy, lam = draw(solver.regularizer)
     with_gradient = solver(noisy, lam.requires_grad_()).denoised
     assert with_gradient.requires_grad

@@ -253,7 +253,7 @@ def test_a_name_that_is_no_text_is_a_name(trained: Path, tmp_path: Path) -> None
     }  # fmt: skip
 
 
-def test_nobody_reads_and_every_image_is_written(trained: Path, tmp_path: Path) -> None:
+def test_every_image_is_written_where_the_output_is_closed(trained: Path, tmp_path: Path) -> None:
     images = [save(tmp_path / f"{name}.png", noisy(SMALL_GRAY)) for name in "ab"]
     command = [sys.executable, str(SCRIPT), str(trained), *map(str, images)]
     reader, writer = os.pipe()

@@ -179,7 +179,7 @@ def test_what_cannot_be_written_is_named_before_the_solve(
     assert "cannot be written (File name too long)" in capsys.readouterr().err
 
 
-def test_numbers_that_nobody_reads_are_written(folder: Path, tmp_path: Path) -> None:
+def test_results_are_written_where_the_output_is_closed(folder: Path, tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
     command = [sys.executable, str(PROJECT / "experiments" / "evaluate.py"), str(run), str(folder)]
     reader, writer = os.pipe()

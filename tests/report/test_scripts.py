@@ -146,7 +146,7 @@ def test_a_directory_whose_name_is_no_text_costs_no_result(
         (sweep / name).read_text(encoding="utf-8")
 
 
-def test_a_table_that_nobody_reads_is_written(demo: Path) -> None:
+def test_a_table_is_written_where_the_output_is_closed(demo: Path) -> None:
     command = [sys.executable, str(PROJECT / "experiments" / "table.py"), str(demo)]
     reader, writer = os.pipe()
     os.close(reader)

@@ -210,9 +210,9 @@ def test_figures_and_epochs_in_the_other_order_are_all_kept(place: Path, records
 
 def test_forced_online_without_a_login_stops_before_any_work(place: Path) -> None:
     tracker = WandbTracker(mode="online")
-    with pytest.raises(ConfigError, match=r"tracker\.mode=online.*wandb login.*tracker\.mode=auto"):
+    with pytest.raises(ConfigError, match=r"^mode=online.*wandb login.*mode=auto"):
         tracker.start(info(place))
-    with pytest.raises(ConfigError, match=r"tracker\.mode=online"):
+    with pytest.raises(ConfigError, match=r"^mode=online"):
         tracker.check()
     assert list(place.rglob("*.wandb")) == []
 
@@ -230,11 +230,11 @@ def test_auto_heeds_the_switch_of_wandb(place: Path, monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"mode": "on"}, r"tracker\.mode.*auto, online, offline, disabled.*'on'"),
-        ({"project": "a/b"}, r"tracker\.project.*'a/b'"),
-        ({"project": ""}, r"tracker\.project"),
-        ({"init_timeout": 0.0}, r"tracker\.init_timeout"),
-        ({"finish_timeout": float("nan")}, r"tracker\.finish_timeout"),
+        ({"mode": "on"}, r"^mode.*auto, online, offline, disabled.*'on'"),
+        ({"project": "a/b"}, r"^project.*'a/b'"),
+        ({"project": ""}, r"^project"),
+        ({"init_timeout": 0.0}, r"^init_timeout"),
+        ({"finish_timeout": float("nan")}, r"^finish_timeout"),
     ],
 )
 def test_bad_settings_are_refused_at_construction(arguments: dict, message: str) -> None:

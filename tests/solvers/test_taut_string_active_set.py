@@ -115,4 +115,4 @@ def test_who_runs_out_of_memory_is_told_of_it_where_it_takes_the_regularizer(mon
     monkeypatch.setattr("difftv.solvers.cvxpy_layer.available_memory", lambda: 0)
     with pytest.raises(ProblemTooLargeError, match="Use patches of at most 0x0") as refused:
         Scs(regularizer).check_size(64, 64)
-    assert ("solver=taut_string" in str(refused.value)) == told
+    assert ("TautString" in str(refused.value)) == told

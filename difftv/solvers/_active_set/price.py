@@ -73,6 +73,6 @@ def _enter(net, e):
     length, turn = trace(e, *ends, net.up, net.mark, net.cycle, net.counters)
     if push(e, sign, length, turn, *ends, net.lam, net.p, net.state, net.up, net.cycle):
         return length + relax(net, 1)
-    # From a bound the edge has gone through to 0, and may have to go on: nothing else has changed, so there is no check.
+    # From a bound the edge has gone through to 0, and may have to go on: nothing else has changed, so no check.
     enqueue(e, net.queue, net.queued, net.counters)
     return length

@@ -5,10 +5,9 @@ difftv-denoise outputs/<sweep>/<run> noisy/*.png --clean clean/*.png --output de
 
 Writes NAME-denoised.SUFFIX in the format and depth of the image (gray or colour, 8 or 16 bit, transparency unchanged;
 JPEG, which always loses a little, at quality 95) and, with matplotlib, NAME-lam.png, a picture of the regularization
-map. The minimisation is exact (taut_string) where that solver takes the run's regularizer, else batched (admm).
-An RGB image is denoised as luma
-and two chroma channels, each with a map of its own: that scores more than a decibel better than R, G and B on their own
-(difftv/colour.py).
+maps, each by its name (lam; lam and gam; lam1 and lam2). The minimisation is exact (taut_string) where that solver
+takes the run's regularizer, else batched (admm). An RGB image is denoised as luma and two chroma channels, each with
+maps of its own: that scores more than a decibel better than R, G and B on their own (difftv/colour.py).
 
 A run knows the noise that it was trained with (sigma in 8-bit units, white Gaussian noise, the same in every colour),
 which is printed. One that was trained on a range of levels is told that of your images by --sigma.
@@ -114,7 +113,11 @@ def _denoise(
         from difftv.figures import save_figure
         from difftv.figures.map_picture import map_picture
 
-        pictured = map_picture({name: lam[None] for name, lam in found.lam.items()}, title=path.name)
+        pictured = map_picture(
+            {name: lam[None] for name, lam in found.lam.items()},
+            names=denoiser.solver.regularizer.map_names,
+            title=path.name,
+        )
         save_figure(pictured, targets.picture)
     words = [f"{image}, {time.perf_counter() - started:.1f} s"]
     if not found.converged:

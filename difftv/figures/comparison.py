@@ -1,6 +1,6 @@
 """One image side by side: clean, noisy, one scalar lambda, the learned map; enlarged, and as a line of intensities."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -18,17 +18,18 @@ from difftv.figures.style import (
     as_text,
     bare,
     colour_scale,
-    maps,
+    named_maps,
     new_figure,
     plain,
     plane,
 )
-from difftv.metrics import psnr, ssim
+from difftv.metrics import map_groups, psnr, ssim
 
 WIDTH = 11.0  # inches, for six panels
 RAMP = (0.25 / 255, 4 / 255)  # slopes per pixel at which total variation makes stairs
 EDGE = 16 / 255  # slope per pixel
 TEXTURE = 4 / 255  # detail of this size hides them
+LEAST_RANGE, LEAST_SHARE = 2e-3, 0.04  # of the colours of a map: intensity, and share of its largest value
 LEAST_CONTRAST = 0.25  # of an enlarged window: stretched further, the noise is all one sees
 Window = tuple[slice, slice]
 
@@ -40,38 +41,46 @@ def comparison_strip(
     baseline: Picture | None,
     lam: Picture,
     *,
+    names: Sequence[str] = ("lam",),
     title: str = "",
     baseline_numbers: Mapping[str, float] | None = None,
 ) -> Figure:
     """What the learned map gains, on one image.
 
-    First row: the pictures, all with the gray scale [0, 1], PSNR and SSIM below each; the map; the absolute error of
-    the denoised image. Second row: the marked window, enlarged, stretched to the range of the clean window, the same
-    for all pictures. Below: the intensities along the marked line, pixel by pixel, where staircasing shows as plateaus.
-    The window is chosen on the clean image alone, where it has ramps.
+    First row: the pictures, all with the gray scale [0, 1], PSNR and SSIM below each; the maps, each with a colour
+    scale of its own; the absolute error of the denoised image. Second row: the marked window, enlarged, stretched to
+    the range of the clean window, the same for all pictures. Below: the intensities along the marked line, pixel by
+    pixel, where staircasing shows as plateaus. The window is chosen on the clean image alone, where it has ramps.
 
     Args:
         clean: (1, 1, height, width) or (height, width), intensities in [0, 1]; likewise the next three.
         noisy: what the denoiser was given.
         denoised: what it made of it.
         baseline: denoised with constant maps; None leaves that panel out.
-        lam: the map, (1, maps, height, width) or (height, width); of several maps the mean is shown.
+        lam: the maps, (1, maps, height, width) or (height, width).
+        names: of its channels, `Regularizer.map_names`. Each is a panel, but of directions of one map (lam_v, lam_h)
+            the mean is shown.
         title: above the figure.
         baseline_numbers: what is constant there, by name, for the label of its panel.
 
     Raises:
-        ValueError: a picture is not a single image, or the sizes differ.
+        ValueError: a picture is not a single image, the sizes differ, or a map has no name.
     """
     pictures = {"clean": plane(clean, "clean"), "noisy": plane(noisy, "noisy")}
     if baseline is not None:
         pictures["scalar lambda"] = plane(baseline, "baseline")
     pictures["learned map"] = plane(denoised, "denoised")
-    channels = maps(lam, "lam")
+    channels = list(named_maps(lam, names).values())
     sizes = {name: picture.shape for name, picture in (*pictures.items(), ("lam", channels[0]))}
     if len(set(sizes.values())) > 1:
         raise ValueError(f"All pictures must have one size, got {sizes}. Crop them to the same pixels.")
     error = np.abs(pictures["learned map"] - pictures["clean"])
-    extra = {"lam" if len(channels) == 1 else f"lam, mean of {len(channels)}": channels.mean(axis=0), "error": error}
+    extra = {
+        name if len(group) == 1 else f"{name}, mean of {len(group)}": np.mean(
+            [channels[index] for index in group], axis=0
+        )
+        for name, group in map_groups(names).items()
+    } | {"error": error}
 
     height, width = error.shape
     panel = WIDTH / (len(pictures) + len(extra))
@@ -97,7 +106,8 @@ def comparison_strip(
         _mark_line(inset, window)
     for column, (name, values) in enumerate(extra.items(), start=len(pictures)):
         axes, inset = (figure.add_subplot(grid[row, column]) for row in (0, 1))
-        bottom, top = _range(values)
+        # A map that hardly varies is shown so, whatever its size: gam is a hundredth of lam.
+        bottom, top = _range(values, least=min(LEAST_RANGE, max(LEAST_SHARE * float(np.nanmax(values)), 1e-9)))
         image = axes.imshow(values, cmap=SEQUENTIAL, vmin=0.0 if name == "error" else bottom, vmax=top)
         inset.imshow(values[window], cmap=SEQUENTIAL, clim=image.get_clim(), interpolation="nearest")
         axes.set_title("|learned - clean|" if name == "error" else name, fontsize=TEXT)
@@ -159,7 +169,7 @@ def _ramp_window(clean: np.ndarray) -> Window:
     return slice(top, top + height), slice(left, left + width)
 
 
-def _range(values: np.ndarray, trim: float = 0.0, least: float = 2e-3) -> tuple[float, float]:
+def _range(values: np.ndarray, trim: float = 0.0, least: float = LEAST_RANGE) -> tuple[float, float]:
     """Smallest and largest finite value, without `trim` percent at either end, widened to at least `least`."""
     finite = values[np.isfinite(values)]
     low, high = (float(value) for value in np.percentile(finite, [trim, 100 - trim])) if finite.size else (0.0, 1.0)

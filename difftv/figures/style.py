@@ -93,6 +93,21 @@ def maps(picture: Picture, name: str) -> np.ndarray:
     return array
 
 
+def named_maps(picture: Picture, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Name of every channel of a map -> (height, width) float64.
+
+    Raises:
+        ValueError: it is not a single image, or has another number of channels than names.
+    """
+    channels = maps(picture, "lam")
+    if len(channels) != len(names):
+        raise ValueError(
+            f"lam has {len(channels)} channel(s), but {len(names)} name(s) were given: {', '.join(names)}. "
+            "Give names=regularizer.map_names of the regularizer that the maps belong to."
+        )
+    return dict(zip(names, channels, strict=True))
+
+
 def as_text(name: str) -> str:
     """A name that comes from outside, drawn as it reads and never longer than a figure is wide.
 
@@ -125,7 +140,8 @@ def colour_scale(axes: Axes, image: ScalarMappable) -> None:
     place = axes.inset_axes((0.0, -0.1, 1.0, 0.05))
     bar = cast(Figure, axes.figure).colorbar(image, cax=place, orientation="horizontal")
     low, high = image.get_clim()
-    bar.set_ticks([low, high], labels=[f"{low:.2g}", f"{high:.2g}"])
+    digits = next((n for n in range(2, 5) if f"{low:.{n}g}" != f"{high:.{n}g}"), 2)
+    bar.set_ticks([low, high], labels=[f"{low:.{digits}g}", f"{high:.{digits}g}"])
     bar.ax.tick_params(labelsize=TEXT - 2, length=2)
     first, last = bar.ax.get_xticklabels()
     first.set_horizontalalignment("left")

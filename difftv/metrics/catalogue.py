@@ -1,5 +1,6 @@
 """All metrics at once, and the one place for what each of them means: name, direction, unit, description."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,10 +9,10 @@ import torch
 from difftv.metrics.contract import check_pair, on_cpu
 from difftv.metrics.edges import epi, fom, gmsd, gradient_ratio, gradient_w1
 from difftv.metrics.fidelity import psnr, psnr_edge, psnr_smooth, ssim
-from difftv.metrics.maps import edge_to_smooth
+from difftv.metrics.maps import check_map, edge_to_smooth, field_length, grouped
 from difftv.metrics.masks import masks_of
 from difftv.metrics.staircasing import dof_ratio, false_jump, plateau_excess, plateau_excess_ramp, second_order
-from difftv.types import Image, Map, PerImage
+from difftv.types import Fields, Image, Map, PerImage
 
 Direction = Literal["higher", "lower", "zero", "one"]
 """Which value is best: the highest, the lowest, the nearest to 0, the nearest to 1."""
@@ -53,9 +54,18 @@ MEANING: dict[str, Meaning] = {
     "lam/min": Meaning(None, "[0,1]", "minimum of the map"),
     "lam/max": Meaning(None, "[0,1]", "maximum of the map"),
     "lam/zero_gradient_share": Meaning("lower", "share", "entries of the map whose gradient is exactly zero"),
+    "gam/free_edge_share": Meaning(None, "share", "differences |Du| <= gam, which cost nothing"),
+    "v/mean": Meaning(None, "[0,1]", "mean length of the auxiliary field v, intensity per pixel"),
+    "v/max": Meaning(None, "[0,1]", "largest length of the auxiliary field v, intensity per pixel"),
 }
+"""`lam/...` stands for the maps of every name: `meaning_of` finds `lam1/mean` or `gam/edge_to_smooth` there."""
 
 DIRECTION: dict[str, Direction | None] = {name: meaning.direction for name, meaning in MEANING.items()}
+
+
+def meaning_of(metric: str) -> Meaning | None:
+    """What a metric means, those of a map by whatever name it has; None where that is unknown."""
+    return MEANING.get(metric) or MEANING.get(f"lam/{metric.partition('/')[2]}")
 
 
 def image_metrics(denoised: Image, clean: Image) -> dict[str, PerImage]:
@@ -98,23 +108,38 @@ def image_metrics(denoised: Image, clean: Image) -> dict[str, PerImage]:
     }
 
 
-def map_metrics(lam: Map, clean: Image) -> dict[str, PerImage]:
-    """The metrics of a regularization map that need no gradient, by the names of `MEANING`.
+def map_metrics(lam: Map, clean: Image, *, names: Sequence[str] = ("lam",)) -> dict[str, PerImage]:
+    """The metrics of regularization maps that need no gradient: `lam/mean`, `gam/max`, `lam1/edge_to_smooth`, ...
 
     Args:
         lam: (batch, maps, height, width), >= 0.
         clean: (batch, 1, height, width); where the edges are.
+        names: of the channels, `Regularizer.map_names`. Directions of one map (lam_v, lam_h) share their row of
+            numbers (`map_groups`), others never do.
 
     Returns:
         One (batch,) tensor per name, on the device and in the dtype of lam, without gradient.
 
     Raises:
-        ValueError: a shape or a dtype does not fit.
+        ValueError: a shape, a dtype or the number of names does not fit.
     """
-    values = lam.detach()
-    return {
-        "lam/edge_to_smooth": edge_to_smooth(values, clean),
-        "lam/mean": values.mean(dim=(1, 2, 3)),
-        "lam/min": values.amin(dim=(1, 2, 3)),
-        "lam/max": values.amax(dim=(1, 2, 3)),
-    }
+    check_map(lam, clean)
+    masks, found = masks_of(clean), dict[str, PerImage]()
+    for name, values in grouped(lam.detach(), names).items():
+        found |= {
+            f"{name}/edge_to_smooth": edge_to_smooth(values, clean, masks=masks),
+            f"{name}/mean": values.mean(dim=(1, 2, 3)),
+            f"{name}/min": values.amin(dim=(1, 2, 3)),
+            f"{name}/max": values.amax(dim=(1, 2, 3)),
+        }
+    return found
+
+
+def field_metrics(v: Fields) -> dict[str, PerImage]:
+    """Statistics of the length of an auxiliary field, `v/mean` and `v/max`.
+
+    Args:
+        v: (batch, 2, height, width), `Solution.auxiliary`.
+    """
+    length = field_length(v)
+    return {"v/mean": length.mean(dim=(1, 2, 3)), "v/max": length.amax(dim=(1, 2, 3))}

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from difftv.metrics import MEANING
+from difftv.metrics import meaning_of
 from difftv.report.lines import Entry, Estimate, Values
 from difftv.report.methods import ORACLE
 from difftv.report.paired import Difference
@@ -86,7 +86,7 @@ def caption(table: Table) -> list[str]:
 
 
 def _describe(metric: str) -> str:
-    meaning = MEANING.get(metric)
+    meaning = meaning_of(metric)
     if meaning is None or meaning.direction is None:
         return LABELS.get(metric, metric)
     unit = "dB, " if meaning.unit == "dB" else ""
@@ -95,7 +95,7 @@ def _describe(metric: str) -> str:
 
 def goodness(metric: str, value: float) -> float | None:
     """Larger = better; None where no value of the metric is better than another, where unknown, and for NaN."""
-    meaning = MEANING.get(metric)
+    meaning = meaning_of(metric)
     if meaning is None or math.isnan(value):
         return None
     return {"higher": value, "lower": -value, "zero": -abs(value), "one": -abs(value - 1.0), None: None}[

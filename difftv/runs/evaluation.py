@@ -24,6 +24,7 @@ class Measured:
 
     Attributes:
         names: of the images.
+        map_names: of the regularizer.
         methods: prefixes of the metrics: one way of denoising each, the learned map under the empty one.
         rows: one per image, the metrics of every method.
         learned: the images through the learned map.
@@ -33,6 +34,7 @@ class Measured:
     """
 
     names: list[str]
+    map_names: tuple[str, ...]
     methods: list[str]
     rows: list[Row]
     learned: list[Evaluated]
@@ -90,7 +92,8 @@ class FinalEvaluation:
              for name, value in row.items()}
             for kinds in zip(*columns.values(), strict=True)
         ]  # fmt: skip
-        return Measured([item.name for item in items], list(columns), rows, learned, baseline, search, oracle)
+        names, map_names = [item.name for item in items], self.learner.map_names
+        return Measured(names, map_names, list(columns), rows, learned, baseline, search, oracle)
 
     def _learned(self) -> list[Evaluated]:
         return evaluate(

@@ -6,6 +6,7 @@ import math
 import re
 
 from difftv import figures
+from difftv.metrics import map_groups
 from difftv.runs.directory import RunDirectory
 from difftv.runs.evaluation import Measured
 from difftv.tracking.base import RunLog
@@ -95,10 +96,13 @@ class Record:
                     entry.denoised,
                     scalar_entry.denoised,
                     entry.lam,
+                    names=found.map_names,
                     title=entry.item.name,
                     baseline_numbers=found.search.named(),
                 )
-                drawn[f"lam_over_edges_{name}"] = figures.lam_over_edges(entry.lam, entry.item.clean)
+                drawn[f"lam_over_edges_{name}"] = figures.lam_over_edges(
+                    entry.lam, entry.item.clean, names=found.map_names, auxiliary=entry.auxiliary
+                )
         for name, figure in drawn.items():
             figures.save_figure(figure, self.directory.figures / f"{name}.png")
             self.tracker.figure(name, figure)
@@ -121,7 +125,8 @@ def _totals(state: TrainingState, found: Measured) -> dict[str, float]:
     """The cost of the training, per image, and the solves that went wrong in training and in the final evaluation."""
 
     def mean(name: str) -> float:
-        values = [row[name] for row in state.history if not math.isnan(row[name])]
+        # An epoch that an earlier version trained may lack the column of a map.
+        values = [row[name] for row in state.history if not math.isnan(row.get(name, math.nan))]
         return math.fsum(values) / len(values) if values else math.nan
 
     def total(name: str) -> float:
@@ -137,5 +142,5 @@ def _totals(state: TrainingState, found: Measured) -> dict[str, float]:
         + sum(row[f"{prefix}solver/not_converged"] for row in found.rows for prefix in ("", "baseline/")),
         "solver/failed_batches": sum(row["solver/failed_batches"] for row in state.history),
         "solver/worst_gap": max((row["solver/worst_gap"] for row in state.history), default=math.nan),
-        "lam/zero_gradient_share": mean("lam/zero_gradient_share"),
+        **{column: mean(column) for column in (f"{name}/zero_gradient_share" for name in map_groups(found.map_names))},
     }

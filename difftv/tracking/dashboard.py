@@ -15,7 +15,8 @@ from difftv.errors import DataError, DiffTVError, MissingDependencyError
 from difftv.extras import require
 from difftv.files import write_atomically
 from difftv.printing import printable
-from difftv.rundir.layout import CONFIG, FIGURES
+from difftv.rundir.layout import CONFIG, FIGURES, RESULT
+from difftv.rundir.reading import UnreadableError, numbers, read_json
 from difftv.tracking.login import login_refusal, quiet_wandb, reason
 
 if TYPE_CHECKING:
@@ -51,12 +52,14 @@ def publish(sweep: Path, *, project: str, entity: str | None = None) -> Publishe
         MissingDependencyError: the extra `dashboard` is not installed.
         DiffTVError: W&B took the login, but not the view.
     """
-    strips, group = strips_of(sweep), printable(sweep.resolve().name)
+    strips, names, group = strips_of(sweep), maps_of(sweep), printable(sweep.resolve().name)
     workspaces()
     why_not = login_refusal()
     if why_not is None:
         try:
-            view = build(group, strips, project=project, entity=entity or quiet_wandb().Api().default_entity)
+            view = build(
+                group, strips, names=names, project=project, entity=entity or quiet_wandb().Api().default_entity
+            )
             return Published(url=view.save().url)
         except Exception as error:  # what the server refuses comes as an exception without a common base
             raise DiffTVError(
@@ -64,7 +67,7 @@ def publish(sweep: Path, *, project: str, entity: str | None = None) -> Publishe
                 f"{project!r}): the project must exist, and it does once a run has been logged or synced to it."
             ) from error
     file = sweep / FILE
-    view = build(group, strips, project=project, entity=entity or "")
+    view = build(group, strips, names=names, project=project, entity=entity or "")
     write_atomically(file, json.dumps(specification(view), indent=2) + "\n")
     return Published(file=file, why_not=why_not)
 
@@ -83,12 +86,28 @@ def strips_of(sweep: Path) -> list[str]:
     return sorted({printable(path.stem) for path in sweep.glob(f"*/{FIGURES}/strip_*.png")})
 
 
-def build(sweep: str, strips: Sequence[str], *, project: str, entity: str) -> "Workspace":
+def maps_of(sweep: Path) -> list[str]:
+    """Names of the maps that the finished runs of a sweep learned, from their results on disk; lam where none has."""
+    found: dict[str, None] = {}
+    for path in sorted(sweep.glob(f"*/{RESULT}")):
+        try:
+            metrics = numbers(read_json(path).get("metrics"))
+        except (UnreadableError, ValueError):
+            continue
+        columns = (name.partition("/") for name in metrics)
+        found |= dict.fromkeys(name for name, _, column in columns if column == "edge_to_smooth")
+    return list(found) or ["lam"]
+
+
+def build(
+    sweep: str, strips: Sequence[str], *, names: Sequence[str] = ("lam",), project: str, entity: str
+) -> "Workspace":
     """The view itself; needs no network.
 
     Args:
         sweep: the W&B group to show.
         strips: names of the images to show side by side for all runs.
+        names: of the maps that the runs learned (`maps_of`).
         project, entity: where it is going to be saved.
     """
     ws, panels = workspaces()
@@ -100,7 +119,7 @@ def build(sweep: str, strips: Sequence[str], *, project: str, entity: str) -> "W
             ws.Section(name="Fidelity", panels=_fidelity(panels), is_open=True),
             ws.Section(name="Staircasing against fidelity", panels=_staircasing(panels), is_open=True),
             ws.Section(name="Edges", panels=_edges(panels), is_open=True),
-            ws.Section(name="Maps", panels=_maps(panels, strips), is_open=True),
+            ws.Section(name="Maps", panels=_maps(panels, strips, names), is_open=True),
             ws.Section(name="Cost of the solver", panels=_cost(panels), is_open=True),
             ws.Section(name="What mattered", panels=_importance(panels), is_open=True),
         ],
@@ -184,13 +203,15 @@ def _edges(panels: ModuleType) -> list[Any]:
     return [panels.BarPlot(title=metric, metrics=[metric], groupby_aggfunc="mean") for metric in EDGES]
 
 
-def _maps(panels: ModuleType, strips: Sequence[str]) -> list[Any]:
-    """The strips show the map of lambda beside the images; the bars say whether it relaxes at edges."""
-    pictures = [panels.MediaBrowser(title=strip, media_keys=[strip], gallery_axis="run") for strip in strips]
+def _maps(panels: ModuleType, strips: Sequence[str], names: Sequence[str]) -> list[Any]:
+    """The strips show the maps beside the images; the bars say whether each is smaller at edges."""
+    bars = {"Differences that cost nothing": "gam/free_edge_share"} if "gam" in names else {}
+    for name in names:
+        bars[f"{name} on edges over {name} in smooth regions"] = f"{name}/edge_to_smooth"
+        bars[f"Share of {'edges' if name == 'lam' else name} without gradient"] = f"{name}/zero_gradient_share"
     return [
-        *pictures,
-        panels.BarPlot(title="lam on edges over lam in smooth regions", metrics=["lam/edge_to_smooth"]),
-        panels.BarPlot(title="Share of edges without gradient", metrics=["lam/zero_gradient_share"]),
+        *(panels.MediaBrowser(title=strip, media_keys=[strip], gallery_axis="run") for strip in strips),
+        *(panels.BarPlot(title=title, metrics=[metric]) for title, metric in bars.items()),
     ]
 
 

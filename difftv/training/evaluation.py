@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 from tqdm import tqdm
 
 from difftv.data import EvaluationItem, EvaluationPatches
 from difftv.denoiser import Denoiser
 from difftv.errors import SolverError
-from difftv.metrics import image_metrics, map_metrics
+from difftv.metrics import image_metrics
 from difftv.solvers.base import Solution
+from difftv.training.maps import solution_metrics
 from difftv.types import Image
 
 log = logging.getLogger(__name__)
@@ -28,8 +28,9 @@ Row = dict[str, float]
 class Evaluated:
     """One image after evaluation: its numbers, and what a figure of it needs.
 
-    `denoised` and `lam` are (1, maps, height, width) on the CPU, or None where the solver gave no answer; the row then
-    holds no image metrics and `solver/failed` is 1. `metrics_seconds` is what measuring it cost.
+    `denoised` (1, 1, height, width) and `lam` (1, maps, height, width) are on the CPU, or None where the solver gave no
+    answer; the row then holds no image metrics and `solver/failed` is 1. `auxiliary` is the field v (1, 2, height,
+    width) of a regularizer that has one. `metrics_seconds` is what measuring it cost.
     """
 
     item: EvaluationItem
@@ -37,10 +38,11 @@ class Evaluated:
     denoised: torch.Tensor | None
     lam: torch.Tensor | None
     metrics_seconds: float = 0.0
+    auxiliary: torch.Tensor | None = None
 
 
 def evaluate(
-    denoiser: nn.Module,
+    denoiser: Denoiser,
     items: EvaluationPatches,
     *,
     batch_size: int,
@@ -50,7 +52,7 @@ def evaluate(
     """Denoise every image without a gradient and measure it.
 
     Args:
-        denoiser: noisy images -> Solution; a `Denoiser` with `sigma_input` is given their noise levels as well.
+        denoiser: of a run; one with `sigma_input` is given the noise levels of the images.
         items: the images; neighbours of equal size are solved together.
         batch_size: images at a time, >= 1.
         device: where the predictor is.
@@ -69,11 +71,11 @@ def evaluate(
 
 
 def evaluate_group(
-    denoiser: nn.Module, group: Sequence[EvaluationItem], device: torch.device | str = "cpu"
+    denoiser: Denoiser, group: Sequence[EvaluationItem], device: torch.device | str = "cpu"
 ) -> list[Evaluated]:
     """The same for images of one size, solved together; where that fails, one by one."""
     noisy = torch.cat([item.noisy for item in group]).to(device)
-    levels = [torch.tensor([item.sigma for item in group], device=noisy.device)] if _takes_sigma(denoiser) else []
+    levels = [torch.tensor([item.sigma for item in group], device=noisy.device)] if denoiser.sigma_input else []
     try:
         solution: Solution = denoiser(noisy, *levels)
     except SolverError as error:
@@ -82,9 +84,10 @@ def evaluate_group(
         log.warning("%s is left out of the means: %s", group[0].name, error)
         return [Evaluated(group[0], {"psnr": math.nan, "solver/failed": 1.0, "solver/not_converged": 1.0}, None, None)]
     denoised, lam = solution.denoised.cpu(), solution.lam.cpu()
+    auxiliary = None if solution.auxiliary is None else solution.auxiliary.cpu()
     clean = torch.cat([item.clean for item in group])
     started = time.perf_counter()
-    metrics = image_metrics(denoised, clean) | map_metrics(lam, clean)
+    metrics = image_metrics(denoised, clean) | solution_metrics(solution, clean, denoiser.solver.regularizer)
     seconds = (time.perf_counter() - started) / len(group)
     metrics |= {
         "solver/iterations": solution.iterations,
@@ -99,6 +102,7 @@ def evaluate_group(
             denoised[index : index + 1],
             lam[index : index + 1],
             seconds,
+            None if auxiliary is None else auxiliary[index : index + 1],
         )
         for index, item in enumerate(group)
     ]
@@ -153,10 +157,6 @@ def evaluated_set(items: Iterable[EvaluationItem]) -> str:
 def prefixed(prefix: str, row: Row) -> Row:
     """The same row under `prefix/name`."""
     return {f"{prefix}/{name}": value for name, value in row.items()}
-
-
-def _takes_sigma(denoiser: nn.Module) -> bool:
-    return isinstance(denoiser, Denoiser) and denoiser.sigma_input
 
 
 def _bare(name: str, methods: Sequence[str]) -> str:

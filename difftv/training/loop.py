@@ -13,7 +13,7 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,11 @@ class Learner:
     optimizer: Optimizer
     scheduler: LRScheduler
     device: torch.device
+
+    @property
+    def map_names(self) -> tuple[str, ...]:
+        """Of the maps that are predicted."""
+        return self.denoiser.solver.regularizer.map_names
 
     def to_plain(self) -> dict[str, Any]:
         """The state of its parts and of the random generators, as a checkpoint takes it."""
@@ -131,7 +136,7 @@ class Training:
                     self._step(Batch(*(tensor.to(self.learner.device) for tensor in batch)))
                     state.batch += 1
                     bar.update()
-                    bar.set_postfix(_postfix(state), refresh=False)
+                    bar.set_postfix(_postfix(state, self.learner.map_names), refresh=False)
                     due = time.monotonic() - self._last_save >= self.options.checkpoint_seconds
                     if state.batch < batches and due:
                         self._save()
@@ -181,7 +186,7 @@ class Training:
             totals.failed_batches += 1
             return
         learner.optimizer.step()
-        totals.add(solution, batch.clean, loss, norm)
+        totals.add(solution, learner.map_names, batch.clean, loss, norm)
         totals.wall_seconds += time.perf_counter() - started
 
     def _usable(self, solution: Solution) -> bool:
@@ -238,7 +243,7 @@ class Training:
         }
         score = self.options.score(means)
         measured = prefixed("validation", {**means, "score": score} if self.options.staircase_weight else means)
-        state.finish_epoch({"lr": rate, **state.totals.row(), **measured, **seconds})
+        state.finish_epoch({"lr": rate, **state.totals.row(learner.map_names), **measured, **seconds})
         state.keep_if_best(score, learner.denoiser.predictor.state_dict())
 
     def _save(self) -> None:
@@ -246,8 +251,8 @@ class Training:
         self._last_save = time.monotonic()
 
 
-def _postfix(state: TrainingState) -> dict[str, str]:
-    row = state.totals.row()
+def _postfix(state: TrainingState, map_names: Sequence[str]) -> dict[str, str]:
+    row = state.totals.row(map_names)
     seconds = row["solver/forward_seconds"] + row["solver/backward_seconds"]
     shown = {
         "epoch": str(state.epoch + 1),

@@ -1,26 +1,27 @@
 """Where a training stands: everything that the next step depends on besides the network and its optimizer."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from torch import Tensor
 
-from difftv.metrics import psnr, zero_gradient_share
+from difftv.metrics import grouped, map_groups, psnr, zero_gradient_share
 from difftv.solvers.base import Solution
 from difftv.types import Image
 
 
 @dataclass
 class Totals:
-    """Sums over the steps of one epoch."""
+    """Sums over the steps of one epoch; `maps` and `zero_gradient_share` by the name of a map (`map_groups`)."""
 
     batches: int = 0
     images: int = 0
     loss: float = 0.0
     psnr: float = 0.0
-    lam: float = 0.0
-    zero_gradient_share: float = 0.0
+    maps: dict[str, float] = field(default_factory=dict)
+    zero_gradient_share: dict[str, float] = field(default_factory=dict)
     gradient_norm: float = 0.0
     iterations: int = 0
     worst_gap: float = 0.0
@@ -30,31 +31,53 @@ class Totals:
     backward_seconds: float = 0.0
     wall_seconds: float = 0.0
 
-    def add(self, solution: Solution, clean: Image, loss: Tensor, gradient_norm: Tensor) -> None:
+    @classmethod
+    def from_plain(cls, plain: dict[str, Any]) -> "Totals":
+        """The inverse of `asdict`; earlier versions summed one number over all maps, and all of them were lam."""
+        plain = dict(plain)
+        if "lam" in plain:
+            plain["maps"] = {"lam": plain.pop("lam")}
+            plain["zero_gradient_share"] = {"lam": plain["zero_gradient_share"]}
+        return cls(**plain)
+
+    def add(
+        self, solution: Solution, map_names: Sequence[str], clean: Image, loss: Tensor, gradient_norm: Tensor
+    ) -> None:
         """Count one step that was taken; `solution.lam` has its gradient."""
         assert solution.lam.grad is not None
         images = len(clean)
         self.images += images
         self.loss += loss.item() * images
         self.psnr += float(psnr(solution.denoised.detach(), clean).sum())
-        self.lam += float(solution.lam.detach().mean()) * images
-        self.zero_gradient_share += float(zero_gradient_share(solution.lam.grad).sum())
+        for name, values in grouped(solution.lam.detach(), map_names).items():
+            self.maps[name] = self.maps.get(name, 0.0) + float(values.mean()) * images
+        for name, gradient in grouped(solution.lam.grad, map_names).items():
+            share = float(zero_gradient_share(gradient).sum())
+            self.zero_gradient_share[name] = self.zero_gradient_share.get(name, 0.0) + share
         self.gradient_norm += float(gradient_norm)
         self.iterations += int(solution.iterations.sum())
         self.worst_gap = max(self.worst_gap, float(solution.gap.max()))
         self.forward_seconds += solution.seconds.forward
         self.backward_seconds += solution.seconds.backward
 
-    def row(self) -> dict[str, float]:
-        """Means per image or per step, counts, and solver seconds per image; NaN where no step was taken."""
+    def row(self, map_names: Sequence[str]) -> dict[str, float]:
+        """Means per image or per step, counts, and solver seconds per image; NaN where no step was taken.
+
+        Args:
+            map_names: of the regularizer; they name the columns of an epoch without a step, too.
+        """
         images, batches = max(self.images, 1), max(self.batches, 1)
         nothing = math.nan if self.images == 0 else 1.0
+        groups = map_groups(map_names)
         return {
             "train/loss": nothing * self.loss / images,
             "train/psnr": nothing * self.psnr / images,
-            "train/lam": nothing * self.lam / images,
+            **{f"train/{name}": nothing * self.maps.get(name, 0.0) / images for name in groups},
             "train/gradient_norm": nothing * self.gradient_norm / batches,
-            "lam/zero_gradient_share": nothing * self.zero_gradient_share / images,
+            **{
+                f"{name}/zero_gradient_share": nothing * self.zero_gradient_share.get(name, 0.0) / images
+                for name in groups
+            },
             "solver/iterations": nothing * self.iterations / images,
             "solver/worst_gap": self.worst_gap,
             "solver/not_converged": self.not_converged,
@@ -81,7 +104,7 @@ class TrainingState:
         """The inverse of `to_plain`."""
         names = {"best_psnr": "best_score"}  # as earlier versions called it
         renamed = {names.get(name, name): value for name, value in plain.items()}
-        return cls(**{**renamed, "totals": Totals(**plain["totals"])})
+        return cls(**{**renamed, "totals": Totals.from_plain(plain["totals"])})
 
     def to_plain(self) -> dict[str, Any]:
         """Containers, numbers and tensors, as a checkpoint takes them."""

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from difftv.metrics import DIRECTION, MEANING, epi, gmsd, image_metrics, map_metrics, psnr, ssim
+from difftv.metrics import DIRECTION, MEANING, epi, field_metrics, gmsd, image_metrics, map_metrics, psnr, ssim
 
 TURNED_BY_A_FLIP = {
     # A forward difference belongs to the pixel on its left or above. Metrics that assign slopes to pixels, to take
@@ -30,7 +30,8 @@ def assert_same(a, b, names, rtol=1e-9):
 
 def test_every_metric_has_a_meaning_and_every_meaning_a_metric(photographs):
     clean, denoised = photographs
-    computed = {*image_metrics(denoised, clean), *map_metrics(clean, clean), "lam/zero_gradient_share"}
+    of_maps = {*map_metrics(clean, clean), "lam/zero_gradient_share", "gam/free_edge_share"}
+    computed = {*image_metrics(denoised, clean), *of_maps, *field_metrics(torch.cat([clean, clean], dim=1))}
     assert computed == set(MEANING) == set(DIRECTION)
     for meaning in MEANING.values():
         assert meaning.direction in {"higher", "lower", "zero", "one", None}

@@ -28,8 +28,10 @@ from difftv.figures import (
     training_curves,
 )
 from difftv.figures.comparison import _ramp_window
+from difftv.figures.map_picture import map_picture
 from difftv.figures.style import COLOURS, CYCLE, as_text
 from difftv.metrics import psnr, ssim
+from difftv.regularizers import BY_NAME
 
 HISTORY = [
     {"epoch": 1, "train/loss": 0.02, "validation/psnr": 25.0, "lr": 1e-3},
@@ -99,13 +101,64 @@ def test_strip_takes_tensors_and_arrays_alike() -> None:
 def test_strip_of_any_size(size: tuple[int, int]) -> None:
     clean, noisy, denoised, baseline, lam = scene(*size)
     two_maps = torch.from_numpy(np.stack([lam, 2 * lam]))[None]
-    assert "lam, mean of 2" in texts(comparison_strip(clean, noisy, denoised, baseline, two_maps))
+    strip = comparison_strip(clean, noisy, denoised, baseline, two_maps, names=("lam_v", "lam_h"))
+    np.testing.assert_allclose(pictures_in(strip)["lam, mean of 2"], 1.5 * lam)
     figure = comparison_strip(clean, noisy, denoised, None, lam)
     drawn = pictures_in(figure)
     for name, picture in (("clean", clean), ("noisy", noisy), ("learned map", denoised), ("lam", lam)):
         np.testing.assert_array_equal(drawn[name], picture)
     np.testing.assert_array_equal(drawn["|learned - clean|"], np.abs(denoised - clean))
     assert_renders(figure)
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_maps_are_drawn_by_their_names(name: str) -> None:
+    clean, noisy, denoised, baseline, lam = scene(24, 32)
+    regularizer = BY_NAME[name]()
+    names = regularizer.map_names
+    channels = [lam * 0.02**index for index in range(len(names))]
+    stacked = np.stack(channels)[None]
+    auxiliary = torch.ones(1, 2, 24, 32) if regularizer.auxiliary else None
+    strip = comparison_strip(clean, noisy, denoised, baseline, stacked, names=names)
+    edges = lam_over_edges(stacked, clean, names=names, auxiliary=auxiliary)
+    shown, over_edges = pictures_in(strip), pictures_in(edges)
+    for one, channel in zip(names, channels, strict=True):
+        np.testing.assert_array_equal(shown[one], channel)
+        panel = f"{one}, with the clean edges" if auxiliary is None else one
+        np.testing.assert_array_equal(over_edges[panel], channel)
+    assert ("|v|" in over_edges) == bool(regularizer.auxiliary)
+    # Maps of other units never share an axis; the last panel's is the plot's.
+    plots = {axes.get_ylabel(): axes for axes in edges.axes if axes.get_ylabel()}
+    assert list(plots) == list(names)
+    for one, channel in zip(names, channels, strict=True):
+        assert np.asarray(plots[one].lines[0].get_ydata()).max() <= plots[one].get_ylim()[1] <= 1.5 * channel.max()
+    for figure in (strip, edges):
+        assert_renders(figure)
+
+
+def test_maps_without_their_names_are_refused() -> None:
+    clean, noisy, denoised, baseline, lam = scene(16, 16)
+    two = np.stack([lam, lam])[None]
+    for draw in (
+        lambda: comparison_strip(clean, noisy, denoised, baseline, two),
+        lambda: lam_over_edges(two, clean),
+        lambda: map_picture({"gray": two}),
+    ):
+        with pytest.raises(ValueError, match=r"2 channel\(s\), but 1 name\(s\) were given.*map_names"):
+            draw()
+
+
+def test_a_small_map_is_not_drawn_flat() -> None:
+    """gam is a hundredth of lam: its variation is shown on a scale of its own, and that of a constant map is not."""
+    clean, noisy, denoised, baseline, lam = scene(24, 24)
+    gam = 1e-3 * (1 + lam / lam.max())
+    strip = comparison_strip(clean, noisy, denoised, baseline, np.stack([lam, gam])[None], names=("lam", "gam"))
+    (drawn,) = [axes.images[0] for axes in strip.axes if axes.get_title() == "gam"]
+    assert drawn.get_clim() == (gam.min(), gam.max())
+    constant = comparison_strip(clean, noisy, denoised, baseline, np.full((24, 24), 1e-3) + 1e-9 * lam)
+    (drawn,) = [axes.images[0] for axes in constant.axes if axes.get_title() == "lam"]
+    low, high = drawn.get_clim()
+    assert high - low > 1e-5
 
 
 @pytest.mark.parametrize("value", [0.0, 0.5, math.nan])
@@ -196,8 +249,8 @@ def test_lam_over_edges_falls_where_the_map_relaxes_at_edges() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 12), (6, 5), (16, 16), (200, 20)])
 def test_lam_over_edges_of_any_size(size: tuple[int, int]) -> None:
     clean, _, _, _, lam = scene(*size)
-    for channels in (lam[None], np.stack([lam, 2 * lam])):
-        figure = lam_over_edges(channels[None], clean)
+    for channels, names in ((lam[None], ("lam",)), (np.stack([lam, 2 * lam]), ("lam_v", "lam_h"))):
+        figure = lam_over_edges(channels[None], clean, names=names)
         shown = [np.asarray(axes.images[0].get_array()) for axes in figure.axes if axes.images]
         for picture, expected in zip(shown, [clean, *channels], strict=True):
             np.testing.assert_array_equal(picture, expected)

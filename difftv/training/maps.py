@@ -1,0 +1,36 @@
+"""What the maps of a model do on an image, each by its name."""
+
+from difftv.metrics import field_metrics, free_edge_share, map_metrics
+from difftv.regularizers.base import Regularizer
+from difftv.solvers.base import Solution
+from difftv.types import Image, Map, PerImage
+
+
+def solution_metrics(solution: Solution, clean: Image, regularizer: Regularizer) -> dict[str, PerImage]:
+    """The metrics of the maps, `gam/free_edge_share` where a penalty has free slopes, `v/...` where there is a field v.
+
+    Args:
+        solution: of a batch.
+        clean: (batch, 1, height, width), on any device.
+        regularizer: that it was solved with.
+
+    Returns:
+        One (batch,) tensor per name, on the CPU, without gradient.
+    """
+    lam, denoised = solution.lam.detach().cpu(), solution.denoised.detach().cpu()
+    found = map_metrics(lam, clean.cpu(), names=regularizer.map_names)
+    if any(term.gam for term in regularizer.terms):
+        found["gam/free_edge_share"] = _free_edge_share(denoised, lam, regularizer)
+    if solution.auxiliary is not None:
+        found |= field_metrics(solution.auxiliary.cpu())
+    return found
+
+
+def _free_edge_share(denoised: Image, maps: Map, regularizer: Regularizer) -> PerImage:
+    """Over the first term with free slopes, whose operator looks at the image alone."""
+    term = next(term for term in regularizer.terms if term.gam)
+    assert term.operator.fields == 1
+    _, gam = term.weights(maps)
+    assert gam is not None
+    real = (term.length(term.real(denoised)[None]) > 0).to(dtype=denoised.dtype)
+    return free_edge_share(term.length(term.analysis(denoised)), gam, real)

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import difftv
+from benchmarks.ramp import CANDIDATES
 from difftv.predictors.base import INITIAL_LAM
 from difftv.regularizers import BY_NAME as REGULARIZERS
 from difftv.regularizers import Regularizer
@@ -77,3 +78,8 @@ def test_the_lines_that_measure_gradients_run_and_agree_with_the_page() -> None:
         [sys.executable, "-c", example + bounds], cwd=PROJECT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_table_of_the_ramp_has_a_row_for_everything_that_is_tried() -> None:
+    tried = {candidate.label: str(sum(map(len, candidate.constants()))) for candidate in CANDIDATES}
+    assert {label: cells[-2] for label, *cells in rows("## A ramp with a disk")[1:]} == tried

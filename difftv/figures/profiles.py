@@ -17,7 +17,8 @@ def line_profiles(clean: Picture, noisy: Picture, denoised: Mapping[str, Picture
     """What several methods make of one image, as pictures and along one row of pixels.
 
     First row: clean, noisy and every denoised image, all with the gray scale [0, 1], PSNR and plateau_excess below.
-    Second row: the line that is marked in the pictures, for each method over the clean and the noisy one, all with the same axes.
+    Second row: the line that is marked in the pictures, for each method over the clean and the noisy one; the axes
+    are the same.
 
     Args:
         clean: (1, 1, height, width) or (height, width), intensities in [0, 1]; likewise the others.

@@ -1,5 +1,7 @@
 """Every solver with every regularizer that it takes, as the command line builds them."""
 
+import os
+
 import torch
 from hydra.utils import get_class, instantiate
 
@@ -52,13 +54,18 @@ def kind_of(solver: str) -> type[Solver]:
     return get_class(composed(f"solver={solver}").solver._target_)
 
 
+TAKEN = [(s, r) for s in options_of("solver") for r in REGULARIZERS if kind_of(s).refusal(REGULARIZERS[r]) is None]
+"""Every solver with every regularizer that it takes: all of them agree on the minimiser."""
+
+SAME_PROGRAM = {"scs", "scs_fast", "ecos"}
+"""Solvers that are handed the cone program of `clarabel`: two regularizers are enough for the rest of the contract."""
+
 PAIRS = [
     (s, r)
-    for s in options_of("solver")
-    for r in REGULARIZERS
-    # The loose preset is the same solver: two regularizers of one kind each are enough.
-    if (s != "scs_fast" or r in {"anisotropic", "isotropic"}) and kind_of(s).refusal(REGULARIZERS[r]) is None
+    for s, r in TAKEN
+    if s not in SAME_PROGRAM or r in {"anisotropic", "isotropic"} or "DIFFTV_ALL_PAIRS" in os.environ
 ]
+"""Those that are put through the whole contract; DIFFTV_ALL_PAIRS=1 puts all through it, in an hour or so."""
 
 
 def draw(

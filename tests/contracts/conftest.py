@@ -1,0 +1,21 @@
+"""The pairs of a solver and a regularizer that the contract is for, and the solver of each."""
+
+import pytest
+
+from difftv.solvers import Solver
+from tests.contracts.pairs import PAIRS, make
+
+
+@pytest.fixture(params=PAIRS, ids=lambda pair: "-".join(pair))
+def pair(request: pytest.FixtureRequest) -> tuple[str, str]:
+    return request.param
+
+
+@pytest.fixture
+def solver(pair: tuple[str, str]) -> Solver:
+    return make(*pair)
+
+
+@pytest.fixture
+def tight(pair: tuple[str, str]) -> Solver:
+    return make(*pair, tight=True)

@@ -1,0 +1,81 @@
+"""The contract of every solver, continued: the gradient in the noisy image and in every map."""
+
+import pytest
+import torch
+
+from difftv.solvers import Clarabel, Solver
+from tests.contracts.pairs import draw
+
+
+def test_gradients_match_differences_of_another_solver(tight: Solver) -> None:
+    noisy, lam = draw(tight.regularizer, batch=1, height=4, width=3, seed=5)
+    reference = Clarabel(tight.regularizer, tol=1e-11)
+    direction = torch.randn(noisy.shape, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
+
+    def scalar(y: torch.Tensor, weights: torch.Tensor) -> float:
+        with torch.no_grad():
+            return (reference(y, weights).denoised * direction).sum().item()
+
+    arguments = [noisy.clone().requires_grad_(), lam.clone().requires_grad_()]
+    (tight(*arguments).denoised * direction).sum().backward()
+    step = 1e-4
+    for index, argument in enumerate(arguments):
+        expected = torch.zeros_like(argument)
+        for position in range(argument.numel()):
+            shifted = []
+            for sign in (1, -1):
+                moved = [noisy.clone(), lam.clone()]
+                moved[index].view(-1)[position] += sign * step
+                shifted.append(scalar(*moved))
+            expected.view(-1)[position] = (shifted[0] - shifted[1]) / (2 * step)
+        assert expected.abs().max() > 0.1
+        error = (argument.grad - expected).norm() / expected.norm()
+        assert error < 5e-3, (index, error)
+
+
+def test_dtype_is_kept_and_gradients_flow_in_it(solver: Solver) -> None:
+    noisy, lam = (tensor.float().requires_grad_() for tensor in draw(solver.regularizer))
+    solution = solver(noisy, lam)
+    assert solution.denoised.dtype == torch.float32
+    solution.denoised.square().sum().backward()
+    for tensor in (noisy, lam):
+        assert tensor.grad is not None
+        assert tensor.grad.dtype == torch.float32
+        assert tensor.grad.isfinite().all()
+        assert tensor.grad.abs().max() > 0
+    assert solution.seconds.forward > 0
+    assert solution.seconds.backward > 0
+
+
+def test_nothing_is_prepared_for_a_gradient_that_is_not_asked_for(
+    solver: Solver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noisy, lam = draw(solver.regularizer)
+    with_gradient = solver(noisy, lam.requires_grad_()).denoised
+    assert with_gradient.requires_grad
+
+    def prepared(*_: object, **__: object) -> None:
+        raise AssertionError("a derivative was prepared")
+
+    monkeypatch.setattr("difftv.solvers.diffcp_interface.solve_and_derivative_internal", prepared)
+    with torch.no_grad():
+        without = solver(noisy, lam).denoised
+    assert not without.requires_grad
+    torch.testing.assert_close(without, with_gradient.detach(), atol=1e-12, rtol=0)
+
+
+def test_the_gradient_is_linear_in_the_loss(tight: Solver) -> None:
+    noisy, lam = draw(tight.regularizer)
+    direction = torch.randn(noisy.shape, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+    arguments = [noisy.clone().requires_grad_(), lam.clone().requires_grad_()]
+    denoised = tight(*arguments).denoised
+    plain, *weighted = (
+        [
+            part / factor
+            for part in torch.autograd.grad((factor * direction * denoised).sum(), arguments, retain_graph=True)
+        ]
+        for factor in (1.0, 1e-12, 1e9)
+    )
+    for factor in (1e-12, 1e9):
+        for expected, found in zip(plain, gradients(factor), strict=True):
+            assert (found - expected).norm() <= 1e-3 * expected.norm()

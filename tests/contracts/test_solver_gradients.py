@@ -69,13 +69,12 @@ def test_the_gradient_is_linear_in_the_loss(tight: Solver) -> None:
     direction = torch.randn(noisy.shape, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
     arguments = [noisy.clone().requires_grad_(), lam.clone().requires_grad_()]
     denoised = tight(*arguments).denoised
-    plain, *weighted = (
-        [
-            part / factor
-            for part in torch.autograd.grad((factor * direction * denoised).sum(), arguments, retain_graph=True)
-        ]
-        for factor in (1.0, 1e-12, 1e9)
-    )
+
+    def gradients(factor: float) -> list[torch.Tensor]:
+        loss = (factor * direction * denoised).sum()
+        return [part / factor for part in torch.autograd.grad(loss, arguments, retain_graph=True)]
+
+    plain = gradients(1.0)
     for factor in (1e-12, 1e9):
         for expected, found in zip(plain, gradients(factor), strict=True):
             assert (found - expected).norm() <= 1e-3 * expected.norm()

@@ -159,7 +159,7 @@ class Solver(nn.Module, abc.ABC):
         Raises:
             TypeError: an argument is not a tensor.
             ValueError: a shape does not fit, a tensor is not floating point or holds NaN, `noisy` an infinity, or
-                `lam` a negative value.
+                `lam` a negative value; or `noisy` is float64 and would lose its contrast in the solver's precision.
             SolverError: the backend gave no answer for some image.
         """
         if torch.compiler.is_compiling():
@@ -173,6 +173,7 @@ class Solver(nn.Module, abc.ABC):
         with workplace.undisturbed(noisy.device):
             y, weights = (workplace.bring(tensor) for tensor in (noisy, lam))
             refuse_transforms(y)
+            _check_precision(noisy.detach(), workplace.dtype)
             _check_values(y.detach(), weights.detach(), self.regularizer)
             bridge: Bridge | TimedBridge = TimedBridge(seconds)
             if workplace.own_units:
@@ -218,6 +219,29 @@ def _check_kinds(noisy: Tensor, lam: Tensor, regularizer: Regularizer) -> None:
     for name, tensor in (("noisy", noisy), ("lam", lam)):
         if not tensor.is_floating_point():
             raise ValueError(f"{name} must be floating point, got {tensor.dtype}. Convert it with .float().")
+
+
+_KEPT = 1e-4
+"""Share of the contrast of an image that rounding to a lower precision may take."""
+
+
+def _check_precision(noisy: Image, dtype: torch.dtype) -> None:
+    """Refuse float64 images whose contrast a lower precision cannot hold: the minimiser would be silently wrong."""
+    if noisy.dtype != torch.float64 or dtype == torch.float64 or noisy.numel() == 0 or not noisy.isfinite().all():
+        return
+    low, high = noisy.amin(dim=(1, 2, 3)), noisy.amax(dim=(1, 2, 3))
+    largest, contrast = torch.maximum(low.abs(), high.abs()), high - low
+    facts = torch.finfo(dtype)
+    # The gap squares the contrast.
+    fits = (contrast > facts.tiny**0.5) & (largest < facts.max**0.5) & (facts.eps * largest <= _KEPT * contrast)
+    lost = ~fits & (contrast > 0)
+    if bool(lost.any()):
+        first = int(lost.nonzero()[0])
+        raise ValueError(
+            f"noisy is float64, and {dtype} cannot hold image {first} of the batch (from {float(low[first]):.6g} to "
+            f"{float(high[first]):.6g}). Construct the solver with dtype=torch.float64, or subtract the offset of the "
+            "image and divide by its contrast first."
+        )
 
 
 def _check_values(noisy: Image, lam: Map, regularizer: Regularizer) -> None:

@@ -72,6 +72,22 @@ def noise_level(name: str, value: float) -> float:
     return value
 
 
+def sigma_range(sigma: float | Sequence[float]) -> tuple[float, float]:
+    """The least and the largest noise level, in 8-bit units: of a number twice that number.
+
+    Raises:
+        ValueError: neither a positive number nor two of them in ascending order.
+    """
+    if isinstance(sigma, Sequence) and not isinstance(sigma, str):
+        if len(sigma) != 2:
+            raise ValueError(f"sigma must be one number or a range of two, such as [5, 55], got {list(sigma)!r}.")
+        low, high = (noise_level("sigma", level) for level in sigma)
+        if not low < high:
+            raise ValueError(f"sigma must be a range from low to high, such as [5, 55], got {list(sigma)!r}.")
+        return float(low), float(high)
+    return (float(noise_level("sigma", sigma)),) * 2
+
+
 def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
     """`value` itself.
 

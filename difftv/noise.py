@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from difftv.arguments import noise_level
+from difftv.arguments import noise_level, sigma_range
 from difftv.types import Image, PerImage
 
 EIGHT_BIT_RANGE = 255.0
@@ -18,22 +18,6 @@ def noise_std(sigma: float) -> float:
         ValueError: sigma is not a positive finite number.
     """
     return noise_level("sigma", sigma) / EIGHT_BIT_RANGE
-
-
-def sigma_range(sigma: float | Sequence[float]) -> tuple[float, float]:
-    """The least and the largest noise level, in 8-bit units: of a number twice that number.
-
-    Raises:
-        ValueError: neither a positive number nor two of them in ascending order.
-    """
-    if isinstance(sigma, Sequence) and not isinstance(sigma, str):
-        if len(sigma) != 2:
-            raise ValueError(f"sigma must be one number or a range of two, such as [5, 55], got {list(sigma)!r}.")
-        low, high = (noise_level("sigma", level) for level in sigma)
-        if not low < high:
-            raise ValueError(f"sigma must be a range from low to high, such as [5, 55], got {list(sigma)!r}.")
-        return float(low), float(high)
-    return (float(noise_level("sigma", sigma)),) * 2
 
 
 def is_range(sigma: float | Sequence[float]) -> bool:

@@ -8,10 +8,10 @@ from typing import overload
 
 import numpy as np
 
-from difftv.arguments import positive_int
+from difftv.arguments import positive_int, sigma_range
 from difftv.data.cache import CleanImages
 from difftv.data.patches import cut, large_enough, to_tensor
-from difftv.noise import add_noise, draw_sigma, sigma_range
+from difftv.noise import add_noise, draw_sigma
 from difftv.types import Image
 
 

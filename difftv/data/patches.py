@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from jaxtyping import UInt
 
-from difftv.arguments import positive_int, random_seed
+from difftv.arguments import positive_int, random_seed, sigma_range
 from difftv.data.cache import CleanImages
 from difftv.data.decoding import GrayImage, full_scale
 from difftv.errors import DataError
-from difftv.noise import add_noise, draw_sigma, sigma_range
+from difftv.noise import add_noise, draw_sigma
 from difftv.types import Image, PerImage
 
 log = logging.getLogger(__name__)

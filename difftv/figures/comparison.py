@@ -107,7 +107,7 @@ def comparison_strip(
     for column, (name, values) in enumerate(extra.items(), start=len(pictures)):
         axes, inset = (figure.add_subplot(grid[row, column]) for row in (0, 1))
         # A map that hardly varies is shown so, whatever its size: gam is a hundredth of lam.
-        bottom, top = _range(values, least=min(LEAST_RANGE, max(LEAST_SHARE * float(np.nanmax(values)), 1e-9)))
+        bottom, top = _range(values, least=min(LEAST_RANGE, max(LEAST_SHARE * _largest(values), 1e-9)))
         image = axes.imshow(values, cmap=SEQUENTIAL, vmin=0.0 if name == "error" else bottom, vmax=top)
         inset.imshow(values[window], cmap=SEQUENTIAL, clim=image.get_clim(), interpolation="nearest")
         axes.set_title("|learned - clean|" if name == "error" else name, fontsize=TEXT)
@@ -196,3 +196,8 @@ def _mark_line(axes: Axes, window: Window) -> None:
         axes.plot(ends, (middle, middle), color="black", linewidth=2.4)
         axes.plot(ends, (middle, middle), color="white", linewidth=1.0)
     axes.set_xlim(-0.5, last + 0.5)
+
+
+def _largest(values: np.ndarray) -> float:
+    """The largest finite value, 0 where there is none."""
+    return float(np.max(values, initial=0.0, where=np.isfinite(values)))

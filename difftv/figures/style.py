@@ -103,7 +103,7 @@ def named_maps(picture: Picture, names: Sequence[str]) -> dict[str, np.ndarray]:
     if len(channels) != len(names):
         raise ValueError(
             f"lam has {len(channels)} channel(s), but {len(names)} name(s) were given: {', '.join(names)}. "
-            "Give names=regularizer.map_names of the regularizer that the maps belong to."
+            "Give the map_names of the regularizer that the maps belong to."
         )
     return dict(zip(names, channels, strict=True))
 

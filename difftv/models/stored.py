@@ -11,9 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from difftv.arguments import sigma_range
 from difftv.errors import CheckpointError, ConfigError
 from difftv.models.parts import NAME, construct
-from difftv.noise import middle_of, sigma_range
+from difftv.noise import middle_of
 from difftv.predictors.base import Predictor, starting_at
 from difftv.regularizers import Regularizer
 from difftv.rundir.checkpoint import read_with_config

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal, TypeVar, get_args
 
-from difftv.arguments import boolean, positive_int, random_seed
+from difftv.arguments import boolean, positive_int, random_seed, sigma_range
 from difftv.errors import ConfigError
-from difftv.noise import sigma_range
 from difftv.runs.nodes import Node, keyed
 from difftv.training.options import TrainingOptions
 

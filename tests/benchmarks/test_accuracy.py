@@ -6,6 +6,7 @@ import json
 import runpy
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from benchmarks.inputs import Inputs, smooth_map
 from benchmarks.text import to_markdown
 from difftv.regularizers import AnisotropicTV
 from difftv.solvers import Scs, TautString
-from difftv.solvers.base import RawSolution, Solver
+from difftv.solvers.base import RawSolution, Solver, Workplace
 from difftv.types import Image, Map
 from tests.conftest import PROJECT
 
@@ -26,6 +27,12 @@ REFERENCE = TautString(AnisotropicTV(), tol=1e-12)
 
 class Off(Solver):
     """The reference, 1 % brighter, so that image and gradient in `noisy` are off by exactly known amounts."""
+
+    @property
+    def workplace(self) -> Workplace:
+        return replace(
+            super().workplace, own_units=False
+        )  # 1 % of the image, and not of what is left without its offset
 
     def solve(self, y: Image, lam: Map) -> RawSolution:
         found = REFERENCE.solve(y, lam)

@@ -34,7 +34,7 @@ MISTAKES = [
     (["optimizer.lr=abc"], "optimizer.lr must be a number, got 'abc'"),
     (["optimizer.lr=-1"], "optimizer: Invalid learning rate"),
     (["scheduler=plateau", "scheduler.patience=abc"], "scheduler.patience must be a number, got 'abc'"),
-    (["trainer.checkpoint_seconds=abc"], "trainer.checkpoint_seconds must be a number >= 0, got 'abc'"),
+    (["trainer.checkpoint_seconds=abc"], "trainer.checkpoint_seconds must be a finite number >= 0, got 'abc'"),
     (["trainer.device=meta"], "trainer.device='meta' cannot be used here"),
     (["data.cache_dir=5"], "data.cache_dir must be a directory, auto or null"),
     (["data.eval_patch_size=null"], "GiB to compile"),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from difftv.rundir.layout import NEUTRAL, PLACES, has_no_effect
+from difftv.runs.config import leaves
 
 SCHEME = 2
 """Raised whenever the same configuration would hash differently; part of the hash, and recorded with the result."""
@@ -26,8 +27,8 @@ def identity(config: dict[str, Any], images: str) -> str:
         config: the resolved configuration (plain containers, without Hydra's own node).
         images: content identity of the images (`difftv.data.contents`); it stands for the keys of `PLACES`.
     """
-    leaves = [(key, value) for key, value in sorted(_leaves(config)) if not _left_out(key)]
-    semantic = {key: value for key, value in leaves if key not in NEUTRAL or value != NEUTRAL[key]}
+    kept = {key: _plain(value) for key, value in leaves(config) if not _left_out(key)}
+    semantic = {key: value for key, value in kept.items() if key not in NEUTRAL or value != NEUTRAL[key]}
     text = json.dumps([SCHEME, semantic, images], sort_keys=True, ensure_ascii=True, default=repr)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -45,11 +46,6 @@ def _left_out(key: str) -> bool:
     return has_no_effect(key) or key in PLACES
 
 
-def _leaves(node: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    if isinstance(node, float) and node.is_integer():
-        node = int(node)  # sigma=25 and sigma=25.0 are the same run
-    if isinstance(node, dict) and node:
-        return [
-            leaf for key, value in node.items() for leaf in _leaves(value, f"{prefix}.{key}" if prefix else str(key))
-        ]
-    return [(prefix, node)]
+def _plain(value: Any) -> Any:
+    """sigma=25 and sigma=25.0 are the same run."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,6 +1,5 @@
 """Refuse, before Hydra makes a directory, what would fail after it."""
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from difftv.errors import DiffTVError
+from difftv.files import check_writable
+from difftv.rundir.layout import STATUS
 from difftv.runs.config import without_wrapping
 from difftv.runs.plan import PlannedRun
 
@@ -48,11 +49,7 @@ def _output_directory(config: DictConfig, key: str) -> Path:
 
 def _exit_unless_writable(config: DictConfig, key: str) -> None:
     try:
-        directory = _output_directory(config, key)
-        directory.mkdir(parents=True, exist_ok=True)
-        probe = directory / f".writable-{os.getpid()}"
-        probe.touch()
-        probe.unlink(missing_ok=True)
+        check_writable(_output_directory(config, key) / STATUS)
     except OSError as error:
         sys.exit(
             f"error: cannot write to the output directory: {error}. "

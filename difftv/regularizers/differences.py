@@ -18,6 +18,7 @@ from difftv.regularizers.operator import (
     half_angle_sines,
     identity,
     product,
+    second_order,
 )
 from difftv.types import Dual, Fields
 
@@ -117,11 +118,7 @@ class SecondDifferences(Operator):
         return adjoint_difference(vertical, -2) - adjoint_difference(forward_difference(p[:, 1:2], -1), -1)
 
     def interior(self, height: int, width: int) -> np.ndarray:
-        real = np.ones((3, height, width), dtype=bool)
-        real[0, [0, -1]] = False
-        real[1][:, [0, -1]] = False
-        real[2] = edges(height, width).all(0)
-        return real
+        return second_order(height, width)
 
     def matrix(self, height: int, width: int) -> sp.csr_array:
         vertical, horizontal = difference_matrix(height), difference_matrix(width)

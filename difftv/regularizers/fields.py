@@ -17,6 +17,7 @@ from difftv.regularizers.operator import (
     half_angle_sines,
     identity,
     product,
+    second_order,
     without_last,
 )
 from difftv.types import Dual, Fields
@@ -91,11 +92,7 @@ class SymmetrisedGradient(Operator):
         return torch.cat([torch.zeros_like(first), v_1, v_2], dim=1)
 
     def interior(self, height: int, width: int) -> np.ndarray:
-        real = np.ones((3, height, width), dtype=bool)
-        real[0, [0, -1]] = False
-        real[1][:, [0, -1]] = False
-        real[2] = edges(height, width).all(0)
-        return real
+        return second_order(height, width)
 
     def matrix(self, height: int, width: int) -> sp.csr_array:
         vertical, horizontal = difference_matrix(height), difference_matrix(width)

@@ -108,6 +108,18 @@ def edges(height: int, width: int) -> np.ndarray:
     return real
 
 
+def second_order(height: int, width: int) -> np.ndarray:
+    """Which of two differences one after the other are real, (3, height, width): both vertical, both horizontal, mixed.
+
+    The first two are centred at a pixel and need both of its neighbours.
+    """
+    real = np.ones((3, height, width), dtype=bool)
+    real[0, [0, -1]] = False
+    real[1][:, [0, -1]] = False
+    real[2] = edges(height, width).all(0)
+    return real
+
+
 def half_angle_sines(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     """s_k = 2 sin(pi k / 2 n) of both axes, as (height, 1) and (1, width); s_k^2 is the symbol of D^T D."""
     vertical, horizontal = (2 * np.sin(np.pi * np.arange(n) / (2 * n)) for n in (height, width))

@@ -12,18 +12,15 @@ References: Burger, Korolev, Parisotto, Schoenlieb 2019, "Total variation regula
 Lipschitz constraints", arXiv:1912.02768; Ahuja, Magnanti, Orlin 1993, "Network Flows", chapter 11.
 """
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from difftv.solvers._threads import of_each
 from difftv.types import CountPerImage, Dual, Image, PerImage
-
-T = TypeVar("T")
 
 
 class Minimum(NamedTuple):
@@ -59,7 +56,7 @@ class _Minimiser(torch.autograd.Function):
         def solve(index: int) -> Answer:
             return solve_image(data[index, 0], weights[index], slopes[index], u[index, 0].numpy(), max_steps)
 
-        ctx.answers = _of_each(solve, len(data))
+        ctx.answers = of_each(solve, len(data))
         gap = y.new_tensor([answer.gap for answer in ctx.answers])
         iterations = torch.tensor([answer.steps + answer.pivots for answer in ctx.answers], dtype=torch.int64)
         ctx.mark_non_differentiable(gap, iterations)
@@ -80,15 +77,5 @@ class _Minimiser(torch.autograd.Function):
         def pull_back(index: int) -> None:
             gradient(seed[index, 0], ctx.answers[index], grad_y[index, 0], grad_lam[index], grad_gam[index])
 
-        _of_each(pull_back, batch)
+        of_each(pull_back, batch)
         return *(torch.from_numpy(array) for array in (grad_y, grad_lam, grad_gam)), None
-
-
-def _of_each(work: Callable[[int], T], batch: int) -> list[T]:
-    """`work` of every image. The threads end with this call, so that a fork afterwards is safe."""
-    # torch's count, and not the machine's: it is the knob that people know, and 1 in a DataLoader worker.
-    threads = min(torch.get_num_threads(), batch)
-    if threads <= 1:
-        return [work(index) for index in range(batch)]
-    with ThreadPoolExecutor(threads) as team:
-        return list(team.map(work, range(batch)))

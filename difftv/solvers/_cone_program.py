@@ -93,15 +93,15 @@ def cone_program(regularizer: Regularizer, height: int, width: int) -> ConeProgr
     u, y = cp.Variable((height, width)), cp.Parameter((height, width))
     maps = [cp.Parameter((height, width), nonneg=True) for _ in range(regularizer.num_maps)]
     pixels = height * width
-    entries_of_v = _entries_of_v(regularizer, height, width)
+    bounded = [_bounded(term, height, width) for term in regularizer.terms]
+    entries_of_v = _entries_of_v(regularizer, [matrix for _, matrix in bounded], pixels)
     fields = [cp.vec(u, order="C")]
     if entries_of_v.size:
         fields.append(cp.Variable(entries_of_v.size))
     # A layer's parameters must all stand in its problem, even where no difference is left to weigh.
     cost = data_term.cone_expression(u, y) + 0 * sum(cp.sum(part) for part in maps)
     constraints, multipliers, blocks = [], [], []
-    for term in regularizer.terms:
-        block, matrix = _bounded(term, height, width)
+    for term, (block, matrix) in zip(regularizer.terms, bounded, strict=True):
         blocks.append(block)
         if block.index.size == 0:
             continue
@@ -124,12 +124,12 @@ def cone_program(regularizer: Regularizer, height: int, width: int) -> ConeProgr
     return ConeProgram(problem, [y, *maps], [u, *fields[1:], *multipliers], tuple(blocks), entries_of_v)
 
 
-def _entries_of_v(regularizer: Regularizer, height: int, width: int) -> np.ndarray:
+def _entries_of_v(regularizer: Regularizer, matrices: Sequence[Any], pixels: int) -> np.ndarray:
     """The entries of (v_1, v_2) that some real difference reads; a cone solver must not be given the others."""
     if not regularizer.auxiliary:
         return np.zeros(0, dtype=int)
-    read = [abs(_bounded(term, height, width)[1]).sum(axis=0) > 0 for term in regularizer.terms]
-    return np.flatnonzero(np.any(read, axis=0)[height * width :])
+    read = [abs(matrix).sum(axis=0) > 0 for matrix in matrices]
+    return np.flatnonzero(np.any(read, axis=0)[pixels:])
 
 
 def _bounded(term: Term, height: int, width: int) -> tuple[Block, Any]:

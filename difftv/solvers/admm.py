@@ -92,10 +92,6 @@ class Admm(Solver):
             from difftv.solvers._admm.self_test import check_device
 
             check_device(y.device, self.dtype)
-        if y.shape[0] == 0:
-            none = torch.zeros(0, dtype=torch.float64, device="cpu")
-            auxiliary = y.new_zeros(0, self.regularizer.auxiliary, *y.shape[2:]) if self.regularizer.auxiliary else None
-            return RawSolution(y + 0 * lam.sum(), none, none.long(), none.bool(), auxiliary)
         u, v, gap, iterations, converged = _Minimiser.apply(y, lam, self)
         return RawSolution(u, gap, iterations, converged, v if self.regularizer.auxiliary else None)
 

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from difftv.regularizers.base import Regularizer
-from difftv.solvers.bridge import Bridge, SolveTime, TimedBridge, refuse_transforms
+from difftv.solvers.bridge import Bridge, SolveTime, refuse_transforms
 from difftv.solvers.gap import relative_gap
 from difftv.solvers.units import Units
 from difftv.types import CountPerImage, Fields, FlagPerImage, Image, Map, PerImage
@@ -129,7 +129,7 @@ class Solver(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def solve(self, y: Image, lam: Map) -> RawSolution:
-        """The minimiser for tensors at the `workplace`; `lam` has the regularizer's channels and the size of `y`.
+        """The minimiser for at least one image at the `workplace`; `lam` has the regularizer's channels and `y`'s size.
 
         Raises:
             SolverError: the backend gave no answer for some image.
@@ -175,12 +175,13 @@ class Solver(nn.Module, abc.ABC):
             refuse_transforms(y)
             _check_precision(noisy.detach(), workplace.dtype)
             _check_values(y.detach(), weights.detach(), self.regularizer)
-            bridge: Bridge | TimedBridge = TimedBridge(seconds)
+            units = None
             if workplace.own_units:
-                bridge = Bridge(Units.of(y) if self.regularizer.equivariant else Units.as_they_are(y), seconds)
+                units = Units.of(y) if self.regularizer.equivariant else Units.as_they_are(y)
+            bridge = Bridge(units, seconds)
             y, weights = bridge.enter(y, weights)
             started = time.perf_counter()
-            raw = self.solve(y, weights)
+            raw = self.solve(y, weights) if len(y) else _no_images(y, weights, self.regularizer.auxiliary)
             seconds.forward = time.perf_counter() - started
             denoised = bridge.leave(raw.u).to(dtype=noisy.dtype)
             auxiliary = None if raw.auxiliary is None else bridge.differences(raw.auxiliary).to(dtype=noisy.dtype)
@@ -193,6 +194,12 @@ class Solver(nn.Module, abc.ABC):
             auxiliary=None if auxiliary is None else auxiliary.to(device=noisy.device),
             seconds=seconds,
         )
+
+
+def _no_images(y: Image, lam: Map, auxiliary: int) -> RawSolution:
+    none = torch.zeros(0, dtype=torch.float64, device="cpu")
+    v = y.new_zeros(0, auxiliary, *y.shape[2:]) if auxiliary else None
+    return RawSolution(y + 0 * lam.sum(), none, none.long(), none.bool(), v)
 
 
 def _check_kinds(noisy: Tensor, lam: Tensor, regularizer: Regularizer) -> None:

@@ -27,9 +27,14 @@ class SolveTime:
 
 
 class Bridge:
-    """The two ends of one solve. What is between them is timed in the backward, and differentiated once at most."""
+    """The two ends of one solve. What is between them is timed in the backward, and differentiated once at most.
 
-    def __init__(self, units: Units, seconds: SolveTime) -> None:
+    Args:
+        units: those of the solver; None for one that brings its own: values and gradients then pass as they are.
+        seconds: where the time of the backward is added.
+    """
+
+    def __init__(self, units: Units | None, seconds: SolveTime) -> None:
         self.units = units
         self.seconds = seconds
         self.started = 0.0
@@ -45,27 +50,7 @@ class Bridge:
 
     def differences(self, v: Fields) -> Fields:
         """An auxiliary field, which has no offset, for the caller."""
-        return scaled(v, self.units.exponent)
-
-
-class TimedBridge:
-    """The same for a solver that brings its own units: the time alone is taken."""
-
-    def __init__(self, seconds: SolveTime) -> None:
-        self.seconds = seconds
-        self.started = 0.0
-
-    def enter(self, y: Image, lam: Map) -> tuple[Image, Map]:
-        """Data and maps for the solver."""
-        return _StopClock.apply(self, y, lam)
-
-    def leave(self, u: Image) -> Image:
-        """The solver's answer, for the caller."""
-        return _StartClock.apply(self, u)
-
-    def differences(self, v: Fields) -> Fields:
-        """An auxiliary field, for the caller."""
-        return v
+        return v if self.units is None else scaled(v, self.units.exponent)
 
 
 def refuse_transforms(tensor: Tensor) -> None:
@@ -95,14 +80,17 @@ class _Enter(torch.autograd.Function):
     @staticmethod
     def forward(ctx, bridge: Bridge, y: Tensor, lam: Tensor):
         ctx.bridge = bridge
+        if bridge.units is not None:
+            y, lam = bridge.units.data(y), bridge.units.maps(lam)
         # Views, so that tensors which are solved as they are do not come back as themselves.
-        return bridge.units.data(y).view_as(y), bridge.units.maps(lam).view_as(lam)
+        return y.view_as(y), lam.view_as(lam)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, *grads: Tensor):
         bridge = ctx.bridge
-        grads = tuple(scaled(grad, bridge.exponent) for grad in grads)
+        if bridge.units is not None:
+            grads = tuple(scaled(grad, bridge.exponent) for grad in grads)
         bridge.seconds.backward += time.perf_counter() - bridge.started
         return None, *grads
 
@@ -111,39 +99,16 @@ class _Leave(torch.autograd.Function):
     @staticmethod
     def forward(ctx, bridge: Bridge, u: Tensor) -> Tensor:
         ctx.bridge = bridge
-        return bridge.units.image(u).clone()  # memory of its own: the caller may change it in place
+        image = u if bridge.units is None else bridge.units.image(u)
+        return image.clone()  # memory of its own: the caller may change it in place
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor):
         bridge = ctx.bridge
         bridge.started = time.perf_counter()
+        if bridge.units is None:
+            return None, grad
         largest = grad.detach().abs().amax(dim=(1, 2, 3), keepdim=True).numpy()
         bridge.exponent = np.where(np.isfinite(largest), np.frexp(largest)[1], 0)
         return None, scaled(grad, -bridge.exponent)
-
-
-class _StopClock(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, bridge: TimedBridge, y: Tensor, lam: Tensor):
-        ctx.bridge = bridge
-        return y.view_as(y), lam.view_as(lam)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, *grads: Tensor):
-        ctx.bridge.seconds.backward += time.perf_counter() - ctx.bridge.started
-        return None, *grads
-
-
-class _StartClock(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, bridge: TimedBridge, u: Tensor) -> Tensor:
-        ctx.bridge = bridge
-        return u.clone()  # memory of its own: the caller may change it in place
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad: Tensor):
-        ctx.bridge.started = time.perf_counter()
-        return None, grad

@@ -66,7 +66,7 @@ class ConeSolver(Solver, abc.ABC):
                     f"{name} is infinite somewhere, which a cone program cannot take. Use a large finite value."
                 )
         height, width = y.shape[-2:]
-        if y.shape[0] == 0 or (height == 1 and width == 1):
+        if height == 1 and width == 1:
             return _unregularised(y, self.regularizer.auxiliary)
         from difftv.solvers.diffcp_interface import SolveReport
 

@@ -52,6 +52,7 @@ from difftv.regularizers.operator import Operator
 from difftv.regularizers.potentials import Absolute, PiecewiseLipschitz
 from difftv.regularizers.term import Norm
 from difftv.solvers._active_set_function import minimise
+from difftv.solvers._threads import of_each
 from difftv.solvers.base import RawSolution, Solver
 from difftv.types import Dual, Image, Map
 
@@ -161,23 +162,17 @@ class _Minimiser(torch.autograd.Function):
 
 
 def _solve_batch(y: np.ndarray, lam: np.ndarray, u: np.ndarray, tol: float, max_iter: int) -> "list[Answer]":
-    """Write the minimisers into `u`: whole images side by side, or the rows of one image where there are too few.
-
-    The threads end with this call, so that a fork afterwards is safe.
-    """
+    """Write the minimisers into `u`: whole images side by side, or the rows of one image where there are too few."""
     from difftv.solvers._taut_string import solve_image
 
-    # torch's count, and not the machine's: it is the knob that people know, and 1 in a DataLoader worker.
     threads = torch.get_num_threads()
 
-    def solve(index: int, team: ThreadPoolExecutor | None) -> "Answer":
+    def solve(index: int, team: ThreadPoolExecutor | None = None) -> "Answer":
         image = np.ascontiguousarray(y[index, 0])
         return solve_image(image, lam[index, 0], lam[index, -1], u[index, 0], tol, max_iter, team, threads)
 
     batch, _, height, width = y.shape
-    if threads == 1 or (batch == 1 and height * width < SHARED_FROM):
-        return [solve(index, None) for index in range(batch)]
+    if batch >= threads or height * width < SHARED_FROM:
+        return of_each(solve, batch)
     with ThreadPoolExecutor(threads) as team:
-        if batch < threads and height * width >= SHARED_FROM:
-            return [solve(index, team) for index in range(batch)]
-        return list(team.map(solve, range(batch), [None] * batch))
+        return [solve(index, team) for index in range(batch)]

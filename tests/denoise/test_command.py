@@ -17,6 +17,7 @@ from difftv.denoiser import Denoiser
 from difftv.imagefiles import encode_like, read_image
 from difftv.predictors import Constant
 from difftv.rundir.checkpoint import CheckpointStore, read_with_config
+from tests.closed_output import run_with_closed_output
 from tests.conftest import PROJECT
 from tests.denoise.image_files import raw_png, tagged, tiff_of
 from tests.runs.commands import SMALL, run
@@ -255,11 +256,7 @@ def test_a_name_that_is_no_text_is_a_name(trained: Path, tmp_path: Path) -> None
 
 def test_every_image_is_written_where_the_output_is_closed(trained: Path, tmp_path: Path) -> None:
     images = [save(tmp_path / f"{name}.png", noisy(SMALL_GRAY)) for name in "ab"]
-    command = [sys.executable, str(SCRIPT), str(trained), *map(str, images)]
-    reader, writer = os.pipe()
-    os.close(reader)
-    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
-    os.close(writer)
+    done = run_with_closed_output(SCRIPT, trained, *images)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert "Broken pipe" not in done.stderr

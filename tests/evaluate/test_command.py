@@ -2,10 +2,7 @@
 
 import csv
 import json
-import os
 import runpy
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +17,7 @@ from difftv import tv_denoise
 from difftv.denoiser import Denoiser
 from difftv.predictors import Cnn
 from difftv.rundir.checkpoint import CheckpointStore
+from tests.closed_output import run_with_closed_output
 from tests.conftest import PROJECT
 
 Main = Callable[[list[str]], int]
@@ -181,11 +179,7 @@ def test_what_cannot_be_written_is_named_before_the_solve(
 
 def test_results_are_written_where_the_output_is_closed(folder: Path, tmp_path: Path) -> None:
     run = make_run(tmp_path / "run")
-    command = [sys.executable, str(PROJECT / "experiments" / "evaluate.py"), str(run), str(folder)]
-    reader, writer = os.pipe()
-    os.close(reader)
-    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=300, check=False)
-    os.close(writer)
+    done = run_with_closed_output(PROJECT / "experiments" / "evaluate.py", run, folder)
     assert done.returncode == 0, done.stderr
     assert "Broken" not in done.stderr
     assert {f"evaluation-Set3.{suffix}" for suffix in ("md", "csv", "json")} < {path.name for path in run.iterdir()}

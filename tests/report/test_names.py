@@ -14,6 +14,7 @@ from difftv.printing import printable, say
 from difftv.report import build_table, read_sweep, to_csv, to_latex, to_markdown
 from difftv.report.page import to_html
 from difftv.runs.directory import RunDirectory
+from tests.closed_output import run_with_closed_output
 from tests.conftest import PROJECT
 from tests.report.conftest import run_writer
 
@@ -80,12 +81,8 @@ def test_the_commands(script: str, written: str | None, encoding: str, broken: P
 
 @pytest.mark.parametrize(("script", "written"), [("table", "table.tex"), ("report", "report.html"), ("status", None)])
 def test_a_reader_that_leaves_costs_nothing(script: str, written: str | None, demo: Path) -> None:
-    command = [sys.executable, str(PROJECT / "experiments" / f"{script}.py"), str(demo)]
-    command += ["--watch", "0.1"] if script == "status" else []
-    read, write = os.pipe()
-    os.close(read)
-    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
-    os.close(write)
+    watch = ["--watch", "0.1"] if script == "status" else []
+    done = run_with_closed_output(PROJECT / "experiments" / f"{script}.py", demo, *watch)
     assert (done.returncode, "Error" in done.stderr) == (0, False), done.stderr
     assert written is None or (demo / written).stat().st_size > 0
 

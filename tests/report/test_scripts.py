@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.closed_output import run_with_closed_output
 from tests.conftest import PROJECT
 from tests.report.conftest import Writer, run_writer
 
@@ -147,11 +148,7 @@ def test_a_directory_whose_name_is_no_text_costs_no_result(
 
 
 def test_a_table_is_written_where_the_output_is_closed(demo: Path) -> None:
-    command = [sys.executable, str(PROJECT / "experiments" / "table.py"), str(demo)]
-    reader, writer = os.pipe()
-    os.close(reader)
-    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
-    os.close(writer)
+    done = run_with_closed_output(PROJECT / "experiments" / "table.py", demo)
     assert done.returncode == 0, done.stderr
     assert "Broken" not in done.stderr
     assert (demo / "table.md").read_text(encoding="utf-8").startswith("### ")

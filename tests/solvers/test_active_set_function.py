@@ -1,19 +1,11 @@
 """The active-set method on tensors: autograd, batches, threads, forks."""
 
-import multiprocessing
-
 import pytest
 import torch
 
 from difftv.solvers._active_set_function import minimise
 from tests.solvers.active_set_problems import image_like
-
-
-@pytest.fixture(autouse=True)
-def _keep_the_thread_count():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
+from tests.solvers.forks import in_a_fork, needs_fork
 
 
 def batch_of(count, directions=2, height=20, width=23):
@@ -66,25 +58,12 @@ def test_an_empty_batch_gives_an_empty_answer():
     minimum.u.sum().backward()
 
 
-def _solve_in_child(case, queue):
-    queue.put([tensor.numpy() for tensor in value_and_gradients(*case)])
-
-
-@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system cannot fork")
+@needs_fork
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_fork_after_use_gives_the_same_bits():
     torch.set_num_threads(2)
     case = batch_of(3)
     expected = value_and_gradients(*case)
     torch.set_num_threads(1)  # what a DataLoader does in its workers; torch's own pools do not survive a fork
-    context = multiprocessing.get_context("fork")
-    queue = context.Queue()
-    child = context.Process(target=_solve_in_child, args=(case, queue))
-    child.start()
-    try:
-        got = queue.get(timeout=60)
-    finally:
-        child.join(10)
-        child.kill()
-    for mine, want in zip(got, expected, strict=True):
-        assert torch.equal(torch.from_numpy(mine), want)
+    for mine, want in zip(in_a_fork(value_and_gradients, *case), expected, strict=True):
+        assert torch.equal(mine, want)

@@ -2,7 +2,6 @@
 
 import copy
 import importlib.util
-import multiprocessing
 import pickle
 import subprocess
 import sys
@@ -14,13 +13,7 @@ import torch
 from difftv.regularizers import AnisotropicTV
 from difftv.solvers import taut_string
 from difftv.solvers.taut_string import TautString
-
-
-@pytest.fixture(autouse=True)
-def _keep_the_thread_count():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
+from tests.solvers.forks import in_a_fork, needs_fork
 
 
 def problem(batch=4, size=24):
@@ -69,28 +62,15 @@ def test_many_threads_may_call_one_solver():
             assert torch.equal(answer, expected)
 
 
-def _solve_in_child(case, queue):
-    queue.put([tensor.numpy() for tensor in value_and_gradient(*case)])
-
-
-@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system cannot fork")
+@needs_fork
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_fork_after_use_gives_the_same_bits():
     torch.set_num_threads(2)
     case = problem()
     expected = value_and_gradient(*case)
     torch.set_num_threads(1)  # what a DataLoader does in its workers; torch's own pools do not survive a fork
-    context = multiprocessing.get_context("fork")
-    queue = context.Queue()
-    child = context.Process(target=_solve_in_child, args=(case, queue))
-    child.start()
-    try:
-        got = queue.get(timeout=60)
-    finally:
-        child.join(10)
-        child.kill()
-    for mine, want in zip(got, expected, strict=True):
-        assert torch.equal(torch.from_numpy(mine), want)
+    for mine, want in zip(in_a_fork(value_and_gradient, *case), expected, strict=True):
+        assert torch.equal(mine, want)
 
 
 class _Noisy(torch.utils.data.Dataset):

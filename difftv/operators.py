@@ -6,6 +6,7 @@ minimization and applications", section 2).
 """
 
 import torch
+from torch import Tensor
 from torch.nn.functional import pad
 
 from difftv.types import Dual, Image
@@ -21,9 +22,7 @@ def gradient(u: Image) -> Dual:
         (batch, 2, height, width): channel 0 vertical, channel 1 horizontal; the last row of the first and the last
         column of the second are zero.
     """
-    vertical = pad(u[:, :, 1:, :] - u[:, :, :-1, :], (0, 0, 0, 1))
-    horizontal = pad(u[:, :, :, 1:] - u[:, :, :, :-1], (0, 1, 0, 0))
-    return torch.cat([vertical, horizontal], dim=1)
+    return torch.cat([forward_difference(u, -2), forward_difference(u, -1)], dim=1)
 
 
 def divergence(p: Dual) -> Image:
@@ -44,3 +43,17 @@ def divergence(p: Dual) -> Image:
         + pad(horizontal, (0, 1, 0, 0))
         - pad(horizontal, (1, 0, 0, 0))
     )
+
+
+def forward_difference(u: Tensor, axis: int) -> Tensor:
+    """u[i+1] - u[i] along the axis, 0 past the border."""
+    size = u.shape[axis]
+    inner = u.narrow(axis, 1, size - 1) - u.narrow(axis, 0, size - 1)
+    return torch.cat([inner, torch.zeros_like(u.narrow(axis, 0, 1))], dim=axis)
+
+
+def adjoint_difference(p: Tensor, axis: int) -> Tensor:
+    """The adjoint of `forward_difference`: p[i-1] - p[i] along the axis, the last entry of p ignored."""
+    size = p.shape[axis]
+    inner, nothing = p.narrow(axis, 0, size - 1), torch.zeros_like(p.narrow(axis, 0, 1))
+    return torch.cat([nothing, inner], dim=axis) - torch.cat([inner, nothing], dim=axis)

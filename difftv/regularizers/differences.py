@@ -8,13 +8,11 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from difftv.operators import divergence, gradient
+from difftv.operators import adjoint_difference, divergence, forward_difference, gradient
 from difftv.regularizers.operator import (
     Operator,
-    adjoint_difference,
     difference_matrix,
     edges,
-    forward_difference,
     half_angle_sines,
     identity,
     product,

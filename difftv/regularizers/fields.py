@@ -7,13 +7,12 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from difftv.operators import adjoint_difference, forward_difference
 from difftv.regularizers.operator import (
     Operator,
-    adjoint_difference,
     all_but_last_matrix,
     difference_matrix,
     edges,
-    forward_difference,
     half_angle_sines,
     identity,
     product,

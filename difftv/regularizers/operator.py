@@ -57,20 +57,6 @@ class Operator(abc.ABC):
         """
 
 
-def forward_difference(u: Tensor, axis: int) -> Tensor:
-    """u[i+1] - u[i] along the axis, 0 past the border."""
-    size = u.shape[axis]
-    inner = u.narrow(axis, 1, size - 1) - u.narrow(axis, 0, size - 1)
-    return torch.cat([inner, torch.zeros_like(u.narrow(axis, 0, 1))], dim=axis)
-
-
-def adjoint_difference(p: Tensor, axis: int) -> Tensor:
-    """The adjoint of `forward_difference`: p[i-1] - p[i] along the axis, the last entry of p ignored."""
-    size = p.shape[axis]
-    inner, nothing = p.narrow(axis, 0, size - 1), torch.zeros_like(p.narrow(axis, 0, 1))
-    return torch.cat([nothing, inner], dim=axis) - torch.cat([inner, nothing], dim=axis)
-
-
 def without_last(p: Tensor, axis: int) -> Tensor:
     """A copy of p with its last entry along the axis set to zero."""
     inner = p.narrow(axis, 0, p.shape[axis] - 1)

@@ -77,3 +77,12 @@ class Denoiser(nn.Module):
             Solution: `denoised` and `lam` on that device, differentiable, and what the solver reports.
         """
         return self.solver(noisy, self.predictor(noisy, sigma))
+
+    def denoise(self, noisy: Image, sigma: float | Tensor) -> Solution:
+        """Denoise images whose noise level is known, whether the predictor has it as an input or not.
+
+        Args:
+            noisy: as for a call.
+            sigma: noise standard deviation in 8-bit units, a number or one per image.
+        """
+        return self(noisy, sigma if self.sigma_input else None)

@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from tqdm import tqdm
@@ -75,19 +75,17 @@ def evaluate_group(
 ) -> list[Evaluated]:
     """The same for images of one size, solved together; where that fails, one by one."""
     noisy = torch.cat([item.noisy for item in group]).to(device)
-    levels = [torch.tensor([item.sigma for item in group], device=noisy.device)] if denoiser.sigma_input else []
+    levels = torch.tensor([item.sigma for item in group], device=noisy.device)
     try:
-        solution: Solution = denoiser(noisy, *levels)
+        solution = _on_cpu(denoiser.denoise(noisy, levels))
     except SolverError as error:
         if len(group) > 1:
             return [row for item in group for row in evaluate_group(denoiser, [item], device)]
         log.warning("%s is left out of the means: %s", group[0].name, error)
         return [Evaluated(group[0], {"psnr": math.nan, "solver/failed": 1.0, "solver/not_converged": 1.0}, None, None)]
-    denoised, lam = solution.denoised.cpu(), solution.lam.cpu()
-    auxiliary = None if solution.auxiliary is None else solution.auxiliary.cpu()
     clean = torch.cat([item.clean for item in group])
     started = time.perf_counter()
-    metrics = image_metrics(denoised, clean) | solution_metrics(solution, clean, denoiser.solver.regularizer)
+    metrics = image_metrics(solution.denoised, clean) | solution_metrics(solution, clean, denoiser.solver.regularizer)
     seconds = (time.perf_counter() - started) / len(group)
     metrics |= {
         "solver/iterations": solution.iterations,
@@ -99,10 +97,10 @@ def evaluate_group(
         Evaluated(
             item,
             {name: float(values[index]) for name, values in metrics.items()},
-            denoised[index : index + 1],
-            lam[index : index + 1],
+            solution.denoised[index : index + 1],
+            solution.lam[index : index + 1],
             seconds,
-            None if auxiliary is None else auxiliary[index : index + 1],
+            None if solution.auxiliary is None else solution.auxiliary[index : index + 1],
         )
         for index, item in enumerate(group)
     ]
@@ -157,6 +155,11 @@ def evaluated_set(items: Iterable[EvaluationItem]) -> str:
 def prefixed(prefix: str, row: Row) -> Row:
     """The same row under `prefix/name`."""
     return {f"{prefix}/{name}": value for name, value in row.items()}
+
+
+def _on_cpu(solution: Solution) -> Solution:
+    auxiliary = None if solution.auxiliary is None else solution.auxiliary.cpu()
+    return replace(solution, denoised=solution.denoised.cpu(), lam=solution.lam.cpu(), auxiliary=auxiliary)
 
 
 def _bare(name: str, methods: Sequence[str]) -> str:

@@ -163,8 +163,7 @@ class Training:
         learner.optimizer.zero_grad()
         totals.batches += 1
         try:
-            denoiser = learner.denoiser
-            solution: Solution = denoiser(batch.noisy, batch.sigma if denoiser.sigma_input else None)
+            solution: Solution = learner.denoiser.denoise(batch.noisy, batch.sigma)
             if not self._usable(solution):
                 return
             solution.lam.retain_grad()

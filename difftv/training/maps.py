@@ -10,19 +10,19 @@ def solution_metrics(solution: Solution, clean: Image, regularizer: Regularizer)
     """The metrics of the maps, `gam/free_edge_share` where a penalty has free slopes, `v/...` where there is a field v.
 
     Args:
-        solution: of a batch.
-        clean: (batch, 1, height, width), on any device.
+        solution: of a batch, on the CPU.
+        clean: (batch, 1, height, width), on the CPU.
         regularizer: that it was solved with.
 
     Returns:
         One (batch,) tensor per name, on the CPU, without gradient.
     """
-    lam, denoised = solution.lam.detach().cpu(), solution.denoised.detach().cpu()
-    found = map_metrics(lam, clean.cpu(), names=regularizer.map_names)
+    lam, denoised = solution.lam.detach(), solution.denoised.detach()
+    found = map_metrics(lam, clean, names=regularizer.map_names)
     if any(term.gam for term in regularizer.terms):
         found["gam/free_edge_share"] = _free_edge_share(denoised, lam, regularizer)
     if solution.auxiliary is not None:
-        found |= field_metrics(solution.auxiliary.cpu())
+        found |= field_metrics(solution.auxiliary)
     return found
 
 

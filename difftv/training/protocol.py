@@ -90,7 +90,7 @@ def evaluate_published(
     not_converged: list[str] = []
 
     def learned(noisy: Image, name: str) -> Image:
-        solution = denoiser(noisy.to(device), items.sigma if denoiser.sigma_input else None)
+        solution = denoiser.denoise(noisy.to(device), items.sigma)
         if not bool(solution.converged.all()):
             not_converged.append(name)
         return solution.denoised.cpu()

@@ -9,6 +9,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from difftv.errors import DiffTVError
+from difftv.runs.claim import tidy
 from difftv.runs.plan import PlannedRun, register_resolvers
 from difftv.runs.sweep import summarised
 
@@ -46,6 +47,7 @@ def _run(config: DictConfig, hydra: DictConfig) -> float:
     directory = planned.at(hydra.runtime.output_dir)
     finished = directory.finished()
     if finished and planned.rerun != "all":
+        tidy(directory.path)
         log.info("finished before, nothing to do: %s", directory.path)
         return directory.read_metrics()["psnr"]
     failure = directory.failure()

@@ -51,6 +51,17 @@ def held(directory: Path) -> Iterator[None]:
         yield
 
 
+def tidy(directory: Path) -> None:
+    """Remove half-written files of a killed process from a run that is there already, and that nobody holds.
+
+    A run that is finished is not held again, and a process may be killed between its result and its last status. Never
+    raises.
+    """
+    if any(_leftovers(directory)):
+        with contextlib.suppress(OSError, RunInUseError), held(directory):
+            pass
+
+
 @contextlib.contextmanager
 def _locked(directory: Path) -> Iterator[None]:
     """Hold the file lock of a directory, on file systems that have locks.
@@ -146,10 +157,16 @@ def _changed(path: Path) -> int | None:
         return None
 
 
-def _remove_leftovers(directory: Path) -> None:
+def _leftovers(directory: Path) -> Iterator[Path]:
     """Temporary files of writers that were killed: the owner process of the directory is its only writer."""
     for place in (directory, directory / FIGURES):
         with contextlib.suppress(OSError):
             for path in place.iterdir():
                 if _TEMPORARY.fullmatch(path.name):
-                    path.unlink(missing_ok=True)
+                    yield path
+
+
+def _remove_leftovers(directory: Path) -> None:
+    for path in _leftovers(directory):
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)

@@ -22,10 +22,14 @@ def test_nothing_heavy_is_imported_for_a_run_that_is_only_skipped(tmp_path: Path
     first = run("-m", *command, place, prelude=say)
     assert first.returncode == 0, first.stderr
     assert "torch" in first.stdout.rpartition("imported:")[2]
+    (finished,) = (path.parent for path in tmp_path.glob("*/result.json"))
+    left = finished / ".status.json.4711-0123abcd"  # by a process that was killed between its result and its status
+    left.touch()
     again = run("-m", *command, place, prelude=say)
     assert "finished before, nothing to do" in again.stdout
     assert "1 skipped" in again.stdout
     assert again.stdout.rpartition("imported:")[2].split() == ["end"]
+    assert not left.exists()
 
 
 def test_a_job_begins_without_what_it_needs_at_its_end() -> None:

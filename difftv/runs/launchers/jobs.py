@@ -19,6 +19,7 @@ from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from difftv.errors import DiffTVError
+from difftv.runs.claim import tidy
 from difftv.runs.directory import RunDirectory
 from difftv.runs.plan import PlannedRun
 
@@ -100,12 +101,15 @@ class SweepJob:
         return done
 
     def has_finished(self) -> bool:
-        """Whether its result is there already, and is not to be computed again."""
+        """Whether its result is there already, and is not to be computed again; then its directory is tidied."""
         try:
             directory, rerun = self.run()
-            return directory.finished() and rerun != "all"
+            if not directory.finished() or rerun == "all":
+                return False
         except NOT_READY:
             return False
+        tidy(directory.path)
+        return True
 
     def run(self) -> tuple[RunDirectory, str]:
         """The directory of its run, and the policy for a run that has ended before.

@@ -64,11 +64,13 @@ def check_writable(path: Path) -> None:
     with contextlib.suppress(FileNotFoundError):
         if stat.S_ISDIR(path.stat().st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    temporary = _beside(path)
+    # One name for every process, as long as those of `_beside`: what a killed process leaves, the next one removes.
+    probe = path.with_name(f".{path.name[:40]}.writable-00000000")
     try:
-        temporary.touch(exist_ok=False)
+        probe.unlink(missing_ok=True)
+        probe.touch()
     finally:
-        temporary.unlink(missing_ok=True)
+        probe.unlink(missing_ok=True)
 
 
 def _beside(path: Path) -> Path:

@@ -74,7 +74,7 @@ def take_turns(
 
 
 def training_step(solve: Callable[[Map], Image], lam: Map, clean: Image) -> dict[str, float]:
-    """Seconds of `forward` and `backward`, the latter down to the gradient in the map."""
+    """Seconds of `forward` and `backward`, the latter down to the gradient in the map (or what `solve` takes)."""
     lam = lam.detach().requires_grad_()
     denoised: Image
 
@@ -95,7 +95,14 @@ def evaluation_step(solve: Callable[[Map], Image], lam: Map) -> dict[str, float]
 
 def mean_seconds(run: Callable[[], object]) -> float:
     """Of as many runs as take 0.2 s together, one at least: one of milliseconds depends on the scheduler."""
-    runs, seconds = Timer(run).autorange()
+    wait = torch.accelerator.synchronize if torch.accelerator.is_available() else None
+
+    def run_to_its_end() -> None:
+        run()
+        if wait is not None:
+            wait()
+
+    runs, seconds = Timer(run_to_its_end).autorange()
     return seconds / runs
 
 

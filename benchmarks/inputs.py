@@ -11,6 +11,7 @@ from torch.nn.functional import interpolate
 from difftv.data import TrainingPatches, open_images
 from difftv.data.patches import to_tensor
 from difftv.noise import add_noise
+from difftv.regularizers import Regularizer
 from difftv.types import Image, Map
 
 SIGMA = 25.0
@@ -46,6 +47,12 @@ def natural_patches(paths: Sequence[Path], cache_dir: Path | None, size: int, ba
     )
     drawn = next(patches.batches(0, batch))
     return Inputs(drawn.clean.double(), drawn.noisy.double(), smooth_map(batch, num_maps, size, size))
+
+
+def with_maps_of(regularizer: Regularizer, inputs: Inputs) -> Inputs:
+    """The same images, with all maps of a regularizer made from their one map, as training starts from one number."""
+    maps = [spec.share * inputs.lam + spec.constant for spec in regularizer.maps]
+    return Inputs(inputs.clean, inputs.noisy, torch.cat(maps, dim=1))
 
 
 def natural_image(path: Path, height: int, width: int) -> Inputs:

@@ -1,5 +1,6 @@
 """All parts of the benchmark as a list of jobs, and what they found as one JSON document and as tables."""
 
+import contextlib
 import json
 import os
 import platform
@@ -15,22 +16,41 @@ import torch
 from benchmarks.accuracy import REFERENCE_TOL
 from benchmarks.build import build_table, measure_build
 from benchmarks.clock import threads
-from benchmarks.exact import exact_table, measure_exact
 from benchmarks.exactness import SIZES, exactness_table, measure_exactness
-from benchmarks.inputs import natural_image, natural_patches
+from benchmarks.inputs import natural_image, natural_patches, with_maps_of
+from benchmarks.isotropic import (
+    isotropic_table,
+    measure_chambolle,
+    measure_deepinv,
+    measure_device,
+    measure_memory,
+)
 from benchmarks.launchers import JOB, launcher_table, measure_launchers
 from benchmarks.layer import layer_table, measure_layer
 from benchmarks.loading import loading_table, measure_loading
 from benchmarks.peers import measure_prox_tv, measure_scikit_image, peer_table
 from benchmarks.scaling import measure_predictor, measure_scaling, predictor_table, scaling_table
+from benchmarks.steps import measure_steps, steps_table
 from benchmarks.text import Table, to_markdown
 from difftv.errors import DiffTVError, MissingDependencyError
 from difftv.predictors import Cnn
-from difftv.regularizers import AnisotropicTV, IsotropicTV, Regularizer
-from difftv.solvers import Clarabel, Ecos, Scs, Solver
+from difftv.regularizers import TGV, AnisotropicTV, HuberTV, IsotropicTV, Regularizer
+from difftv.solvers import Admm, Clarabel, Ecos, Scs, Solver
 from difftv.solvers.taut_string import TautString
 
-PARTS = ("layer", "build", "loading", "exact", "exactness", "peers", "scaling", "predictor", "launchers")
+PARTS = (
+    "layer",
+    "build",
+    "loading",
+    "exact",
+    "exactness",
+    "batched",
+    "isotropic",
+    "peers",
+    "scaling",
+    "predictor",
+    "launchers",
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +66,12 @@ class Settings:
         build_sizes: patch sizes that are compiled; memory grows with their 4th power.
         exact_size: patch size at which the exact layer meets the cone solvers, and the predictor its layer.
         exactness_sizes: sides of the images on which the exact layer is checked.
+        batched: regularizer, patch size and batch on which `admm` meets the cone solvers.
+        isotropic_sizes: sides of the images that `admm` and others denoise: forward only, with the gradient, and on
+            devices (several).
+        isotropic_error: root mean square error that scikit-image has to meet, in intensity.
+        memory_iterations: numbers of iterations at which the memory of `admm` is measured.
+        device_batch: images at a time on an accelerator.
         peer_sizes: sides of the images that the peers denoise with a map; the last one also with a scalar.
         peer_error: root mean square error that they have to meet, in intensity.
         scaling_sizes: (height, width) of the images that taut_string denoises alone.
@@ -63,6 +89,15 @@ class Settings:
     build_sizes: tuple[int, ...] = (16, 32, 48)
     exact_size: int = 64
     exactness_sizes: tuple[int, ...] = SIZES
+    batched: tuple[tuple[Regularizer, int, int], ...] = (
+        (IsotropicTV(), 64, 8),
+        (TGV(), 32, 2),
+        (HuberTV(), 64, 8),
+    )
+    isotropic_sizes: tuple[int, int, tuple[int, ...]] = (512, 256, (64, 128, 256))
+    isotropic_error: float = 1e-4
+    memory_iterations: tuple[int, int] = (100, 400)
+    device_batch: int = 64
     peer_sizes: tuple[int, ...] = (64, 512)
     peer_error: float = 1e-6
     scaling_sizes: tuple[tuple[int, int], ...] = ((256, 256), (512, 512), (1024, 1024), (1356, 2040))
@@ -117,13 +152,19 @@ def to_json(found: Mapping[str, Found], settings: Settings, versions: Mapping[st
         "threads": torch.get_num_threads(),
         "versions": dict(versions),
         "commit": commit,
-        "settings": {key: value for key, value in asdict(settings).items() if key not in ("photographs", "cache_dir")},
+        "settings": _plain(settings),
         "photographs": [path.name for path in settings.photographs],
         "parts": {
             name: {"rows": [asdict(row) for row in part.rows], "notes": part.notes} for name, part in found.items()
         },
     }
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
+
+
+def _plain(settings: Settings) -> dict[str, Any]:
+    left_out = ("photographs", "cache_dir", "batched")
+    shown = {name: value for name, value in vars(settings).items() if name not in left_out}
+    return {**shown, "batched": [(regularizer.name, *rest) for regularizer, *rest in settings.batched]}
 
 
 def to_text(found: Mapping[str, Found], settings: Settings) -> str:
@@ -158,13 +199,12 @@ def _processor() -> str:
 
 
 def _solvers(regularizer: Regularizer) -> dict[str, Solver]:
-    """Those that are installed."""
+    """Those that are installed and take it, but for `admm`."""
     solvers: dict[str, Solver] = {}
     for name, solver in (("scs", Scs), ("ecos", Ecos), ("clarabel", Clarabel), ("taut_string", TautString)):
-        try:
-            solvers[name] = solver(regularizer)
-        except MissingDependencyError:
-            continue
+        with contextlib.suppress(MissingDependencyError):
+            if solver.refusal(regularizer) is None:
+                solvers[name] = solver(regularizer)
     return solvers
 
 
@@ -201,7 +241,7 @@ def _exact_jobs(settings: Settings) -> list[Job]:
         exact = {f"taut_string, tol={tol:.0e}": TautString(regularizer, tol=tol) for tol in (1e-10, 1e-6)}
         cone = {name: solver for name, solver in _solvers(regularizer).items() if name != "taut_string"}
         reference = TautString(regularizer, tol=REFERENCE_TOL)
-        return measure_exact({**exact, **cone}, reference, inputs, settings.repeats)
+        return measure_steps({**exact, **cone}, reference, inputs, settings.repeats)
 
     return [Job("exact", "exact layer and cone solvers", measure)]
 
@@ -210,6 +250,46 @@ def _exactness_jobs(settings: Settings) -> list[Job]:
     return [
         Job("exactness", f"exactness {size}x{size}", partial(measure_exactness, settings.photographs[0], size))
         for size in settings.exactness_sizes
+    ]
+
+
+def _batched_jobs(settings: Settings) -> list[Job]:
+    def measure(regularizer: Regularizer, size: int, batch: int) -> Sequence[Any]:
+        inputs = natural_patches(settings.photographs, settings.cache_dir, size, batch)
+        contestants: dict[str, Solver] = {"admm": Admm(regularizer)}
+        contestants |= {
+            name: solver
+            for name, solver in _solvers(regularizer).items()
+            if name in (("clarabel", "ecos") if regularizer.name == "isotropic" else ("ecos",))
+        }
+        reference = Admm(regularizer, tol=REFERENCE_TOL, max_iter=100_000, dtype=torch.float64)
+        return measure_steps(contestants, reference, with_maps_of(regularizer, inputs), settings.repeats)
+
+    return [
+        Job("batched", f"admm and cone solvers, {regularizer.name}", partial(measure, regularizer, size, batch))
+        for regularizer, size, batch in settings.batched
+    ]
+
+
+def _isotropic_jobs(settings: Settings) -> list[Job]:
+    photograph, repeats = settings.photographs[0], settings.repeats
+    alone, step, on_devices = settings.isotropic_sizes
+    return [
+        Job(
+            "isotropic",
+            "scikit-image",
+            partial(measure_chambolle, photograph, alone, settings.isotropic_error, repeats),
+        ),
+        Job("isotropic", "deepinv", partial(measure_deepinv, photograph, step, repeats)),
+        Job("isotropic", "memory", partial(measure_memory, photograph, step, settings.memory_iterations, repeats)),
+        *(
+            Job(
+                "isotropic",
+                f"devices {side}x{side}",
+                partial(measure_device, photograph, side, settings.device_batch, repeats),
+            )
+            for side in on_devices
+        ),
     ]
 
 
@@ -260,6 +340,8 @@ _JOBS: dict[str, Callable[[Settings], list[Job]]] = {
     "loading": _loading_jobs,
     "exact": _exact_jobs,
     "exactness": _exactness_jobs,
+    "batched": _batched_jobs,
+    "isotropic": _isotropic_jobs,
     "peers": _peer_jobs,
     "scaling": _scaling_jobs,
     "predictor": _predictor_jobs,
@@ -273,8 +355,19 @@ def _table(part: str, rows: list[Any], settings: Settings) -> Table:
     tables: dict[str, Callable[[list[Any]], Table]] = {
         "layer": layer_table,
         "build": build_table,
-        "exact": exact_table,
+        "exact": partial(
+            steps_table,
+            title="The exact layer and the cone solvers",
+            reference=f"taut_string at tol={REFERENCE_TOL:.0e}; a gradient is far off where the image shows another "
+            "component than the exact one does",
+        ),
         "exactness": exactness_table,
+        "batched": partial(
+            steps_table,
+            title="The batched solver and the cone solvers",
+            reference=f"admm in float64 at tol={REFERENCE_TOL:.0e}",
+        ),
+        "isotropic": isotropic_table,
         "peers": peer_table,
         "scaling": scaling_table,
         "predictor": predictor_table,

@@ -14,7 +14,7 @@ from benchmarks.peers import measure_prox_tv
 from benchmarks.suite import PARTS, Found, Job, Settings, jobs, run, to_json, to_text
 from difftv.data import Sample
 from difftv.errors import ProblemTooLargeError
-from difftv.regularizers import AnisotropicTV, IsotropicTV
+from difftv.regularizers import TGV, AnisotropicTV, IsotropicTV
 from difftv.solvers import Scs
 from tests.runs.commands import SMALL
 
@@ -33,6 +33,11 @@ def settings(tmp_path_factory) -> Settings:
         build_sizes=(24,),
         exact_size=8,
         exactness_sizes=(9,),
+        batched=((IsotropicTV(), 8, 2), (TGV(), 6, 1)),
+        isotropic_sizes=(12, 12, (8,)),
+        isotropic_error=1e-3,
+        memory_iterations=(20, 40),
+        device_batch=2,
         peer_sizes=(8,),
         scaling_sizes=((16, 16), (24, 32)),
         loading_seconds=0.05,
@@ -64,6 +69,12 @@ def test_every_part_measures(found, settings, part):
 
 def test_only_what_is_not_installed_is_missing(found):
     notes = {part: result.notes for part, result in found.items() if result.notes}
+    isotropic = notes.pop("isotropic", [])
+    if not torch.accelerator.is_available():
+        assert isotropic.pop() == "devices 8x8: no accelerator (cuda, mps) on this machine"
+    if importlib.util.find_spec("deepinv") is None:
+        assert 'pip install "difftv[deepinv]"' in isotropic.pop()
+    assert isotropic == []
     if importlib.util.find_spec("prox_tv") is None:
         assert [*notes] == ["peers"]
         assert 'pip install "difftv[peers]"' in notes.pop("peers")[0]
@@ -109,6 +120,29 @@ def test_the_exact_layer_is_exact_and_the_others_close(found):
     assert {row.solver for row in others} >= {"scs", "clarabel"}
     for row in others:
         assert row.largest_error < 1e-2
+
+
+def test_the_batched_solver_is_close_to_its_own_end_and_the_cone_solvers_to_both(found):
+    rows = found["batched"].rows
+    assert {row.regularizer for row in rows} == {"isotropic", "tgv"}
+    for row in rows:
+        assert row.accuracy.largest_error < 1e-3
+        assert row.accuracy.not_converged == 0
+        if row.regularizer == "isotropic":
+            assert max(row.accuracy.lam_errors) < 0.05
+        if row.accuracy.solver == "admm":
+            assert row.over_first.median == 1
+
+
+def test_isotropic_solvers_are_compared_at_one_error(found):
+    rows = {(row.solver, row.setting): row for row in found["isotropic"].rows}
+    (chambolle,) = (row for row in rows.values() if row.solver == "denoise_tv_chambolle")
+    (ours,) = (row for row in rows.values() if row.solver == "admm" and row.work == "forward")
+    assert max(chambolle.error, ours.error) <= 1e-3
+    fixed = [row for row in rows.values() if row.solver == "admm, iterations fixed"]
+    assert [row.setting for row in fixed] == ["max_iter=20", "max_iter=40"]
+    assert fixed[1].error < fixed[0].error
+    assert all(row.peak > 0 for row in fixed)
 
 
 def test_the_estimate_of_the_build_is_of_the_right_size(found):

@@ -1,4 +1,4 @@
-"""The exact layer against the cone solvers: time, in turns, beside the accuracy of image and gradient."""
+"""A training step of one of our solvers and of the cone solvers: time, in turns, beside the gradient's accuracy."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from functools import partial
 
 import torch
 
-from benchmarks.accuracy import REFERENCE_TOL, AccuracyRow, measure_accuracy
+from benchmarks.accuracy import AccuracyRow, measure_accuracy
 from benchmarks.clock import Seconds, Spread, paired_ratio, spread, take_turns, total, training_step
 from benchmarks.inputs import Inputs
 from benchmarks.text import Table, between, milliseconds
@@ -15,11 +15,12 @@ from difftv.types import Image, Map
 
 
 @dataclass(frozen=True)
-class ExactRow:
+class StepRow:
     """One solver.
 
     Attributes:
-        accuracy: its name and tolerance, and its errors against the reference.
+        regularizer: its name.
+        accuracy: the solver's name and tolerance, and its errors against the reference.
         patch_size: side of a patch in pixels.
         batch: patches per step.
         threads: of torch and of the solvers.
@@ -27,6 +28,7 @@ class ExactRow:
         over_first: (forward + backward) over that of the first solver, paired.
     """
 
+    regularizer: str
     accuracy: AccuracyRow
     patch_size: int
     batch: int
@@ -35,11 +37,11 @@ class ExactRow:
     over_first: Spread
 
 
-def measure_exact(solvers: Mapping[str, Solver], reference: Solver, inputs: Inputs, repeats: int) -> list[ExactRow]:
+def measure_steps(solvers: Mapping[str, Solver], reference: Solver, inputs: Inputs, repeats: int) -> list[StepRow]:
     """Time the solvers in turns, and set each against the reference.
 
     Args:
-        solvers: by the name that is shown; times are compared to the first.
+        solvers: of one regularizer, by the name that is shown; times are compared to the first.
         reference: a solver that is exact, in its gradient too.
         inputs: what they denoise.
         repeats: rounds, >= 1.
@@ -55,7 +57,8 @@ def measure_exact(solvers: Mapping[str, Solver], reference: Solver, inputs: Inpu
     )
     first = total(turns[next(iter(solvers))])
     return [
-        ExactRow(
+        StepRow(
+            regularizer=reference.regularizer.name,
             accuracy=row,
             patch_size=inputs.noisy.shape[-1],
             batch=inputs.noisy.shape[0],
@@ -67,25 +70,27 @@ def measure_exact(solvers: Mapping[str, Solver], reference: Solver, inputs: Inpu
     ]
 
 
-def exact_table(rows: Sequence[ExactRow]) -> Table:
+def steps_table(rows: Sequence[StepRow], title: str, reference: str) -> Table:
+    """One line per solver; `reference` says in words what the errors are measured against."""
     first = rows[0]
     return Table(
-        title=f"The exact layer and the cone solvers, {first.patch_size}x{first.patch_size}",
-        remark=f"Batch {first.batch}, {first.threads} thread(s), {len(first.seconds['forward'])} round(s) in turns; "
-        f"ratios are paired round by round: median (smallest to largest). Errors against taut_string at tol="
-        f"{REFERENCE_TOL:.0e}; gradient = of the mean squared error "
-        "in the map, image by image; it is far off where the image shows another component than the exact one does.",
+        title=title,
+        remark=f"{first.threads} thread(s), {len(first.seconds['forward'])} round(s) in turns; ratios are paired round "
+        f"by round: median (smallest to largest). Errors against {reference}; gradient = of the mean squared error in "
+        "the maps, image by image.",
         heads=(
+            "regularizer, patch [px], batch",
             "solver",
             "forward [ms]",
             "backward [ms]",
-            f"step over that of {first.accuracy.solver}",
+            "step over the first",
             "largest error [intensity]",
             "gradient, relative error: median image",
             "worst image",
         ),
         rows=[
             (
+                f"{row.regularizer} {row.patch_size}x{row.patch_size}, {row.batch}",
                 row.accuracy.solver,
                 milliseconds(row.seconds["forward"]),
                 milliseconds(row.seconds["backward"]),
@@ -96,6 +101,7 @@ def exact_table(rows: Sequence[ExactRow]) -> Table:
             )
             for row in rows
         ],
+        words=2,
     )
 
 

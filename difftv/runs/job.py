@@ -48,7 +48,8 @@ class Job:
     @cached_property
     def _checkpoints(self) -> CheckpointStore:
         """First asked for when the directory is claimed, and there."""
-        return CheckpointStore(self.directory.path, self.planned.digest, described(self.planned.recorded))
+        config = {**described(self.planned.recorded), "overrides": list(self.planned.overrides)}
+        return CheckpointStore(self.directory.path, self.planned.digest, config)
 
     def run(self) -> dict[str, float]:
         """Carry it out, or return what it already found; with rerun=all, what it found before moves to `before/`.

@@ -78,9 +78,9 @@ def test_mistakes(tmp_path: Path) -> None:
     commands = [[*words, *SMALL, f"sweep={index}"] for index, (words, _) in enumerate(mistakes)]
     places = [f"hydra.sweep.dir={tmp_path}", f"hydra.run.dir={tmp_path / 'run'}"]
     for (words, message), (code, shown) in zip(
-        mistakes, run_each([[*command, *places] for command in commands]), strict=True
+        mistakes, run_each([("", [*command, *places]) for command in commands]), strict=True
     ):
-        assert code == "1", words
+        assert code == 1, words
         assert message in shown, words
     assert not list(tmp_path.glob("*/result.json"))
 

@@ -1,21 +1,23 @@
 """Many command lines one after the other, each in a process of its own, without importing torch for each of them.
 
 A parent imports everything once and computes nothing; every command line runs in a fork of it, which may be killed.
+Started with a request as its argument it carries out a sweep again and again; without one it reads a command per line.
 """
 
 import atexit
+import contextlib
 import json
 import os
 import random
 import runpy
-import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 
 class KillSwitch:
@@ -45,20 +47,36 @@ class KillSwitch:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+PRELUDE: dict = {}
+"""The names of a prelude, kept to the end of the process."""
+
 SCRIPT = Path(__file__).resolve().parents[2] / "experiments" / "run.py"
 
 
-def carry_out(arguments: list[str], shown: Path, kill_switch: KillSwitch | None = None, prelude: str = "") -> int:
-    """Run `experiments/run.py ARGUMENTS` in a fork: its exit code, negative for a signal. It writes to `shown`."""
+def carry_out(
+    arguments: list[str],
+    shown: Path,
+    kill_switch: KillSwitch | None = None,
+    prelude: str = "",
+    errors: Path | None = None,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> int:
+    """Run `experiments/run.py ARGUMENTS` in a fork: its exit code, negative for a signal.
+
+    It writes to `shown`, and what it writes to its standard error to `errors` where that is another file.
+    """
     pid = os.fork()
     if pid == 0:
         code = 70
         try:
-            with shown.open("ab") as file:
-                os.dup2(file.fileno(), 1)
-                os.dup2(file.fileno(), 2)
+            with Path(os.devnull).open("rb") as nothing:
+                os.dup2(nothing.fileno(), 0)
+            for number, path in ((1, shown), (2, errors or shown)):
+                with path.open("ab") as file:
+                    os.dup2(file.fileno(), number)
+            os.environ.update(environment)
             sys.argv = [str(SCRIPT), *arguments]
-            exec(prelude, {})
+            exec(prelude, PRELUDE)
             if kill_switch is not None:
                 sys.addaudithook(kill_switch)
             runpy.run_path(str(SCRIPT), run_name="__main__")
@@ -108,20 +126,33 @@ def torture(arguments: list[str], directory: Path, runs: int, kills: int, seed: 
     return {"codes": codes, "computed_again": computed_again, "shown": shown.read_text(errors="replace")}
 
 
-def main() -> None:
-    import difftv.runs.job  # noqa: F401  what every fork shares
+def serve() -> None:
+    """Carry out the commands that come as lines of JSON, and answer each with its exit code."""
+    for line in sys.stdin:
+        request = json.loads(line)
+        code = carry_out(
+            request["arguments"],
+            Path(request["shown"]),
+            prelude=request["prelude"],
+            errors=Path(request["errors"]),
+            environment=request["environment"],
+        )
+        print(code, flush=True)
 
-    request = json.loads(sys.argv[1])
-    if "commands" in request:
-        place = tempfile.mkdtemp()  # a TemporaryDirectory would be removed by the first fork that ends
-        answers = []
-        for index, (prelude, arguments) in enumerate(request["commands"]):
-            shown = Path(place, str(index))
-            code = carry_out(arguments, shown, prelude=prelude)
-            answers.append((code, shown.read_text(errors="replace")))
-        shutil.rmtree(place)
-        print(json.dumps(answers))
+
+def main() -> None:
+    # What every fork shares; cvxpylayers imports cvxpy, and torch's optimizers import torch._dynamo.
+
+    import difftv.figures
+    import difftv.runs.job
+
+    difftv.figures.comparison_strip  # noqa: B018  lazy: this imports matplotlib
+    with contextlib.suppress(ImportError):
+        import cvxpylayers.torch  # noqa: F401
+    if len(sys.argv) == 1:
+        serve()
     else:
+        request = json.loads(sys.argv[1])
         print(json.dumps(torture(request["arguments"], Path(request["directory"]), *request["how"])))
 
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from tests.conftest import PROJECT
-from tests.runs.commands import SMALL, run
+from tests.runs.commands import SMALL, run_alone
 
 HEAVY = ("torch", "cvxpy", "cvxpylayers", "matplotlib", "wandb", "numba", "scipy", "pandas", "difftv.runs.job")
 
@@ -19,13 +19,13 @@ def test_nothing_heavy_is_imported_for_a_run_that_is_only_skipped(tmp_path: Path
     command = [*SMALL, "solver=taut_string", "trainer.epochs=1", "evaluation.oracle=false", "evaluation.test_images=1"]
     place = f"hydra.sweep.dir={tmp_path}"
     say = SAY_WHAT_WAS_IMPORTED.format(names=HEAVY)
-    first = run("-m", *command, place, prelude=say)
+    first = run_alone("-m", *command, place, prelude=say)
     assert first.returncode == 0, first.stderr
     assert "torch" in first.stdout.rpartition("imported:")[2]
     (finished,) = (path.parent for path in tmp_path.glob("*/result.json"))
     left = finished / ".status.json.4711-0123abcd"  # by a process that was killed between its result and its status
     left.touch()
-    again = run("-m", *command, place, prelude=say)
+    again = run_alone("-m", *command, place, prelude=say)
     assert "finished before, nothing to do" in again.stdout
     assert "1 skipped" in again.stdout
     assert again.stdout.rpartition("imported:")[2].split() == ["end"]

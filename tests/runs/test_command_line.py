@@ -52,20 +52,21 @@ MISTAKES = [
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str, Path]]:
-    """Exit code, output and directory of every mistaken command line, all typed into one interpreter."""
+def answers(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, str, Path]]:
+    """Exit code, output and directory of every mistaken command line."""
     root = tmp_path_factory.mktemp("mistakes")
     commands = [
-        [*SMALL, *arguments, f"hydra.run.dir={root / str(index)}"] for index, (arguments, _) in enumerate(MISTAKES)
+        ("", [*SMALL, *arguments, f"hydra.run.dir={root / str(index)}"])
+        for index, (arguments, _) in enumerate(MISTAKES)
     ]
     shown = run_each(commands)
     return [(code, text, root / str(index)) for index, (code, text) in enumerate(shown)]
 
 
 @pytest.mark.parametrize("index", range(len(MISTAKES)), ids=[",".join(arguments) for arguments, _ in MISTAKES])
-def test_a_mistake_is_named_before_any_work(index: int, answers: list[tuple[str, str, Path]]) -> None:
+def test_a_mistake_is_named_before_any_work(index: int, answers: list[tuple[int, str, Path]]) -> None:
     code, shown, directory = answers[index]
-    assert code == "1"
+    assert code == 1
     assert MISTAKES[index][1] in shown
     assert "Traceback" not in shown
     assert "epoch 1/" not in shown

@@ -10,7 +10,7 @@ from difftv.errors import ConfigError, DataError
 from difftv.runs.config import refuse_unread
 from difftv.runs.plan import PlannedRun
 from tests.conftest import CONF, composed, options_of
-from tests.runs.commands import run_in_forks
+from tests.runs.commands import run_each
 
 SAMPLE = "data=sample"
 
@@ -132,7 +132,7 @@ def test_nothing_is_written_where_a_key_is_refused(tmp_path: Path) -> None:
         ("", [SAMPLE, "hydra.run.dir="]),
         ("", ["-m", SAMPLE, "hydra.sweep.dir="]),
     ]
-    answers = run_in_forks(commands)
+    answers = run_each(commands)
     assert [code for code, _ in answers] == [1] * len(commands), answers
     for (_, shown), message in zip(
         answers,

@@ -13,7 +13,7 @@ import skimage
 
 from difftv.rundir.checkpoint import read_checkpoint
 from difftv.runs.directory import RunDirectory
-from tests.runs.commands import SMALL, run, run_in_forks
+from tests.runs.commands import SMALL, run_alone, run_each
 from tests.runs.faults import at, fails_at
 from tests.runs.outcomes import outcome
 from tests.runs.processes import holder
@@ -52,7 +52,7 @@ def status_of(directory: Path) -> dict:
 def test_the_same_command_again(tmp_path: Path) -> None:
     place = f"hydra.sweep.dir={tmp_path / 'sweep'}"
     copies = f"import shutil; shutil.copytree({str(tmp_path / 'sweep')!r}, {str(tmp_path)!r} + '/{{}}')"
-    answers = run_in_forks(
+    answers = run_each(
         [
             (SEED_2_FAILS, ["-m", *QUICK, "seed=1,2", place]),
             (copies.format("first"), ["-m", *QUICK, "seed=1,2", "rerun=none", place]),
@@ -106,14 +106,14 @@ def comparable(directory: Path) -> tuple:
 )
 def test_stopped_by_a_signal_and_continued(name: str, expected: int, reason: str, tmp_path: Path) -> None:
     place = f"hydra.sweep.dir={tmp_path / 'sweep'}"
-    (stopped, shown), = run_in_forks([(stop_with(name), ["-m", *QUICK, "seed=1,2", place])])  # fmt: skip
+    (stopped, shown), = run_each([(stop_with(name), ["-m", *QUICK, "seed=1,2", place])])  # fmt: skip
     assert stopped == expected
     runs = runs_of(tmp_path / "sweep")
     assert status_of(runs["1"])["state"] == "interrupted"
     assert status_of(runs["1"])["error"] == reason
     assert status_of(runs["2"])["state"] == "queued"
     assert "1 cut off, 1 not started" in shown
-    (code, shown), = run_in_forks([("", ["-m", *QUICK, "seed=1,2", place])])  # fmt: skip
+    (code, shown), = run_each([("", ["-m", *QUICK, "seed=1,2", place])])  # fmt: skip
     assert code == 0, shown
     assert "1 finished, 1 continued" in shown
     assert "continuing after epoch 0, step 2" in shown
@@ -121,14 +121,14 @@ def test_stopped_by_a_signal_and_continued(name: str, expected: int, reason: str
 
 def test_a_run_that_somebody_works_on_is_left_to_him_and_named(tmp_path: Path) -> None:
     place = f"hydra.sweep.dir={tmp_path / 'sweep'}"
-    (code, shown), = run_in_forks([("", ["-m", *QUICK, "seed=1", place])])  # fmt: skip
+    (code, shown), = run_each([("", ["-m", *QUICK, "seed=1", place])])  # fmt: skip
     assert code == 0, shown
     taken = runs_of(tmp_path / "sweep")["1"]
     (taken / "result.json").unlink()
     identity = status_of(taken)["identity"]
     with holder(RunDirectory(taken, identity)) as process:
         before = status_of(taken) | {"updated": None}  # the heartbeat goes on
-        (code, shown), = run_in_forks([("", ["-m", *QUICK, "seed=1,2", place])])  # fmt: skip
+        (code, shown), = run_each([("", ["-m", *QUICK, "seed=1,2", place])])  # fmt: skip
         assert status_of(taken) | {"updated": None} == before
     assert code == 1
     assert f"(pid {process.pid} on " in shown
@@ -139,7 +139,7 @@ def test_a_run_that_somebody_works_on_is_left_to_him_and_named(tmp_path: Path) -
 def test_the_same_sweep_started_twice_at_once(tmp_path: Path) -> None:
     command = ["-m", *QUICK, "seed=1,2", f"hydra.sweep.dir={tmp_path / 'sweep'}"]
     with ThreadPoolExecutor(2) as threads:
-        both = list(threads.map(lambda command: run(*command), [command, command]))
+        both = list(threads.map(lambda command: run_alone(*command), [command, command]))
     shown = [done.stdout for done in both]
     for path in runs_of(tmp_path / "sweep").values():
         assert status_of(path)["state"] == "finished"
@@ -153,7 +153,7 @@ def test_the_same_sweep_started_twice_at_once(tmp_path: Path) -> None:
 
 def test_sweeps_named_by_numbers_are_summed_up_each_by_itself(tmp_path: Path) -> None:
     place = f"hydra.sweep.dir='{tmp_path}/${{sweep}}'"
-    answers = run_in_forks(
+    answers = run_each(
         [
             ("", ["-m", *QUICK, "seed=1", "sweep=20251125,007", place]),
             ("", ["-m", *QUICK, "seed=1", "sweep=20251125,1e5", f"hydra.sweep.dir={tmp_path / 'other'}"]),
@@ -172,7 +172,7 @@ def test_sweeps_named_by_numbers_are_summed_up_each_by_itself(tmp_path: Path) ->
 
 def test_names_at_the_limit_of_the_file_system(tmp_path: Path) -> None:
     longest, too_long = tmp_path / ("x" * 255), tmp_path / ("y" * 256)
-    answers = run_in_forks(
+    answers = run_each(
         [
             ("", ["-m", *QUICK, "seed=1", f"predictor.initial_lam=0.05{'0' * 300}", f"hydra.sweep.dir={longest}"]),
             ("", [*QUICK, f"hydra.run.dir={too_long}"]),
@@ -194,7 +194,7 @@ def test_bad_places(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
     delete = at("difftv.step", 2, f"import shutil\nshutil.rmtree({str(gone)!r})")
     odd = "0" * 300
-    answers = run_in_forks(
+    answers = run_each(
         [
             ("", ["-m", *QUICK, "data=folder", "data.root=/nowhere", "seed=1,2", f"hydra.sweep.dir={tmp_path / 'no'}"]),
             (delete, [*QUICK, f"hydra.run.dir={gone}"]),
@@ -238,7 +238,7 @@ def test_a_full_disk_corrupts_nothing_and_the_run_continues_once_there_is_space(
     run_dir = small_disk / "run"
     filler = small_disk / "filler"
     full = at("difftv.step", 3, FILL.format(filler=str(filler)))
-    (code, shown), = run_in_forks([(full, [*QUICK, f"hydra.run.dir={run_dir}"])])  # fmt: skip
+    (code, shown), = run_each([(full, [*QUICK, f"hydra.run.dir={run_dir}"])])  # fmt: skip
     assert code == 1
     assert "No space left on device" in shown
     assert "run the same command again to continue" in shown
@@ -246,6 +246,6 @@ def test_a_full_disk_corrupts_nothing_and_the_run_continues_once_there_is_space(
     assert status_of(run_dir)["state"] in ("running", "failed")
     assert [path.name for path in run_dir.iterdir() if path.name.startswith(".")] == [".lock"]
     os.remove(filler)
-    (code, shown), = run_in_forks([("", [*QUICK, f"hydra.run.dir={run_dir}"])])  # fmt: skip
+    (code, shown), = run_each([("", [*QUICK, f"hydra.run.dir={run_dir}"])])  # fmt: skip
     assert code == 0, shown
     assert "continuing after epoch 0, step 2" in shown

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from tests.runs.commands import SMALL, ask_forks
+from tests.runs.commands import SMALL, tortured
 from tests.runs.outcomes import outcome
 
 KILLS = int(os.environ.get("DIFFTV_KILLS", "12"))
@@ -32,7 +32,7 @@ def sweep(directory: Path, kills: int) -> dict:
         "directory": str(directory),
         "how": [2 * SEEDS, kills, 20261123, OPERATIONS],
     }
-    return ask_forks(request, timeout=60 + 30 * (KILLS + 4))
+    return tortured(request, timeout=60 + 30 * (KILLS + 4))
 
 
 def test_a_sweep_killed_at_random_moments_ends_with_the_same_bits(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from difftv.rundir.layout import PLACES, WITHOUT_EFFECT
-from tests.runs.commands import SMALL, run_in_forks
+from tests.runs.commands import SMALL, run_each
 from tests.runs.outcomes import timeless
 
 QUICK = [*SMALL, "solver=taut_string", "trainer.epochs=1", "evaluation.oracle=false"]
@@ -51,7 +51,7 @@ def test_excluded_keys_leave_the_result_as_it_is(images: Path, tmp_path: Path) -
         del changes["trainer.device"]  # devices differ in rounding
     wanted = {"official": official, "folders": folders, **changes}
     commands = [("", [*QUICK, *words, f"hydra.run.dir={tmp_path / name}"]) for name, words in wanted.items()]
-    for name, (code, shown) in zip(wanted, run_in_forks(commands), strict=True):
+    for name, (code, shown) in zip(wanted, run_each(commands), strict=True):
         assert code == 0, f"{name}: {shown}"
     results = {name: json.loads((tmp_path / name / "result.json").read_text()) for name in wanted}
     assert results["official"]["identity"] != results["folders"]["identity"]

@@ -1,5 +1,6 @@
 from .denoiser import Denoiser
 from .functional import tv_denoise
+from .interop.scikit_image import denoise_tv
 from .predictors import Cnn, Constant, Dilated, DnCnn, Predictor, UNet
 from .regularizers import (
     TGV,
@@ -36,5 +37,6 @@ __all__ = [
     "TVpwL",
     "TautString",
     "UNet",
+    "denoise_tv",
     "tv_denoise",
 ]

@@ -14,9 +14,9 @@ LAYERS = [
     {"operators", "noise", "devices", "extras"},
     {"rundir", "imagefiles"},
     {"metrics", "regularizers", "data", "tracking"},
-    {"solvers", "predictors", "losses", "figures"},
+    {"solvers", "predictors", "losses", "figures", "weights"},
     {"denoiser", "functional", "report"},
-    {"models", "baselines", "colour"},
+    {"models", "baselines", "colour", "interop"},
     {"training"},
     {"runs", "cli"},
 ]
@@ -26,8 +26,9 @@ UPWARD = {("denoiser", "models"): "Denoiser.load is where a user looks for it; i
 """Imports that go up all the same, inside a function, each with the reason."""
 
 KEPT_TO = {
-    "cvxpy": {"solvers"},
-    "cvxpylayers": {"solvers"},
+    "cvxpy": {"solvers", "interop"},
+    "cvxpylayers": {"solvers", "interop"},
+    "deepinv": {"interop"},
     "wandb": {"tracking"},
     "wandb_workspaces": {"tracking"},
     "hydra": {"runs"},

@@ -31,12 +31,19 @@ def noisy(batch=2, dtype=torch.float64, height=9, width=8):
         np.full((9, 8), 0.1),
         np.float64(0.1),
         torch.full((2, 2, 9, 8), 0.1),
+        [0.1],
+        [0.1, 0.1],
+        (np.full((9, 8), 0.1), torch.full((2, 1, 1, 1), 0.1)),
     ],
     ids=lambda lam: f"{type(lam).__name__}{tuple(getattr(lam, 'shape', ()))}",
 )
 def test_every_way_to_give_a_weight_is_the_full_map(lam):
     y = noisy()
-    full = torch.full((2, 1, 9, 8), float(torch.as_tensor(lam).flatten()[0]), dtype=torch.float64)
+    full = torch.full(
+        (2, 1, 9, 8),
+        float(torch.as_tensor(lam[0] if isinstance(lam, list | tuple) else lam).flatten()[0]),
+        dtype=torch.float64,
+    )
     expected = TautString(AnisotropicTV())(y, full).denoised
     torch.testing.assert_close(tv_denoise(y, lam), expected, rtol=0, atol=1e-7)
 
@@ -46,6 +53,16 @@ def test_two_channels_weigh_the_two_directions():
     lam = torch.zeros(2, 2, 9, 8, dtype=torch.float64)
     lam[:, 0] = float("inf")
     torch.testing.assert_close(tv_denoise(y, lam), y.mean(dim=2, keepdim=True).expand_as(y))
+    torch.testing.assert_close(tv_denoise(y, [float("inf"), 0.0]), y.mean(dim=2, keepdim=True).expand_as(y))
+
+
+def test_a_list_of_maps_is_one_map_per_direction_and_gets_gradients():
+    y = noisy()
+    maps = [torch.rand(2, 1, 9, 8, dtype=torch.float64, requires_grad=True) for _ in range(2)]
+    stacked = torch.cat([one.detach() for one in maps], dim=1).requires_grad_()
+    tv_denoise(y, maps).square().sum().backward()
+    tv_denoise(y, stacked).square().sum().backward()
+    assert torch.equal(torch.cat([one.grad for one in maps], dim=1), stacked.grad)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -96,6 +113,11 @@ def test_a_looser_tolerance_takes_a_less_exact_answer():
         (torch.zeros(8), "got shape"),
         (torch.zeros(9, 1), "got shape"),
         (torch.zeros(1, 2, 1, 9, 8), "got shape"),
+        ([], "one weight per direction, 1 or 2 of them; got 0"),
+        ([0.1, 0.1, 0.1], "one weight per direction, 1 or 2 of them; got 3"),
+        ([0.1, -0.1], "lam_h must be >= 0"),
+        ([torch.zeros(2, 2, 9, 8)], r"got shape \(2, 2, 9, 8\)"),
+        ([torch.zeros(9, 8), torch.zeros(8, 9)], r"got shape \(8, 9\)"),
     ],
 )
 def test_a_weight_that_cannot_be_meant_is_refused(lam, message):
@@ -138,7 +160,7 @@ def test_what_is_not_a_tensor_of_numbers_is_refused_by_name():
     y = noisy()
     with pytest.raises(TypeError, match=r"noisy must be a torch.Tensor, got numpy.ndarray.*from_numpy"):
         tv_denoise(y.numpy(), 0.1)
-    for lam in ("0.1", None, True, [0.1]):
+    for lam in ("0.1", None, True, ["0.1"], {0.1}, [0.1, None]):
         with pytest.raises(TypeError, match="lam must be a number or a tensor"):
             tv_denoise(y, lam)
     with pytest.raises(ValueError, match=r"noisy must be floating point, got torch\.int64"):

@@ -1,0 +1,148 @@
+"""Arrays as scikit-image takes them: dtypes, the axis of the channels, and what is refused."""
+
+import numpy as np
+
+_DEPTH_OF_IMAGES = 16
+"""Bits per pixel of image files at most; wider integers hold such images without using their range."""
+
+_NO_VOLUMES = (
+    "A volume cannot be denoised here: the solvers take differences along two axes, of images (batch, 1, height, "
+    "width). Denoise it slice by slice, or take skimage.restoration.denoise_tv_chambolle, which has all axes."
+)
+
+
+def refuse_masked(name: str, values: object) -> None:
+    """Refuse an array with masked elements, which NumPy's functions would take for numbers.
+
+    Raises:
+        ValueError: an element is masked.
+    """
+    if np.ma.is_masked(values):
+        raise ValueError(
+            f"{name} has masked elements, which cannot be left out of a solve. Fill them first: {name}.filled(value)."
+        )
+
+
+def as_float_image(image: object) -> np.ndarray:
+    """The image in float32 or float64, as `skimage.util.img_as_float` scales it.
+
+    Raises:
+        TypeError: not a NumPy array of numbers.
+        ValueError: complex, empty, masked, with NaN or infinity, or wide integers that do not use their range.
+    """
+    if not isinstance(image, np.ndarray):
+        raise TypeError(
+            f"image must be a NumPy array, got {type(image).__module__}.{type(image).__qualname__}. "
+            "A torch tensor goes into difftv.tv_denoise, anything else through numpy.asarray."
+        )
+    refuse_masked("image", image)
+    image = np.asarray(image)
+    if image.dtype.kind == "c":
+        raise ValueError(
+            "image is complex, which is not supported. Denoise image.real and image.imag each by itself, or stack them "
+            "on an axis and name it as channel_axis."
+        )
+    if image.dtype.kind not in "fiub":
+        raise TypeError(f"image must hold numbers, got dtype {image.dtype}.")
+    if image.size == 0:
+        raise ValueError(f"image must have at least one pixel, got shape {image.shape}.")
+    if image.dtype.kind in "iu":
+        return _scaled(image)
+    if image.dtype.kind == "b":
+        return image.astype(np.float64)
+    # As in scikit-image: half precision becomes single, extended precision double.
+    found = image.astype(np.float32 if image.dtype.itemsize <= 4 else np.float64)
+    if not np.isfinite(found).all():
+        raise ValueError("image holds NaN or infinity. Replace these values first, e.g. with numpy.nan_to_num.")
+    return found
+
+
+def spatial_first(image: np.ndarray, channel_axis: int | None) -> tuple[np.ndarray, int | None]:
+    """The channels of an image as (channels, height, width), and their axis counted from the front (None: gray).
+
+    Raises:
+        TypeError: channel_axis is no integer.
+        ValueError: not as many axes as an image has, or none with that number.
+    """
+    if channel_axis is None:
+        if image.ndim == 2:
+            return image[None], None
+        if image.ndim == 1:
+            advice = "A signal goes in as signal[None, :]."
+        elif image.ndim == 3:
+            advice = (
+                f"If one of the three axes holds channels, name it, e.g. channel_axis={_likely(image)}. {_NO_VOLUMES}"
+            )
+        else:
+            advice = _NO_VOLUMES
+        raise ValueError(f"image must have shape (height, width), got {image.shape}. {advice}")
+    if isinstance(channel_axis, bool) or not isinstance(channel_axis, int | np.integer):
+        raise TypeError(f"channel_axis must be an integer or None, got {channel_axis!r}.")
+    if image.ndim != 3:
+        raise ValueError(
+            f"image must have height, width and the channels of channel_axis={channel_axis}, three axes; got shape "
+            f"{image.shape}. {_NO_VOLUMES if image.ndim > 3 else 'A gray image has channel_axis=None.'}"
+        )
+    if not -3 <= channel_axis < 3:
+        raise ValueError(f"channel_axis must be from -3 to 2 for an image of three axes, got {channel_axis}.")
+    axis = int(channel_axis) % 3
+    return np.moveaxis(image, axis, 0), axis
+
+
+def over_image(name: str, weight: object, planes: np.ndarray, axis: int | None) -> np.ndarray:
+    """A weight at every pixel of every channel, (channels, height, width) in float64.
+
+    Args:
+        name: of the weight, for the messages.
+        weight: a number, or an array that broadcasts to (height, width) or, with an axis of channels, to the image.
+        planes: (channels, height, width).
+        axis: of the channels in the image, None for a gray image.
+
+    Raises:
+        TypeError: not made of numbers.
+        ValueError: a shape that does not fit, or a value that is negative, infinite, NaN or masked.
+    """
+    if isinstance(weight, bool) or not isinstance(weight, int | float | np.number | np.ndarray):
+        raise TypeError(
+            f"{name} must be a number or a NumPy array (a list holds one per map), "
+            f"got {type(weight).__module__}.{type(weight).__qualname__}."
+        )
+    refuse_masked(name, weight)
+    values = np.asarray(weight)
+    if values.dtype.kind not in "fiu":
+        raise TypeError(f"{name} must hold numbers, got dtype {values.dtype}.")
+    values = values.astype(np.float64)
+    if values.size and not (np.isfinite(values).all() and (values >= 0).all()):
+        worst = values[~(np.isfinite(values) & (values >= 0))].flat[0]
+        raise ValueError(f"{name} must be finite and >= 0 everywhere (larger = smoother), got {worst:g}.")
+    whole = planes.shape[1:] if axis is None else tuple(np.moveaxis(planes, 0, axis).shape)
+    if axis is not None and values.ndim == 1:
+        raise ValueError(
+            f"{name} of shape {values.shape} could mean columns or channels. One weight per channel has three axes, "
+            f"with channel_axis={axis} {tuple(len(planes) if place == axis else 1 for place in range(3))}."
+        )
+    target = planes.shape[1:] if values.ndim <= 2 else whole
+    try:
+        full = np.broadcast_to(values, target)
+    except ValueError:
+        channels = "" if axis is None else f" or, with the axis of the channels, to {whole}"
+        raise ValueError(
+            f"{name} must be a number or broadcast to {planes.shape[1:]}{channels}; got shape {values.shape}."
+        ) from None
+    return np.moveaxis(full, axis, 0) if full.ndim == 3 and axis is not None else np.broadcast_to(full, planes.shape)
+
+
+def _scaled(image: np.ndarray) -> np.ndarray:
+    limits = np.iinfo(image.dtype)
+    if limits.bits > _DEPTH_OF_IMAGES and int(image.max()) < 2**_DEPTH_OF_IMAGES > -int(image.min()):
+        raise ValueError(
+            f"image is {image.dtype} with values from {image.min()} to {image.max()}, which scaling by the range of "
+            f"its dtype would turn into an image of no contrast. Convert it first, e.g. with image.astype(numpy.uint8), or "
+            "divide it by its white level."
+        )
+    return np.maximum(image.astype(np.float64) / limits.max, -1.0)
+
+
+def _likely(image: np.ndarray) -> int:
+    """Which axis of three the channels would be on: the shortest one, the last of equal ones."""
+    return -1 if image.shape[2] <= min(image.shape) else int(np.argmin(image.shape))

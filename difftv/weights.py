@@ -1,0 +1,88 @@
+"""The forms in which a caller may give the weights of a regularizer, and the map that each of them stands for."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from difftv.regularizers.base import Regularizer
+from difftv.types import Image, Map
+
+Weights = float | Tensor | np.ndarray | Sequence[float | Tensor | np.ndarray]
+"""A number, one array for all maps, or a list with one of them per map."""
+
+
+def full_map(lam: Weights, noisy: Image, channels: tuple[int, ...], per: str) -> Map:
+    """The map that `lam` stands for, on the device of `noisy`.
+
+    Args:
+        lam: a number, or a tensor (array) with one element, of shape (height, width), or of shape
+            (batch, maps, height, width), where any of batch, height and width may be 1; or a list with one of these
+            per map, those of four dimensions with one channel. A number gets single precision at least.
+        noisy: (batch, 1, height, width).
+        channels: the numbers of maps that are allowed.
+        per: what there is a map for where there are several, for the messages.
+
+    Returns:
+        (batch, maps, height, width).
+
+    Raises:
+        TypeError: neither number nor tensor nor a list of them.
+        ValueError: another shape, or another number of maps. Values are checked by the solver.
+    """
+    if isinstance(lam, list | tuple):
+        if len(lam) not in channels:
+            raise ValueError(
+                f"lam as a list holds one weight per {per}, {_either(channels)} of them; got {len(lam)}. "
+                "A map itself goes in as a tensor or an array."
+            )
+        return torch.cat([_full(_tensor(one, noisy), noisy, (1,), per) for one in lam], dim=1)
+    return _full(_tensor(lam, noisy), noisy, channels, per)
+
+
+def shared(regularizer: Regularizer, maps: Float[Tensor, "batch given height width"]) -> Map:
+    """A single map for a regularizer with several: each its share of it plus its constant (`MapSpec`)."""
+    if maps.shape[1] == regularizer.num_maps:
+        return maps
+    return torch.cat([spec.share * maps + spec.constant for spec in regularizer.maps], dim=1)
+
+
+def _tensor(lam: object, noisy: Image) -> Tensor:
+    """`lam` as a floating-point tensor; a number in single precision at least, whatever the precision of `noisy`."""
+    if isinstance(lam, bool) or not isinstance(lam, int | float | Tensor | np.ndarray | np.number):
+        raise TypeError(
+            "lam must be a number or a tensor, or a list with one of them per map, "
+            f"got {type(lam).__module__}.{type(lam).__qualname__}."
+        )
+    if isinstance(lam, Tensor) and lam.is_floating_point():
+        return lam.to(device=noisy.device)
+    precision = torch.promote_types(noisy.dtype, torch.float32) if noisy.is_floating_point() else torch.float32
+    return torch.as_tensor(lam, dtype=precision, device="cpu").to(device=noisy.device)
+
+
+def _full(weights: Tensor, noisy: Image, allowed: tuple[int, ...], per: str) -> Map:
+    batch, _, height, width = noisy.shape
+    if weights.numel() == 1:
+        return weights.reshape(1, 1, 1, 1).expand(noisy.shape)
+    if weights.shape == (height, width):
+        return weights.expand(noisy.shape)
+    if weights.ndim == 4:
+        wanted = (batch, weights.shape[1], height, width)
+        if weights.shape[1] in allowed and all(
+            have in (1, want) for have, want in zip(weights.shape, wanted, strict=True)
+        ):
+            return weights.expand(wanted)
+    several = "".join(
+        f" or, with a map per {per}, ({batch}, {count}, {height}, {width})" for count in allowed if count > 1
+    )
+    raise ValueError(
+        f"lam must be a number, a map ({height}, {width}) for all images, or have shape "
+        f"({batch}, 1, {height}, {width}){several}, whose first and last two sizes may be 1; "
+        f"got shape {tuple(weights.shape)}."
+    )
+
+
+def _either(channels: tuple[int, ...]) -> str:
+    return " or ".join(str(count) for count in channels)

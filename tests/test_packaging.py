@@ -181,6 +181,7 @@ WHEN_MISSING = {
     "from difftv.baselines import nonlocal_means; import torch; nonlocal_means(torch.rand(1, 1, 9, 9), 25)": "train",
     "from difftv.tracking.wandb import WandbTracker; WandbTracker()": "train",
     "from difftv.tracking.dashboard import workspaces; workspaces()": "dashboard",
+    "import difftv.interop.deepinv": "deepinv",
 }
 """What needs an extra, and which."""
 

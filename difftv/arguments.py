@@ -50,6 +50,17 @@ def positive_int(name: str, value: int) -> int:
     return value
 
 
+def count(name: str, value: int) -> int:
+    """The value, where it is an integer that is not negative.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{name} must be an integer >= 0, got {value!r}.")
+    return value
+
+
 def random_seed(name: str, value: int) -> int:
     """`value` itself.
 

@@ -42,6 +42,7 @@ WITHOUT_EFFECT = {
     "tracker": "shows numbers, does not make them",
     "trainer.device": "where the predictor runs; devices differ in rounding only",
     "trainer.checkpoint_seconds": "a resumed run ends with the same bits wherever it was interrupted",
+    "evaluation.figures": "how many images are drawn",
     "data.cache_dir": "where decoded images are kept",
     "data.download": "how the images came",
     "data.source.download": "how the images came",

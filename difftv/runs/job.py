@@ -99,7 +99,7 @@ class Job:
         with contextlib.ExitStack() as stack:
             with options.nodes["tracker"].keyed():
                 tracker = stack.enter_context(objects.tracker.open(info))
-            record = Record(self.directory, tracker, options.training.epochs)
+            record = Record(self.directory, tracker, options.training.epochs, options.evaluation.figures)
             state = Training(
                 objects.learner, images.training, images.validation, options.training, self._checkpoints, record.epoch
             ).run(saved)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal, TypeVar, get_args
 
-from difftv.arguments import boolean, positive_int, random_seed, sigma_range
+from difftv.arguments import boolean, count, positive_int, random_seed, sigma_range
 from difftv.errors import ConfigError
 from difftv.runs.nodes import Node, keyed
 from difftv.training.options import TrainingOptions
@@ -62,6 +62,7 @@ class EvaluationOptions:
     search_images: int
     refinements: int
     oracle: bool
+    figures: int
 
     def __post_init__(self) -> None:
         for name in ("validation_images", "test_images"):
@@ -70,6 +71,7 @@ class EvaluationOptions:
         positive_int("search_images", self.search_images)
         positive_int("refinements", self.refinements)
         boolean("oracle", self.oracle)
+        count("figures", self.figures)
 
 
 @dataclass(frozen=True)

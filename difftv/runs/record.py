@@ -15,9 +15,6 @@ from difftv.training.state import TrainingState
 
 log = logging.getLogger(__name__)
 
-STRIPS = 4
-"""Comparison strips drawn per run: the first images of the evaluation set."""
-
 LONGEST_NAME = 80
 """Characters of an image's name in a figure's: file systems allow 255 bytes, some of them fewer."""
 
@@ -29,12 +26,14 @@ class Record:
         directory: of the run.
         tracker: the open log of the run.
         epochs: how many there will be.
+        figures: images that are drawn, the first ones of the evaluation set; 0 = no figure at all.
     """
 
-    def __init__(self, directory: RunDirectory, tracker: RunLog, epochs: int) -> None:
+    def __init__(self, directory: RunDirectory, tracker: RunLog, epochs: int, figures: int) -> None:
         self.directory = directory
         self.tracker = tracker
         self.epochs = epochs
+        self.figures = figures
 
     def epoch(self, state: TrainingState) -> None:
         """Where the training stands after an epoch, or when it was resumed."""
@@ -73,7 +72,8 @@ class Record:
             ["image", *header],
             [[name, *map(row.get, header)] for name, row in zip(found.names, rows, strict=True)],
         )
-        self._draw(found, state)
+        if self.figures:
+            self._draw(found, state)
         missing = left_out(rows, found.methods)
         if missing:
             log.warning("%d of %d images are left out of every mean: a method has no answer there", missing, len(rows))
@@ -85,7 +85,7 @@ class Record:
             "training_curves": figures.training_curves(state.history),
             "lambda_search": figures.lambda_search(found.search.curve[0], found.search.names, found.search.relative),
         }
-        for entry, scalar_entry in list(zip(found.learned, found.baseline, strict=True))[:STRIPS]:
+        for entry, scalar_entry in list(zip(found.learned, found.baseline, strict=True))[: self.figures]:
             if entry.denoised is not None and entry.lam is not None and scalar_entry.denoised is not None:
                 name = figure_name(entry.item.name)
                 if f"strip_{name}" in drawn:

@@ -28,6 +28,7 @@ SMALL = [
     "evaluation.search_images=2",
     "evaluation.refinements=1",
     "evaluation.oracle=false",
+    "evaluation.figures=0",
 ]
 
 WHOLE, KILLED, STOPPED, RAISES = 0.01, 0.005, 0.002, -1

@@ -25,6 +25,7 @@ SMALL = [
     "evaluation.test_images=2",
     "evaluation.search_images=2",
     "evaluation.refinements=1",
+    "evaluation.figures=0",
     "optimizer.lr=1e-2",
     "scheduler=cosine",
     "trainer.checkpoint_seconds=0",

@@ -27,6 +27,7 @@ MISTAKES = [
     (["trainer.epochs=0"], "trainer.epochs must be a positive integer, got 0"),
     (["trainer.device=gpu"], "trainer.device='gpu' cannot be used here"),
     (["trainer.on_solver_failure=ignore"], "trainer.on_solver_failure must be one of raise, skip"),
+    (["evaluation.figures=-1"], "evaluation.figures must be an integer >= 0, got -1"),
     (["loss=mse_ssim", "loss.alpha=2"], "loss.alpha must be a number in [0, 1], got 2"),
     (["regularizer.num_maps=3"], "regularizer.num_maps must be 1 (shared) or 2"),
     (["data.clip_noise=no"], "data.clip_noise must be true or false, got 'no'"),
@@ -112,6 +113,7 @@ def test_the_directory_of_another_finished_run_is_left_alone(tmp_path: Path) -> 
     done = run(*arguments, "sigma=15")
     assert done.returncode == 1
     assert "holds the finished run" in done.stderr
+    assert not (tmp_path / "figures").exists()  # evaluation.figures=0
     assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name in before}
 
 
@@ -159,7 +161,7 @@ def test_a_sweep_goes_on_past_a_failing_job_and_says_so(tmp_path: Path) -> None:
 
 def test_a_finished_run_holds_everything_that_was_promised(tmp_path: Path) -> None:
     done = run(*SMALL, "solver=clarabel", "regularizer=isotropic", "predictor=unet", "loss=mse_ssim",
-               "optimizer=adamw", "scheduler=plateau", f"hydra.run.dir={tmp_path}")  # fmt: skip
+               "optimizer=adamw", "scheduler=plateau", "evaluation.figures=4", f"hydra.run.dir={tmp_path}")  # fmt: skip
     assert done.returncode == 0, done.stderr
     result = json.loads((tmp_path / "result.json").read_text())
     promised = "psnr ssim noisy/psnr nonlocal_means/psnr baseline/psnr baseline/ssim baseline/lam images/left_out"

@@ -40,6 +40,7 @@ def test_excluded_keys_leave_the_result_as_it_is(images: Path, tmp_path: Path) -
         "tracker": [*official, "tracker=wandb", "tracker.mode=disabled"],
         "trainer.device": [*official, "trainer.device=cpu"],
         "trainer.checkpoint_seconds": [*official, "trainer.checkpoint_seconds=60"],
+        "evaluation.figures": [*official, "evaluation.figures=1"],
         "data.cache_dir": [*official, "data.cache_dir=null"],
         "data.download": [*official, "data.download=true"],
         "data.root": ["data=div2k", f"data.root={moved}"],

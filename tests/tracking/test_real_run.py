@@ -20,6 +20,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "tracker.mode=offline",
         "solver=taut_string",
         "patch_size=24",
+        "evaluation.figures=2",
         f"hydra.run.dir={path}",
     )
     assert done.returncode == 0, done.stderr

@@ -24,6 +24,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from difftv.denoiser import Denoiser
+from difftv.solvers.progress import watched
 
 ChannelImage = Float[Tensor, "channels height width"]
 """1 gray or 3 RGB channels, intensities in [0, 1]."""
@@ -54,7 +55,7 @@ def denoise_image(
     noisy: ChannelImage,
     *,
     sigma: float | None = None,
-    on_channel: Callable[[str], object] = lambda _: None,
+    on_progress: Callable[[float], object] = lambda _: None,
 ) -> DenoisedImage:
     """Denoise one whole gray or RGB image, without a gradient, one channel at a time.
 
@@ -62,7 +63,8 @@ def denoise_image(
         denoiser: of a run (`Denoiser.load`), or any other.
         noisy: 1 gray or 3 RGB channels on the predictor's device.
         sigma: noise of every channel in 8-bit units; to be given where, and only where, the denoiser has `sigma_input`.
-        on_channel: called with the name of every channel that is done, for a progress bar.
+        on_progress: called with the number of channels that are done, with fractions within a long solve, for a
+            progress bar.
 
     Raises:
         ValueError: neither 1 nor 3 channels.
@@ -73,11 +75,11 @@ def denoise_image(
         raise ValueError(f"noisy must be (1, height, width) or (3, height, width), got {tuple(noisy.shape)}.")
     denoiser.solver.check_size(*noisy.shape[1:])
     if is_gray(noisy):
-        solved = _solve(denoiser, noisy[:1], GRAY, sigma, on_channel)
+        solved = _solve(denoiser, noisy[:1], GRAY, sigma, on_progress)
         return DenoisedImage(solved.denoised.expand_as(noisy), solved.lam, solved.gap, solved.converged)
     matrix, offset = _opponent(noisy)
     channels = torch.einsum("ij,jhw->ihw", matrix, noisy) + offset
-    solved = _solve(denoiser, channels, OPPONENT, sigma, on_channel)
+    solved = _solve(denoiser, channels, OPPONENT, sigma, on_progress)
     denoised = torch.einsum("ij,ihw->jhw", matrix, solved.denoised - offset)
     return DenoisedImage(denoised, solved.lam, solved.gap, solved.converged)
 
@@ -92,15 +94,15 @@ def _solve(
     channels: Tensor,
     names: tuple[str, ...],
     sigma: float | None,
-    on_channel: Callable[[str], object],
+    on_progress: Callable[[float], object],
 ) -> DenoisedImage:
     denoised, lam, gap, converged = torch.empty_like(channels), {}, 0.0, True
     for index, name in enumerate(names):
-        with torch.no_grad():
+        with torch.no_grad(), watched(lambda share, before=index: on_progress(before + share)):  # type: ignore[misc]
             solution = denoiser(channels[index][None, None], sigma)
         denoised[index], lam[name] = solution.denoised[0, 0], solution.lam[0]
         gap, converged = max(gap, float(solution.gap)), converged and bool(solution.converged)
-        on_channel(name)
+        on_progress(index + 1)
     return DenoisedImage(denoised, lam, gap, converged)
 
 

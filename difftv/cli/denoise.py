@@ -33,6 +33,8 @@ from difftv.files import write_atomically
 from difftv.imagefiles import ImageFile, encode_like, not_copied, read_image, unused_depth
 from difftv.printing import printable, say
 
+_BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -103,8 +105,8 @@ def _denoise(
     noisy = torch.from_numpy(image.channels.astype(np.float32) / np.float32(white))
     noisy = noisy.to(next(denoiser.parameters()).device)
     names = GRAY if is_gray(noisy) else OPPONENT
-    with tqdm(total=len(names), desc=printable(path.name), unit="channel", leave=False, disable=None) as bar:
-        found = denoise_image(denoiser, noisy, sigma=sigma, on_channel=lambda _: bar.update())
+    with tqdm(total=len(names), desc=printable(path.name), leave=False, disable=None, bar_format=_BAR) as bar:
+        found = denoise_image(denoiser, noisy, sigma=sigma, on_progress=lambda done: bar.update(done - bar.n))
     # Values above the white level are the file's to keep, those above its depth are not.
     scaled = found.denoised.cpu().clamp(0.0, image.full_scale / white) * white
     channels = scaled.round().numpy().astype(image.channels.dtype)

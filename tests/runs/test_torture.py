@@ -12,7 +12,7 @@ import torch
 from tests.runs.commands import SMALL, tortured
 from tests.runs.outcomes import outcome
 
-KILLS = int(os.environ.get("DIFFTV_KILLS", "12"))
+KILLS = int(os.environ.get("DIFFTV_KILLS", "6"))
 SEEDS = 1 + KILLS // 8
 JOBS = [
     *SMALL,

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from difftv.regularizers.operator import Operator
 from difftv.solvers._admm.linear_step import LinearStep
+from difftv.solvers.progress import Progress
 
 RELAXATION = 1.8
 CHECK_EVERY = 10
@@ -60,13 +61,15 @@ def iterate(
         torch.zeros(batch, dtype=torch.bool, device="cpu"),
     )
     left = torch.arange(batch, device="cpu")
-    before = data
+    before, progress = data, Progress(tol)
     for iteration in range(1, max_iter + 1):
         x, states = _once(operators, steps, rho, linear, data, states)
         if iteration % CHECK_EVERY and iteration < max_iter:
             continue
         change = (x[:, :1] - before).square().mean(dim=(1, 2, 3)).sqrt()
         before = x[:, :1]
+        if progress.wanted:
+            progress.change(float(change.max()))
         reached = (change <= tol).cpu()
         # An image whose numbers are no numbers is not going to change; it has not converged, either.
         done = reached | change.isnan().cpu() | (iteration == max_iter)

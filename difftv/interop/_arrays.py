@@ -137,7 +137,7 @@ def _scaled(image: np.ndarray) -> np.ndarray:
     if limits.bits > _DEPTH_OF_IMAGES and int(image.max()) < 2**_DEPTH_OF_IMAGES > -int(image.min()):
         raise ValueError(
             f"image is {image.dtype} with values from {image.min()} to {image.max()}, which scaling by the range of "
-            f"its dtype would turn into an image of no contrast. Convert it first, e.g. with image.astype(numpy.uint8), "
+            f"its dtype would turn into an image of no contrast. Convert it first, e.g. image.astype(numpy.uint8), "
             "or divide it by its white level."
         )
     return np.maximum(image.astype(np.float64) / limits.max, -1.0)

@@ -1,6 +1,8 @@
 from .denoiser import Denoiser
 from .functional import tv_denoise
 from .interop.scikit_image import denoise_tv
+from .models.pretrained import list_pretrained
+from .noise_estimate import estimate_sigma
 from .predictors import Cnn, Constant, Dilated, DnCnn, Predictor, UNet
 from .regularizers import (
     TGV,
@@ -38,5 +40,7 @@ __all__ = [
     "TautString",
     "UNet",
     "denoise_tv",
+    "estimate_sigma",
+    "list_pretrained",
     "tv_denoise",
 ]

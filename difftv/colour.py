@@ -16,6 +16,7 @@ in the luma, where the three colours' noise averages out, and the chroma is smoo
 An RGB file whose three channels are equal is a gray image and denoised as one: its noise is the same in all of them.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -24,6 +25,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from difftv.denoiser import Denoiser
+from difftv.noise_estimate import NoiseEstimate, estimate_noise
 from difftv.solvers.progress import watched
 
 ChannelImage = Float[Tensor, "channels height width"]
@@ -82,6 +84,25 @@ def denoise_image(
     solved = _solve(denoiser, channels, OPPONENT, sigma, on_progress)
     denoised = torch.einsum("ij,ihw->jhw", matrix, solved.denoised - offset)
     return DenoisedImage(denoised, solved.lam, solved.gap, solved.converged)
+
+
+def estimate_image_noise(noisy: ChannelImage) -> NoiseEstimate:
+    """The noise level of one image, the same for every channel that is denoised: of a gray image, or of the luma.
+
+    The matrix is orthonormal, so noise of one level in R, G and B has that level in the luma. A pixel counts as clipped
+    where a colour is.
+
+    Args:
+        noisy: as for `denoise_image`.
+
+    Raises:
+        ValueError: the image is too small, or holds values that are not finite.
+    """
+    if is_gray(noisy):
+        return estimate_noise(noisy[:1, None])
+    luma = noisy.sum(dim=0) / math.sqrt(3.0)
+    clipped = ((noisy == 0) | (noisy == 1)).any(dim=0)
+    return estimate_noise(luma[None, None], clipped[None, None])
 
 
 def is_gray(image: ChannelImage) -> bool:

@@ -1,9 +1,11 @@
 """The composition: a predictor in front of a solver."""
 
+import warnings
 from pathlib import Path
 
 from torch import Tensor, nn
 
+from difftv.errors import NoiseLevelWarning
 from difftv.predictors.base import Predictor
 from difftv.solvers.base import Solution, Solver
 from difftv.types import Image
@@ -19,12 +21,14 @@ class Denoiser(nn.Module):
     Args:
         predictor: noisy image -> map.
         solver: (noisy image, map) -> Solution.
+        sigma_range: the least and the largest noise level that the predictor was trained for, in 8-bit units; other
+            levels are taken with a `NoiseLevelWarning`. None where that is not known.
 
     Raises:
         ValueError: the predictor's number of maps is not the one that the solver's regularizer takes.
     """
 
-    def __init__(self, predictor: Predictor, solver: Solver) -> None:
+    def __init__(self, predictor: Predictor, solver: Solver, sigma_range: tuple[float, float] | None = None) -> None:
         super().__init__()
         wanted = solver.regularizer.num_maps
         if predictor.num_maps != wanted:
@@ -34,31 +38,53 @@ class Denoiser(nn.Module):
             )
         self.predictor = predictor
         self.solver = solver
+        self.sigma_range = sigma_range
 
     @classmethod
-    def load(cls, run: Path | str, solver: Solver | None = None) -> "Denoiser":
-        """The denoiser of a run of `experiments/run.py`, on the CPU, with the weights of its best epoch.
+    def pretrained(cls, name: str, solver: Solver | None = None) -> "Denoiser":
+        """A denoiser that is shipped with this package, on the CPU; `difftv.list_pretrained()` has the names.
 
-            solution = Denoiser.load("outputs/demo/solver=scs-1c090ed80dbd")(noisy)
-
-        An untrusted directory is safe to load: nothing in it can run code.
+            solution = Denoiser.pretrained("gray")(noisy, sigma=25)
 
         Args:
-            run: the run's directory; `checkpoint.pt` is all that is read.
+            name: of the model.
+            solver: as for `load`.
+
+        Raises:
+            ValueError: no model of that name is shipped (the message lists those that are), or `solver` has another
+                regularizer.
+            CheckpointError: its file is damaged.
+        """
+        from difftv.models.pretrained import shipped_file
+
+        return cls.load(shipped_file(name), solver)
+
+    @classmethod
+    def load(cls, path: Path | str, solver: Solver | None = None) -> "Denoiser":
+        """The denoiser of a run of `experiments/run.py`, or of a model file of `experiments/export.py`, on the CPU.
+
+            solution = Denoiser.load("outputs/demo/solver=scs-1c090ed80dbd")(noisy)
+            solution = Denoiser.load("mine.safetensors")(noisy)
+
+        An untrusted directory or file is safe to load: nothing in it can run code.
+
+        Args:
+            path: the run's directory, of which `checkpoint.pt` with the weights of its best epoch is enough; or the
+                model file.
             solver: what minimises, with the regularizer of the run. By default one that takes images of any size,
                 whatever the run was trained with: `TautString`, which is exact, where it takes it, else `Admm`.
 
         Raises:
-            CheckpointError: no usable checkpoint.
-            ConfigError: the run names classes that are not of this package, or `solver` has another regularizer.
+            CheckpointError: no usable checkpoint or model file.
+            ConfigError: it names classes that are not of this package, or `solver` has another regularizer.
         """
-        from difftv.models.stored import read_run
+        from difftv.models.reading import read_model
 
-        stored = read_run(run)
+        stored = read_model(path)
         if solver is None:
             solver = stored.whole_image_solver()
         stored.check_solver(solver)
-        return cls(stored.predictor(), solver).eval()
+        return cls(stored.predictor(), solver, stored.sigma_range).eval()
 
     @property
     def sigma_input(self) -> bool:
@@ -76,7 +102,10 @@ class Denoiser(nn.Module):
         Returns:
             Solution: `denoised` and `lam` on that device, differentiable, and what the solver reports.
         """
-        return self.solver(noisy, self.predictor(noisy, sigma))
+        maps = self.predictor(noisy, sigma)
+        if sigma is not None:
+            self._warn_outside(sigma)
+        return self.solver(noisy, maps)
 
     def denoise(self, noisy: Image, sigma: float | Tensor) -> Solution:
         """Denoise images whose noise level is known, whether the predictor has it as an input or not.
@@ -85,4 +114,22 @@ class Denoiser(nn.Module):
             noisy: as for a call.
             sigma: noise standard deviation in 8-bit units, a number or one per image.
         """
-        return self(noisy, sigma if self.sigma_input else None)
+        if self.sigma_input:
+            return self(noisy, sigma)
+        self._warn_outside(sigma)
+        return self(noisy)
+
+    def _warn_outside(self, sigma: float | Tensor) -> None:
+        if self.sigma_range is None:
+            return
+        low, high = self.sigma_range
+        least, largest = (sigma, sigma) if not isinstance(sigma, Tensor) else (float(sigma.min()), float(sigma.max()))
+        # Levels may have been rounded to single precision.
+        if least < low * (1 - 1e-6) or largest > high * (1 + 1e-6):
+            given = f"{least:g}" if least == largest else f"{least:g} to {largest:g}"
+            trained = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+            warnings.warn(
+                f"sigma is {given}, but the predictor was trained for {trained} (8-bit units): expect less of it.",
+                NoiseLevelWarning,
+                stacklevel=3,
+            )

@@ -26,7 +26,7 @@ class ProblemTooLargeError(DiffTVError, MemoryError):
 
 
 class CheckpointError(DiffTVError):
-    """A checkpoint could not be read, written, or belongs to another run."""
+    """A checkpoint or a model file could not be read or written, or a checkpoint belongs to another run."""
 
 
 class ConfigError(DiffTVError, ValueError):
@@ -39,3 +39,7 @@ class RunInUseError(DiffTVError):
 
 class RunDirectoryError(DiffTVError):
     """The directory of a run cannot be written to, is gone, or belongs to something else."""
+
+
+class NoiseLevelWarning(UserWarning):
+    """A noise level that a predictor was not trained for, or an estimate of one that is not to be relied on."""

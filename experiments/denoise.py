@@ -1,4 +1,4 @@
-"""Denoise image files, whole and of any size, with the network of a finished run."""
+"""Denoise image files, whole and of any size, with a shipped model, a model file, or the network of a finished run."""
 
 import sys
 

@@ -12,7 +12,7 @@ PACKAGE = PROJECT / "difftv"
 LAYERS = [
     {"types", "errors", "arguments", "files", "printing", "memory"},
     {"operators", "noise", "devices", "extras"},
-    {"rundir", "imagefiles"},
+    {"rundir", "imagefiles", "noise_estimate"},
     {"metrics", "regularizers", "data", "tracking"},
     {"solvers", "predictors", "losses", "figures", "weights"},
     {"denoiser", "functional", "report"},
@@ -22,7 +22,12 @@ LAYERS = [
 ]
 """Imports go down only; packages of one layer do not import each other."""
 
-UPWARD = {("denoiser", "models"): "Denoiser.load is where a user looks for it; imported when it is called"}
+UPWARD = {
+    (
+        "denoiser",
+        "models",
+    ): "Denoiser.load is where a user looks for it; imported when it is called"
+}
 """Imports that go up all the same, inside a function, each with the reason."""
 
 KEPT_TO = {

@@ -35,6 +35,7 @@ TOOLS = {
     "types-requests": "read by mypy",
     "types-tqdm": "read by mypy",
     "types-psutil": "read by mypy",
+    "pywavelets": "imported by scikit-image",
 }
 """Distributions that are needed and imported nowhere by their own name, each with the reason."""
 

@@ -1,16 +1,18 @@
-"""Denoise image files, whole and of any size, with the network of a finished run.
+"""Denoise image files, whole and of any size, with a model that is shipped, a model file, or the network of a run.
 
-difftv-denoise outputs/<sweep>/<run> photograph.png scan.tif      (python experiments/denoise.py in a checkout)
-difftv-denoise outputs/<sweep>/<run> noisy/*.png --clean clean/*.png --output denoised
+difftv-denoise photograph.png scan.tif                            (python experiments/denoise.py in a checkout)
+difftv-denoise --model gray-small noisy/*.png --clean clean/*.png --output denoised
+difftv-denoise outputs/<sweep>/<run> photograph.png
 
 Writes NAME-denoised.SUFFIX in the format and depth of the image (gray or colour, 8 or 16 bit, transparency unchanged;
 JPEG, which always loses a little, at quality 95) and, with matplotlib, NAME-lam.png, a picture of the regularization
 maps, each by its name (lam; lam and gam; lam1 and lam2). The minimisation is exact (taut_string) where that solver
-takes the run's regularizer, else batched (admm). An RGB image is denoised as luma and two chroma channels, each with
+takes the model's regularizer, else batched (admm). An RGB image is denoised as luma and two chroma channels, each with
 maps of its own: that scores more than a decibel better than R, G and B on their own (difftv/colour.py).
 
-A run knows the noise that it was trained with (sigma in 8-bit units, white Gaussian noise, the same in every colour),
-which is printed. One that was trained on a range of levels is told that of your images by --sigma.
+Without --model, and without a run in front of the images, the shipped model "gray" is taken. A model knows the noise
+that it was trained with (sigma in 8-bit units, white Gaussian noise, the same in every colour), which is printed. For
+one that was trained on a range of levels, that of every image is estimated and printed, or given as --sigma.
 """
 
 import argparse
@@ -23,7 +25,8 @@ import torch
 from tqdm import tqdm
 
 from difftv.arguments import path_argument, positive
-from difftv.cli.run_arguments import add_run_arguments, announce, load_run, noise_of
+from difftv.cli.model_arguments import add_model_arguments, announce, load_model, named_model
+from difftv.cli.noise_level import check_sigma, estimated_sigma
 from difftv.cli.targets import Targets, plan
 from difftv.colour import GRAY, OPPONENT, denoise_image, is_gray
 from difftv.denoiser import Denoiser
@@ -31,6 +34,7 @@ from difftv.errors import DataError, DiffTVError, MissingDependencyError
 from difftv.extras import require
 from difftv.files import write_atomically
 from difftv.imagefiles import ImageFile, encode_like, not_copied, read_image, unused_depth
+from difftv.models.stored import StoredModel
 from difftv.printing import printable, say
 
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
@@ -38,8 +42,14 @@ _BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_run_arguments(parser)
-    parser.add_argument("images", type=path_argument, nargs="+", metavar="image", help="noisy image files")
+    add_model_arguments(parser)
+    parser.add_argument(
+        "paths",
+        type=path_argument,
+        nargs="+",
+        metavar="[RUN] image",
+        help="the directory of a run (or a model file), where none is given as --model; noisy image files",
+    )
     parser.add_argument(
         "--clean", type=path_argument, nargs="+", default=[], help="clean images in the same order, for the PSNR"
     )
@@ -50,25 +60,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--white-level", type=float, help="value of white in the files (default: 255 or 65535, by their depth)"
     )
     options = parser.parse_args(arguments)
-    if options.clean and len(options.clean) != len(options.images):
-        parser.error(f"--clean needs one file per image: {len(options.images)} images, {len(options.clean)} clean ones")
     try:
+        place, images = named_model(options.model, options.paths, default=True)
+        if not images:
+            parser.error(f"give the images to denoise after {place}")
+        if options.clean and len(options.clean) != len(images):
+            parser.error(f"--clean needs one file per image: {len(images)} images, {len(options.clean)} clean ones")
         if options.white_level is not None:
             positive("--white-level", options.white_level)
-        denoiser, stored = load_run(options)
-        level = noise_of(options, stored) if denoiser.sigma_input else None
+        denoiser, stored = load_model(options, place)
+        check_sigma(options.sigma, stored)
     except (DiffTVError, ValueError) as error:
         say(f"{parser.prog}: {error}", error=True)
         return 2
     say(announce(stored))
     draws, failed = _can_draw(), 0
-    planned = plan(options.images, options.output, [*options.images, *options.clean])
-    cleans = options.clean or [None] * len(options.images)
-    for path, clean, targets in zip(options.images, cleans, planned, strict=True):
+    planned = plan(images, options.output, [*images, *options.clean])
+    cleans = options.clean or [None] * len(images)
+    for path, clean, targets in zip(images, cleans, planned, strict=True):
         try:
             if isinstance(targets, DataError):
                 raise targets
-            words = _denoise(denoiser, level, path, clean, targets, options.white_level, draws)
+            words = _denoise(denoiser, stored, options, path, clean, targets, draws)
         # torch reports memory that cannot be had as a RuntimeError.
         except (DiffTVError, OSError, ValueError, RuntimeError) as error:
             failed += 1
@@ -89,20 +102,21 @@ def _can_draw() -> bool:
 
 def _denoise(
     denoiser: Denoiser,
-    sigma: float | None,
+    stored: StoredModel,
+    options: argparse.Namespace,
     path: Path,
     clean: Path | None,
     targets: Targets,
-    white_level: float | None,
     draws: bool,
 ) -> str:
     """Write both files and say in a line what was done."""
     started = time.perf_counter()
     image = read_image(path)
-    white = _white(image, white_level)
-    _remark(path, image, white_level)
+    white = _white(image, options.white_level)
+    _remark(path, image, options.white_level)
     reference = _reference(clean, image, white) if clean else None
     noisy = torch.from_numpy(image.channels.astype(np.float32) / np.float32(white))
+    sigma = _sigma(options, denoiser, stored, noisy, path)
     noisy = noisy.to(next(denoiser.parameters()).device)
     names = GRAY if is_gray(noisy) else OPPONENT
     with tqdm(total=len(names), desc=printable(path.name), leave=False, disable=None, bar_format=_BAR) as bar:
@@ -128,6 +142,17 @@ def _denoise(
         before, after = (_psnr(pixels / white, reference) for pixels in (image.channels, channels))
         words.append(f"PSNR {before:.2f} -> {after:.2f} dB")
     return ", ".join(words) + f" -> {targets.denoised}" + (f", {targets.picture.name}" if draws else "")
+
+
+def _sigma(
+    options: argparse.Namespace, denoiser: Denoiser, stored: StoredModel, noisy: torch.Tensor, path: Path
+) -> float | None:
+    """What the network is told of the noise; None where it takes nothing."""
+    if not denoiser.sigma_input:
+        return None
+    if options.sigma is None and stored.sigma is None:
+        return estimated_sigma(noisy, stored, path)
+    return options.sigma or stored.sigma
 
 
 def _white(image: ImageFile, white_level: float | None) -> float:

@@ -1,16 +1,18 @@
-"""Measure a finished run on clean gray images, whole, under the protocol of published tables.
+"""Measure a stored model on clean gray images, whole, under the protocol of published tables.
 
 python experiments/evaluate.py outputs/<sweep>/<run> path/to/Set12
 python experiments/evaluate.py outputs/<sweep>/<run> path/to/Set12 path/to/BSD68/*.png --name both --output results
 
-python experiments/evaluate.py outputs/<sweep>/<run> path/to/Set12 --sigma 15 --name Set12-sigma15
+python experiments/evaluate.py outputs/<sweep>/<run> path/to/Set12 --sigma 15
+python experiments/evaluate.py --model gray path/to/Set12 --sigma 15
 
 The noise is the run's own sigma, or --sigma, not clipped; the generator is seeded with 0 anew for every image; denoised
 images are clamped and rounded to 8 bit; no border is removed. Beside the learned map stand the noisy images, the scalar
 lambda that the run found on its training crops (at the noise that it was tuned for), and the best scalar lambda for
 these very images (an oracle).
 
-Prints a Markdown table and writes evaluation-NAME.md, .csv and .json into the run's directory. Colour files are
+Prints a Markdown table and writes evaluation-NAME.md, .csv and .json into the run's directory, or for --model into the
+working directory. NAME is that of the set, with the noise where it is given: Set12-sigma15. Colour files are
 measured as luma. The minimisation is exact (taut_string) where that solver takes the run's regularizer, else
 batched (admm), whatever the run was trained with.
 """
@@ -20,42 +22,61 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from difftv.arguments import path_argument
-from difftv.cli.run_arguments import OWN, add_run_arguments, announce, files_of, load_run, noise_of
+from difftv.cli.model_arguments import OWN, add_model_arguments, announce, files_of, load_model, named_model
+from difftv.cli.noise_level import known_sigma
 from difftv.data import PublishedImages, open_images
-from difftv.errors import DataError, DiffTVError
+from difftv.errors import ConfigError, DataError, DiffTVError
 from difftv.files import check_writable, write_atomically
+from difftv.models.file import weights_digest
+from difftv.models.stored import StoredModel
 from difftv.printing import say
 from difftv.rundir.provenance import git_commit, versions
-from difftv.rundir.reading import UnreadableError, numbers, read_json
 from difftv.training.protocol import evaluate_published, to_csv, to_json, to_markdown
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_run_arguments(parser)
-    parser.add_argument("images", type=path_argument, nargs="+", help="clean images, files or directories")
-    parser.add_argument("--name", help="of the set, in the files' names (default: the directory's, else images)")
-    parser.add_argument("--output", type=path_argument, help="directory of what is written (default: the run's)")
+    add_model_arguments(parser)
+    parser.add_argument(
+        "paths",
+        type=path_argument,
+        nargs="+",
+        metavar="[RUN] images",
+        help="the directory of a run (or a model file), where none is given as --model; clean images, files or "
+        "directories",
+    )
+    parser.add_argument("--name", help="in the files' names (default: the directory's, else images; and the sigma)")
+    parser.add_argument(
+        "--output", type=path_argument, help="directory of what is written (default: the run's, else the working one)"
+    )
     options = parser.parse_args(arguments)
-    name = options.name or (options.images[0].resolve().name if _is_directory(options.images) else "images")
+    try:
+        place, paths = named_model(options.model, options.paths, default=False)
+    except ConfigError as error:
+        say(f"{parser.prog}: {error}", error=True)
+        return 2
+    if not paths:
+        parser.error(f"give the images to measure on after {place}")
+    of_set = paths[0].resolve().name if _is_directory(paths) else options.name or "images"
+    name = options.name or (of_set if options.sigma is None else f"{of_set}-sigma{options.sigma:g}")
     if Path(name).name != name:
         parser.error(f"--name must be fit for a file's name, got {name!r}")
-    stem = (options.output or options.run) / f"evaluation-{name}"
+    stem = (options.output or (place if place.is_dir() else Path())) / f"evaluation-{name}"
     files = {suffix: stem.with_name(stem.name + suffix) for suffix in (".md", ".csv", ".json")}
     try:
-        denoiser, stored = load_run(options)
+        denoiser, stored = load_model(options, place)
         for file in files.values():
             check_writable(file)
-        sigma = noise_of(options, stored)
+        sigma = known_sigma(options.sigma, stored)
         say(announce(stored), error=True)
-        images = open_images(files_of(options.images), cache_dir=None)
+        images = open_images(files_of(paths), cache_dir=None)
         if images.skipped:
             path, reason = images.skipped[0]
             raise DataError(f"{path}: {reason}. A mean over the other images would not be comparable.")
         found = evaluate_published(
             denoiser,
             PublishedImages(images, sigma=sigma),
-            tuned=_tuned(options.run, denoiser.solver.regularizer.numbers) if sigma == stored.evaluated_sigma else None,
+            tuned=_tuned(stored, denoiser.solver.regularizer.numbers) if sigma == stored.evaluated_sigma else None,
             device=next(denoiser.parameters()).device,
         )
     except (DiffTVError, ValueError) as error:
@@ -65,7 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"{parser.prog}: {stem} cannot be written ({error.strerror}): give --output", error=True)
         return 2
     origin = {
-        "run": str(options.run),
+        "run" if place.is_dir() else "model": str(place) if place.is_dir() else stored.name,
+        "set": of_set,
+        "weights": weights_digest(stored.weights),
         "best_epoch": stored.best_epoch,
         "solver": options.solver if options.solver == OWN else denoiser.solver.name,
         "tol": getattr(denoiser.solver, "tol", None),
@@ -88,11 +111,7 @@ def _is_directory(paths: list[Path]) -> bool:
     return len(paths) == 1 and paths[0].is_dir()
 
 
-def _tuned(run: Path, names: Sequence[str]) -> dict[str, float] | None:
-    """The scalars that the run found on its training crops; only a run that went to its end has them."""
-    try:
-        metrics = numbers(read_json(run / "result.json").get("metrics"))
-    except (UnreadableError, ValueError):
-        return None
-    found = {name: metrics[f"baseline/{name}"] for name in names if f"baseline/{name}" in metrics}
+def _tuned(stored: StoredModel, names: Sequence[str]) -> dict[str, float] | None:
+    """The scalars that the run found on its training crops, if it did."""
+    found = {name: stored.scalars[name] for name in names if name in stored.scalars}
     return found if len(found) == len(names) else None

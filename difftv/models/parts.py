@@ -5,6 +5,7 @@ A file that describes a model is untrusted. It names a class by its word on the 
 named, and nothing is imported. Files of earlier versions name the same classes by import path (`_target_`).
 """
 
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,6 +34,24 @@ def described(config: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def spelt_out(config: Mapping[str, Any], group: str, source: object, **derived: Any) -> dict[str, Any]:
+    """The node of a group by name, with every plain argument of its class, also those left to a default.
+
+    Args:
+        config: as for `construct`.
+        group: predictor, regularizer or solver.
+        source: where the configuration comes from, for messages.
+        derived: arguments that overrule the configuration's.
+
+    Raises:
+        ConfigError: there is no such group, or it names something else than a class of this package.
+    """
+    name, arguments = _named(config, group, source)
+    parameters = inspect.signature(CLASSES[group][name]).parameters.values()
+    defaults = {it.name: it.default for it in parameters if _is_plain(it.default)}
+    return {NAME: name, **defaults, **arguments, **derived}
+
+
 def construct(config: Mapping[str, Any], group: str, source: object, **live_objects: Any) -> Any:
     """The object that an untrusted configuration describes.
 
@@ -47,6 +66,16 @@ def construct(config: Mapping[str, Any], group: str, source: object, **live_obje
             does not fit.
         MissingDependencyError: an optional package is not installed.
     """
+    name, arguments = _named(config, group, source)
+    try:
+        return CLASSES[group][name](**{**arguments, **live_objects})
+    # torch reports a size that cannot be as a RuntimeError.
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise ConfigError(f"{source}: {group}: {error}") from error
+
+
+def _named(config: Mapping[str, Any], group: str, source: object) -> tuple[str, dict[str, Any]]:
+    """The name of a class on the list of the group, and the plain arguments that go with it."""
     node = config.get(group)
     if not isinstance(node, Mapping):
         raise ConfigError(f"The configuration of {source} has no {group}.")
@@ -61,10 +90,7 @@ def construct(config: Mapping[str, Any], group: str, source: object, **live_obje
             f"constructed ({', '.join(CLASSES[group])}): the run was made by another version, or the file is not to "
             "be trusted."
         )
-    try:
-        return CLASSES[group][name](**{**arguments, **live_objects})
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{source}: {group}: {error}") from error
+    return name, arguments
 
 
 def _is_plain(value: Any) -> bool:

@@ -1,45 +1,60 @@
-"""A trained predictor and what it was trained for, read back from the directory of a run.
+"""A trained predictor and what it was trained for, as it is stored: in the directory of a run, or in a model file.
 
-The directory is untrusted: classes are named (see `difftv.models.parts`), weights are read as tensors alone.
+Both are untrusted: classes are named (see `difftv.models.parts`), weights are read as tensors alone.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import torch
 from torch import Tensor
 
 from difftv.arguments import sigma_range
+from difftv.devices import place
 from difftv.errors import CheckpointError, ConfigError
-from difftv.models.parts import NAME, construct
+from difftv.models.parts import NAME, construct, described, spelt_out
 from difftv.noise import middle_of
 from difftv.predictors.base import Predictor, starting_at
 from difftv.regularizers import Regularizer
 from difftv.rundir.checkpoint import read_with_config
 from difftv.rundir.layout import CHECKPOINT, RESULT
+from difftv.rundir.reading import UnreadableError, numbers, read_json
 from difftv.rundir.standing import standing
 from difftv.solvers import Solver, whole_image_solver
 
+BASELINE = "baseline/"
+"""Before the names of the scalars, and of what they score, in result.json."""
 
+LARGEST_ARGUMENT = 10_000
+"""Of a stored predictor: with more channels or layers, even the description of the network would fill the memory."""
+
+
+@final
 @dataclass(frozen=True)
-class StoredRun:
-    """What a run has learned, and how.
+class StoredModel:
+    """What was learned, and how.
 
     Attributes:
-        path: its directory.
+        path: the directory of the run, or the model file.
+        name: of the run's directory, or of the model.
         config: the resolved configuration, its classes by name; untrusted until one of the methods has checked it.
         weights: the predictor's, after the epoch with the highest validation PSNR.
         best_epoch: that epoch, counted from 1.
         finished: whether the run went to its end.
+        scalars: the best constants in place of the maps on the training crops, by name (lam, gam, ...); without those
+            that are not known.
     """
 
     path: Path
+    name: str
     config: Mapping[str, Any]
     weights: Mapping[str, Tensor]
     best_epoch: int
     finished: bool
+    scalars: Mapping[str, float]
 
     @property
     def sigma(self) -> float | None:
@@ -69,24 +84,52 @@ class StoredRun:
         """
         if not all(isinstance(value, Tensor) and value.is_floating_point() for value in self.weights.values()):
             raise CheckpointError(f"The weights in {self.path} are not floating-point tensors.")
-        node = self.config.get("predictor")
-        stated = ("initial_lam", "sigma_input")
-        start = {key: node[key] for key in stated if key in node} if isinstance(node, Mapping) else {}
-        try:
-            many_levels = self.sigma is None and self.sigma_range is not None
-            arguments = starting_at(start, self.regularizer(), sigma_input=many_levels)
-        except ValueError as error:
-            raise ConfigError(f"{self.path}: predictor: {error}") from error
         # Nothing is allocated or drawn before the stored weights are known to fit.
         with torch.device("meta"):
-            predictor = construct(self.config, "predictor", self.path, **arguments)
+            predictor = construct(self.config, "predictor", self.path, **self._predictor_arguments())
         try:
             predictor.load_state_dict(dict(self.weights), assign=True)
         except (RuntimeError, TypeError, AttributeError) as error:
             raise CheckpointError(
                 f"The weights in {self.path} do not fit its {type(predictor).__name__}: {error}"
             ) from error
-        return predictor.eval()
+        # One order in memory for every way of storing: the same weights then give the same bits.
+        return place(predictor, torch.device("cpu")).eval()
+
+    def _predictor_arguments(self) -> dict[str, Any]:
+        """What follows for the predictor from the regularizer and from the noise that it was trained for."""
+        node = self.config.get("predictor")
+        node = node if isinstance(node, Mapping) else {}
+        for key, value in node.items():
+            if isinstance(value, int | float) and abs(value) > LARGEST_ARGUMENT:
+                raise ConfigError(f"{self.path}: predictor: {key} is {value:g}; up to {LARGEST_ARGUMENT} is read.")
+        start = {key: node[key] for key in ("initial_lam", "sigma_input") if key in node}
+        many_levels = self.sigma is None and self.sigma_range is not None
+        try:
+            return starting_at(start, self.regularizer(), sigma_input=many_levels)
+        except ValueError as error:
+            raise ConfigError(f"{self.path}: predictor: {error}") from error
+
+    def explicit_config(self) -> dict[str, Any]:
+        """Predictor, regularizer and solver with every argument, also those left to a default, and sigma.
+
+        A model that is described in this way is not changed by a later version with other defaults.
+
+        Raises:
+            ConfigError: the configuration names something else than classes of this package.
+        """
+        if self.sigma_range is None:
+            raise ConfigError(f"The configuration of {self.path} holds no sigma.")
+        config = described(self.config)
+        predictor = spelt_out(config, "predictor", self.path, **self._predictor_arguments())
+        if isinstance(start := predictor["initial_lam"], int | float):
+            predictor["initial_lam"] = [start] * predictor["num_maps"]
+        return {
+            "predictor": predictor,
+            "regularizer": spelt_out(config, "regularizer", self.path),
+            "solver": spelt_out(config, "solver", self.path),
+            "sigma": config["sigma"],
+        }
 
     def regularizer(self) -> Regularizer:
         """A regularizer like the one of the run.
@@ -128,8 +171,8 @@ class StoredRun:
             )
 
 
-def read_run(path: Path | str) -> StoredRun:
-    """What a run has left in `checkpoint.pt`; nothing else of it is needed.
+def read_run(path: Path | str) -> StoredModel:
+    """What a run has left in `checkpoint.pt`; of its other files, only the scalars in `result.json` are read.
 
     Args:
         path: the directory of the run, outputs/<sweep>/<run>.
@@ -148,7 +191,25 @@ def read_run(path: Path | str) -> StoredRun:
         raise CheckpointError(f"{file} holds no trained predictor. Give the directory of a run of experiments/run.py.")
     if not weights:
         raise CheckpointError(f"No epoch of {directory} has ended yet. Run its command again to continue it.")
-    return StoredRun(directory, config, weights, training.get("best_epoch", 0), (directory / RESULT).is_file())
+    return StoredModel(
+        path=directory,
+        name=directory.resolve().name,
+        config=config,
+        weights=weights,
+        best_epoch=training.get("best_epoch", 0),
+        finished=(directory / RESULT).is_file(),
+        scalars=_scalars(directory),
+    )
+
+
+def _scalars(directory: Path) -> dict[str, float]:
+    """What the run found on its training crops; only a run that went to its end has it."""
+    try:
+        metrics = numbers(read_json(directory / RESULT).get("metrics"))
+    except (UnreadableError, ValueError):
+        return {}
+    found = {name.removeprefix(BASELINE): value for name, value in metrics.items() if name.startswith(BASELINE)}
+    return {name: value for name, value in found.items() if math.isfinite(value)}
 
 
 def _why_no_checkpoint(directory: Path) -> str:

@@ -100,7 +100,7 @@ class Predictor(nn.Module, abc.ABC):
         if sigma is None:
             raise ValueError(
                 f"this {type(self).__name__} has the noise level as an input: give sigma, the standard deviation of "
-                "the noise in 8-bit units, a number or one per image."
+                "the noise in 8-bit units, a number or one per image (difftv.estimate_sigma(noisy) estimates it)."
             )
         level = noise_std_per_image(sigma, noisy)
         return torch.cat([noisy, level.view(-1, 1, 1, 1).expand_as(noisy)], dim=1)

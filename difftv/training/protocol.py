@@ -119,10 +119,11 @@ def score(denoised: Image, clean: Image) -> Row:
     return {"psnr": float(psnr(denoised, clean)), "ssim": float(ssim(denoised, clean))}
 
 
-def statement(sigma: float) -> str:
-    """The protocol in words, to stand next to every number."""
+def statement(sigma: float | None) -> str:
+    """The protocol in words, to stand next to every number; None where the noise stands beside each."""
+    level = "the stated sigma" if sigma is None else f"sigma {sigma:g}"
     return (
-        f"Protocol: whole gray images; white Gaussian noise of sigma {sigma:g} (8-bit units), not clipped, from "
+        f"Protocol: whole gray images; white Gaussian noise of {level} (8-bit units), not clipped, from "
         "torch.Generator().manual_seed(0), seeded anew for every image (float32 torch.randn of the image's shape); "
         "denoised images clamped to [0, 1] and rounded to 8 bit before PSNR and SSIM, no border cut. The noisy images "
         "are scored as they are."

@@ -197,9 +197,26 @@ def test_arguments_that_do_not_fit_are_named(values: dict[str, Any], message: st
         Denoiser.load(store(tmp_path, changed("predictor", **values), Constant().state_dict()))
 
 
-def test_a_huge_network_is_refused_before_it_takes_memory(tmp_path: Path) -> None:
-    config = changed("predictor", _target_="difftv.predictors.DnCnn", width=10**6, depth=2)
+def test_a_large_network_is_refused_before_it_takes_memory(tmp_path: Path) -> None:
+    config = changed("predictor", _target_="difftv.predictors.DnCnn", width=10**4, depth=2)
     with pytest.raises(CheckpointError, match="do not fit its DnCnn"):
+        Denoiser.load(store(tmp_path, config, Cnn().state_dict()))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "message"),
+    [
+        ("dncnn", {"width": 10**6}, "width is 1e.06; up to 10000 is read"),
+        ("dncnn", {"depth": 10**9}, "depth is 1e.09; up to 10000 is read"),
+        ("unet", {"levels": 10**9}, "levels is 1e.09; up to 10000 is read"),
+        ("unet", {"levels": 5000}, "predictor: "),
+    ],
+)
+def test_a_huge_network_is_refused_before_it_is_described(
+    name: str, arguments: dict[str, int], message: str, tmp_path: Path
+) -> None:
+    config = {**CONFIG, "predictor": {"name": name, **arguments}}
+    with pytest.raises(ConfigError, match=message):
         Denoiser.load(store(tmp_path, config, Cnn().state_dict()))
 
 

@@ -1,0 +1,156 @@
+"""What a finished run has left for the card of its model."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from difftv.cli.public_command import SCRIPT, public_command, public_place
+from difftv.data import CleanImages, PublishedImages, Sample, open_images
+from difftv.denoiser import Denoiser
+from difftv.errors import ConfigError
+from difftv.metrics import psnr, quantize
+from difftv.models.card import Measured, Reference, Training
+from difftv.models.file import weights_digest
+from difftv.models.stored import StoredModel
+from difftv.rundir.layout import RESULT
+from difftv.rundir.reading import UnreadableError, numbers, read_images, read_json
+from difftv.training.protocol import FORMAT, statement
+
+PREFIX = "evaluation-"
+
+KNOWN: Mapping[str, tuple[str, str]] = {
+    "sample": (
+        "photographs of the scikit-image package",
+        "public domain, CC0 or no known restrictions, image by image",
+    ),
+    "DIV2K": (
+        "DIV2K (Agustsson and Timofte 2017), training split",
+        "academic research only; its images belong to their owners",
+    ),
+    "BSD400": (
+        "BSD400: 400 gray photographs of the Berkeley segmentation dataset (Martin et al. 2001)",
+        "offered for non-commercial research and educational purposes; its images belong to their owners",
+    ),
+}
+"""Training sets by name: what they are, and their terms."""
+
+NOT_STATED = "not stated"
+
+CROP = (128, 128, 256, 256)
+"""Top, left, height and width of the piece of `camera` that every card has a number of: a second, not several."""
+
+
+def measured(stored: StoredModel) -> tuple[Measured, ...]:
+    """The rows that `experiments/evaluate.py` has left in a run's directory, by set and noise.
+
+    Raises:
+        ConfigError: a file was measured with other weights or under another protocol.
+        UnreadableError: a file is damaged.
+    """
+    rows = [_measured(path, stored) for path in sorted(stored.path.glob(f"{PREFIX}*.json"))]
+    return tuple(sorted(rows, key=lambda row: (row.set, row.sigma)))
+
+
+def training_of(stored: StoredModel, images: str | None, terms: str | None, command: str | None) -> Training:
+    """How the run was trained.
+
+    Args:
+        stored: a finished run.
+        images: what it was trained on; None to take it from the configuration.
+        terms: those of the images; None to take what is known of them.
+        command: words of the command line; None to take those of the checkpoint.
+
+    Raises:
+        ConfigError: the checkpoint keeps its command, and another one is given.
+        UnreadableError: its result cannot be read.
+    """
+    words: Sequence[str] | None = stored.config.get("overrides")
+    if command is not None:
+        if words is not None:
+            raise ConfigError("The run keeps its own command: leave --command out.")
+        words = shlex.split(command.removeprefix(SCRIPT))
+    result = read_json(stored.path / RESULT)
+    git, versions = result.get("git"), result.get("versions")
+    name = _images_name(stored.config)
+    known = KNOWN.get(name, (name, NOT_STATED))
+    return Training(
+        images=images or known[0],
+        terms=terms or (known[1] if images is None else NOT_STATED),
+        command=None if words is None else public_command(map(str, words)),
+        commit=git.get("commit") if isinstance(git, Mapping) else None,
+        seed=stored.config.get("seed", 0),
+        epochs=stored.config.get("trainer", {}).get("epochs", 0),
+        best_epoch=stored.best_epoch,
+        versions=dict(versions) if isinstance(versions, Mapping) else {},
+        scalars={name: stored.scalars[name] for name in stored.regularizer().numbers if name in stored.scalars},
+    )
+
+
+def reference_on(denoiser: Denoiser, sigma: float) -> Reference:
+    """The PSNR of a denoiser on a piece of a photograph that ships with scikit-image, under the published protocol.
+
+    Raises:
+        MissingDependencyError: scikit-image is not installed.
+        SolverError: the solver gave no answer.
+    """
+    top, left, height, width = CROP
+    whole = open_images(Sample().files().test[:1], cache_dir=None)
+    crop = whole[0][top : top + height, left : left + width]
+    item = PublishedImages(CleanImages(whole.paths, [crop.shape], [lambda: crop]), sigma=sigma)[0]
+    with torch.no_grad():
+        solution = denoiser.denoise(item.noisy, sigma)
+    score = float(psnr(quantize(solution.denoised), item.clean))
+    return Reference(item.name, CROP, float(sigma), score, bool(solution.converged.all()))
+
+
+def _measured(path: Path, stored: StoredModel) -> Measured:
+    content = read_json(path)
+    again = f"Run experiments/evaluate.py again, or remove {path.name}."
+    if content.get("format") != FORMAT:
+        raise ConfigError(f"{path} is of format {content.get('format')!r}, expected {FORMAT}. {again}")
+    own = content.get("best_epoch") == stored.best_epoch
+    if not own or content.get("weights", weights_digest(stored.weights)) != weights_digest(stored.weights):
+        raise ConfigError(f"{path} was measured with other weights than those of the run. {again}")
+    try:
+        sigma = float(content["sigma"])
+        if content["protocol"] != statement(sigma):
+            raise ConfigError(f"{path} was measured under another protocol than that of this version. {again}")
+        name = path.stem.removeprefix(PREFIX)
+        return Measured(
+            set=content.get("set", name.removesuffix(f"-sigma{sigma:g}")),
+            images=content["images"],
+            sigma=sigma,
+            solver=content["solver"],
+            tol=content["tol"],
+            metrics=content["metrics"],
+            scalars=numbers(content["lam"]),
+            not_converged=tuple(content["not_converged"]),
+            per_image=_per_image(path.with_suffix(".csv")),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise UnreadableError(f"{path} is not what evaluate.py writes ({error!r}). {again}") from error
+
+
+def _per_image(path: Path) -> dict[str, float]:
+    """Image -> PSNR, where the file is there."""
+    try:
+        return {name: row["psnr"] for name, row in read_images(path).items()}
+    except (UnreadableError, KeyError):
+        return {}
+
+
+def _images_name(config: Mapping[str, Any]) -> str:
+    """The training set's name, without its place."""
+    choices, data = config.get("choices"), config.get("data")
+    chosen = choices.get("data") if isinstance(choices, Mapping) else None
+    if chosen == "div2k":
+        return "DIV2K"
+    root = data.get("root") if isinstance(data, Mapping) else None
+    if isinstance(root, str):
+        return public_place(root).removeprefix("path/to/")
+    return chosen or "images"

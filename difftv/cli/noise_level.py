@@ -1,0 +1,84 @@
+"""The noise level that a command tells the network: given, known from the training, or estimated; and what it says."""
+
+import math
+
+from difftv.arguments import noise_level
+from difftv.colour import ChannelImage, estimate_image_noise
+from difftv.errors import ConfigError, DataError
+from difftv.models.stored import StoredModel
+from difftv.noise_estimate import CLIPPED
+from difftv.printing import say
+
+
+def check_sigma(sigma: float | None, stored: StoredModel) -> None:
+    """Check --sigma, and say where it is a level that the model was not trained for.
+
+    Raises:
+        ConfigError: it is no noise level.
+    """
+    if sigma is None:
+        return
+    try:
+        noise_level("--sigma", sigma)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    if stored.sigma_range is not None and not stored.sigma_range[0] <= sigma <= stored.sigma_range[1]:
+        say(
+            f"--sigma {sigma:g} is not what the run was trained for ({_trained(stored)}): expect less of it", error=True
+        )
+
+
+def known_sigma(sigma: float | None, stored: StoredModel) -> float:
+    """The noise level without looking at an image: --sigma, or the one level that the model was trained for.
+
+    Raises:
+        ConfigError: --sigma is no noise level, or is missing where the model does not say.
+    """
+    check_sigma(sigma, stored)
+    if sigma is not None:
+        return sigma
+    if stored.sigma is not None:
+        return stored.sigma
+    if stored.sigma_range is None:
+        raise ConfigError(f"The configuration of {stored.path} holds no sigma: give the noise as --sigma.")
+    raise ConfigError(f"{stored.path} was trained for sigma {_trained(stored)}: give the noise as --sigma LEVEL.")
+
+
+def estimated_sigma(noisy: ChannelImage, stored: StoredModel, name: object) -> float:
+    """The noise level of one image, estimated and printed, within what the model was trained for.
+
+    Args:
+        noisy: 1 gray or 3 RGB channels, clipped at 0 and 1 where the file was.
+        stored: the model.
+        name: of the image, for what is printed.
+
+    Raises:
+        DataError: the image is too small for an estimate.
+    """
+    try:
+        found = estimate_image_noise(noisy)
+    except ValueError as error:
+        raise DataError(f"{error} (--sigma)") from error
+    sigma, clipped = float(found.sigma), float(found.clipped)
+    low, high = stored.sigma_range or (0.0, math.inf)
+    used = min(max(sigma, low), high)
+    say(f"{name}: estimated sigma {sigma:.1f}; give --sigma to overrule")
+    if used != sigma:
+        where = "below" if sigma < low else "above"
+        say(
+            f"{name}: the estimate is {where} what the model was trained for ({_trained(stored)}): {used:g} is used",
+            error=True,
+        )
+    if clipped > CLIPPED:
+        say(
+            f"{name}: {clipped:.0%} of its pixels are clipped (black or white): the estimate of the noise is too low",
+            error=True,
+        )
+    if not used > 0:
+        raise DataError("no noise was found in it: give its level as --sigma")
+    return used
+
+
+def _trained(stored: StoredModel) -> str:
+    low, high = stored.sigma_range or (math.nan, math.nan)
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"

@@ -1,0 +1,241 @@
+"""The card of a model: what it is, how it was trained, what it may be used for and what was measured.
+
+A card is part of a model file and untrusted: it is checked entry by entry, and holds plain texts and numbers only. It
+can be read without torch.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, final
+
+from difftv.arguments import sigma_range
+from difftv.models.plain import argument, count, exactly, flag, mapping, number, optional, several, text
+
+NAME = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
+"""Names of models: fit for a file's name and a command line."""
+
+LONGEST_NAME = 80
+
+
+@final
+@dataclass(frozen=True)
+class Training:
+    """Where the weights come from.
+
+    Attributes:
+        images: what it was trained on.
+        terms: under what terms those images may be used.
+        command: the command that trained it, with path/to/... for places of the machine; None where it is not known.
+        commit: of the code, with `-dirty` where it was changed; None where it is not known.
+        seed: of the run.
+        epochs: that it was trained for.
+        best_epoch: the one that the weights are from, counted from 1.
+        versions: library -> version.
+        scalars: the best constants in place of the maps on the training crops, by name; empty where they are not known.
+    """
+
+    images: str
+    terms: str
+    command: str | None
+    commit: str | None
+    seed: int
+    epochs: int
+    best_epoch: int
+    versions: Mapping[str, str]
+    scalars: Mapping[str, float]
+
+
+@final
+@dataclass(frozen=True)
+class Measured:
+    """The model on one set of images at one noise level, as `experiments/evaluate.py` measures it.
+
+    Attributes:
+        set: name of the set.
+        images: how many there are.
+        sigma: noise in 8-bit units.
+        solver: that minimised.
+        tol: its tolerance; None where it has none.
+        metrics: mean over the images by name: `psnr` (dB), `ssim`; with `noisy/`, `tuned/` and `set_oracle/` before
+            them those of the noisy images and of the best constants; None where there is no answer.
+        scalars: those constants, `tuned/lam`, `set_oracle/lam`, ...
+        not_converged: images on which the solver stopped short of its tolerance.
+        per_image: image -> PSNR (dB); empty where it is not known.
+    """
+
+    set: str
+    images: int
+    sigma: float
+    solver: str
+    tol: float | None
+    metrics: Mapping[str, float | None]
+    scalars: Mapping[str, float]
+    not_converged: tuple[str, ...]
+    per_image: Mapping[str, float]
+
+
+@final
+@dataclass(frozen=True)
+class Reference:
+    """One number that anybody can compute again, on a photograph that ships with scikit-image.
+
+    Attributes:
+        image: name of the photograph.
+        crop: top, left, height and width of the piece, in pixels.
+        sigma: noise in 8-bit units, by the protocol of the card.
+        psnr: in dB.
+        converged: whether the solver reached its tolerance.
+    """
+
+    image: str
+    crop: tuple[int, ...]
+    sigma: float
+    psnr: float
+    converged: bool
+
+
+@final
+@dataclass(frozen=True, repr=False)
+class Card:
+    """What a model file says of its model.
+
+    Attributes:
+        name: of the model.
+        config: predictor, regularizer and solver (that of the training) by name and arguments, and sigma: the noise
+            level that it was trained for, or the least and the largest one.
+        weights: how many numbers were learned.
+        training: where they come from.
+        protocol: how everything below was measured.
+        numbers: on sets of images; empty where nothing was measured.
+        reference: on one photograph.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    weights: int
+    training: Training
+    protocol: str
+    numbers: tuple[Measured, ...]
+    reference: Reference
+
+    def __str__(self) -> str:
+        """The card in one line."""
+        predictor, regularizer = (self.config[group]["name"] for group in ("predictor", "regularizer"))
+        parts = [f"{self.name}: {predictor} ({self.weights:,} weights), {regularizer}, sigma {self.sigmas}"]
+        for name in dict.fromkeys(row.set for row in self.numbers):
+            rows = sorted((row for row in self.numbers if row.set == name), key=lambda row: row.sigma)
+            found = [(row.metrics.get("psnr"), row.sigma) for row in rows]
+            means = ", ".join(f"{psnr:.2f} dB at sigma {sigma:g}" for psnr, sigma in found if psnr is not None)
+            parts.append(f"{name} {means or 'without a PSNR'}")
+        if not self.numbers:
+            parts.append("nothing was measured")
+        return "; ".join(parts)
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
+
+    @property
+    def sigmas(self) -> str:
+        """The noise levels that it is for, in words."""
+        low, high = sigma_range(self.config["sigma"])
+        return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+    def plain(self) -> dict[str, Any]:
+        """The card in plain containers, which `of` reads."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, value: Any) -> "Card":
+        """The card in plain, untrusted containers.
+
+        Raises:
+            ValueError: naming the entry that is missing, unknown or not what it should be.
+        """
+        entries = _CARD(value, "card")
+        return cls(
+            **{
+                **entries,
+                "training": Training(**entries["training"]),
+                "numbers": tuple(Measured(**row) for row in entries["numbers"]),
+                "reference": Reference(**entries["reference"]),
+            }
+        )
+
+
+def check_name(value: Any, place: str = "The name") -> str:
+    """`value` itself.
+
+    Raises:
+        ValueError: not a name for a model.
+    """
+    if not isinstance(value, str) or len(value) > LONGEST_NAME or not NAME.fullmatch(value):
+        raise ValueError(
+            f"{place} must be small letters and digits with single - _ or . between them, such as gray-small, got "
+            f"{str(value)[:LONGEST_NAME]!r}"
+        )
+    return value
+
+
+def _sigma(value: Any, place: str) -> Any:
+    try:
+        sigma_range(value)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from None
+    return value
+
+
+def _part(value: Any, place: str) -> dict[str, Any]:
+    found = mapping(argument)(value, place)
+    text(found.get("name"), f"{place}.name")
+    return found
+
+
+def _crop(value: Any, place: str) -> tuple[int, ...]:
+    found = several(count)(value, place)
+    if len(found) != 4:
+        raise ValueError(f"{place} must be top, left, height and width, got {len(found)} numbers")
+    return found
+
+
+_CONFIG = exactly({"predictor": _part, "regularizer": _part, "solver": _part, "sigma": _sigma})
+
+_TRAINING = exactly(
+    {
+        "images": text,
+        "terms": text,
+        "command": optional(text),
+        "commit": optional(text),
+        "seed": count,
+        "epochs": count,
+        "best_epoch": count,
+        "versions": mapping(text),
+        "scalars": mapping(number),
+    }
+)
+
+_MEASURED = exactly(
+    {
+        "set": text,
+        "images": count,
+        "sigma": number,
+        "solver": text,
+        "tol": optional(number),
+        "metrics": mapping(optional(number)),
+        "scalars": mapping(number),
+        "not_converged": several(text),
+        "per_image": mapping(number),
+    }
+)
+
+_CARD = exactly(
+    {
+        "name": check_name,
+        "config": _CONFIG,
+        "weights": count,
+        "training": _TRAINING,
+        "protocol": text,
+        "numbers": several(_MEASURED),
+        "reference": exactly({"image": text, "crop": _crop, "sigma": number, "psnr": number, "converged": flag}),
+    }
+)

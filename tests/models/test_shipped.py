@@ -1,0 +1,54 @@
+"""Every shipped model gives the numbers of its card."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from difftv.cli.card_page import card_page
+from difftv.cli.exported import NOT_STATED, reference_on
+from difftv.data import PublishedImages, open_images
+from difftv.denoiser import Denoiser
+from difftv.metrics import psnr, quantize
+from difftv.models.card import Card
+from difftv.models.file import read_card
+from difftv.models.pretrained import shipped_file, shipped_files
+
+NAMES = [pytest.param(name, id=name) for name in shipped_files()] or [
+    pytest.param("", marks=pytest.mark.skip(reason="no model is shipped yet"))
+]
+
+
+def assert_it_gives_its_numbers(denoiser: Denoiser, card: Card, images: Path | None) -> None:
+    """The reference photograph and, where the images are at hand, the first one of Set12 at every level, to 0.01 dB."""
+    assert reference_on(denoiser, card.reference.sigma).psnr == pytest.approx(card.reference.psnr, abs=0.01)
+    rows = [row for row in card.numbers if row.set == "Set12" and row.per_image] if images else []
+    for row in rows:
+        name = min(row.per_image)
+        (item,) = PublishedImages(open_images([images / f"{name}.png"], cache_dir=None), sigma=row.sigma)
+        with torch.no_grad():
+            denoised = denoiser.denoise(item.noisy, row.sigma).denoised
+        assert float(psnr(quantize(denoised), item.clean)) == pytest.approx(row.per_image[name], abs=0.01)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_reference_photograph(name: str) -> None:
+    assert_it_gives_its_numbers(Denoiser.pretrained(name), read_card(shipped_file(name)), None)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_set12(name: str, test_data: Path) -> None:
+    card = read_card(shipped_file(name))
+    assert any(row.set == "Set12" and row.per_image for row in card.numbers), "a shipped model is measured on Set12"
+    assert_it_gives_its_numbers(Denoiser.pretrained(name), card, test_data / "Set12")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_card_is_complete_and_stands_beside_it(name: str) -> None:
+    card = read_card(shipped_file(name))
+    assert card.name == name
+    assert card.training.terms != NOT_STATED
+    assert card.training.command
+    assert card.training.commit
+    assert not card.training.commit.endswith("-dirty")
+    assert shipped_file(name).with_suffix(".md").read_text() == card_page(card)

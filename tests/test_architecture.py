@@ -22,12 +22,7 @@ LAYERS = [
 ]
 """Imports go down only; packages of one layer do not import each other."""
 
-UPWARD = {
-    (
-        "denoiser",
-        "models",
-    ): "Denoiser.load is where a user looks for it; imported when it is called"
-}
+UPWARD = {("denoiser", "models"): "Denoiser.load is where a user looks for it; imported when it is called"}
 """Imports that go up all the same, inside a function, each with the reason."""
 
 KEPT_TO = {

@@ -21,6 +21,7 @@ from PIL import Image
 from difftv.predictors import Constant
 from difftv.rundir.checkpoint import CheckpointStore
 from tests.conftest import PROJECT
+from tests.models.made import config, make_file
 
 DECLARED = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
 EXTRAS: dict[str, list[str]] = DECLARED["optional-dependencies"]
@@ -176,6 +177,7 @@ WHEN_MISSING = {
     "import difftv.runs.app": "train",
     "import difftv.cli.table": "train",
     "import difftv.cli.evaluate": "train",
+    "import difftv.cli.export": "train",
     "from difftv.data import Sample; Sample().files()": "train",
     "from difftv.data import Div2k; Div2k('nowhere', download=True).files()": "train",
     "from difftv.metrics import fom; import torch; fom(torch.rand(1, 1, 9, 9), torch.rand(1, 1, 9, 9))": "train",
@@ -187,6 +189,10 @@ WHEN_MISSING = {
 """What needs an extra, and which."""
 
 
+ADDED = "added-by-a-test"
+"""A shipped model that every wheel of these tests holds."""
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project's wheel, from a copy of what a clone holds of the package."""
@@ -195,6 +201,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(PROJECT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(PROJECT / name, copy)
+    model = make_file(copy / "difftv" / "models" / "shipped" / f"{ADDED}.safetensors", config("cnn", sigma=[5, 55]))
+    model.with_suffix(".md").write_text("the card")
     options = ["--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check", "--quiet"]
     done = subprocess.run(
         [sys.executable, "-m", "pip", "wheel", *options, "--wheel-dir", copy / "dist", copy],
@@ -235,8 +243,8 @@ def test_a_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
         commands = archive.read(f"{info}/entry_points.txt").decode()
     assert {name.split("/")[0] for name in names} == {"difftv", "hydra_plugins", info}
     package = {path.relative_to(PROJECT).as_posix() for path in (PROJECT / "difftv").rglob("*")}
-    kept = {name for name in package if name.endswith((".py", ".pyi", ".j2", ".js", "py.typed"))}
-    assert kept <= names
+    kept = {name for name in package if name.endswith((".py", ".pyi", ".j2", ".js", ".safetensors", ".md", "py.typed"))}
+    assert kept | {f"difftv/models/shipped/{ADDED}{suffix}" for suffix in (".safetensors", ".md")} <= names
     assert "difftv-denoise = difftv.cli.denoise:main" in commands
     required = [line for line in metadata.splitlines() if line.startswith("Requires-Dist") and "extra ==" not in line]
     assert len(required) == len(PLAIN)
@@ -270,6 +278,29 @@ def test_a_plain_install_denoises_files(alone: Callable[..., subprocess.Complete
     assert (tmp_path / "photo-denoised.png").is_file()
     assert 'pip install "difftv[figures]"' in done.stderr
     assert not (tmp_path / "photo-lam.png").exists()
+
+
+def test_a_plain_install_denoises_with_a_shipped_model(
+    alone: Callable[..., subprocess.CompletedProcess], tmp_path: Path
+) -> None:
+    photo = tmp_path / "photo.png"
+    Image.effect_noise((24, 20), 30).save(photo)
+    code = f"""
+import difftv
+assert {ADDED!r} in difftv.list_pretrained()
+assert "torch" not in sys.modules
+from difftv.cli.denoise import main
+code = main(["--model", {ADDED!r}, sys.argv[1]])
+import torch
+noisy = torch.rand(1, 1, 16, 18)
+assert difftv.Denoiser.pretrained({ADDED!r})(noisy, sigma=25).denoised.shape == noisy.shape
+sys.exit(code)
+"""
+    done = alone(code, str(photo))
+    assert done.returncode == 0, done.stderr
+    assert f"model {ADDED}: trained for sigma 5 to 55" in done.stdout
+    assert "estimated sigma" in done.stdout
+    assert (tmp_path / "photo-denoised.png").is_file()
 
 
 def test_every_missing_extra_is_named_with_its_command(alone: Callable[..., subprocess.CompletedProcess]) -> None:

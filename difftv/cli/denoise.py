@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             positive("--white-level", options.white_level)
         denoiser, stored = load_model(options, place)
         check_sigma(options.sigma, stored)
-    except (DiffTVError, ValueError) as error:
+    except (DiffTVError, OSError, ValueError) as error:  # OSError: a name that is too long
         say(f"{parser.prog}: {error}", error=True)
         return 2
     say(announce(stored))

@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         place, paths = named_model(options.model, options.paths, default=False)
-    except ConfigError as error:
+    except (ConfigError, OSError) as error:  # OSError: a name that is too long
         say(f"{parser.prog}: {error}", error=True)
         return 2
     if not paths:

@@ -10,7 +10,7 @@ from difftv.denoiser import Denoiser
 from difftv.devices import choose_device, place
 from difftv.errors import ConfigError, DataError
 from difftv.models.file import SUFFIX
-from difftv.models.pretrained import DEFAULT
+from difftv.models.pretrained import DEFAULT, shipped_file
 from difftv.models.reading import find_model, read_model
 from difftv.models.stored import StoredModel
 from difftv.rundir.layout import CHECKPOINT
@@ -55,17 +55,16 @@ def named_model(model: str | None, paths: list[Path], *, default: bool) -> tuple
         ConfigError: no such model, or two of them.
     """
     first = paths[0]
-    run = first.is_dir() if default else (first / CHECKPOINT).is_file()
     if model is not None:
-        if run or first.suffix == SUFFIX:
+        if (first / CHECKPOINT).is_file() or first.suffix == SUFFIX:
             raise ConfigError(f"--model {model} and {first} both name a model: give one of them.")
         return find_model(model), paths
-    if run or first.suffix == SUFFIX or not default:
+    if first.is_dir() or first.suffix == SUFFIX or not default:
         return first, paths[1:]
     if not first.exists() and first.suffix.lower() not in IMAGE_SUFFIXES:
         raise ConfigError(f"{first} is neither the directory of a run nor an image.")
     try:
-        return find_model(DEFAULT), paths
+        return shipped_file(DEFAULT), paths
     except ConfigError as error:
         raise ConfigError(f"{error} Give the directory of a run first, or a model as --model.") from error
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from difftv.errors import CheckpointError, ConfigError
-from difftv.models.file import read_file
+from difftv.models.file import SUFFIX, read_file
 from difftv.models.pretrained import shipped_file, shipped_files, shipped_names
 from difftv.models.stored import StoredModel, read_run
 from difftv.rundir.layout import CHECKPOINT, PREVIOUS_CHECKPOINT
@@ -18,7 +18,7 @@ def read_model(path: Path | str) -> StoredModel:
     path = Path(path)
     if path.name in (CHECKPOINT, PREVIOUS_CHECKPOINT):
         raise CheckpointError(f"{path} is a part of a run: give its directory, {path.parent}.")
-    return read_file(path) if path.is_file() else read_run(path)
+    return read_file(path) if path.is_file() or path.suffix == SUFFIX else read_run(path)
 
 
 def find_model(word: str) -> Path:

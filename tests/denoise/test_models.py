@@ -110,6 +110,7 @@ def test_what_names_no_model_is_said_before_anything_is_done(shipped: Path, tmp_
         (["--model", "gray", run, photo], "both name a model"),
         (["--model", "gray", "mine.safetensors", photo], "both name a model"),
         (["cut.safetensors", photo], "is no model file"),
+        (["x" * 300, photo], "name too long"),
         (["--model", str(tmp_path), photo], "not the directory of a run"),
         (["--model", "gray", photo, "--sigma", "-3"], "--sigma must be a positive number"),
         (["--model", "gray", photo, "--sigma", "nan"], "--sigma must be a positive number"),

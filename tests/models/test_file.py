@@ -165,6 +165,8 @@ def test_what_is_not_there_is_named(tmp_path: Path, model: Path) -> None:
         read_card(tmp_path / "nowhere.safetensors")
     with pytest.raises(CheckpointError, match="no model file"):
         read_card(tmp_path)
+    with pytest.raises(CheckpointError, match=r"no model file .*nowhere\.safetensors"):
+        Denoiser.load(tmp_path / "nowhere.safetensors")
     (tmp_path / "checkpoint.pt").touch()
     with pytest.raises(CheckpointError, match=f"give its directory, {tmp_path}"):
         Denoiser.load(tmp_path / "checkpoint.pt")

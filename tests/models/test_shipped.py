@@ -13,6 +13,7 @@ from difftv.metrics import psnr, quantize
 from difftv.models.card import Card
 from difftv.models.file import read_card
 from difftv.models.pretrained import shipped_file, shipped_files
+from tests.conftest import PROJECT
 
 NAMES = [pytest.param(name, id=name) for name in shipped_files()] or [
     pytest.param("", marks=pytest.mark.skip(reason="no model is shipped yet"))
@@ -52,3 +53,4 @@ def test_its_card_is_complete_and_stands_beside_it(name: str) -> None:
     assert card.training.commit
     assert not card.training.commit.endswith("-dirty")
     assert shipped_file(name).with_suffix(".md").read_text() == card_page(card)
+    assert f"`{name}`" in (PROJECT / "docs" / "models.md").read_text()

@@ -1,13 +1,19 @@
 """A run that is trained on a range of noise levels: the predictor is told the level, and so are the commands."""
 
 import json
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
+from skimage import data
 
+from difftv.cli.denoise import main as denoise
 from difftv.cli.evaluate import main as evaluate
+from difftv.cli.export import main as export
 from difftv.denoiser import Denoiser
+from difftv.models.file import read_card
 from tests.runs.commands import SMALL, run
 
 
@@ -45,3 +51,26 @@ def test_the_noise_is_asked_for(
     shown = capsys.readouterr()
     assert "--sigma 70 is not what the run was trained for (5 to 55)" in shown.err
     assert "white Gaussian noise of sigma 70 (8-bit units)" in shown.out
+
+
+def test_the_run_becomes_a_model(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What a user does after the training: measure, export, apply."""
+    image = tmp_path / "photo.png"
+    Image.fromarray(data.coins()[50:90, 60:108]).save(image)
+    assert evaluate([str(trained), str(image), "--sigma", "25"]) == 0
+    assert export([str(trained), "mine", "--output", str(tmp_path)]) == 0
+    card = read_card(tmp_path / "mine.safetensors")
+    command = "python experiments/run.py data=sample patch_size=8 trainer.epochs=2"
+    assert card.training.command is not None
+    assert card.training.command.startswith(command)
+    assert card.training.command.endswith("solver=taut_string 'sigma=[5,55]'")
+    assert "scikit-image" in card.training.images
+    assert (card.training.seed, card.training.epochs) == (0, 2)
+    assert card.training.versions["torch"] == version("torch")
+    assert set(card.training.scalars) == {"lam"}
+    capsys.readouterr()
+    assert denoise(["--model", str(tmp_path / "mine.safetensors"), str(image)]) == 0
+    assert "model mine: trained for sigma 5 to 55" in capsys.readouterr().out
+    noisy = torch.rand(1, 1, 9, 7, generator=torch.Generator().manual_seed(0))
+    run, file = Denoiser.load(trained), Denoiser.load(tmp_path / "mine.safetensors")
+    assert torch.equal(run(noisy, 20).denoised, file(noisy, 20).denoised)

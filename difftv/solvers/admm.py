@@ -38,6 +38,10 @@ _BACKWARD_TOL = {torch.float32: 1e-4, torch.float64: 1e-6}
 """Change of dL/dy over ten iterations at which the backward ends, over the largest entry of dL/du."""
 
 
+_PIXELS = 2**16
+"""Of a batch that costs little more than one small image: below, the time goes into starting operations."""
+
+
 @final
 class Admm(Solver):
     """Any regularizer on CPU, CUDA and MPS, in float32 or float64.
@@ -86,6 +90,9 @@ class Admm(Solver):
     @property
     def workplace(self) -> Workplace:
         return Workplace(None, self.dtype, own_units=False)
+
+    def batch_size(self, wanted: int, height: int, width: int) -> int:
+        return max(wanted, _PIXELS // (height * width))
 
     def solve(self, y: Image, lam: Map) -> RawSolution:
         if y.device.type != "cpu":

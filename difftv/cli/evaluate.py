@@ -57,8 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if not paths:
         parser.error(f"give the images to measure on after {place}")
-    of_set = paths[0].resolve().name if _is_directory(paths) else options.name or "images"
-    name = options.name or (of_set if options.sigma is None else f"{of_set}-sigma{options.sigma:g}")
+    level = "" if options.sigma is None else f"-sigma{options.sigma:g}"
+    of_set = paths[0].resolve().name if _is_directory(paths) else (options.name or "images").removesuffix(level)
+    name = options.name or of_set + level
     if Path(name).name != name:
         parser.error(f"--name must be fit for a file's name, got {name!r}")
     stem = (options.output or (place if place.is_dir() else Path())) / f"evaluation-{name}"

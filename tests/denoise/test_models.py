@@ -213,6 +213,9 @@ def test_a_shipped_model_is_evaluated(shipped: Path, tmp_path: Path, capsys: Sho
     assert "run" not in found
     assert evaluate(["--model", "one-level", str(tmp_path / "Set2"), "--output", "results", "--name", "two"]) == 0
     assert json.loads(Path("results/evaluation-two.json").read_text())["set"] == "Set2"
+    named = ["Set2/1.png", "Set2/2.png", "--sigma", "25", "--name", "pair-sigma25"]
+    assert evaluate(["--model", "gray", *named]) == 0
+    assert json.loads(Path("evaluation-pair-sigma25.json").read_text())["set"] == "pair"
 
 
 def test_evaluating_says_which_model_is_missing(shipped: Path, tmp_path: Path, capsys: Shown) -> None:

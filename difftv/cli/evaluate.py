@@ -35,13 +35,17 @@ from difftv.training.protocol import evaluate_published, to_csv, to_json, to_mar
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [options] [RUN] image [image ...]",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add_model_arguments(parser)
     parser.add_argument(
         "paths",
         type=path_argument,
         nargs="+",
-        metavar="[RUN] images",
+        metavar="[RUN] image",
         help="the directory of a run (or a model file), where none is given as --model; clean images, files or "
         "directories",
     )

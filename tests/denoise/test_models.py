@@ -126,6 +126,12 @@ def test_what_names_no_model_is_said_before_anything_is_done(shipped: Path, tmp_
     assert not (tmp_path / "photo-denoised.png").exists()
 
 
+def test_help_lists_the_shipped_models(shipped: Path, capsys: Shown) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    assert "Shipped models: gray, one-level." in " ".join(capsys.readouterr().out.split())
+
+
 def test_without_a_shipped_model_the_ways_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown
 ) -> None:
@@ -134,7 +140,7 @@ def test_without_a_shipped_model_the_ways_are_named(
     assert main([photo]) == 2
     shown = capsys.readouterr().err
     assert "This installation of difftv brings no models." in shown
-    assert "Give the directory of a run first, or a model as --model." in shown
+    assert "Give the directory of a run in front of the images, or a model as --model." in shown
     assert main([str(make_run(tmp_path / "run", config("constant"))), photo]) == 0
 
 

@@ -140,7 +140,7 @@ def test_without_a_shipped_model_the_ways_are_named(
     assert main([photo]) == 2
     shown = capsys.readouterr().err
     assert "This installation of difftv brings no models." in shown
-    assert "Give the directory of a run in front of the images, or a model as --model." in shown
+    assert "Give the directory of a run before the images, or a model as --model." in shown
     assert main([str(make_run(tmp_path / "run", config("constant"))), photo]) == 0
 
 

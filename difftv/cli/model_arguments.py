@@ -69,9 +69,7 @@ def named_model(model: str | None, paths: list[Path], *, default: bool) -> tuple
     try:
         return shipped_file(DEFAULT), paths
     except ConfigError as error:
-        raise ConfigError(
-            f"{error} Give the directory of a run in front of the images, or a model as --model."
-        ) from error
+        raise ConfigError(f"{error} Give the directory of a run before the images, or a model as --model.") from error
 
 
 def load_model(options: argparse.Namespace, path: Path) -> tuple[Denoiser, StoredModel]:

@@ -24,6 +24,7 @@ from torch.autograd.function import once_differentiable
 from difftv.arguments import positive, positive_int
 from difftv.regularizers.base import Regularizer
 from difftv.solvers._admm.problem import Problem
+from difftv.solvers._threads import as_many_as_pay
 from difftv.solvers.base import RawSolution, Solver, Workplace
 from difftv.solvers.gap import relative_gap
 from difftv.types import Image, Map
@@ -99,7 +100,8 @@ class Admm(Solver):
             from difftv.solvers._admm.self_test import check_device
 
             check_device(y.device, self.dtype)
-        u, v, gap, iterations, converged = _Minimiser.apply(y, lam, self)
+        with as_many_as_pay(y.numel(), y.device):
+            u, v, gap, iterations, converged = _Minimiser.apply(y, lam, self)
         return RawSolution(u, gap, iterations, converged, v if self.regularizer.auxiliary else None)
 
 
@@ -125,7 +127,7 @@ class _Minimiser(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad: Tensor, *_: Tensor):
         problem, solver = ctx.problem, ctx.solver
-        with solver.workplace.undisturbed(grad.device):
+        with solver.workplace.undisturbed(grad.device), as_many_as_pay(grad.numel(), grad.device):
             tol = _BACKWARD_TOL[solver.dtype]
             by_y, by_maps = problem.pull_back(ctx.saved_tensors, grad.contiguous(), tol, solver.max_iter)
         return by_y, by_maps, None

@@ -185,6 +185,7 @@ WHEN_MISSING = {
     "from difftv.tracking.wandb import WandbTracker; WandbTracker()": "train",
     "from difftv.tracking.dashboard import workspaces; workspaces()": "dashboard",
     "import difftv.interop.deepinv": "deepinv",
+    "import difftv.interop.cvxpylayers": "cone",
 }
 """What needs an extra, and which."""
 

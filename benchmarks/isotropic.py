@@ -81,7 +81,7 @@ class Setting:
         return _SOLVERS[self.solver](noisy, **{self.option: self.value})
 
 
-def measure_scikit_image(photograph: Path, side: int, error: float, repeats: int) -> list[IsotropicRow]:
+def measure_denoise_tv(photograph: Path, side: int, error: float, repeats: int) -> list[IsotropicRow]:
     """Forward only: `denoise_tv`, admm and scikit-image's functions, each as loose as still gives `error` (rms).
 
     Its `denoise_tv_bregman` has another minimum: at the border it treats differences in a way of its own, and its

@@ -21,9 +21,9 @@ from benchmarks.inputs import natural_image, natural_patches, with_maps_of
 from benchmarks.isotropic import (
     isotropic_table,
     measure_deepinv,
+    measure_denoise_tv,
     measure_device,
     measure_memory,
-    measure_scikit_image,
 )
 from benchmarks.launchers import JOB, launcher_table, measure_launchers
 from benchmarks.layer import layer_table, measure_layer
@@ -278,7 +278,7 @@ def _isotropic_jobs(settings: Settings) -> list[Job]:
         Job(
             "isotropic",
             "scikit-image",
-            partial(measure_scikit_image, photograph, alone, settings.isotropic_error, repeats),
+            partial(measure_denoise_tv, photograph, alone, settings.isotropic_error, repeats),
         ),
         Job("isotropic", "deepinv", partial(measure_deepinv, photograph, step, repeats)),
         Job("isotropic", "memory", partial(measure_memory, photograph, step, settings.memory_iterations, repeats)),

@@ -24,7 +24,7 @@ from benchopt import BaseObjective
 
 class Objective(BaseObjective):
     name = "TV2D"
-    parameters = {"reg": [0.2], "delta": [0.9], "isotropy": ["anisotropic", "isotropic"], "data_fit": ["lsq", "huber"]}
+    parameters = {"reg": [0.05], "delta": [0.9], "isotropy": ["anisotropic", "isotropic"], "data_fit": ["lsq", "huber"]}
 
     def set_data(self, A, y):
         self.A, self.y = A, y
@@ -55,10 +55,10 @@ class Dataset(BaseDataset):
     parameters = {"blur": [False, True]}
 
     def get_data(self):
-        A = np.eye(12)
+        A = np.eye(8)
         if self.blur:
             A = 0.5 * (A + np.roll(A, 1, axis=1))
-        return dict(A=aslinearoperator(A), y=np.random.default_rng(0).random((12, 10)))
+        return dict(A=aslinearoperator(A), y=np.random.default_rng(0).random((8, 7)))
 """
 
 
@@ -73,7 +73,7 @@ def results(tmp_path_factory):
     paths = os.pathsep.join([str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": paths}
     command = [sys.executable, "-m", "benchopt", "run", str(benchmark)]
-    options = ["--no-plot", "--no-cache", "--max-runs", "30", "--n-repetitions", "1", "--output", "found"]
+    options = ["--no-plot", "--no-cache", "--max-runs", "15", "--n-repetitions", "1", "--output", "found"]
     done = subprocess.run(
         command + options, cwd=benchmark, env=environment, capture_output=True, text=True, check=False, timeout=300
     )
@@ -84,13 +84,13 @@ def results(tmp_path_factory):
 
 def minimum(isotropy):
     """Of the objective, by a cone program."""
-    y, u = np.random.default_rng(0).random((12, 10)), cp.Variable((12, 10))
-    down = cp.vstack([cp.diff(u, axis=0), np.zeros((1, 10))])
-    right = cp.hstack([cp.diff(u, axis=1), np.zeros((12, 1))])
+    y, u = np.random.default_rng(0).random((8, 7)), cp.Variable((8, 7))
+    down = cp.vstack([cp.diff(u, axis=0), np.zeros((1, 7))])
+    right = cp.hstack([cp.diff(u, axis=1), np.zeros((8, 1))])
     both = cp.vstack([cp.vec(down, order="F"), cp.vec(right, order="F")])
     tv = cp.sum(cp.norm(both, 2, axis=0)) if isotropy == "isotropic" else cp.sum(cp.abs(both))
     options = {"tol_gap_abs": 1e-12, "tol_gap_rel": 1e-12, "tol_feas": 1e-12}
-    return cp.Problem(cp.Minimize(0.5 * cp.sum_squares(u - y) + 0.2 * tv)).solve(solver=cp.CLARABEL, **options)
+    return cp.Problem(cp.Minimize(0.5 * cp.sum_squares(u - y) + 0.05 * tv)).solve(solver=cp.CLARABEL, **options)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The batched solver for benchopt's benchmark_tv_2d: a file for its `solvers/`, or `benchopt run BENCHMARK -s THIS_FILE`."""
+"""The batched solver for benchopt's benchmark_tv_2d: goes into its `solvers/`, or `benchopt run BENCHMARK -s FILE`."""
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ class Solver(BaseSolver):
     """Total variation by over-relaxed ADMM whose linear step is exact in a cosine basis, in float64."""
 
     name = "difftv-admm"
-    requirements = ["pip::difftv"]
+    requirements = ("pip::difftv",)
     stopping_criterion = SufficientProgressCriterion(patience=3, strategy="iteration")
 
     def skip(self, A, reg, delta, data_fit, y, isotropy):

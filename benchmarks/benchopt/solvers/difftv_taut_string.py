@@ -1,4 +1,4 @@
-"""The exact solver for benchopt's benchmark_tv_2d: a file for its `solvers/`, or `benchopt run BENCHMARK -s THIS_FILE`."""
+"""The exact solver for benchopt's benchmark_tv_2d: goes into its `solvers/`, or `benchopt run BENCHMARK -s FILE`."""
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ class Solver(BaseSolver):
     """Anisotropic total variation by accelerated alternating taut strings, components verified by flows."""
 
     name = "difftv-taut-string"
-    requirements = ["pip::difftv"]
+    requirements = ("pip::difftv",)
     # A point of the curve is a solve that may take so many sweeps; once the components are right it is exact.
     stopping_criterion = SufficientProgressCriterion(patience=3, strategy="iteration")
 

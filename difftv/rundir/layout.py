@@ -24,11 +24,18 @@ LOCK = ".lock"
 BEFORE = "before"
 """Directory inside a run: the result of the time before, where `rerun=all` computed a finished run again."""
 
+JOURNAL = "search.journal"
+"""Beside the runs of a search: its study, in Optuna's own format."""
+SEARCH = "search.json"
+"""Beside the runs of a search: its trials, for reports."""
+
 RESULT_FORMAT = 1
 """Raised whenever an older reader would misunderstand a newer result.json."""
 
-State = Literal["queued", "running", "finished", "failed", "interrupted"]
-"""What status.json says. A run is finished when, and only when, result.json is there: that file is written last."""
+State = Literal["queued", "running", "finished", "failed", "interrupted", "pruned"]
+"""What status.json says; pruned = a search has ended the training early.
+
+A run is finished when, and only when, result.json is there: that file is written last."""
 
 HEARTBEAT_SECONDS = 15.0
 """How often a running job refreshes its status.json."""

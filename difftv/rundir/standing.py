@@ -20,7 +20,7 @@ from difftv.rundir.owner import Owner, owner_of
 from difftv.rundir.reading import ShapeError, UnreadableError, numbers, read_json
 
 Stand = Literal[
-    "running", "queued", "failed", "lost", "interrupted", "damaged", "other format", "not a run", "finished"
+    "running", "queued", "failed", "lost", "interrupted", "pruned", "damaged", "other format", "not a run", "finished"
 ]
 """As in status.json, and: `lost` = says running, but its process has ended or is silent; `damaged` = a file is missing
 or cut off; `other format` = its result is of another version or another program."""
@@ -164,6 +164,8 @@ def _unfinished(status: Mapping[str, Any], owner: Owner | None, silent: float) -
             return "failed", error or "no reason recorded"
         case "interrupted":
             return "interrupted", f"{error or 'stopped'}: the same command again continues it"
+        case "pruned":
+            return "pruned", f"pruned after epoch {_count(status.get('epoch'))} of {_count(status.get('epochs'))}"
         case "finished":
             return "damaged", f"{STATUS} says finished, but {RESULT} is missing"
         case None if "state" not in status:

@@ -108,6 +108,11 @@ class RunDirectory:
             return None
         return str(status.get("error") or "no reason recorded")
 
+    def pruned(self) -> bool:
+        """Whether a search has ended this run early, and nothing has continued it since."""
+        status = read_status(self.path)
+        return status.get("state") == "pruned" and status.get("identity") == self.identity and not self.finished()
+
     def read_metrics(self) -> dict[str, float]:
         """The flat metrics of a finished run."""
         metrics = json.loads(self.result.read_bytes())["metrics"]

@@ -5,6 +5,7 @@ import logging
 import math
 import sys
 import traceback
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +23,7 @@ from difftv.runs.identity import SCHEME
 from difftv.runs.options import sweep_name
 from difftv.runs.plan import PlannedRun
 from difftv.runs.record import Record
-from difftv.tracking.base import RunInfo
+from difftv.tracking.base import RunInfo, RunLog
 from difftv.training.evaluation import evaluated_set
 from difftv.training.loop import Training
 from difftv.training.state import TrainingState
@@ -39,11 +40,18 @@ class Job:
     Args:
         planned: what to carry out.
         directory: where it is stored.
+        should_stop: whether the training ends early where it stands (`Training`); the run is then pruned.
     """
 
-    def __init__(self, planned: PlannedRun, directory: RunDirectory) -> None:
+    def __init__(
+        self,
+        planned: PlannedRun,
+        directory: RunDirectory,
+        should_stop: Callable[[TrainingState], bool] = lambda state: False,
+    ) -> None:
         self.planned = planned
         self.directory = directory
+        self.should_stop = should_stop
 
     @cached_property
     def _checkpoints(self) -> CheckpointStore:
@@ -51,11 +59,12 @@ class Job:
         config = {**described(self.planned.recorded), "overrides": list(self.planned.overrides)}
         return CheckpointStore(self.directory.path, self.planned.digest, config)
 
-    def run(self) -> dict[str, float]:
+    def run(self) -> dict[str, float] | None:
         """Carry it out, or return what it already found; with rerun=all, what it found before moves to `before/`.
 
         Returns:
-            The flat metrics of result.json.
+            The flat metrics of result.json; None where the training was ended early, which is no failure: its
+            checkpoint is there, and a job that is not told to stop continues from it.
 
         Raises:
             DiffTVError, ValueError: with a message for the user; status.json and run.log hold it too.
@@ -86,7 +95,7 @@ class Job:
             self.directory.record_failure(error, traceback.format_exc(), epochs=epochs)
             raise
 
-    def _run(self, saved: dict[str, Any] | None) -> dict[str, float]:
+    def _run(self, saved: dict[str, Any] | None) -> dict[str, float] | None:
         options = self.planned.check()
         self.directory.write_config(to_yaml(self.planned.recorded))
         objects = build(self.planned)
@@ -101,8 +110,17 @@ class Job:
                 tracker = stack.enter_context(objects.tracker.open(info))
             record = Record(self.directory, tracker, options.training.epochs, options.evaluation.figures)
             state = Training(
-                objects.learner, images.training, images.validation, options.training, self._checkpoints, record.epoch
+                objects.learner,
+                images.training,
+                images.validation,
+                options.training,
+                self._checkpoints,
+                record.epoch,
+                self.should_stop,
             ).run(saved)
+            if state.epoch < options.training.epochs:
+                self._give_up(state, tracker)
+                return None
             metrics = self._evaluate(objects, images, record, state)
             sys.audit("difftv.result", str(self.directory.path))
             self.directory.write_result(self._result(images, state, metrics, info.git_commit))
@@ -117,6 +135,16 @@ class Job:
             self.directory.path,
         )
         return metrics
+
+    def _give_up(self, state: TrainingState, tracker: RunLog) -> None:
+        tracker.summary({"pruned_after_epoch": state.epoch})
+        self.directory.write_status(
+            "pruned",
+            epochs=self.planned.options.training.epochs,
+            epoch=state.epoch,
+            psnr=state.history[-1].get("validation/psnr"),
+        )
+        log.info("pruned after epoch %d of %d", state.epoch, self.planned.options.training.epochs)
 
     def _info(self, saved: dict[str, Any] | None) -> RunInfo:
         return RunInfo(

@@ -78,7 +78,13 @@ class Record:
         if missing:
             log.warning("%d of %d images are left out of every mean: a method has no answer there", missing, len(rows))
         means = mean_row(rows, found.methods)
-        return {**means, **_totals(state, found), "images/left_out": missing, **prefixed("baseline", search.named())}
+        return {
+            **means,
+            **_totals(state, found),
+            **_of_best_epoch(state),
+            "images/left_out": missing,
+            **prefixed("baseline", search.named()),
+        }
 
     def _draw(self, found: Measured, state: TrainingState) -> None:
         drawn = {
@@ -119,6 +125,14 @@ def figure_name(name: str, *, hashed: bool = False) -> str:
     if not hashed and len(plain) <= LONGEST_NAME:
         return plain
     return f"{plain[:LONGEST_NAME]}-{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
+
+
+def _of_best_epoch(state: TrainingState) -> dict[str, float]:
+    """What the epoch of the weights that were kept reached on the validation images: what a search compares."""
+    row = next((row for row in state.history if row["epoch"] == state.best_epoch), {})
+    return {
+        name: value for name, value in row.items() if name.startswith("validation/") and not name.endswith("_seconds")
+    }
 
 
 def _totals(state: TrainingState, found: Measured) -> dict[str, float]:

@@ -86,6 +86,8 @@ class Training:
         options: how long, how large the steps, what to do about failures.
         checkpoints: where the state is kept.
         on_epoch: called with the state after every epoch, and once after a resume with the state found.
+        should_stop: asked after `on_epoch`, unless the last epoch is done: True ends the training there, with the
+            checkpoint of that epoch. The same state must get the same answer, for a resumed training asks again.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Training:
         options: TrainingOptions,
         checkpoints: CheckpointStore,
         on_epoch: Callable[[TrainingState], None],
+        should_stop: Callable[[TrainingState], bool] = lambda state: False,
     ) -> None:
         self.learner = learner
         self.patches = patches
@@ -103,17 +106,18 @@ class Training:
         self.options = options
         self.checkpoints = checkpoints
         self.on_epoch = on_epoch
+        self.should_stop = should_stop
         self.state = TrainingState()
         self._last_save = time.monotonic()
 
     def run(self, saved: dict[str, Any] | None = None) -> TrainingState:
-        """Train to the end, and leave the best weights in the predictor.
+        """Train to the end, or to where `should_stop` ends it, and leave the best weights in the predictor.
 
         Args:
             saved: what `checkpoints.load()` found, None to start afresh.
 
         Returns:
-            The final state.
+            The final state; its `epoch` is below `options.epochs` where the training was stopped.
 
         Raises:
             SolverError: a solve failed and the options say `raise`; or every batch so far had to be left out.
@@ -126,10 +130,11 @@ class Training:
             state = self.state = TrainingState.from_plain(saved["training"])
             log.info("continuing after epoch %d, step %d", state.epoch, state.batch)
             self.on_epoch(state)
+        stopped = saved is not None and self._is_stopped()
         batches = self.patches.num_batches(self.options.batch_size)
         self._last_save = time.monotonic()
         with logging_redirect_tqdm(), self._bar(batches) as bar:
-            while state.epoch < self.options.epochs:
+            while state.epoch < self.options.epochs and not stopped:
                 predictor.train()
                 for batch in self.patches.batches(state.epoch, self.options.batch_size, start_batch=state.batch):
                     sys.audit("difftv.step", state.epoch, state.batch)
@@ -144,8 +149,12 @@ class Training:
                 self._finish_epoch()
                 self._save()
                 self.on_epoch(state)
+                stopped = self._is_stopped()
         predictor.load_state_dict(state.best_weights)
         return state
+
+    def _is_stopped(self) -> bool:
+        return 0 < self.state.epoch < self.options.epochs and self.should_stop(self.state)
 
     def _bar(self, batches: int) -> "tqdm[Any]":
         return tqdm(

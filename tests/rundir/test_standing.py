@@ -22,7 +22,7 @@ from difftv.rundir.owner import process_start
 from difftv.rundir.standing import file_system_time, standing
 from difftv.runs.claim import working_owner
 from difftv.runs.directory import RunDirectory
-from difftv.runs.sweep import Planned, _outcome
+from difftv.runs.outcomes import Planned, outcome
 
 Write = Callable[..., Path]
 
@@ -58,7 +58,7 @@ def answers(directory: Path) -> dict[str, str]:
         "claim": "free" if working_owner(directory) is None else "taken",
         "status": line.state,
         "table": absent.state,
-        "summary": _outcome(planned)[0],
+        "summary": outcome(planned)[0],
     }
 
 
@@ -73,6 +73,7 @@ def answers(directory: Path) -> dict[str, str]:
         ("no owner", ("free", "damaged", "damaged", "not started")),
         ("interrupted", ("free", "interrupted", "interrupted", "cut off")),
         ("failed", ("free", "failed", "failed", "failed")),
+        ("pruned", ("free", "pruned", "pruned", "not started")),
         ("queued", ("free", "queued", "queued", "not started")),
         ("finished without a result", ("free", "damaged", "damaged", "not started")),
     ],
@@ -88,6 +89,7 @@ def test_every_reader_gives_the_same_answer(case: str, expected: tuple[str, ...]
         "no owner": lambda: write("a", host=None),
         "interrupted": lambda: write("a", "interrupted", error="stopped (SIGTERM)"),
         "failed": lambda: write("a", "failed", error="ValueError: no"),
+        "pruned": lambda: write("a", "pruned"),
         "queued": lambda: write("a", "queued"),
         "finished without a result": lambda: write("a", "finished"),
     }[case]()

@@ -6,6 +6,7 @@ from .search import lambda_search
 from .style import encode_figure, save_figure
 from .sweeps import solver_time, staircasing_scatter
 from .training import training_comparison, training_curves
+from .trials import search_progress
 
 __all__ = [
     "AccuracyPoint",
@@ -16,6 +17,7 @@ __all__ = [
     "lambda_search",
     "line_profiles",
     "save_figure",
+    "search_progress",
     "solver_time",
     "staircasing_scatter",
     "training_comparison",

@@ -13,7 +13,7 @@ from urllib.parse import quote
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from difftv.figures import encode_figure, solver_time, staircasing_scatter, training_comparison
+from difftv.figures import encode_figure, search_progress, solver_time, staircasing_scatter, training_comparison
 from difftv.printing import printable
 from difftv.report.methods import METHODS
 from difftv.report.notation import Notation, caption, column_heads, digits, layout
@@ -21,6 +21,7 @@ from difftv.report.settings import CHOICES, MISSING, PROTOCOL, SETS, Value, diff
 from difftv.report.sweep import Run, Sweep, read_history
 from difftv.report.table import Table
 from difftv.rundir.layout import FIGURES, LOG
+from difftv.rundir.search import read_search
 
 EMBEDDED_BYTES = 20_000_000  # of run figures; browsers and mail programs grow slow beyond
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -87,7 +88,7 @@ def to_html(sweep: Sweep, table: Table | None) -> str:
         notes=table.notes if table else (),
         runs=_runs(sweep.runs, differing, table.metrics) if table else None,
         absent=_absent(sweep) if sweep.absent else None,
-        figures=list(_sweep_figures(sweep.runs, labels)),
+        figures=[*_search_figure(sweep.directory), *_sweep_figures(sweep.runs, labels)],
         pictures=albums,
         too_many=any(figure.link for album in albums for figure in album.figures),
         common=_common(settings, differing),
@@ -178,6 +179,14 @@ def _labels(runs: Sequence[Run], differing: Sequence[str]) -> dict[str, str]:
     texts = [", ".join(f"{key}={show(lookup(run.settings, key))}" for key in keys) for run in runs]
     unique = {text for text in texts if text and texts.count(text) == 1}
     return {run.name: text if text in unique else run.name for run, text in zip(runs, texts, strict=True)}
+
+
+def _search_figure(directory: Path) -> Iterator[_Picture]:
+    search = read_search(directory)
+    if search is not None and search.trials:
+        states = [trial.state for trial in search.trials]
+        counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+        yield _embedded(f"Search: {counts}", encode_figure(search_progress(search), "png"))
 
 
 def _sweep_figures(runs: Sequence[Run], labels: Mapping[str, str]) -> Iterator[_Picture]:

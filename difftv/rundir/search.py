@@ -1,0 +1,105 @@
+"""The trials of a search as reports read them: `search.json` beside the runs, written by the search, untrusted."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from difftv.files import write_atomically
+from difftv.rundir.layout import SEARCH
+from difftv.rundir.reading import UnreadableError, numbers, read_json
+
+FORMAT = 1
+"""Raised whenever an older reader would misunderstand a newer file."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial.
+
+    Attributes:
+        number: from 0, in the order in which they were chosen.
+        state: complete, pruned, failed or running.
+        value: the objective; of a pruned trial the best that it had reached. NaN where there is none.
+        params: key of the configuration -> value.
+        run: name of the directory of its run.
+        epochs: how many it had reported.
+    """
+
+    number: int
+    state: str
+    value: float
+    params: Mapping[str, str | int | float]
+    run: str
+    epochs: int = 0
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search.
+
+    Attributes:
+        metric: its objective, `validation/psnr`.
+        direction: maximize or minimize.
+        trials: in the order of their numbers.
+        log_scale: keys that are searched on a logarithmic scale.
+    """
+
+    metric: str
+    direction: str
+    trials: tuple[Trial, ...] = ()
+    log_scale: tuple[str, ...] = field(default=())
+
+    @property
+    def best(self) -> Trial | None:
+        """The best complete trial, the first of equals."""
+        complete = [trial for trial in self.trials if trial.state == "complete" and not math.isnan(trial.value)]
+        sign = -1 if self.direction == "minimize" else 1
+        return max(complete, key=lambda trial: sign * trial.value, default=None)
+
+
+def write_search(directory: Path, search: Search) -> None:
+    """Write `search.json`.
+
+    Raises:
+        OSError: it could not be written; what was there before is intact.
+    """
+    trials = [{**asdict(trial), "value": _plain(trial.value)} for trial in search.trials]
+    content = {"format": FORMAT, **asdict(search), "trials": trials}
+    write_atomically(directory / SEARCH, json.dumps(content, indent=1) + "\n")
+
+
+def read_search(directory: Path) -> Search | None:
+    """The search in the directory of a sweep; None where there is none, or none that can be read."""
+    try:
+        content = read_json(directory / SEARCH)
+        if content.get("format") != FORMAT:
+            return None
+        return Search(
+            str(content["metric"]),
+            str(content["direction"]),
+            tuple(_trial(entry) for entry in content["trials"]),
+            tuple(map(str, content["log_scale"])),
+        )
+    except (UnreadableError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _trial(entry: Any) -> Trial:
+    return Trial(
+        number=int(entry["number"]),
+        state=str(entry["state"]),
+        value=numbers({"value": entry["value"]}).get("value", math.nan),
+        params={str(key): value if isinstance(value, int | float) else str(value)
+                for key, value in entry["params"].items()},
+        run=str(entry["run"]),
+        epochs=int(entry["epochs"]),
+    )  # fmt: skip
+
+
+def _plain(value: float) -> float | str | None:
+    if math.isnan(value):
+        return None
+    return value if math.isfinite(value) else ("Infinity" if value > 0 else "-Infinity")

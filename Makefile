@@ -4,7 +4,7 @@
 # EXTRAS=... what is installed beside the package; the tests of Ray (240 MB) skip without its extra.
 PYTHON ?= python3
 VENV ?= .venv
-EXTRAS ?= train,cone,ecos,dashboard,local,slurm,dev
+EXTRAS ?= train,cone,ecos,dashboard,local,slurm,optuna,dev
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 

@@ -34,6 +34,7 @@ KEPT_TO = {
     "hydra": {"runs"},
     "omegaconf": {"runs"},
     "numba": {"solvers"},
+    "optuna": {"runs"},
     "matplotlib": {"figures", "tracking", "report"},
 }
 """Libraries that only some packages may import."""

@@ -9,9 +9,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from difftv.errors import DiffTVError
+from difftv.rundir.objective import of_best_epoch
 from difftv.runs.claim import tidy
+from difftv.runs.outcomes import summarised
 from difftv.runs.plan import PlannedRun, register_resolvers
-from difftv.runs.sweep import summarised
+from difftv.runs.search.trial import RunningTrial
 
 log = logging.getLogger(__name__)
 
@@ -19,10 +21,10 @@ register_resolvers()
 
 
 def run_from_hydra(config: DictConfig) -> float:
-    """Carry out the job that Hydra composed; the PSNR comes back, for sweepers that optimise it.
+    """Carry out the job that Hydra composed; its PSNR on the validation images comes back, for sweepers that optimise.
 
     A mistake of the user ends a single run with its message and exit code 1. In a sweep whose summary reads the disk
-    (`Sweep`) the job returns NaN: whatever else fails, the other jobs run. Other sweepers get the exception.
+    (`summarised`) the job returns NaN: whatever else fails, the other jobs run. Other sweepers get the exception.
     """
     whole = HydraConfig.instance().cfg
     assert isinstance(whole, DictConfig)
@@ -49,7 +51,11 @@ def _run(config: DictConfig, hydra: DictConfig) -> float:
     if finished and planned.rerun != "all":
         tidy(directory.path)
         log.info("finished before, nothing to do: %s", directory.path)
-        return directory.read_metrics()["psnr"]
+        return of_best_epoch(directory.path)
+    trial = RunningTrial.of(hydra)
+    if trial is not None and directory.pruned():
+        log.info("pruned before, left as it is: %s", directory.path)
+        return math.nan
     failure = directory.failure()
     if failure is not None and not finished and planned.rerun == "none":
         message = f"failed before and left alone (rerun=none): {failure}; {directory.log}"
@@ -60,4 +66,8 @@ def _run(config: DictConfig, hydra: DictConfig) -> float:
     # Imported here so that composing a configuration, and skipping a finished run, stay cheap.
     from difftv.runs.job import Job
 
-    return Job(planned, directory).run()["psnr"]
+    if trial is None:
+        Job(planned, directory).run()
+    elif Job(planned, directory, trial.should_stop).run() is None:
+        return math.nan
+    return of_best_epoch(directory.path)

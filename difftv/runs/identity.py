@@ -27,10 +27,14 @@ def identity(config: dict[str, Any], images: str) -> str:
         config: the resolved configuration (plain containers, without Hydra's own node).
         images: content identity of the images (`difftv.data.contents`); it stands for the keys of `PLACES`.
     """
-    kept = {key: _plain(value) for key, value in leaves(config) if not _left_out(key)}
-    semantic = {key: value for key, value in kept.items() if key not in NEUTRAL or value != NEUTRAL[key]}
-    text = json.dumps([SCHEME, semantic, images], sort_keys=True, ensure_ascii=True, default=repr)
+    text = json.dumps([SCHEME, what_counts(config), images], sort_keys=True, ensure_ascii=True, default=repr)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def what_counts(config: dict[str, Any]) -> dict[str, Any]:
+    """The values of a resolved configuration that enter the identity, by dotted key."""
+    kept = {key: _plain(value) for key, value in leaves(config) if not _left_out(key)}
+    return {key: value for key, value in kept.items() if key not in NEUTRAL or value != NEUTRAL[key]}
 
 
 def readable_name(overrides: Sequence[str], digest: str) -> str:

@@ -1,9 +1,11 @@
 """A sweep on a real SLURM cluster: one run raises, one is killed, one is pre-empted; then the same command again."""
 
 import getpass
+import json
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -213,3 +215,27 @@ def test_what_the_scheduler_says(cluster: Mapping[str, str], monkeypatch: pytest
     monkeypatch.setenv("PATH", "/nowhere")
     assert job_states(["1_0"]) is None
     assert largest_node(None) is None
+
+
+def test_a_pruned_trial_of_a_search_is_left_alone_by_the_queue(cluster: Mapping[str, str], tmp_path: Path) -> None:
+    """Even where the scheduler itself puts its job back."""
+    pytest.importorskip("optuna", reason="the extra `optuna` is not installed")
+    search = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=4", "hydra.sweeper.n_jobs=2"]
+    search += ["hydra.sweeper.startup_trials=1", "hydra.sweeper.warmup_epochs=1", "hydra.sweeper.sampler=random"]
+    words = [*LAUNCHER, *search, "optimizer.lr=tag(log, interval(1e-6, 1e-2))", f"hydra.sweep.dir={tmp_path}"]
+    code, shown = run(*words, environment=cluster)
+    assert code == 0, shown
+    pruned = {path: path.read_text() for path in tmp_path.glob("*/status.json") if '"pruned"' in path.read_text()}
+    assert pruned, shown
+    assert f"{4 - len(pruned)} finished, {len(pruned)} pruned" in shown
+    assert len(pruned) + len(list(tmp_path.glob("*/result.json"))) == 4
+    queue = json.loads((tmp_path / ".submitit" / "queue.json").read_text())
+    jobs = [queue[path.parent.name] for path in pruned]
+    for job in jobs:
+        assert "Restarts=0" in ask(cluster, "scontrol", "show", "job", job)
+        ask(cluster, "scontrol", "requeue", job)
+    deadline = time.monotonic() + 240
+    while not all(" left as it is" in (path.parent / "run.log").read_text() for path in pruned):
+        assert time.monotonic() < deadline, ask(cluster, "squeue", "--states=all")
+        time.sleep(0.5)
+    assert {path: path.read_text() for path in pruned} == pruned

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from difftv.errors import MissingDependencyError
 from difftv.extras import require
 from difftv.runs.launchers.jobs import SweepJob, failure_of, without_result
-from difftv.runs.sweep import summarised
+from difftv.runs.outcomes import summarised
 
 log = logging.getLogger(__name__)
 

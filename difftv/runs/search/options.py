@@ -1,0 +1,113 @@
+"""The keys of `hydra.sweeper` of a search, checked."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+from difftv.arguments import positive_int, random_seed
+from difftv.errors import ConfigError
+
+if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
+    from optuna.samplers import BaseSampler
+
+ON_VALIDATION = "validation/"
+
+RANDOM_FROM = 10
+"""The attempt from which every sampler draws at random: where little is left to try, tpe repeats the best."""
+
+SAMPLERS = ("tpe", "random")
+"""CMA-ES is not among them: it keeps its state as a pickle in the study, and reading a study must not run code."""
+
+PRUNERS = ("median", "successive_halving", "none")
+
+DIRECTIONS = ("maximize", "minimize")
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """How a search goes.
+
+    Attributes:
+        n_trials: in all, those of earlier commands included.
+        n_jobs: trials that start together.
+        metric: the objective, `validation/...`, at the epoch whose weights are kept.
+        direction: maximize or minimize.
+        seed: of the sampler.
+        sampler: one of `SAMPLERS`.
+        startup_trials: drawn at random; nothing is pruned before so many are complete.
+        pruner: one of `PRUNERS`.
+        warmup_epochs: of a trial, before which pruner=median does not judge it.
+
+    Raises:
+        ConfigError: naming the key.
+    """
+
+    n_trials: int
+    n_jobs: int
+    metric: str
+    direction: Literal["maximize", "minimize"]
+    seed: int
+    sampler: str
+    startup_trials: int
+    pruner: str
+    warmup_epochs: int
+
+    def __post_init__(self) -> None:
+        from difftv.metrics.catalogue import meaning_of  # imports torch, which no other sweep waits for
+
+        try:
+            positive_int("hydra.sweeper.n_trials", self.n_trials)
+            positive_int("hydra.sweeper.n_jobs", self.n_jobs)
+            positive_int("hydra.sweeper.startup_trials", self.startup_trials)
+            positive_int("hydra.sweeper.warmup_epochs", self.warmup_epochs)
+            random_seed("hydra.sweeper.seed", self.seed)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+        for key, allowed in (("direction", DIRECTIONS), ("sampler", SAMPLERS), ("pruner", PRUNERS)):
+            if getattr(self, key) not in allowed:
+                raise ConfigError(
+                    f"hydra.sweeper.{key} must be one of {', '.join(allowed)}, got {getattr(self, key)!r}."
+                )
+        name = str(self.metric).removeprefix(ON_VALIDATION)
+        if not str(self.metric).startswith(ON_VALIDATION) or (meaning_of(name) is None and name != "score"):
+            raise ConfigError(
+                f"hydra.sweeper.metric must be a metric on the validation images, such as {ON_VALIDATION}psnr or "
+                f"{ON_VALIDATION}ssim, got {self.metric!r}. Nothing may be chosen by the test images."
+            )
+
+    @classmethod
+    def of(cls, node: Mapping[str, Any]) -> "SearchOptions":
+        """From Hydra's node."""
+        return cls(**{field.name: node[field.name] for field in fields(cls)})
+
+    def make_sampler(self, index: int, attempt: int = 0) -> "BaseSampler":
+        """The sampler of one trial. Its generator depends on the seed and the two numbers alone, so that a search which
+        was interrupted goes on as if it had not been.
+
+        Args:
+            index: of the trial.
+            attempt: to draw values that were not tried before; from the tenth on they are drawn at random.
+        """
+        import numpy as np
+        from optuna import samplers
+
+        seed = int(np.random.SeedSequence((self.seed, index, attempt)).generate_state(1)[0])
+        if self.sampler == "random" or attempt >= RANDOM_FROM:
+            return samplers.RandomSampler(seed=seed)
+        return samplers.TPESampler(
+            seed=seed, n_startup_trials=self.startup_trials, multivariate=True, constant_liar=True
+        )
+
+    def make_pruner(self) -> "BasePruner":
+        """What decides which trials end early."""
+        from optuna import pruners
+
+        match self.pruner:
+            case "median":
+                # A step is an epoch, counted from 1; Optuna begins to judge at the step of this number.
+                return pruners.MedianPruner(n_startup_trials=self.startup_trials, n_warmup_steps=self.warmup_epochs + 1)
+            case "successive_halving":
+                return pruners.SuccessiveHalvingPruner()
+            case _:
+                return pruners.NopPruner()

@@ -1,4 +1,5 @@
-"""`admm` beside other people's isotropic solvers, each as loose as still gives one error; its memory; its devices."""
+"""`admm` and `denoise_tv` beside other people's isotropic solvers, each as loose as still gives one error; its memory;
+its devices."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from benchmarks.inputs import LAM, Inputs, natural_image
 from benchmarks.text import Table, between, mebibytes, milliseconds
 from difftv.errors import DiffTVError, MissingDependencyError
 from difftv.extras import require
+from difftv.interop.scikit_image import denoise_tv
 from difftv.regularizers import IsotropicTV
 from difftv.solvers.admm import Admm
 from difftv.types import Image
@@ -79,12 +81,18 @@ class Setting:
         return _SOLVERS[self.solver](noisy, **{self.option: self.value})
 
 
-def measure_chambolle(photograph: Path, side: int, error: float, repeats: int) -> list[IsotropicRow]:
-    """Forward only: admm and scikit-image's `denoise_tv_chambolle`, each as loose as still gives `error` (rms)."""
+def measure_denoise_tv(photograph: Path, side: int, error: float, repeats: int) -> list[IsotropicRow]:
+    """Forward only: `denoise_tv`, admm and scikit-image's functions, each as loose as still gives `error` (rms).
+
+    Its `denoise_tv_bregman` has another minimum: at the border it treats differences in a way of its own, and its
+    isotropic step is not the one of this objective. Its row shows the error that is left.
+    """
     inputs, exact = _problem(photograph, side)
     settings = [
+        _loosest((Setting("denoise_tv", "tol", tol) for tol in TOLERANCES), inputs, exact, error),
         _loosest((Setting("admm", "tol", tol) for tol in TOLERANCES), inputs, exact, error),
         _loosest((Setting("denoise_tv_chambolle", "max_num_iter", 2**k) for k in range(4, 15)), inputs, exact, error),
+        _loosest((Setting("denoise_tv_bregman", "max_num_iter", 2**k) for k in range(4, 11)), inputs, exact, error),
     ]
     turns = take_turns({one: partial(_forward, one, inputs) for one in settings}, repeats)
     return _rows("forward", turns, inputs, exact)
@@ -207,6 +215,18 @@ def _chambolle(noisy: Image, max_num_iter: int) -> Image:
     return torch.from_numpy(np.ascontiguousarray(found))[None, None]
 
 
+def _bregman(noisy: Image, max_num_iter: int) -> Image:
+    from skimage.restoration import denoise_tv_bregman
+
+    # Its weight is one over lam, whatever its documentation says (`benchmarks/peers.py`).
+    found = denoise_tv_bregman(noisy[0, 0].numpy(), 1 / LAM, max_num_iter=max_num_iter, eps=0.0)
+    return torch.from_numpy(np.ascontiguousarray(found))[None, None]
+
+
+def _denoise_tv(noisy: Image, tol: float) -> Image:
+    return torch.from_numpy(denoise_tv(noisy[0, 0].numpy(), LAM, tol=tol))[None, None]
+
+
 def _deepinv(noisy: Image, n_it_max: int) -> Image:
     from deepinv.models import TVDenoiser
 
@@ -217,7 +237,9 @@ def _deepinv(noisy: Image, n_it_max: int) -> Image:
 _SOLVERS: Mapping[str, Callable[..., Image]] = {
     "admm": _admm,
     "admm, iterations fixed": _admm_for,
+    "denoise_tv": _denoise_tv,
     "denoise_tv_chambolle": _chambolle,
+    "denoise_tv_bregman": _bregman,
     "deepinv TVDenoiser": _deepinv,
 }
 

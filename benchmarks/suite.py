@@ -20,8 +20,8 @@ from benchmarks.exactness import SIZES, exactness_table, measure_exactness
 from benchmarks.inputs import natural_image, natural_patches, with_maps_of
 from benchmarks.isotropic import (
     isotropic_table,
-    measure_chambolle,
     measure_deepinv,
+    measure_denoise_tv,
     measure_device,
     measure_memory,
 )
@@ -278,7 +278,7 @@ def _isotropic_jobs(settings: Settings) -> list[Job]:
         Job(
             "isotropic",
             "scikit-image",
-            partial(measure_chambolle, photograph, alone, settings.isotropic_error, repeats),
+            partial(measure_denoise_tv, photograph, alone, settings.isotropic_error, repeats),
         ),
         Job("isotropic", "deepinv", partial(measure_deepinv, photograph, step, repeats)),
         Job("isotropic", "memory", partial(measure_memory, photograph, step, settings.memory_iterations, repeats)),

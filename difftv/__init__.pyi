@@ -14,13 +14,14 @@ from .regularizers import (
     Regularizer,
     TVpwL,
 )
-from .solvers import Admm, Clarabel, Ecos, Scs, Solution, Solver, TautString
+from .solvers import Admm, Auto, Clarabel, Ecos, Scs, Solution, Solver, TautString
 
 __all__ = [
     "TGV",
     "TVTV2",
     "Admm",
     "AnisotropicTV",
+    "Auto",
     "Clarabel",
     "Cnn",
     "Constant",

@@ -50,6 +50,7 @@ IMPORTED_AS = {
 CHECKED_ELSEWHERE = {
     "difftv/solvers/": "a cone solver asks for its extra when it is constructed",
     "difftv/regularizers/": "cone programs are asked for by cone solvers only",
+    "difftv/interop/_cvxpy_problem.py": "cvxpylayers.py asks before it imports this",
     "difftv/data/download.py": "div2k.py asks before it imports this",
     "difftv/runs/launchers/": "a launcher asks for its extra when a sweep starts",
     "difftv/runs/search/": "the sweeper asks for its extra when a search starts",
@@ -186,6 +187,7 @@ WHEN_MISSING = {
     "from difftv.tracking.wandb import WandbTracker; WandbTracker()": "train",
     "from difftv.tracking.dashboard import workspaces; workspaces()": "dashboard",
     "import difftv.interop.deepinv": "deepinv",
+    "import difftv.interop.cvxpylayers": "cone",
 }
 """What needs an extra, and which."""
 

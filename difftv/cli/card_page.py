@@ -11,6 +11,7 @@ COLUMNS = {
     "set_oracle/psnr": ("best scalar for these images: PSNR", 2),
     "set_oracle/ssim": ("SSIM", 4),
     "noisy/psnr": ("noisy: PSNR", 2),
+    "noisy/ssim": ("SSIM", 4),
 }
 """Metric -> head of its column and digits, in this order; others are shown under their own names after these."""
 

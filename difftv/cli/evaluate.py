@@ -35,13 +35,17 @@ from difftv.training.protocol import evaluate_published, to_csv, to_json, to_mar
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [options] [RUN] image [image ...]",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add_model_arguments(parser)
     parser.add_argument(
         "paths",
         type=path_argument,
         nargs="+",
-        metavar="[RUN] images",
+        metavar="[RUN] image",
         help="the directory of a run (or a model file), where none is given as --model; clean images, files or "
         "directories",
     )
@@ -57,8 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if not paths:
         parser.error(f"give the images to measure on after {place}")
-    of_set = paths[0].resolve().name if _is_directory(paths) else options.name or "images"
-    name = options.name or (of_set if options.sigma is None else f"{of_set}-sigma{options.sigma:g}")
+    level = "" if options.sigma is None else f"-sigma{options.sigma:g}"
+    of_set = paths[0].resolve().name if _is_directory(paths) else (options.name or "images").removesuffix(level)
+    name = options.name or of_set + level
     if Path(name).name != name:
         parser.error(f"--name must be fit for a file's name, got {name!r}")
     stem = (options.output or (place if place.is_dir() else Path())) / f"evaluation-{name}"

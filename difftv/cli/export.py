@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--images", help="what it was trained on (default: from the run's configuration)")
     parser.add_argument("--terms", help="under what terms those images may be used (default: known for common sets)")
     parser.add_argument("--command", help="the command of a run of an earlier version, which did not keep it")
+    parser.add_argument("--commit", help="the commit of the code, where the run was made outside a checkout")
     parser.add_argument("--without-numbers", action="store_true", help="of sets of images; the card says so")
     options = parser.parse_args(arguments)
     files = {suffix: options.output / f"{options.name}{suffix}" for suffix in (SUFFIX, ".md")}
@@ -84,7 +85,7 @@ def _card(options: argparse.Namespace, stored: StoredModel) -> Card:
         "name": options.name,
         "config": config,
         "weights": sum(tensor.numel() for tensor in stored.weights.values()),
-        "training": training_of(stored, options.images, options.terms, options.command),
+        "training": training_of(stored, options.images, options.terms, options.command, options.commit),
         "protocol": statement(None),
         "numbers": numbers,
         "reference": reference_on(denoiser, sigma),

@@ -54,7 +54,9 @@ def measured(stored: StoredModel) -> tuple[Measured, ...]:
     return tuple(sorted(rows, key=lambda row: (row.set, row.sigma)))
 
 
-def training_of(stored: StoredModel, images: str | None, terms: str | None, command: str | None) -> Training:
+def training_of(
+    stored: StoredModel, images: str | None, terms: str | None, command: str | None, commit: str | None
+) -> Training:
     """How the run was trained.
 
     Args:
@@ -62,25 +64,28 @@ def training_of(stored: StoredModel, images: str | None, terms: str | None, comm
         images: what it was trained on; None to take it from the configuration.
         terms: those of the images; None to take what is known of them.
         command: words of the command line; None to take those of the checkpoint.
+        commit: of the code; None to take that of the run.
 
     Raises:
-        ConfigError: the checkpoint keeps its command, and another one is given.
+        ConfigError: the run keeps its command or its commit, and another one is given.
         UnreadableError: its result cannot be read.
     """
     words: Sequence[str] | None = stored.config.get("overrides")
-    if command is not None:
-        if words is not None:
-            raise ConfigError("The run keeps its own command: leave --command out.")
-        words = shlex.split(command.removeprefix(SCRIPT))
     result = read_json(stored.path / RESULT)
     git, versions = result.get("git"), result.get("versions")
+    recorded = git.get("commit") if isinstance(git, Mapping) else None
+    for option, given, kept in (("command", command, words), ("commit", commit, recorded)):
+        if given is not None and kept is not None:
+            raise ConfigError(f"The run keeps its own {option}: leave --{option} out.")
+    if command is not None:
+        words = shlex.split(command.removeprefix(SCRIPT))
     name = _images_name(stored.config)
     known = KNOWN.get(name, (name, NOT_STATED))
     return Training(
         images=images or known[0],
         terms=terms or (known[1] if images is None else NOT_STATED),
         command=None if words is None else public_command(map(str, words)),
-        commit=git.get("commit") if isinstance(git, Mapping) else None,
+        commit=commit or recorded,
         seed=stored.config.get("seed", 0),
         epochs=stored.config.get("trainer", {}).get("epochs", 0),
         best_epoch=stored.best_epoch,

@@ -10,7 +10,7 @@ from difftv.denoiser import Denoiser
 from difftv.devices import choose_device, place
 from difftv.errors import ConfigError, DataError
 from difftv.models.file import SUFFIX
-from difftv.models.pretrained import DEFAULT, shipped_file
+from difftv.models.pretrained import DEFAULT, shipped_file, shipped_names
 from difftv.models.reading import find_model, read_model
 from difftv.models.stored import StoredModel
 from difftv.rundir.layout import CHECKPOINT
@@ -24,7 +24,10 @@ WHOLE: dict[str, type[TautString] | type[Admm]] = {"taut_string": TautString, "a
 def add_model_arguments(parser: argparse.ArgumentParser) -> None:
     """--model, --device, --solver, --tol and --sigma."""
     parser.add_argument(
-        "--model", type=_word, metavar="NAME_OR_FILE", help="a shipped model by its name, a model file, or a run"
+        "--model",
+        type=_word,
+        metavar="NAME_OR_FILE",
+        help=f"a shipped model by its name, a model file, or a run. {shipped_names()}",
     )
     parser.add_argument("--device", default="auto", help="of the network: auto (default), cpu, cuda, cuda:1, mps")
     parser.add_argument(
@@ -66,7 +69,7 @@ def named_model(model: str | None, paths: list[Path], *, default: bool) -> tuple
     try:
         return shipped_file(DEFAULT), paths
     except ConfigError as error:
-        raise ConfigError(f"{error} Give the directory of a run first, or a model as --model.") from error
+        raise ConfigError(f"{error} Give the directory of a run before the images, or a model as --model.") from error
 
 
 def load_model(options: argparse.Namespace, path: Path) -> tuple[Denoiser, StoredModel]:

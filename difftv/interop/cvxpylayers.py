@@ -6,11 +6,11 @@ A problem that `_cvxpy_problem.py` does not recognise is refused. The answer is 
 closed-form gradient in y and lam.
 
 cvxpylayers 1.2 asks CVXPY for the canonical matrices in the constructor of the layer, whatever the interface; a
-parametric interface (`SolverInterface.from_parametric_functions`) is only spared their evaluation, and takes no batches.
-Building them takes memory proportional to pixels^2. None is built here: asked whether it can solve the problem,
-`_Canonical` puts a program of its own into the problem's cache of compiled programs. Its canonical form is the vector of
-the parameters itself (q = that vector, no constraints), so that cvxpylayers stacks and batches the parameters, and takes
-dL/dq back to them.
+parametric interface (`SolverInterface.from_parametric_functions`) is only spared their evaluation, and takes no
+batches. Building them takes memory proportional to pixels^2. None is built here: asked whether it can solve the
+problem, `_Canonical` puts a program of its own into the problem's cache of compiled programs. Its canonical form is the
+vector of the parameters itself (q = that vector, no constraints), so that cvxpylayers stacks and batches the
+parameters, and takes dL/dq back to them.
 
 Measured once, peak over what the process held before, one lam of the size of u: a layer for 64x64 is constructed in
 0.03 s and 8 MiB (default path: 4.2 s, 1529 MiB), for 512x512 in 1.5 s and 79 MiB.

@@ -10,6 +10,7 @@ from difftv.baselines import (
     search_per_image,
     search_per_set,
 )
+from difftv.data import EvaluationItems
 from difftv.denoiser import Denoiser
 from difftv.noise import middle_of
 from difftv.runs.build import Images
@@ -66,7 +67,7 @@ class FinalEvaluation:
         search = search_per_set(
             self.solver,
             self.images.search,
-            batch_size=self.options.training.batch_size,
+            batch_size=self._batch_size(self.images.search),
             refinements=self.options.evaluation.refinements,
             label=f"search {', '.join(self.solver.regularizer.numbers)}",
             device=self.learner.device,
@@ -108,12 +109,17 @@ class FinalEvaluation:
         return search_per_image(
             self.solver,
             self.images.evaluation,
-            batch_size=self.options.training.batch_size,
+            batch_size=self._batch_size(self.images.evaluation),
             start=search.values[0],
             refinements=self.options.evaluation.refinements,
             label=f"search {', '.join(search.names)} per image",
             device=self.learner.device,
         )
+
+    def _batch_size(self, items: EvaluationItems) -> int:
+        """Of a search, whose result does not depend on it."""
+        height, width = items[0].clean.shape[-2:] if len(items) else (1, 1)
+        return self.solver.batch_size(self.options.training.batch_size, height, width)
 
     def _oracle_rows(self, oracle: GridSearch) -> list[Row]:
         return [

@@ -24,6 +24,7 @@ from torch.autograd.function import once_differentiable
 from difftv.arguments import positive, positive_int
 from difftv.regularizers.base import Regularizer
 from difftv.solvers._admm.problem import Problem
+from difftv.solvers._threads import as_many_as_pay
 from difftv.solvers.base import RawSolution, Solver, Workplace
 from difftv.solvers.gap import relative_gap
 from difftv.types import Image, Map
@@ -36,6 +37,10 @@ _FLOORS = {torch.float32: 1e-6, torch.float64: 1e-14}
 
 _BACKWARD_TOL = {torch.float32: 1e-4, torch.float64: 1e-6}
 """Change of dL/dy over ten iterations at which the backward ends, over the largest entry of dL/du."""
+
+
+_PIXELS = 2**16
+"""Of a batch that costs little more than one small image: below, the time goes into starting operations."""
 
 
 @final
@@ -87,12 +92,16 @@ class Admm(Solver):
     def workplace(self) -> Workplace:
         return Workplace(None, self.dtype, own_units=False)
 
+    def batch_size(self, wanted: int, height: int, width: int) -> int:
+        return max(wanted, _PIXELS // (height * width))
+
     def solve(self, y: Image, lam: Map) -> RawSolution:
         if y.device.type != "cpu":
             from difftv.solvers._admm.self_test import check_device
 
             check_device(y.device, self.dtype)
-        u, v, gap, iterations, converged = _Minimiser.apply(y, lam, self)
+        with as_many_as_pay(y.numel(), y.device):
+            u, v, gap, iterations, converged = _Minimiser.apply(y, lam, self)
         return RawSolution(u, gap, iterations, converged, v if self.regularizer.auxiliary else None)
 
 
@@ -118,7 +127,7 @@ class _Minimiser(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad: Tensor, *_: Tensor):
         problem, solver = ctx.problem, ctx.solver
-        with solver.workplace.undisturbed(grad.device):
+        with solver.workplace.undisturbed(grad.device), as_many_as_pay(grad.numel(), grad.device):
             tol = _BACKWARD_TOL[solver.dtype]
             by_y, by_maps = problem.pull_back(ctx.saved_tensors, grad.contiguous(), tol, solver.max_iter)
         return by_y, by_maps, None

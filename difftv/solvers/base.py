@@ -142,6 +142,10 @@ class Solver(nn.Module, abc.ABC):
             ProblemTooLargeError: with the estimate, the limit and the alternatives.
         """
 
+    def batch_size(self, wanted: int, height: int, width: int) -> int:
+        """How many images of this size to solve at a time, at least `wanted`, where nothing else sets a number."""
+        return wanted
+
     @final  # type: ignore[misc]  # torch types `forward` as an attribute
     def forward(self, noisy: Image, lam: Map) -> Solution:
         """Solve, on whatever device and in whatever dtype the tensors come.

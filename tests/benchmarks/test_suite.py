@@ -138,7 +138,12 @@ def test_isotropic_solvers_are_compared_at_one_error(found):
     rows = {(row.solver, row.setting): row for row in found["isotropic"].rows}
     (chambolle,) = (row for row in rows.values() if row.solver == "denoise_tv_chambolle")
     (ours,) = (row for row in rows.values() if row.solver == "admm" and row.work == "forward")
-    assert max(chambolle.error, ours.error) <= 1e-3
+    (call,) = (row for row in rows.values() if row.solver == "denoise_tv")
+    assert max(chambolle.error, ours.error, call.error) <= 1e-3
+    assert call.over_first.median == 1
+    (bregman,) = (row for row in rows.values() if row.solver == "denoise_tv_bregman")
+    assert bregman.setting == "max_num_iter=1024"
+    assert 1e-3 < bregman.error < 0.1
     fixed = [row for row in rows.values() if row.solver == "admm, iterations fixed"]
     assert [row.setting for row in fixed] == ["max_iter=20", "max_iter=40"]
     assert fixed[1].error < fixed[0].error

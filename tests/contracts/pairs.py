@@ -15,7 +15,7 @@ from difftv.regularizers import (
     Regularizer,
     TVpwL,
 )
-from difftv.solvers import Solver
+from difftv.solvers import Auto, Solver
 from tests.conftest import composed, options_of
 
 TIGHT = {
@@ -54,7 +54,10 @@ def kind_of(solver: str) -> type[Solver]:
     return get_class(composed(f"solver={solver}").solver._target_)
 
 
-TAKEN = [(s, r) for s in options_of("solver") for r in REGULARIZERS if kind_of(s).refusal(REGULARIZERS[r]) is None]
+SOLVERS = [name for name in options_of("solver") if kind_of(name) is not Auto]
+"""`auto` is one of the others."""
+
+TAKEN = [(s, r) for s in SOLVERS for r in REGULARIZERS if kind_of(s).refusal(REGULARIZERS[r]) is None]
 """Every solver with every regularizer that it takes: all of them agree on the minimiser."""
 
 SAME_PROGRAM = {"scs", "scs_fast", "ecos"}

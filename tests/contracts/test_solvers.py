@@ -12,13 +12,13 @@ from difftv.regularizers import (
 from difftv.regularizers.potentials import Huber
 from difftv.solvers import BY_NAME, Clarabel, Solution, Solver
 from tests.conftest import options_of
-from tests.contracts.pairs import PAIRS, REGULARIZERS, TAKEN, draw, kind_of, make
+from tests.contracts.pairs import PAIRS, REGULARIZERS, SOLVERS, TAKEN, draw, kind_of, make
 
 
 def test_every_regularizer_and_every_solver_is_covered() -> None:
     assert {regularizer.name for regularizer in REGULARIZERS.values()} == set(options_of("regularizer"))
     assert {regularizer for _, regularizer in PAIRS} == set(REGULARIZERS)
-    assert {solver for solver, _ in PAIRS} == set(options_of("solver"))
+    assert {solver for solver, _ in PAIRS} == set(SOLVERS) == set(options_of("solver")) - {"auto"}
     assert {kind_of(solver) for solver in options_of("solver")} == set(BY_NAME.values())
     assert all(kind_of(solver).name in solver for solver in options_of("solver"))
 

@@ -126,6 +126,12 @@ def test_what_names_no_model_is_said_before_anything_is_done(shipped: Path, tmp_
     assert not (tmp_path / "photo-denoised.png").exists()
 
 
+def test_help_lists_the_shipped_models(shipped: Path, capsys: Shown) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["--help"])
+    assert "Shipped models: gray, one-level." in " ".join(capsys.readouterr().out.split())
+
+
 def test_without_a_shipped_model_the_ways_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown
 ) -> None:
@@ -134,7 +140,7 @@ def test_without_a_shipped_model_the_ways_are_named(
     assert main([photo]) == 2
     shown = capsys.readouterr().err
     assert "This installation of difftv brings no models." in shown
-    assert "Give the directory of a run first, or a model as --model." in shown
+    assert "Give the directory of a run before the images, or a model as --model." in shown
     assert main([str(make_run(tmp_path / "run", config("constant"))), photo]) == 0
 
 
@@ -213,6 +219,9 @@ def test_a_shipped_model_is_evaluated(shipped: Path, tmp_path: Path, capsys: Sho
     assert "run" not in found
     assert evaluate(["--model", "one-level", str(tmp_path / "Set2"), "--output", "results", "--name", "two"]) == 0
     assert json.loads(Path("results/evaluation-two.json").read_text())["set"] == "Set2"
+    named = ["Set2/1.png", "Set2/2.png", "--sigma", "25", "--name", "pair-sigma25"]
+    assert evaluate(["--model", "gray", *named]) == 0
+    assert json.loads(Path("evaluation-pair-sigma25.json").read_text())["set"] == "pair"
 
 
 def test_evaluating_says_which_model_is_missing(shipped: Path, tmp_path: Path, capsys: Shown) -> None:

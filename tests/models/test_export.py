@@ -188,6 +188,18 @@ def test_a_run_of_an_earlier_version_has_no_command(main: Main, tmp_path: Path) 
     assert read_card(tmp_path / "mine.safetensors").training.command == expected
 
 
+def test_a_run_outside_a_checkout_is_told_its_commit(
+    main: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(tmp_path / "run", config("constant"))
+    options = [str(run), "mine", "--output", str(tmp_path), "--without-numbers", "--commit", "4567def"]
+    assert main(options) == 2
+    assert "The run keeps its own commit: leave --commit out." in capsys.readouterr().err
+    (run / "result.json").write_text(json.dumps({"format": 1, "metrics": {}, "git": {"commit": None}}))
+    assert main(options) == 0
+    assert read_card(tmp_path / "mine.safetensors").training.commit == "4567def"
+
+
 def test_images_and_terms_are_said_by_the_user(main: Main, tmp_path: Path) -> None:
     given = config("constant", data={"root": "/home/me/micrographs"})
     run = make_run(tmp_path / "run", given)

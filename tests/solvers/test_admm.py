@@ -9,6 +9,7 @@ from difftv.errors import AcceleratorError
 from difftv.regularizers import TGV, TVTV2, EightNeighbourTV, HuberTV, IsotropicTV, Regularizer, TVpwL
 from difftv.solvers import Admm, Solution
 from difftv.solvers._admm import self_test, transforms
+from difftv.solvers._admm.dual_step import Weighed
 from tests.accelerator import DEVICE, AcceleratorTensor, ToAccelerator
 
 FAMILY = [IsotropicTV(), HuberTV(0.02), TVpwL(), EightNeighbourTV(), TVTV2(), TGV((0.02, 0.01))]
@@ -180,3 +181,23 @@ def test_memory_for_the_gradient_does_not_grow_with_the_iterations() -> None:
 def test_wrong_arguments_are_refused(arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Admm(IsotropicTV(), **arguments)
+
+
+def test_a_small_batch_is_solved_in_one_thread_and_the_number_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    used, dual_step = set(), Weighed.step
+
+    def watched(self: Weighed, s: torch.Tensor) -> torch.Tensor:
+        used.add((s.shape[-1], torch.get_num_threads()))
+        return dual_step(self, s)
+
+    monkeypatch.setattr(Weighed, "step", watched)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for size in (16, 512):
+            noisy = torch.rand(1, 1, size, size, generator=torch.Generator().manual_seed(0)).requires_grad_()
+            Admm(IsotropicTV(), max_iter=10)(noisy, torch.full_like(noisy, 0.1)).denoised.sum().backward()
+        assert torch.get_num_threads() == 2
+        assert used == {(16, 1), (512, 2)}
+    finally:
+        torch.set_num_threads(before)

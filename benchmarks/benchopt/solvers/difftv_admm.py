@@ -9,6 +9,9 @@ from difftv import Admm, AnisotropicTV, IsotropicTV
 
 REGULARIZERS = {"anisotropic": AnisotropicTV, "isotropic": IsotropicTV}
 
+ITERATIONS = 10
+"""Per step of the curve. The first few are above the objective of the noisy image, and would look like no progress."""
+
 NEVER_REACHED = 1e-14
 """Tolerance: the number of iterations decides."""
 
@@ -18,7 +21,7 @@ class Solver(BaseSolver):
 
     name = "difftv-admm"
     requirements = ("pip::difftv",)
-    stopping_criterion = SufficientProgressCriterion(patience=3, strategy="iteration")
+    stopping_criterion = SufficientProgressCriterion(patience=6, strategy="iteration")
 
     def skip(self, A, reg, delta, data_fit, y, isotropy):
         if isotropy not in REGULARIZERS:
@@ -38,7 +41,7 @@ class Solver(BaseSolver):
     def run(self, n_iter):
         self.denoised = self.noisy
         if n_iter > 0:
-            solver = Admm(self.regularizer, tol=NEVER_REACHED, max_iter=n_iter, dtype=torch.float64)
+            solver = Admm(self.regularizer, tol=NEVER_REACHED, max_iter=ITERATIONS * n_iter, dtype=torch.float64)
             with torch.no_grad():
                 self.denoised = solver(self.noisy, self.lam).denoised
 

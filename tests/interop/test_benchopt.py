@@ -89,7 +89,7 @@ def minimum(isotropy):
     right = cp.hstack([cp.diff(u, axis=1), np.zeros((8, 1))])
     both = cp.vstack([cp.vec(down, order="F"), cp.vec(right, order="F")])
     tv = cp.sum(cp.norm(both, 2, axis=0)) if isotropy == "isotropic" else cp.sum(cp.abs(both))
-    options = {"tol_gap_abs": 1e-12, "tol_gap_rel": 1e-12, "tol_feas": 1e-12}
+    options = {"tol_gap_abs": 1e-10, "tol_gap_rel": 1e-10, "tol_feas": 1e-10}
     return cp.Problem(cp.Minimize(0.5 * cp.sum_squares(u - y) + 0.05 * tv)).solve(solver=cp.CLARABEL, **options)
 
 

@@ -71,12 +71,20 @@ def _against(axes: Axes, key: str, trials: Sequence[Trial], search: Search, limi
         elif all(isinstance(value, int) for value in values):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         return
-    options = sorted({str(value) for value in values})
+    options = _in_order({str(value) for value in values})
     _draw(axes, [float(options.index(str(value))) for value in values], trials, limit, sign)
     axes.set_xticks(
         range(len(options)), [as_text(option) for option in options], rotation=20 if len(options) > 3 else 0
     )
     axes.set_xlim(-0.5, len(options) - 0.5)
+
+
+def _in_order(options: set[str]) -> list[str]:
+    """Numbers by their value, words by the alphabet."""
+    try:
+        return sorted(options, key=float)
+    except ValueError:
+        return sorted(options)
 
 
 def _draw(

@@ -11,6 +11,9 @@ from difftv.files import write_atomically
 from difftv.rundir.layout import SEARCH
 from difftv.rundir.reading import UnreadableError, numbers, read_json
 
+LARGEST = 1e100
+"""Numbers beyond are none that a search has written."""
+
 FORMAT = 1
 """Raised whenever an older reader would misunderstand a newer file."""
 
@@ -83,20 +86,28 @@ def read_search(directory: Path) -> Search | None:
             tuple(_trial(entry) for entry in content["trials"]),
             tuple(map(str, content["log_scale"])),
         )
-    except (UnreadableError, KeyError, TypeError, ValueError):
+    except (UnreadableError, AttributeError, KeyError, OverflowError, TypeError, ValueError):
         return None
 
 
 def _trial(entry: Any) -> Trial:
     return Trial(
-        number=int(entry["number"]),
+        number=int(_drawable(int(entry["number"]))),
         state=str(entry["state"]),
         value=numbers({"value": entry["value"]}).get("value", math.nan),
-        params={str(key): value if isinstance(value, int | float) else str(value)
-                for key, value in entry["params"].items()},
+        params={str(key): _drawable(value) for key, value in entry["params"].items()},
         run=str(entry["run"]),
         epochs=int(entry["epochs"]),
     )  # fmt: skip
+
+
+def _drawable(value: Any) -> str | int | float:
+    """A number that an axis has a place for, or text."""
+    if not isinstance(value, int | float):
+        return str(value)
+    if not abs(float(value)) < LARGEST:
+        raise ValueError(f"{value!r} is no value of a search.")
+    return value
 
 
 def _plain(value: float) -> float | str | None:

@@ -245,10 +245,12 @@ def test_a_study_is_read_as_data(searched: tuple[Path, str], tmp_path: Path, mon
 def test_trials_on_several_processes(tmp_path: Path) -> None:
     pytest.importorskip("joblib", reason="the extra `local` is not installed")
     there = ["hydra/launcher=local", "hydra.launcher.jobs=2", "hydra.sweeper.n_jobs=2", "hydra.sweeper.n_trials=3"]
-    (code, shown), (again, later) = run_each([("", [*SEARCH, *there, *SPACE, at_place(tmp_path)])] * 2)
+    there += ["+hydra.sweeper.params.loss='mse,psnr'"]  # as a file gives it
+    (code, shown), (again, later) = run_each([("", [*SEARCH, *there, *SPACE[:2], at_place(tmp_path)])] * 2)
     assert (code, again) == (0, 0), shown
     assert len(states(tmp_path)) == 3
     assert set(states(tmp_path)) <= {"COMPLETE", "PRUNED"}
     assert "3 runs in" in shown
     assert all(trial.intermediate_values for trial in study_of(tmp_path).trials)
+    assert {*study_of(tmp_path).trials[0].params} == {"optimizer.lr", "predictor.depth", "loss"}
     assert "runs in" not in later

@@ -9,7 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from difftv.errors import ConfigError
 from difftv.runs.search.options import SearchOptions
 from difftv.runs.search.space import Parameter, split, words
-from difftv.runs.search.study import SearchStudy
+from difftv.runs.search.study import SearchStudy, quiet
 
 optuna = pytest.importorskip("optuna", reason="the extra `optuna` is not installed")
 
@@ -97,7 +97,8 @@ def test_values_of_another_space_are_refused() -> None:
 def test_the_draw_of_a_trial_depends_on_the_seed_and_its_number_alone() -> None:
     def draw(seed: int, index: int) -> float:
         options = SearchOptions(20, 1, "validation/psnr", "maximize", seed, "tpe", 5, "median", 2)
-        study = optuna.create_study(sampler=options.make_sampler(index))
+        with quiet():
+            study = optuna.create_study(sampler=options.make_sampler(index))
         return study.ask({"a": optuna.distributions.FloatDistribution(0, 1)}).params["a"]
 
     assert draw(0, 3) == draw(0, 3)

@@ -172,7 +172,7 @@ def isotropic_table(rows: Sequence[IsotropicRow]) -> Table:
         f"tol={REFERENCE_TOL:.0e}. Memory: peak over what the process held before. n/a: not measured.",
         heads=(
             "work",
-            "images [px]",
+            "batch of images [px]",
             "solver",
             "set to",
             "forward [ms]",

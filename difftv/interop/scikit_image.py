@@ -19,6 +19,9 @@ from difftv.weights import shared
 
 Weight = float | np.ndarray | Sequence[float | np.ndarray]
 
+TOL = 1e-8
+"""Of `Admm`: small images agree with scikit-image's function to 1e-6 when that is run to the end."""
+
 MAX_ITER = 20000
 """Of `Admm`: the tolerance comes first, but for weights that nearly flatten an image."""
 
@@ -47,7 +50,7 @@ def denoise_tv(
     *,
     regularizer: str | Regularizer = "isotropic",
     channel_axis: int | None = None,
-    tol: float = 1e-9,
+    tol: float = TOL,
     return_solution: Literal[False] = False,
 ) -> np.ndarray: ...
 
@@ -59,7 +62,7 @@ def denoise_tv(
     *,
     regularizer: str | Regularizer = "isotropic",
     channel_axis: int | None = None,
-    tol: float = 1e-9,
+    tol: float = TOL,
     return_solution: Literal[True],
 ) -> ArraySolution: ...
 
@@ -70,7 +73,7 @@ def denoise_tv(
     *,
     regularizer: str | Regularizer = "isotropic",
     channel_axis: int | None = None,
-    tol: float = 1e-9,
+    tol: float = TOL,
     return_solution: bool = False,
 ) -> np.ndarray | ArraySolution:
     """Minimise 1/2 ||u - image||^2 + weight * TV(u) over u, to the end: larger `weight` = smoother.
@@ -94,8 +97,10 @@ def denoise_tv(
         channel_axis: where the channels are; every channel is denoised by itself, as in scikit-image. None: there are
             none.
         tol: of `isotropic`, `huber`, `tv_tv2` and `tgv`, which are solved iteratively in float64: change of the
-            image over ten iterations (rms, over the range of the image), >= 1e-14. At the default a natural image is
-            right to about 1e-8; 1e-5 takes a fifth of the time. The others are exact to rounding whatever it is.
+            image over ten iterations (rms, over the range of the image), >= 1e-14. At the default, small images agree
+            to 1e-6 with `denoise_tv_chambolle` run to the end. A photograph of 256x256 pixels (noise 0.1, weight 0.1)
+            then takes 2000 iterations; at 1e-5 it takes 90 and is right to 6e-5 rms, against 6e-3 of
+            `denoise_tv_chambolle` as it comes. The other regularizers are exact to rounding whatever it is.
         return_solution: return an `ArraySolution` (image, duality gap, whether it converged) instead of the image.
 
     Returns:

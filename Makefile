@@ -8,7 +8,7 @@ EXTRAS ?= train,cone,ecos,dashboard,local,slurm,optuna,dev
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test torture install lint benchmark clean
+.PHONY: demo test test-interop torture install lint benchmark clean
 
 demo: install
 	$(BIN)/python experiments/run.py --multirun experiment=demo solver=scs,ecos sigma=15,25,50
@@ -19,6 +19,19 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest
+
+# The tests beside deepinv and benchopt, which get an environment of their own that sees the first one: a torchvision
+# that does not match the build of torch would break others that import it. What cannot be installed is skipped.
+INTEROP := $(VENV)-interop
+test-interop: install
+	$(BIN)/python -m venv $(INTEROP)
+	$(BIN)/python -c "import site; print(site.getsitepackages()[0])" \
+		> `$(INTEROP)/bin/python -c "import site; print(site.getsitepackages()[0])"`/project.pth
+	for peer in deepinv benchopt; do \
+		$(INTEROP)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt $$peer \
+			|| echo "$$peer cannot be installed; its tests skip"; \
+	done
+	PYTHONPATH=$(CURDIR) $(INTEROP)/bin/python -m pytest tests/interop
 
 # An hour or so: a sweep that is killed fifty times ends with the bits of one that was not.
 torture: install
@@ -42,4 +55,4 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) $(INTEROP) build *.egg-info .pytest_cache .ruff_cache .mypy_cache

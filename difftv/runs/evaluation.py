@@ -65,7 +65,7 @@ class FinalEvaluation:
         items, sigma = self.images.evaluation, middle_of(self.options.top.sigma)
         learned = self._learned()
         search = search_per_set(
-            self.solver,
+            self.solver.for_search(),
             self.images.search,
             batch_size=self._batch_size(self.images.search),
             refinements=self.options.evaluation.refinements,
@@ -107,7 +107,7 @@ class FinalEvaluation:
 
     def _oracle(self, search: GridSearch) -> GridSearch:
         return search_per_image(
-            self.solver,
+            self.solver.for_search(),
             self.images.evaluation,
             batch_size=self._batch_size(self.images.evaluation),
             start=search.values[0],

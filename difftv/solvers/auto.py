@@ -47,5 +47,8 @@ class Auto(Solver):
     def check_size(self, height: int, width: int) -> None:
         self.chosen.check_size(height, width)
 
+    def for_search(self) -> Solver:
+        return self.chosen.for_search()
+
     def batch_size(self, wanted: int, height: int, width: int) -> int:
         return self.chosen.batch_size(wanted, height, width)

@@ -19,8 +19,6 @@ from difftv.data import PublishedImages
 from difftv.denoiser import Denoiser
 from difftv.metrics import psnr, quantize, ssim
 from difftv.report.markdown import escape, grid
-from difftv.solvers.base import Solver
-from difftv.solvers.taut_string import TautString
 from difftv.training.evaluation import Row, mean_row
 from difftv.types import Image
 
@@ -34,9 +32,6 @@ METRICS = ("psnr", "ssim")
 
 FORMAT = 1
 """Raised whenever an older reader would misunderstand a newer JSON file."""
-
-SEARCH_TOL = 1e-5
-"""Relative duality gap in the search: PSNRs within 0.001 dB, for half the sweeps of an exact solve."""
 
 SEARCH_BATCH = 8
 """Images of one size that the search solves at a time."""
@@ -97,7 +92,7 @@ def evaluate_published(
 
     names, nearest = denoiser.solver.regularizer.numbers, denoiser.solver.workplace.nearest(device)
     search = search_per_set(
-        _for_search(denoiser.solver),
+        denoiser.solver.for_search(),
         items,
         batch_size=SEARCH_BATCH,
         label=f"search {', '.join(names)}",
@@ -195,10 +190,6 @@ def _legend(found: Published) -> str:
 
 def _values(numbers: Mapping[str, float]) -> str:
     return ", ".join(f"{name if len(numbers) > 1 else 'lambda'} = {value:.4g}" for name, value in numbers.items())
-
-
-def _for_search(solver: Solver) -> Solver:
-    return TautString(solver.regularizer, tol=SEARCH_TOL) if isinstance(solver, TautString) else solver
 
 
 def _rows(items: PublishedImages, denoise: Callable[[Image, str], Image], label: str) -> list[Row]:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from difftv.regularizers.operator import Operator
-from difftv.solvers._admm.transforms import BASES, inverse, transform
+from difftv.solvers._admm.transforms import inverse, transform
 
 
 class LinearStep:
@@ -28,24 +28,23 @@ class LinearStep:
                     part = _constant(symbol[i, j], precise, like.device) * step[:, 0].to(precise)
                     matrix[i, j] = matrix[i, j] + part if (i, j) in matrix else part
         matrix[0, 0] = 1 + matrix[0, 0] if (0, 0) in matrix else torch.ones_like(like[:, 0]).to(precise)
-        self.inverse = {key: part.to(like.dtype) for key, part in _inverse(matrix, self.fields).items()}
+        found = {key: part.to(like.dtype) for key, part in _inverse(matrix, self.fields).items()}
+        rows = [[found[max(i, j), min(i, j)] for j in range(self.fields)] for i in range(self.fields)]
+        # (batch, fields, fields, height, width), symmetric
+        self.inverse = torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
 
     def select(self, index: Tensor) -> "LinearStep":
         """The same for some of the images."""
         part = object.__new__(LinearStep)
-        part.fields = self.fields
-        part.inverse = {key: values.index_select(0, index) for key, values in self.inverse.items()}
+        part.fields, part.inverse = self.fields, self.inverse.index_select(0, index)
         return part
 
     def __call__(self, b: Tensor) -> Tensor:
         """Solve for (batch, fields, height, width)."""
-        bases = BASES[self.fields]
-        parts = [transform(b[:, i].contiguous(), kinds) for i, kinds in enumerate(bases)]
-        found = []
-        for i, kinds in enumerate(bases):
-            row = [self.inverse[max(i, j), min(i, j)] * part for j, part in enumerate(parts)]
-            found.append(inverse(sum(row[1:], row[0]), kinds))
-        return torch.stack(found, dim=1)
+        spectrum = transform(b)
+        if self.fields == 1:
+            return inverse(self.inverse[:, 0] * spectrum)
+        return inverse((self.inverse * spectrum[:, None]).sum(dim=2))
 
 
 def _constant(values: np.ndarray, dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -1,4 +1,4 @@
-"""Orthonormal cosine and sine transforms of batches of images, as matrix products or by SciPy's fast transforms.
+"""Orthonormal cosine and sine transforms of batches of fields, as matrix products or by SciPy's fast transforms.
 
     C: X[k] = w_k sum_i x[i] cos(pi k (i + 1/2) / n),    w_0 = sqrt(1/n), w_k = sqrt(2/n)                        DCT-II
     S: X[k] = sqrt(2/n) sum_i x[i] sin(pi k (i + 1) / n),    i = 0 .. n-2, k = 1 .. n-1                          DST-I
@@ -24,42 +24,52 @@ BASES = {1: ((COSINE, COSINE),), 3: ((COSINE, COSINE), (SINE, COSINE), (COSINE, 
 """Fields -> the transform along the height and along the width, of every field (`Operator.symbol`)."""
 
 
-def transform(x: Tensor, kinds: tuple[str, str]) -> Tensor:
-    """The coefficients of (batch, height, width) images."""
-    return _along(_along(x, kinds[1], -1, inverse=False), kinds[0], -2, inverse=False)
+def transform(x: Tensor) -> Tensor:
+    """The coefficients of (batch, fields, height, width), every field in its basis."""
+    return _along(_along(x, -1, inverse=False), -2, inverse=False)
 
 
-def inverse(x: Tensor, kinds: tuple[str, str]) -> Tensor:
-    """The images with these coefficients."""
-    return _along(_along(x, kinds[1], -1, inverse=True), kinds[0], -2, inverse=True)
+def inverse(x: Tensor) -> Tensor:
+    """The fields with these coefficients."""
+    return _along(_along(x, -1, inverse=True), -2, inverse=True)
 
 
-def _along(x: Tensor, kind: str, axis: int, *, inverse: bool) -> Tensor:
+def _along(x: Tensor, axis: int, *, inverse: bool) -> Tensor:
+    kinds = tuple(basis[axis] for basis in BASES[x.shape[1]])
     size = x.shape[axis]
     if size > max(DENSE_UP_TO, 1) and x.device.type == "cpu":
-        return _fast(x, kind, axis, inverse=inverse)
-    matrix = _matrix(kind, size, x.dtype, str(x.device))
+        parts = [_fast(x[:, index], kind, axis, inverse=inverse) for index, kind in enumerate(kinds)]
+        return torch.from_numpy(parts[0][:, None] if len(parts) == 1 else np.stack(parts, axis=1))
+    forward, backward = _matrices(kinds, size, x.dtype, str(x.device))
     if axis == -2:
-        return torch.matmul(matrix[1] if inverse else matrix[0], x)
-    return torch.matmul(x, matrix[0] if inverse else matrix[1])
+        return torch.matmul(backward if inverse else forward, x)
+    return torch.matmul(x, forward if inverse else backward)
 
 
-def _fast(x: Tensor, kind: str, axis: int, *, inverse: bool) -> Tensor:
+def _fast(x: Tensor, kind: str, axis: int, *, inverse: bool) -> np.ndarray:
     from scipy import fft
 
     values, workers = x.detach().numpy(), torch.get_num_threads()
     if kind == COSINE:
-        return torch.from_numpy(fft.dct(values, type=3 if inverse else 2, axis=axis, norm="ortho", workers=workers))
+        return fft.dct(values, type=3 if inverse else 2, axis=axis, norm="ortho", workers=workers)
     inner, where = (slice(1, None), slice(None, -1)) if inverse else (slice(None, -1), slice(1, None))
     rest = (slice(None),) * (-1 - axis)
     found = np.zeros_like(values)
     found[(..., where, *rest)] = fft.dst(values[(..., inner, *rest)], type=1, axis=axis, norm="ortho", workers=workers)
-    return torch.from_numpy(found)
+    return found
 
 
 @functools.lru_cache(maxsize=32)
-def _matrix(kind: str, size: int, dtype: torch.dtype, device: str) -> tuple[Tensor, Tensor]:
-    """The matrix of the transform and its transpose, both contiguous."""
+def _matrices(kinds: tuple[str, ...], size: int, dtype: torch.dtype, device: str) -> tuple[Tensor, Tensor]:
+    """The matrices of the transforms, (fields, size, size), and their transposes, both contiguous."""
+    stacked = np.stack([_matrix(kind, size) for kind in kinds])
+    # The precision first and the device second: not every device has float64.
+    both = (torch.from_numpy(np.ascontiguousarray(part)).to(dtype) for part in (stacked, stacked.swapaxes(1, 2)))
+    forward, backward = (part.to(device) for part in both)
+    return forward, backward
+
+
+def _matrix(kind: str, size: int) -> np.ndarray:
     k, i = np.arange(size)[:, None], np.arange(size)[None]
     if kind == COSINE:
         matrix = math.sqrt(2 / size) * np.cos(np.pi * k * (i + 0.5) / size)
@@ -67,6 +77,4 @@ def _matrix(kind: str, size: int, dtype: torch.dtype, device: str) -> tuple[Tens
     else:
         matrix = math.sqrt(2 / size) * np.sin(np.pi * k * (i + 1) / size)
         matrix[0] = matrix[:, -1] = 0.0
-    # The precision first and the device second: not every device has float64.
-    forward, backward = (torch.from_numpy(np.ascontiguousarray(part)).to(dtype) for part in (matrix, matrix.T))
-    return forward.to(device), backward.to(device)
+    return matrix

@@ -141,9 +141,10 @@ def _profile(axes: Axes, pictures: Mapping[str, np.ndarray], window: Window) -> 
 
 
 def _scalar_label(numbers: Mapping[str, float]) -> str:
-    """`scalar lambda 0.07`, or `scalar lam 0.07, gam 0.004`: the name of the panel, and what is constant there."""
+    """`scalar lambda 0.07`, or `lam 0.07` over `gam 0.004`: the name of the panel, and what is constant there."""
     if len(numbers) > 1:
-        return f"scalar {', '.join(f'{name} {value:.2g}' for name, value in numbers.items())}"
+        # One below the other: beside many maps a panel is narrow.
+        return "\n".join(["scalar", *(f"{name} {value:.2g}" for name, value in numbers.items())])
     return " ".join(["scalar lambda", *(f"{value:.3g}" for value in numbers.values())])
 
 

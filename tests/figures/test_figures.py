@@ -367,3 +367,18 @@ def test_a_failed_save_leaves_nothing(tmp_path: Path) -> None:
     for kind in ("pdf", "svg"):
         save_figure(figure, tmp_path / f"figure.{kind}")
         assert (tmp_path / f"figure.{kind}").stat().st_size > 1000
+
+
+def test_titles_do_not_touch_beside_many_maps() -> None:
+    picture = torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(0))
+    figure = comparison_strip(
+        picture, picture, picture, picture, picture.expand(-1, 4, -1, -1),
+        names=("lam_v", "lam_h", "gam_v", "gam_h"), baseline_numbers={"lam": 0.0872, "gam": 0.000841},
+    )  # fmt: skip
+    figure.canvas.draw()
+    titles = [axes.title for axes in figure.axes if axes.get_title()]
+    assert any("gam 0.00084" in title.get_text() for title in titles)
+    boxes = [title.get_window_extent() for title in titles]
+    assert len(boxes) >= 7
+    for index, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[index + 1 :])

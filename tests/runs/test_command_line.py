@@ -194,3 +194,17 @@ def test_unreadable_images_are_left_out_and_named(tmp_path: Path) -> None:
     assert "broken.png" in done.stdout
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert len(result["skipped_images"]) == 1
+
+
+def test_a_run_of_tgv_shows_its_maps_and_its_field(tmp_path: Path) -> None:
+    done = run(*SMALL, "solver=admm", "solver.max_iter=150", "regularizer=tgv", "trainer.epochs=1",
+               "evaluation.oracle=false", "evaluation.figures=1", f"hydra.run.dir={tmp_path}")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((tmp_path / "result.json").read_text())["metrics"]
+    for name in ("lam1/mean", "lam2/mean", "v/mean", "v/max", "baseline/lam1", "baseline/lam2"):
+        assert metrics[name] > 0, name
+    assert metrics["baseline/psnr"] > metrics["noisy/psnr"] + 5
+    columns = (tmp_path / "per_image.csv").read_text().splitlines()[0].split(",")
+    assert {"lam1/mean", "lam2/mean", "v/mean"} <= set(columns)
+    assert json.loads((tmp_path / "baseline.json").read_text())["columns"] == ["lam1", "lam2", "psnr"]
+    assert len(list((tmp_path / "figures").glob("lam_over_edges_*.png"))) == 1

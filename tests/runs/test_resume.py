@@ -46,8 +46,15 @@ def test_killed_and_started_again(point: str, undisturbed: Path, tmp_path: Path)
         assert torch.equal(value, expected_weights[name]), name
 
 
-def test_every_other_option_resumes_as_well(tmp_path: Path) -> None:
-    options = ["solver=taut_string", "predictor=unet", "optimizer=adamw", "scheduler=plateau", "loss=mse_ssim"]
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["solver=taut_string", "predictor=unet", "optimizer=adamw", "scheduler=plateau", "loss=mse_ssim"],
+        ["solver=auto", "regularizer=huber", "scheduler=plateau"],
+    ],
+    ids=["taut_string", "admm"],
+)
+def test_every_other_option_resumes_as_well(options: list[str], tmp_path: Path) -> None:
     arguments = [*(word for word in SMALL if not word.startswith("scheduler")), *options, "scheduler.patience=0"]
     cut, whole = tmp_path / "cut", tmp_path / "whole"
     assert run(*arguments, f"hydra.run.dir={whole}").returncode == 0

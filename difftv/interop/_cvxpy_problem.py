@@ -278,7 +278,7 @@ def _refuse(reason: str) -> NoReturn:
     raise ValueError(
         f"The problem is not anisotropic total-variation denoising: {reason}. Expected: minimize 0.5 * "
         "cp.sum_squares(u - y) + cp.sum(cp.multiply(lam, cp.abs(differences of neighbours))). "
-        "CvxpyLayer without solver= takes other problems."
+        "Without ExactTV(), CvxpyLayer takes other problems."
     )
 
 

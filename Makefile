@@ -1,5 +1,5 @@
 # make demo     the main job on photographs that need no download: a sweep, its table and its figures
-# make test     the default test suite
+# make test     the default test suite; make test-slow: what takes longer, on real cluster engines among others
 # Both set up .venv first, where it is missing or older than the pins. PYTHON=python3.13 chooses the interpreter,
 # EXTRAS=... what is installed beside the package; the tests of Ray (240 MB) skip without its extra.
 PYTHON ?= python3
@@ -8,7 +8,7 @@ EXTRAS ?= train,cone,ecos,dashboard,local,slurm,optuna,dev
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-interop torture install lint benchmark clean
+.PHONY: demo test test-slow test-interop torture install lint benchmark clean
 
 demo: install
 	$(BIN)/python experiments/run.py --multirun experiment=demo solver=scs,ecos sigma=15,25,50
@@ -19,6 +19,9 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest
+
+test-slow: install
+	$(BIN)/python -m pytest -m slow
 
 # The tests beside deepinv and benchopt, which get an environment of their own that sees the first one: a torchvision
 # that does not match the build of torch would break others that import it. What cannot be installed is skipped.
@@ -35,7 +38,7 @@ test-interop: install
 
 # An hour or so: a sweep that is killed fifty times ends with the bits of one that was not.
 torture: install
-	DIFFTV_KILLS=50 $(BIN)/python -m pytest tests/runs/test_torture.py --timeout=7200
+	DIFFTV_KILLS=50 $(BIN)/python -m pytest tests/runs/test_torture.py -m slow --timeout=7200
 
 lint: install
 	$(BIN)/ruff check .

@@ -37,6 +37,7 @@ def scores(solver: Solver, items: EvaluationPatches, numbers: tuple[float, ...])
     return psnr(solver(noisy, maps).denoised, clean)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("regularizer", "others"),
     [

@@ -21,7 +21,10 @@ from difftv.solvers import Scs
 from tests.runs.commands import SMALL
 
 # cvxpylayers 1.2's own interface to diffcp turns tensors into arrays in a way that NumPy is giving up.
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning:cvxpylayers")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning:cvxpylayers"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,8 @@ from tests.launchers.sweeps import (
     table,
 )
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("joblib", reason="the extra `local` is not installed")
 
 LAUNCHER = ["-m", "hydra/launcher=local", "hydra.launcher.jobs=2"]

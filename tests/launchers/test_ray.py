@@ -26,6 +26,8 @@ from tests.launchers.sweeps import (
     table,
 )
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("ray", reason="the extra `ray` is not installed")
 
 

@@ -33,6 +33,8 @@ from tests.launchers.sweeps import (
     table,
 )
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("submitit", reason="the extra `slurm` is not installed")
 
 LAUNCHER = ["-m", "hydra/launcher=slurm_debug", "hydra.launcher.array_parallelism=8", "hydra.launcher.mem_gb=1"]

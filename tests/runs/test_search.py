@@ -17,6 +17,8 @@ from tests.runs.commands import SMALL, run_each
 from tests.runs.faults import fails_at, killed_at
 from tests.runs.outcomes import outcome
 
+pytestmark = pytest.mark.slow
+
 optuna = pytest.importorskip("optuna", reason="the extra `optuna` is not installed")
 
 FIXED = [

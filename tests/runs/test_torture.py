@@ -7,10 +7,13 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
 import torch
 
 from tests.runs.commands import SMALL, tortured
 from tests.runs.outcomes import outcome
+
+pytestmark = pytest.mark.slow
 
 KILLS = int(os.environ.get("DIFFTV_KILLS", "6"))
 SEEDS = 1 + KILLS // 8

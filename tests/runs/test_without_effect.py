@@ -13,6 +13,8 @@ from difftv.rundir.layout import PLACES, WITHOUT_EFFECT
 from tests.runs.commands import SMALL, run_each
 from tests.runs.outcomes import timeless
 
+pytestmark = pytest.mark.slow
+
 QUICK = [*SMALL, "solver=taut_string", "trainer.epochs=1", "evaluation.oracle=false"]
 
 

@@ -30,10 +30,10 @@ class Preflight(Callback):
                 planned.check()
         except (DiffTVError, OSError) as error:
             sys.exit(f"error: {error}")
-        _exit_unless_writable(config, "hydra.run.dir")
+        exit_unless_writable(config, "hydra.run.dir")
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        _exit_unless_writable(config, "hydra.sweep.dir")
+        exit_unless_writable(config, "hydra.sweep.dir")
 
 
 def _output_directory(config: DictConfig, key: str) -> Path:
@@ -47,7 +47,8 @@ def _output_directory(config: DictConfig, key: str) -> Path:
     return Path(directory)
 
 
-def _exit_unless_writable(config: DictConfig, key: str) -> None:
+def exit_unless_writable(config: DictConfig, key: str) -> None:
+    """End the program with a message where the directory under this key is empty or cannot be written to."""
     try:
         check_writable(_output_directory(config, key) / STATUS)
     except OSError as error:

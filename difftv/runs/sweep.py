@@ -17,6 +17,7 @@ from difftv.errors import DiffTVError
 from difftv.printing import say
 from difftv.runs.config import without_wrapping
 from difftv.runs.outcomes import GOOD, SWEEP, Planned, look_ahead, outcome, summary
+from difftv.runs.preflight import exit_unless_writable
 
 
 class Sweep(Callback):
@@ -45,6 +46,7 @@ class Sweep(Callback):
             sys.exit(f"error: {without_wrapping(error) or error}")
         except (DiffTVError, OSError) as error:
             sys.exit(f"error: {error}")
+        exit_unless_writable(config, "hydra.sweep.dir")
         for run in self._planned:
             run.directory.mark_queued()
         atexit.register(self._sum_up)

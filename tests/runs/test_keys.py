@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from difftv.errors import ConfigError, DataError
 from difftv.runs.config import refuse_unread
 from difftv.runs.plan import PlannedRun
-from tests.conftest import CONF, composed, options_of
+from tests.conftest import CONF, PROJECT, composed, options_of
 from tests.runs.commands import run_each
 
 SAMPLE = "data=sample"
@@ -132,6 +132,7 @@ def test_nothing_is_written_where_a_key_is_refused(tmp_path: Path) -> None:
         ("", [SAMPLE, "hydra.run.dir="]),
         ("", ["-m", SAMPLE, "hydra.sweep.dir="]),
     ]
+    before = set(PROJECT.iterdir())
     answers = run_each(commands)
     assert [code for code, _ in answers] == [1] * len(commands), answers
     for (_, shown), message in zip(
@@ -150,3 +151,4 @@ def test_nothing_is_written_where_a_key_is_refused(tmp_path: Path) -> None:
         assert message in shown
         assert "Traceback" not in shown
     assert list(tmp_path.iterdir()) == []
+    assert set(PROJECT.iterdir()) - before <= {PROJECT / "outputs"}

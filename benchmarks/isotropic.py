@@ -148,20 +148,15 @@ def measure_device(photograph: Path, side: int, batch: int, repeats: int) -> lis
     }
     setting = Setting("admm", "tol", TOLERANCES[-2])
     turns = take_turns({place: partial(_step, setting, there) for place, there in inputs.items()}, repeats)
-    first = _total(turns["cpu"])
+    first = turns["cpu"]
     return [
-        IsotropicRow(
-            work="forward and backward",
-            solver=f"admm on {place}",
-            setting=str(setting),
-            batch=batch,
-            height=side,
-            width=side,
-            threads=torch.get_num_threads(),
-            seconds=seconds,
-            over_first=paired_ratio(_total(seconds), first),
-            error=None,
-            peak=None,
+        _row(
+            "forward and backward",
+            f"admm on {place}",
+            str(setting),
+            one.noisy.expand(batch, -1, -1, -1),
+            seconds,
+            first,
         )
         for place, seconds in turns.items()
     ]
@@ -307,25 +302,38 @@ def _rows(
     exact: Image,
     peaks: Mapping[Setting, int] | None = None,
 ) -> list[IsotropicRow]:
-    first = _total(next(iter(turns.values())))
-    batch, _, height, width = inputs.noisy.shape
+    first = next(iter(turns.values()))
     with torch.no_grad():
         return [
-            IsotropicRow(
-                work=work,
-                solver=one.solver,
-                setting=str(one),
-                batch=batch,
-                height=height,
-                width=width,
-                threads=torch.get_num_threads(),
-                seconds=seconds,
-                over_first=paired_ratio(_total(seconds), first),
+            _row(
+                work,
+                one.solver,
+                str(one),
+                inputs.noisy,
+                seconds,
+                first,
                 error=_rms(one.solve(inputs.noisy), exact),
                 peak=peaks[one] if peaks else None,
             )
             for one, seconds in turns.items()
         ]
+
+
+def _row(
+    work: str,
+    solver: str,
+    setting: str,
+    images: Image,
+    seconds: Seconds,
+    first: Seconds,
+    *,
+    error: float | None = None,
+    peak: int | None = None,
+) -> IsotropicRow:
+    batch, _, height, width = images.shape
+    ratio = paired_ratio(_total(seconds), _total(first))
+    threads = torch.get_num_threads()
+    return IsotropicRow(work, solver, setting, batch, height, width, threads, seconds, ratio, error, peak)
 
 
 def _total(seconds: Seconds) -> list[float]:

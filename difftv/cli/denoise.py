@@ -25,7 +25,7 @@ import torch
 from tqdm import tqdm
 
 from difftv.arguments import path_argument, positive
-from difftv.cli.model_arguments import add_model_arguments, announce, load_model, named_model
+from difftv.cli.model_arguments import announce, load_model, model_parser, named_model
 from difftv.cli.noise_level import check_sigma, estimated_sigma
 from difftv.cli.targets import Targets, plan
 from difftv.colour import GRAY, OPPONENT, denoise_image, is_gray
@@ -41,19 +41,7 @@ _BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        usage="%(prog)s [options] [RUN] image [image ...]",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_model_arguments(parser)
-    parser.add_argument(
-        "paths",
-        type=path_argument,
-        nargs="+",
-        metavar="[RUN] image",
-        help="the directory of a run (or a model file), where none is given as --model; noisy image files",
-    )
+    parser = model_parser(__doc__, "noisy image files")
     parser.add_argument(
         "--clean", type=path_argument, nargs="+", default=[], help="clean images in the same order, for the PSNR"
     )

@@ -17,12 +17,11 @@ measured as luma. The minimisation is exact (taut_string) where that solver take
 batched (admm), whatever the run was trained with.
 """
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
 from difftv.arguments import path_argument
-from difftv.cli.model_arguments import OWN, add_model_arguments, announce, files_of, load_model, named_model
+from difftv.cli.model_arguments import OWN, announce, files_of, load_model, model_parser, named_model
 from difftv.cli.noise_level import known_sigma
 from difftv.data import PublishedImages, open_images
 from difftv.errors import ConfigError, DataError, DiffTVError
@@ -35,20 +34,7 @@ from difftv.training.protocol import evaluate_published, to_csv, to_json, to_mar
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        usage="%(prog)s [options] [RUN] image [image ...]",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_model_arguments(parser)
-    parser.add_argument(
-        "paths",
-        type=path_argument,
-        nargs="+",
-        metavar="[RUN] image",
-        help="the directory of a run (or a model file), where none is given as --model; clean images, files or "
-        "directories",
-    )
+    parser = model_parser(__doc__, "clean images, files or directories")
     parser.add_argument("--name", help="in the files' names (default: the directory's, else images; and the sigma)")
     parser.add_argument(
         "--output", type=path_argument, help="directory of what is written (default: the run's, else the working one)"

@@ -21,8 +21,18 @@ WHOLE: dict[str, type[TautString] | type[Admm]] = {"taut_string": TautString, "a
 """Solvers that take images of any size, by name."""
 
 
-def add_model_arguments(parser: argparse.ArgumentParser) -> None:
-    """--model, --device, --solver, --tol and --sigma."""
+def model_parser(description: str | None, images: str) -> argparse.ArgumentParser:
+    """A parser of --model, --device, --solver, --tol, --sigma and of the paths, for `named_model`.
+
+    Args:
+        description: the docstring of the command.
+        images: what the images are, for its help.
+    """
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [options] [RUN] image [image ...]",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
         "--model",
         type=_word,
@@ -42,6 +52,14 @@ def add_model_arguments(parser: argparse.ArgumentParser) -> None:
         help="tolerance of taut_string (relative duality gap) or admm (change of the image); default: the solver's own",
     )
     parser.add_argument("--sigma", type=float, help="noise of the images in 8-bit units")
+    parser.add_argument(
+        "paths",
+        type=path_argument,
+        nargs="+",
+        metavar="[RUN] image",
+        help=f"the directory of a run (or a model file), where none is given as --model; {images}",
+    )
+    return parser
 
 
 def named_model(model: str | None, paths: list[Path], *, default: bool) -> tuple[Path, list[Path]]:

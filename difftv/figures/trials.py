@@ -38,7 +38,7 @@ def search_progress(search: Search) -> Figure:
     rows = math.ceil(len(keys) / COLUMNS)
     figure = new_figure(9.0, 3.0 + 2.4 * rows)
     grid = figure.add_gridspec(1 + rows, COLUMNS)
-    limit, sign = _limit(search, shown), -1 if search.direction == "minimize" else 1
+    limit, sign = _limit(search, shown), search.sign
 
     progress = figure.add_subplot(grid[0, :])
     plain(progress, "trial", as_text(_label(search)))
@@ -105,8 +105,7 @@ def _draw(
 
 def _limit(search: Search, shown: Sequence[Trial]) -> float:
     """The worst value with a place of its own, in the direction in which more is better."""
-    sign = -1 if search.direction == "minimize" else 1
-    values = [sign * trial.value for trial in shown]
+    values = [search.sign * trial.value for trial in shown]
     if len(values) < 4:
         return -math.inf
     best, middle = max(values), median(values)

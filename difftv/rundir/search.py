@@ -10,6 +10,7 @@ from typing import Any
 from difftv.files import write_atomically
 from difftv.rundir.layout import SEARCH
 from difftv.rundir.reading import UnreadableError, numbers, read_json
+from difftv.rundir.writing import plain
 
 LARGEST = 1e100
 """Numbers beyond are none that a search has written."""
@@ -56,11 +57,15 @@ class Search:
     log_scale: tuple[str, ...] = field(default=())
 
     @property
+    def sign(self) -> int:
+        """What makes larger better: -1 where the objective is minimised, else 1."""
+        return -1 if self.direction == "minimize" else 1
+
+    @property
     def best(self) -> Trial | None:
         """The best complete trial, the first of equals."""
         complete = [trial for trial in self.trials if trial.state == "complete" and not math.isnan(trial.value)]
-        sign = -1 if self.direction == "minimize" else 1
-        return max(complete, key=lambda trial: sign * trial.value, default=None)
+        return max(complete, key=lambda trial: self.sign * trial.value, default=None)
 
 
 def write_search(directory: Path, search: Search) -> None:
@@ -69,8 +74,7 @@ def write_search(directory: Path, search: Search) -> None:
     Raises:
         OSError: it could not be written; what was there before is intact.
     """
-    trials = [{**asdict(trial), "value": _plain(trial.value)} for trial in search.trials]
-    content = {"format": FORMAT, **asdict(search), "trials": trials}
+    content = plain({"format": FORMAT, **asdict(search)})
     write_atomically(directory / SEARCH, json.dumps(content, indent=1) + "\n")
 
 
@@ -108,9 +112,3 @@ def _drawable(value: Any) -> str | int | float:
     if not abs(float(value)) < LARGEST:
         raise ValueError(f"{value!r} is no value of a search.")
     return value
-
-
-def _plain(value: float) -> float | str | None:
-    if math.isnan(value):
-        return None
-    return value if math.isfinite(value) else ("Infinity" if value > 0 else "-Infinity")

@@ -64,19 +64,39 @@ def tidy(directory: Path) -> None:
 
 @contextlib.contextmanager
 def _locked(directory: Path) -> Iterator[None]:
-    """Hold the file lock of a directory, on file systems that have locks.
+    """Hold the file lock of a directory, on file systems that have locks."""
+    with file_lock(
+        directory / LOCK,
+        refusal=lambda: _refusal(directory, owner_of(read_status(directory))),
+        without="only heartbeats keep two processes apart",
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def file_lock(path: Path, *, refusal: Callable[[], str], without: str) -> Iterator[None]:
+    """Hold a file lock, on file systems that have locks; it is not waited for.
 
     Network file systems without a lock daemon answer ENOLCK, others ENOSYS or ENOTSUP: that is no other process.
+
+    Args:
+        path: of the lock.
+        refusal: what to say where another process holds it.
+        without: what follows where there are no locks, for the warning.
+
+    Raises:
+        RunInUseError: another process holds it.
+        OSError: the lock cannot be written.
     """
-    lock = FileLock(directory / LOCK, timeout=0, fallback_to_soft=False)
+    lock = FileLock(path, timeout=0, fallback_to_soft=False)
     try:
         lock.acquire()
     except Timeout:
-        raise RunInUseError(_refusal(directory, owner_of(read_status(directory)))) from None
+        raise RunInUseError(refusal()) from None
     except (NotImplementedError, OSError) as error:
         if isinstance(error, OSError) and not is_missing_service(error):
             raise
-        log.warning("the file system of %s has no locks: only heartbeats keep two processes apart", directory)
+        log.warning("the file system of %s has no locks: %s", path.parent, without)
     try:
         yield
     finally:

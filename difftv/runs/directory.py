@@ -31,6 +31,7 @@ from difftv.rundir.layout import (
 )
 from difftv.rundir.owner import Owner, owner_of, this_process
 from difftv.rundir.standing import read_status, standing
+from difftv.rundir.writing import plain
 from difftv.runs.claim import heartbeat, held
 
 
@@ -194,11 +195,11 @@ class RunDirectory:
 
     def write_metrics(self, history: Iterable[Mapping[str, float]]) -> None:
         """One JSON object per epoch, the whole history at once: a resumed run leaves no row twice."""
-        self._write(self.metrics, "".join(json.dumps(_plain(row)) + "\n" for row in history))
+        self._write(self.metrics, "".join(json.dumps(plain(row)) + "\n" for row in history))
 
     def write_baseline(self, content: Mapping[str, Any]) -> None:
         """The curves of the grid search."""
-        self._write(self.baseline, json.dumps(_plain(content), indent=2) + "\n")
+        self._write(self.baseline, json.dumps(plain(content), indent=2) + "\n")
 
     def write_per_image(self, names: Sequence[str], rows: Sequence[Mapping[str, float]]) -> None:
         """One line per image; an empty cell is a metric that is not defined there."""
@@ -212,7 +213,7 @@ class RunDirectory:
 
     def write_result(self, content: Mapping[str, Any]) -> None:
         """The final numbers; a run is finished when, and only when, this file is there."""
-        self._write(self.result, json.dumps(_plain({"format": RESULT_FORMAT, **content}), indent=2) + "\n")
+        self._write(self.result, json.dumps(plain({"format": RESULT_FORMAT, **content}), indent=2) + "\n")
 
     def _say(self, content: dict[str, Any]) -> None:
         updated = datetime.now(UTC).isoformat(timespec="seconds")
@@ -289,14 +290,3 @@ class RunDirectory:
 
 def _cell(value: float) -> str:
     return "" if math.isnan(value) else repr(value)
-
-
-def _plain(value: Any) -> Any:
-    """JSON has no NaN and no infinity: null and the strings "Infinity", "-Infinity"."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
-    return value

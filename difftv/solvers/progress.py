@@ -29,15 +29,15 @@ class Progress:
         self._tol = tol
         self._first = math.nan
         self._share = 0.0
-        self.wanted = _watcher.get() is not None
+        self._watcher = _watcher.get()
+        self.wanted = self._watcher is not None
 
     def change(self, value: float) -> None:
         """Report after a look; `value` is the change of the image that is furthest from its end."""
-        on_progress = _watcher.get()
-        if on_progress is None or not 0 < value < math.inf:
+        if self._watcher is None or not 0 < value < math.inf:
             return
         if math.isnan(self._first):
             self._first = max(value, 2 * self._tol)
         done = math.log(self._first / value) / math.log(self._first / self._tol)
         self._share = max(self._share, min(1.0, done))
-        on_progress(self._share)
+        self._watcher(self._share)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from filelock import FileLock, Timeout
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.plugins.launcher import Launcher
@@ -18,12 +17,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from difftv.errors import ConfigError, DiffTVError
-from difftv.files import is_missing_service
 from difftv.printing import say
 from difftv.rundir.layout import JOURNAL, METRICS
 from difftv.rundir.objective import of_best_epoch
 from difftv.rundir.reading import read_epochs
 from difftv.rundir.search import write_search
+from difftv.runs.claim import file_lock
 from difftv.runs.config import without_wrapping
 from difftv.runs.outcomes import GOOD, Planned, look_ahead, outcome, summary
 from difftv.runs.search.comparable import probes, settings_of
@@ -236,22 +235,12 @@ def _as_exit() -> Iterator[None]:
         sys.exit(f"error: {error}")
 
 
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(folder: Path) -> contextlib.AbstractContextManager[None]:
     """Two commands that add trials to one study would each take the other's for interrupted."""
-    lock = FileLock(folder / LOCK, timeout=0, fallback_to_soft=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        sys.exit(
-            f"error: another process is searching in {folder}. Wait for it, or stop it; then run the command again."
-        )
-    except (NotImplementedError, OSError) as error:
-        if isinstance(error, OSError) and not is_missing_service(error):
-            raise
-        log.warning("the file system of %s has no locks: start no second search there", folder)
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            lock.release()
+    return file_lock(
+        folder / LOCK,
+        refusal=lambda: (
+            f"another process is searching in {folder}. Wait for it, or stop it; then run the command again."
+        ),
+        without="start no second search there",
+    )

@@ -12,6 +12,11 @@ from difftv.types import Image
 _ROUNDING = 1 / (12 * EIGHT_BIT_RANGE**2)
 
 
+def minus_psnr(error: Image) -> Tensor:
+    """10 log10 of the mean squared error of each image, (batch,), in dB, with the error of rounding to 8 bit added."""
+    return 10.0 * (error.square().mean(dim=(1, 2, 3)) + _ROUNDING).log10()
+
+
 class Mse(nn.Module):
     """Mean squared error over pixels and images, in squared [0,1] units; smaller = better."""
 
@@ -28,8 +33,30 @@ class Psnr(nn.Module):
     """
 
     def forward(self, denoised: Image, clean: Image) -> Tensor:
-        mse = (denoised - clean).square().mean(dim=(1, 2, 3))
-        return 10.0 * (mse + _ROUNDING).log10().mean()
+        return minus_psnr(denoised - clean).mean()
+
+
+class PsnrGradient(nn.Module):
+    """Minus the PSNR - weight * the same measure of the differences' absolute error, in dB; smaller = better.
+
+    The error of the differences is 10 log10 mean |D denoised - D clean|: a plateau where the clean image has a slope
+    costs that slope, and every image and noise level counts by the ratio by which its errors shrink, as in `Psnr`.
+
+    Args:
+        weight: of the differences, >= 0, no unit; larger keeps more slopes, at the cost of PSNR.
+
+    Raises:
+        ValueError: weight is negative or no number.
+    """
+
+    def __init__(self, weight: float = 0.25) -> None:
+        super().__init__()
+        self.weight = not_negative("weight", weight)
+
+    def forward(self, denoised: Image, clean: Image) -> Tensor:
+        error = denoised - clean
+        slopes = gradient(error).abs().sum(dim=1).mean(dim=(1, 2))
+        return (minus_psnr(error) + self.weight * 10.0 * (slopes + _ROUNDING**0.5).log10()).mean()
 
 
 class MseGradient(nn.Module):

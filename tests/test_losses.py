@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from difftv.losses import Mse, MseGradient, MseSsim, Psnr
+from difftv.losses import Mse, MseGradient, MseSsim, Psnr, PsnrGradient
 from difftv.metrics import psnr, ssim
 
-LOSSES = [Mse(), Psnr(), MseGradient(), MseSsim(), MseSsim(alpha=0.0), MseSsim(alpha=1.0)]
+LOSSES = [Mse(), Psnr(), MseGradient(), PsnrGradient(), MseSsim(), MseSsim(alpha=0.0), MseSsim(alpha=1.0)]
 
 
 def pair(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -72,6 +72,18 @@ def test_a_plateau_costs_the_slope_that_it_hides() -> None:
     assert float(loss(stairs, ramp)) == pytest.approx(float(Mse()(stairs, ramp) + 0.5 * slopes), rel=1e-4)
 
 
-def test_a_negative_weight_is_refused() -> None:
+def test_the_psnr_and_the_slopes_in_decibels() -> None:
+    denoised, clean = pair()
+    error = (denoised - clean).detach()
+    slopes = (error.diff(dim=2).abs().sum(dim=(1, 2, 3)) + error.diff(dim=3).abs().sum(dim=(1, 2, 3))) / (16 * 20)
+    expected = Psnr()(denoised, clean) + 0.3 * 10 * slopes.log10().mean()
+    torch.testing.assert_close(PsnrGradient(weight=0.3)(denoised, clean), expected, atol=1e-2, rtol=0)
+    # A tenth of the error is worth as many decibels at every level of noise: 20 of the image, 0.3 * 10 of its slopes.
+    gained = PsnrGradient(weight=0.3)(denoised, clean) - PsnrGradient(weight=0.3)(clean + error / 10, clean)
+    assert float(gained) == pytest.approx(23.0, abs=0.1)
+
+
+@pytest.mark.parametrize("loss", [MseGradient, PsnrGradient])
+def test_a_negative_weight_is_refused(loss: type[MseGradient | PsnrGradient]) -> None:
     with pytest.raises(ValueError, match="weight must be a finite number >= 0, got -1"):
-        MseGradient(weight=-1)
+        loss(weight=-1)

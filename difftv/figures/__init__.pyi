@@ -5,6 +5,7 @@ from .profiles import line_profiles
 from .search import lambda_search
 from .style import encode_figure, save_figure
 from .sweeps import solver_time, staircasing_scatter
+from .tradeoff import psnr_against_stairs
 from .training import training_comparison, training_curves
 from .trials import search_progress
 
@@ -16,6 +17,7 @@ __all__ = [
     "lam_over_edges",
     "lambda_search",
     "line_profiles",
+    "psnr_against_stairs",
     "save_figure",
     "search_progress",
     "solver_time",

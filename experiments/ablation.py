@@ -1,0 +1,208 @@
+"""The ablation: every part of the learned model, the constants that it competes with, and a network without any model.
+
+python experiments/run.py -m 'experiment=glob(ablation/*, exclude=ablation/_*)' data.root=path/to/BSD400
+python experiments/ablation.py outputs/ablation path/to/Set12
+python experiments/ablation.py outputs/ablation path/to/Set12 --model gray gray-small --sigma 25
+
+The first command trains the rows, all with the same steps, seed and images. The second one trains a plain U-Net
+of the same size and budget that predicts the image, tunes constants on training crops, and measures everything under
+the protocol of published tables, minimised to the end whatever a row was trained with. Prints a table per noise level,
+writes ablation.md, ablation.json, psnr_against_stairs.png and, of a ramp and of a photograph, profile_ramp.png and
+profile_photograph.png. What was measured before is not measured again.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+
+from benchmarks.ablation import CONSTANTS, AblationRow, Measurements, Method, ablation_table, learned, tuned
+from benchmarks.ablation import non_local_means as nonlocal_means_row
+from benchmarks.plain_network import Budget, trained
+from benchmarks.ramp import SIGMA, SIZE, ramp_problem
+from benchmarks.text import to_markdown
+from difftv import Denoiser
+from difftv.arguments import path_argument, positive
+from difftv.data import EvaluationPatches, Folder, PublishedImages, Sample, default_cache_dir, open_images
+from difftv.data.base import image_files
+from difftv.data.patches import to_tensor
+from difftv.errors import DataError, DiffTVError
+from difftv.figures import line_profiles, psnr_against_stairs, save_figure
+from difftv.files import check_writable, write_atomically
+from difftv.models.file import weights_digest
+from difftv.models.reading import find_model, read_model
+from difftv.models.stored import StoredModel
+from difftv.noise import add_noise
+from difftv.printing import say
+from difftv.report import read_sweep
+from difftv.training.evaluation import evaluated_set
+from difftv.training.protocol import statement
+
+PREFIX = "ablation/"
+
+LABELS: Mapping[str, str] = {
+    "lam": "learned lam",
+    "lam_per_direction": "learned lam per direction",
+    "gam": "learned lam and gam per direction",
+    "eight_neighbour": "learned lam, eight neighbours",
+    "tv_tv2": "learned lam1 and lam2, TV-TV2",
+    "tgv": "learned lam1 and lam2, TGV",
+    "small": "lam and gam, dilated network",
+    "gam_slopes_loss": "lam and gam, slopes in the loss",
+    "gam_staircase_epoch": "lam and gam, epoch by PSNR and stairs",
+}
+"""Name of an experiment -> its row, in their order; others follow under their own names."""
+
+GROUPS = {"constants": "constants", "maps": "learned maps", "shipped": "shipped models", "other": "other methods"}
+
+PLAIN = "plain U-Net, predicts the image"
+DRAWN: Mapping[str, str] = {
+    "scalar TV, isotropic": "scalar TV",
+    LABELS["lam_per_direction"]: "learned lam",
+    LABELS["gam"]: "learned lam, gam",
+    LABELS["tgv"]: "learned TGV",
+    PLAIN: "plain U-Net",
+}
+"""In the figures of profiles, where they are there, and how they are called there."""
+
+TUNING_CROPS = 32
+PHOTOGRAPH, WINDOW, LINE = "camera", (slice(60, 188), slice(150, 278)), 64
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sweep", type=path_argument, help="directory of the trained rows, outputs/ablation")
+    parser.add_argument("images", type=path_argument, help="directory of clean test images")
+    parser.add_argument("--model", nargs="+", default=[], metavar="NAME", help="shipped models or files, as more rows")
+    parser.add_argument("--sigma", nargs="+", type=float, default=[15.0, 25.0, 50.0], help="default: 15 25 50")
+    parser.add_argument("--output", type=path_argument, help="directory (default: that of the sweep)")
+    options = parser.parse_args(arguments)
+    output = options.output or options.sweep
+    try:
+        levels = [positive("--sigma", sigma) for sigma in options.sigma]
+        check_writable(output / "ablation.md")
+        files = image_files(options.images)
+        if not files:
+            raise DataError(f"{options.images} holds no image files. Check the path.")
+        runs = _runs(options.sweep)
+        methods = _methods(runs, [*options.model], output)
+    except (ValueError, DiffTVError) as error:
+        parser.error(str(error))
+    except OSError as error:
+        parser.error(f"{output} cannot be written to ({error.strerror}): give --output")
+    try:
+        rows = _measure(methods, files, levels, output)
+    except (ValueError, DiffTVError) as error:
+        say(f"{parser.prog}: {error}", error=True)
+        return 1
+    text = _tables(rows, options.images.resolve().name)
+    write_atomically(output / "ablation.md", text)
+    _draw(rows, methods, SIGMA if SIGMA in levels else levels[0], output)
+    say(text.rstrip())
+    say(f"Written: {output}", error=True)
+    return 0
+
+
+def _runs(directory: Path) -> dict[str, StoredModel]:
+    """Label -> the finished run of that row."""
+    sweep = read_sweep(directory)
+    found: dict[str, StoredModel] = {}
+    for run in sweep.runs:
+        name = str(run.settings.get("choices.experiment", "")).removeprefix(PREFIX)
+        label = LABELS.get(name, name or run.name)
+        several = sum(str(other.settings.get("choices.experiment", "")).endswith(name) for other in sweep.runs) > 1
+        found[f"{label}, {run.name}" if several else label] = read_model(run.directory)
+    if not found:
+        raise DataError(f"No run of {directory} has finished. Train the rows first: see --help.")
+    for absent in sweep.absent:
+        say(f"not in the table: {absent.name}, {absent.reason}", error=True)
+    order = list(LABELS.values())
+    return dict(sorted(found.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)))
+
+
+def _methods(runs: Mapping[str, StoredModel], models: Sequence[str], output: Path) -> list[Method]:
+    """All rows in the order of the table; the network that predicts the image is trained here."""
+    budget = next(
+        Budget.of_run(stored.config) for stored in runs.values() if stored.config["predictor"]["name"] == "unet"
+    )
+    plain = trained(budget, output / f"plain_network-{budget.digest}", default_cache_dir())
+    splits = Folder(root=budget.root, validation_fraction=budget.validation_fraction).files()
+    training = open_images(splits.train, default_cache_dir(), splits.roots)
+
+    def crops(sigma: float) -> EvaluationPatches:
+        return EvaluationPatches(training, patch_size=budget.patch_size, sigma=sigma, limit=TUNING_CROPS, stream=1)
+
+    methods = [tuned(name, regularizer, crops) for name, regularizer in CONSTANTS.items()]
+    for name, stored in runs.items():
+        methods.append(learned(name, "maps", Denoiser.load(stored.path), weights_digest(stored.weights)))
+    for name in models:
+        stored = read_model(find_model(name))
+        methods.append(learned(stored.name, "shipped", Denoiser.load(stored.path), weights_digest(stored.weights)))
+    size = sum(parameter.numel() for parameter in plain.parameters())
+    methods.append(Method(PLAIN, "other", budget.digest, lambda sigma: plain, size))
+    methods.append(nonlocal_means_row())
+    return methods
+
+
+def _measure(
+    methods: Sequence[Method], files: Sequence[Path], levels: Sequence[float], output: Path
+) -> list[AblationRow]:
+    images = open_images(files, default_cache_dir())
+    if images.skipped:
+        path, reason = images.skipped[0]
+        raise DataError(f"{path}: {reason}. A mean over the other images would not be comparable.")
+    measurements = Measurements(output / "ablation.json")
+    rows = []
+    for sigma in levels:
+        items = PublishedImages(images, sigma=sigma)
+        key = evaluated_set(items)
+        rows += [measurements.row(method, items, key) for method in methods]
+    return rows
+
+
+def _tables(rows: Sequence[AblationRow], name: str) -> str:
+    remark = (
+        f"{statement(None)} plateau_excess, plateau_excess_ramp (best: 0) and gradient_ratio (best: 1) of the image "
+        f"before rounding. Constants are tuned on {TUNING_CROPS} training crops. Means over the images; "
+        f"{torch.get_num_threads()} thread(s) of torch."
+    )
+    levels = dict.fromkeys(row.sigma for row in rows)
+    tables = (
+        ablation_table([row for row in rows if row.sigma == sigma], f"{name}, sigma {sigma:g}", remark)
+        for sigma in levels
+    )
+    return "\n\n".join(map(to_markdown, tables)) + "\n"
+
+
+def _draw(rows: Sequence[AblationRow], methods: Sequence[Method], sigma: float, output: Path) -> None:
+    groups = {
+        title: {
+            row.name: (row.mean("psnr"), row.mean("stair/plateau_excess"))
+            for row in rows
+            if row.sigma == sigma and row.group == group
+        }
+        for group, title in GROUPS.items()
+    }
+    groups = {title: points for title, points in groups.items() if points}
+    save_figure(psnr_against_stairs(groups, title=f"sigma {sigma:g}"), output / "psnr_against_stairs.png")
+    scenes = {"ramp": (ramp_problem()[0].float(), SIZE // 2), "photograph": (_photograph(), LINE)}
+    denoisers = {DRAWN[method.name]: method.denoise(sigma) for method in methods if method.name in DRAWN}
+    with torch.no_grad():
+        for name, (clean, line) in scenes.items():
+            noisy = add_noise(clean, sigma, seed=0)
+            pictures = {method: denoise(noisy, sigma) for method, denoise in denoisers.items()}
+            save_figure(line_profiles(clean, noisy, pictures, row=line), output / f"profile_{name}.png")
+
+
+def _photograph() -> torch.Tensor:
+    """A window of a photograph that ships with scikit-image, (1, 1, 128, 128)."""
+    splits = Sample().files()
+    path = next(path for path in (*splits.test, *splits.train, *splits.validation) if path.stem == PHOTOGRAPH)
+    image = open_images([path], None)[0]
+    return to_tensor(image)[..., WINDOW[0], WINDOW[1]]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from benchmarks.text import Table
+from difftv.denoiser import Denoiser
 from difftv.metrics import plateau_excess, psnr
 from difftv.noise import add_noise
 from difftv.regularizers import TGV, TVTV2, AnisotropicTV, HuberTV, IsotropicTV, Regularizer, TVpwL
@@ -51,7 +52,7 @@ class RampRow:
     """The best of a grid by PSNR.
 
     Attributes:
-        label: of the candidate.
+        label: of the candidate, or of the model.
         solver: by its name on the command line.
         psnr: dB.
         plateau_excess: on the smooth part of the image; 0 is best.
@@ -114,6 +115,24 @@ def measure_ramp(candidate: Candidate, clean: Image, noisy: Image) -> Iterator[R
         yield RampRow(**{**vars(best), "solves": solves, "not_converged": not_converged})
 
 
+def measure_model(name: str, denoiser: Denoiser, clean: Image, noisy: Image) -> RampRow:
+    """A trained model, with maps in place of constants."""
+    with torch.no_grad():
+        solution = denoiser.denoise(noisy.float(), SIGMA)
+    denoised = solution.denoised.to(clean.dtype)
+    return RampRow(
+        label=f"model {name}",
+        solver=denoiser.solver.name,
+        psnr=float(psnr(denoised, clean)),
+        plateau_excess=float(plateau_excess(denoised, clean)),
+        constants={},
+        at_end=(),
+        solves=1,
+        not_converged=int((~solution.converged).sum()),
+        denoised=denoised,
+    )
+
+
 def _best_of(
     candidate: Candidate, solver: Solver, batch: Sequence[Constants], clean: Image, noisy: Image
 ) -> tuple[RampRow, int]:
@@ -158,7 +177,7 @@ def ramp_table(rows: Sequence[RampRow], noisy_psnr: float) -> Table:
         rows=[
             (
                 row.label,
-                ", ".join(_named(row, name) for name in row.constants),
+                ", ".join(_named(row, name) for name in row.constants) or "learned maps",
                 row.solver,
                 f"{row.psnr:.2f}",
                 f"{row.plateau_excess:.3f}",

@@ -2,9 +2,10 @@
 
 python experiments/ramp.py
 python experiments/ramp.py --only isotropic tvpwl --output outputs/my_ramp
+python experiments/ramp.py --only isotropic --model gray
 
 96x96, sigma 25, one draw of the noise. Every regularizer is tuned on a small grid of constants by PSNR. Prints the
-table and writes ramp.md and ramp.png (clean, noisy, TV, TVpwL, TGV, and their profiles through the middle).
+table and writes ramp.md and ramp.png (clean, noisy, TV, TVpwL, TGV, models, and their profiles through the middle).
 """
 
 import argparse
@@ -15,12 +16,15 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from benchmarks.ramp import CANDIDATES, SIZE, RampRow, measure_ramp, ramp_problem, ramp_table
+from benchmarks.ramp import CANDIDATES, SIZE, RampRow, measure_model, measure_ramp, ramp_problem, ramp_table
 from benchmarks.text import to_markdown
+from difftv import Denoiser
 from difftv.arguments import path_argument
+from difftv.errors import DiffTVError
 from difftv.figures import line_profiles, save_figure
 from difftv.files import check_writable, write_atomically
 from difftv.metrics import psnr
+from difftv.models.reading import find_model
 from difftv.printing import say
 
 DRAWN = {"isotropic": "TV (isotropic)", "tvpwl": "TVpwL", "tgv": "TGV"}
@@ -32,11 +36,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     names = list(dict.fromkeys(candidate.regularizer.name for candidate in CANDIDATES))
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names))
     parser.add_argument(
+        "--model", nargs="+", default=[], metavar="NAME", help="trained models: a name, a file or a run"
+    )
+    parser.add_argument(
         "--output", type=path_argument, default=Path("outputs/ramp"), help="directory (default: %(default)s)"
     )
     options = parser.parse_args(arguments)
     try:
+        models = {word: Denoiser.load(find_model(word)) for word in options.model}
         check_writable(options.output / "ramp.md")
+    except DiffTVError as error:
+        parser.error(f"--model: {error}")
     except OSError as error:
         parser.error(f"--output {options.output} cannot be written to ({error.strerror})")
     torch.set_num_threads(1)  # more gain nothing at this size, and cost seconds on a busy machine
@@ -54,6 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name = DRAWN.get(candidate.regularizer.name)
             if name and (name not in drawn or row.psnr > drawn[name].psnr):
                 drawn[name] = row
+    for word, model in models.items():
+        name = Path(word).stem
+        rows.append(measure_model(name, model, clean, noisy))
+        drawn[f"model {name}"] = rows[-1]
     text = to_markdown(ramp_table(rows, float(psnr(noisy, clean)))) + "\n"
     write_atomically(options.output / "ramp.md", text)
     if drawn:

@@ -7,6 +7,7 @@ METHODS: Mapping[str, str] = {
     "scalar lambda": "baseline/",
     "oracle lambda": "oracle/",
     "non-local means": "nonlocal_means/",
+    "stored model": "model/",
     "learned map": "",
 }
 """Name of a line -> prefix of its metrics in result.json, from nothing done to the method itself."""

@@ -15,7 +15,8 @@ from difftv.data import (
 )
 from difftv.denoiser import Denoiser
 from difftv.devices import choose_device, place
-from difftv.errors import DataError
+from difftv.errors import CheckpointError, ConfigError, DataError
+from difftv.models.reading import find_model
 from difftv.noise import is_range, middle_of
 from difftv.predictors.base import starting_at
 from difftv.runs.config import image_cache
@@ -29,11 +30,12 @@ from difftv.training.loop import Learner
 
 @dataclass(frozen=True)
 class Objects:
-    """Everything a run works with, except its images."""
+    """Everything a run works with, except its images; `stored` is the model that is measured beside the learned one."""
 
     learner: Learner
     tracker: Tracker
     splits: Splits
+    stored: Denoiser | None
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,21 @@ def build(planned: PlannedRun) -> Objects:
         learner=Learner(denoiser, nodes["loss"].make(), optimizer, scheduler, device),
         tracker=nodes["tracker"].make(),
         splits=splits,
+        stored=_stored(options.evaluation.model),
     )
+
+
+def _stored(word: str | None) -> Denoiser | None:
+    """The model of evaluation.model, on the CPU.
+
+    Raises:
+        ConfigError: there is none of that name.
+        CheckpointError: its file cannot be used.
+    """
+    try:
+        return None if word is None else Denoiser.load(find_model(word))
+    except (ConfigError, CheckpointError) as error:
+        raise type(error)(f"evaluation.model: {error}") from error
 
 
 def open_patches(planned: PlannedRun, splits: Splits, solver: Solver) -> Images:

@@ -51,12 +51,14 @@ class FinalEvaluation:
         learner: with the weights of the best epoch.
         images: of the run.
         options: of the run.
+        stored: a model that is measured on the same images; None for none.
     """
 
-    def __init__(self, learner: Learner, images: Images, options: RunOptions) -> None:
+    def __init__(self, learner: Learner, images: Images, options: RunOptions, stored: Denoiser | None = None) -> None:
         self.learner = learner
         self.images = images
         self.options = options
+        self.stored = stored
         self.solver = learner.denoiser.solver
         self.device = self.solver.workplace.nearest(learner.device)
 
@@ -85,6 +87,11 @@ class FinalEvaluation:
             "noisy": evaluate_plain(lambda noisy: noisy, items),
             "nonlocal_means": evaluate_plain(lambda noisy: nonlocal_means(noisy, sigma), items),
         }
+        if self.stored is not None:
+            found = evaluate(
+                self.stored, items, batch_size=self.options.training.batch_size, label="evaluate stored model"
+            )
+            columns["model"] = [entry.row for entry in found]
         oracle = self._oracle(search) if self.options.evaluation.oracle else None
         if oracle is not None:
             columns["oracle"] = self._oracle_rows(oracle)

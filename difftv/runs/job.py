@@ -160,7 +160,7 @@ class Job:
 
     def _evaluate(self, objects: Objects, images: Images, record: Record, state: TrainingState) -> dict[str, float]:
         sys.audit("difftv.evaluate", str(self.directory.path))
-        found = FinalEvaluation(objects.learner, images, self.planned.options).measure()
+        found = FinalEvaluation(objects.learner, images, self.planned.options, objects.stored).measure()
         metrics = record.evaluation(found, state)
         if math.isnan(metrics["psnr"]):
             raise SolverError(

@@ -63,6 +63,7 @@ class EvaluationOptions:
     refinements: int
     oracle: bool
     figures: int
+    model: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("validation_images", "test_images"):
@@ -72,6 +73,8 @@ class EvaluationOptions:
         positive_int("refinements", self.refinements)
         boolean("oracle", self.oracle)
         count("figures", self.figures)
+        if self.model is not None and not (isinstance(self.model, str) and self.model):
+            raise ValueError(f"model must be the name of a shipped model, a model file or null, got {self.model!r}.")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from difftv.cli.evaluate import main as evaluate
 from difftv.cli.export import main as export
 from difftv.denoiser import Denoiser
 from difftv.models.file import read_card
+from difftv.report import build_table, read_sweep, to_markdown
 from tests.runs.commands import SMALL, run
 
 
@@ -74,3 +75,21 @@ def test_the_run_becomes_a_model(trained: Path, tmp_path: Path, capsys: pytest.C
     noisy = torch.rand(1, 1, 9, 7, generator=torch.Generator().manual_seed(0))
     run, file = Denoiser.load(trained), Denoiser.load(tmp_path / "mine.safetensors")
     assert torch.equal(run(noisy, 20).denoised, file(noisy, 20).denoised)
+
+
+def test_a_stored_model_is_measured_on_the_images_of_a_run(trained: Path, tmp_path: Path) -> None:
+    words = [*SMALL, "solver=taut_string", "sigma=[5,55]"]
+    done = run(*words, "seed=1", f"evaluation.model={trained}", f"hydra.run.dir={tmp_path / 'run'}")
+    assert done.returncode == 0, done.stderr
+    found, alone = (json.loads((path / "result.json").read_text())["metrics"] for path in (tmp_path / "run", trained))
+    assert found["model/psnr"] == pytest.approx(alone["psnr"], abs=1e-4)
+    assert found["psnr"] != found["model/psnr"]
+    table = to_markdown(build_table(read_sweep(tmp_path), rows=["solver"], columns=["sigma"], metrics=["psnr"]))
+    (line,) = (line for line in table.splitlines() if "stored model" in line)
+    assert line.replace("*", "").split("|")[-2].strip() == f"{found['model/psnr']:.2f}"
+
+
+def test_a_stored_model_that_is_not_there_is_named_before_any_work(tmp_path: Path) -> None:
+    done = run(*SMALL, "solver=taut_string", "evaluation.model=nobody", f"hydra.run.dir={tmp_path / 'run'}")
+    assert done.returncode != 0
+    assert "evaluation.model: 'nobody' is neither the name of a shipped model nor a file" in done.stdout + done.stderr

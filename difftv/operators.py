@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from difftv.types import Dual, Image
+from difftv.types import Dual, Plane
 
 
-def gradient(u: Image) -> Dual:
+def gradient(u: Plane) -> Dual:
     """Forward differences of an image.
 
     Args:
@@ -25,7 +25,7 @@ def gradient(u: Image) -> Dual:
     return torch.cat([forward_difference(u, -2), forward_difference(u, -1)], dim=1)
 
 
-def divergence(p: Dual) -> Image:
+def divergence(p: Dual) -> Plane:
     """Negative adjoint of `gradient`.
 
     Args:

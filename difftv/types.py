@@ -7,8 +7,11 @@ a user's run does not pay for that.
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-Image = Float[Tensor, "batch 1 height width"]
-"""Intensities, nominally in [0, 1]; a noisy image is not clipped and may leave that range."""
+Image = Float[Tensor, "batch channels height width"]
+"""Intensities, nominally in [0, 1]; a noisy image is not clipped and may leave that range. Gray: one channel."""
+
+Plane = Float[Tensor, "batch 1 height width"]
+"""One channel of images, by itself."""
 
 Map = Float[Tensor, "batch maps height width"]
 """The regularization maps, one channel per name of `Regularizer.map_names`: >= 0, in the units of the image."""
@@ -20,7 +23,7 @@ Dual = Float[Tensor, "batch components height width"]
 """One value per difference, zero past the border; of forward differences, channel 0 is vertical, 1 horizontal."""
 
 Fields = Float[Tensor, "batch fields height width"]
-"""What a solver minimises over: channel 0 the image u, then the auxiliary field v where a regularizer has one."""
+"""What a solver minimises over: the image u, then the auxiliary field v where a regularizer has one."""
 
 PerImage = Float[Tensor, " batch"]
 """One number per image of a batch."""

@@ -1,6 +1,6 @@
 """The forms in which a caller may give the weights of a regularizer, and the map that each of them stands for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ def full_map(lam: Weights, noisy: Image, channels: tuple[int, ...], per: str) ->
         lam: a number, or a tensor (array) with one element, of shape (height, width), or of shape
             (batch, maps, height, width), where any of batch, height and width may be 1; or a list with one of these
             per map, those of four dimensions with one channel. A number gets single precision at least.
-        noisy: (batch, 1, height, width).
+        noisy: (batch, channels, height, width), which share the map.
         channels: the numbers of maps that are allowed.
         per: what there is a map for where there are several, for the messages.
 
@@ -32,14 +32,45 @@ def full_map(lam: Weights, noisy: Image, channels: tuple[int, ...], per: str) ->
         TypeError: neither number nor tensor nor a list of them.
         ValueError: another shape, or another number of maps. Values are checked by the solver.
     """
+    allowed = dict.fromkeys(channels, per)
     if isinstance(lam, list | tuple):
-        if len(lam) not in channels:
-            raise ValueError(
-                f"lam as a list holds one weight per {per}, {_either(channels)} of them; got {len(lam)}. "
-                "A map itself goes in as a tensor or an array."
-            )
-        return torch.cat([_full(_tensor(one, noisy), noisy, (1,), per) for one in lam], dim=1)
-    return _full(_tensor(lam, noisy), noisy, channels, per)
+        _check_list(lam, channels, per)
+        return torch.cat([_full(_tensor(one, noisy), noisy, {1: per}) for one in lam], dim=1)
+    return _full(_tensor(lam, noisy), noisy, allowed)
+
+
+def channel_maps(lam: Weights, noisy: Image, directions: int = 2) -> Float[Tensor, "images maps height width"]:
+    """The maps of channels that are denoised each by itself as gray images.
+
+    Args:
+        lam: as for `full_map`; a map of as many channels as the image has belongs to these.
+        noisy: (batch, channels, height, width).
+        directions: how many maps a gray image may have.
+
+    Returns:
+        (batch * channels, maps, height, width), for noisy.reshape(-1, 1, height, width).
+
+    Raises:
+        TypeError: as for `full_map`.
+        ValueError: likewise, or a map of two channels that could belong to two channels or to two directions.
+    """
+    batch, count, height, width = noisy.shape
+    allowed = {1: "direction", count: "channel"} if count > 1 else {1: "direction"}
+    if isinstance(lam, list | tuple):
+        _check_list(lam, tuple(range(1, directions + 1)), "direction")
+        maps = torch.stack([_full(_tensor(one, noisy), noisy, allowed).expand(noisy.shape) for one in lam], dim=2)
+        return maps.reshape(batch * count, -1, height, width)
+    weights = _tensor(lam, noisy)
+    if directions == count == 2 and weights.ndim == 4 and weights.shape[1] == 2:
+        raise ValueError(
+            f"lam of shape {tuple(weights.shape)} for an image of two channels could mean channels or directions. "
+            "In a list it is told apart: [lam] is one map per channel, [lam[:, :1], lam[:, 1:]] one per direction."
+        )
+    per_direction = dict.fromkeys(range(1, directions + 1), "direction")
+    maps = _full(weights, noisy, {**per_direction, **allowed})
+    if maps.shape[1] in (1, count):
+        return maps.expand(noisy.shape).reshape(batch * count, 1, height, width)
+    return maps[:, None].expand(-1, count, -1, -1, -1).reshape(batch * count, -1, height, width)
 
 
 def shared(regularizer: Regularizer, maps: Float[Tensor, "batch given height width"]) -> Map:
@@ -62,12 +93,21 @@ def _tensor(lam: object, noisy: Image) -> Tensor:
     return torch.as_tensor(lam, dtype=precision, device="cpu").to(device=noisy.device)
 
 
-def _full(weights: Tensor, noisy: Image, allowed: tuple[int, ...], per: str) -> Map:
+def _check_list(lam: Sequence[object], channels: tuple[int, ...], per: str) -> None:
+    if len(lam) not in channels:
+        raise ValueError(
+            f"lam as a list holds one weight per {per}, {_either(channels)} of them; got {len(lam)}. "
+            "A map itself goes in as a tensor or an array."
+        )
+
+
+def _full(weights: Tensor, noisy: Image, allowed: Mapping[int, str]) -> Map:
+    """(batch, maps, height, width); `allowed`: number of maps -> what each of them is for."""
     batch, _, height, width = noisy.shape
     if weights.numel() == 1:
-        return weights.reshape(1, 1, 1, 1).expand(noisy.shape)
+        return weights.reshape(1, 1, 1, 1).expand(batch, 1, height, width)
     if weights.shape == (height, width):
-        return weights.expand(noisy.shape)
+        return weights.expand(batch, 1, height, width)
     if weights.ndim == 4:
         wanted = (batch, weights.shape[1], height, width)
         if weights.shape[1] in allowed and all(
@@ -75,7 +115,9 @@ def _full(weights: Tensor, noisy: Image, allowed: tuple[int, ...], per: str) -> 
         ):
             return weights.expand(wanted)
     several = "".join(
-        f" or, with a map per {per}, ({batch}, {count}, {height}, {width})" for count in allowed if count > 1
+        f" or, with a map per {per}, ({batch}, {count}, {height}, {width})"
+        for count, per in allowed.items()
+        if count > 1
     )
     raise ValueError(
         f"lam must be a number, a map ({height}, {width}) for all images, or have shape "

@@ -41,8 +41,8 @@ class Regularizer(abc.ABC):
     """R(u; maps) = min_v sum of `terms`, with the dual set |p_i| <= lam_i.
 
     A subclass calls this constructor with its data and overrides nothing. What acts on fields takes x = (u) or
-    x = (u, v_1, v_2), (batch, 1 + auxiliary, height, width); dual variables hold the components of all terms one after
-    the other.
+    x = (u, v_1, v_2), (batch, channels + auxiliary, height, width); dual variables hold the components of all terms one
+    after the other.
     """
 
     name: ClassVar[str]
@@ -52,8 +52,11 @@ class Regularizer(abc.ABC):
     def __init__(self, maps: tuple[MapSpec, ...], terms: tuple[Term, ...]) -> None:
         self.maps = maps
         self.terms = terms
-        self.auxiliary = max(term.operator.fields for term in terms) - 1
-        """Channels of the auxiliary field v: 0 or 2."""
+        self.channels = terms[0].operator.channels
+        """Channels of the images that it takes, > 1 where it couples them."""
+        assert all(term.operator.channels == self.channels for term in terms)
+        self.auxiliary = max(term.operator.fields for term in terms) - self.channels
+        """Channels of the auxiliary field v: 0, or 2 for every channel of the image."""
 
     @property
     def map_names(self) -> tuple[str, ...]:

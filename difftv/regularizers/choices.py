@@ -4,6 +4,9 @@ import math
 from collections.abc import Mapping
 from typing import TypeVar
 
+from difftv.arguments import positive_int
+from difftv.regularizers.operator import Operator
+from difftv.regularizers.per_channel import PerChannel
 from difftv.regularizers.potentials import Absolute, Huber, Potential
 
 Choice = TypeVar("Choice")
@@ -18,6 +21,16 @@ def one_of(name: str, value: int, choices: Mapping[int, Choice], meaning: str) -
     if isinstance(value, bool) or not isinstance(value, int) or value not in choices:
         raise ValueError(f"{name} must be {meaning}, got {value!r}.")
     return choices[value]
+
+
+def coupled(operator: Operator, channels: int) -> Operator:
+    """The operator for images of that many channels.
+
+    Raises:
+        ValueError: channels is not an integer >= 1.
+    """
+    count = positive_int("channels", channels)
+    return operator if count == 1 else PerChannel(operator, count)
 
 
 def huber_or_absolute(name: str, delta: float | int) -> Potential:

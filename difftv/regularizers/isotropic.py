@@ -3,6 +3,7 @@
 from typing import final
 
 from difftv.regularizers.base import MapSpec, Regularizer
+from difftv.regularizers.choices import coupled
 from difftv.regularizers.differences import ForwardDifferences
 from difftv.regularizers.potentials import Absolute
 from difftv.regularizers.term import Norm, Term
@@ -10,12 +11,23 @@ from difftv.regularizers.term import Norm, Term
 
 @final
 class IsotropicTV(Regularizer):
-    """R_lam(u) = sum_ij lam[i,j] sqrt((D_v u)[i,j]^2 + (D_h u)[i,j]^2)   (Rudin, Osher, Fatemi 1992, weighted).
+    """R_lam(u) = sum_ij lam[i,j] sqrt(sum_c (D_v u_c)[i,j]^2 + (D_h u_c)[i,j]^2),   c = 1 .. channels, 1 by default.
 
     Dual set: |(p_v, p_h)[i,j]|_2 <= lam[i,j] at every pixel. Border pixels keep the one difference they have.
+
+    Args:
+        channels: of the images, 1 = gray. Several are coupled: one map weighs the length of all their differences
+            together, so that edges come to stand at the same place in every channel (vectorial total variation).
+
+    Raises:
+        ValueError: channels is not an integer >= 1.
+
+    References: Rudin, Osher, Fatemi 1992, "Nonlinear total variation based noise removal algorithms"; Bresson and Chan
+    2008, "Fast dual minimization of the vectorial total variation norm".
     """
 
     name = "isotropic"
 
-    def __init__(self) -> None:
-        super().__init__((MapSpec("lam"),), (Term(ForwardDifferences(), Norm.EUCLIDEAN, Absolute()),))
+    def __init__(self, channels: int = 1) -> None:
+        differences = coupled(ForwardDifferences(), channels)
+        super().__init__((MapSpec("lam"),), (Term(differences, Norm.EUCLIDEAN, Absolute()),))

@@ -1,7 +1,6 @@
 """The contract of the linear maps K that a regularizer is made of, and the sparse matrices they are built from."""
 
 import abc
-from typing import ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -22,14 +21,30 @@ class Operator(abc.ABC):
     border (last row of v_1, last column of v_2) are no variables and are ignored.
     """
 
-    fields: ClassVar[int]
-    """Channels of what it is applied to: 1 for (u), 3 for (u, v_1, v_2)."""
+    @property
+    @abc.abstractmethod
+    def fields(self) -> int:
+        """Channels of what it is applied to: 1 for (u), 3 for (u, v_1, v_2), times the channels of the image."""
 
-    components: ClassVar[int]
-    """Differences at every pixel."""
+    @property
+    @abc.abstractmethod
+    def components(self) -> int:
+        """Differences at every pixel."""
 
-    beyond_border: ClassVar[bool] = False
-    """Whether `apply` has differences past the border that are not zero."""
+    @property
+    def channels(self) -> int:
+        """Channels of the image u."""
+        return 1
+
+    @property
+    def of_one_channel(self) -> "Operator":
+        """What acts on every channel of the image."""
+        return self
+
+    @property
+    def beyond_border(self) -> bool:
+        """Whether `apply` has differences past the border that are not zero."""
+        return False
 
     @abc.abstractmethod
     def apply(self, x: Fields) -> Dual:

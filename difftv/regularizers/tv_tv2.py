@@ -3,6 +3,7 @@
 from typing import final
 
 from difftv.regularizers.base import MapSpec, Regularizer
+from difftv.regularizers.choices import coupled
 from difftv.regularizers.differences import ForwardDifferences, SecondDifferences
 from difftv.regularizers.potentials import Absolute
 from difftv.regularizers.term import Norm, Term
@@ -17,17 +18,23 @@ class TVTV2(Regularizer):
 
     Both are paid for, unlike in `tgv`, where each place takes the cheaper one. Dual set: |p_1| <= lam1, |p_2| <= lam2.
 
+    Args:
+        channels: of the images, as for `isotropic`: several are coupled, in both terms.
+
+    Raises:
+        ValueError: channels is not an integer >= 1.
+
     References: Papafitsoros and Schoenlieb 2014, "A combined first and second order variational approach for image
     reconstruction".
     """
 
     name = "tv_tv2"
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = 1) -> None:
         super().__init__(
             (MapSpec("lam1", number="lam1"), MapSpec("lam2", share=SECOND_SHARE, number="lam2")),
             (
-                Term(ForwardDifferences(), Norm.EUCLIDEAN, Absolute(), lam=(0,)),
-                Term(SecondDifferences(), Norm.EUCLIDEAN, Absolute(), lam=(1,)),
+                Term(coupled(ForwardDifferences(), channels), Norm.EUCLIDEAN, Absolute(), lam=(0,)),
+                Term(coupled(SecondDifferences(), channels), Norm.EUCLIDEAN, Absolute(), lam=(1,)),
             ),
         )

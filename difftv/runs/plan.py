@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from difftv.data.contents import content_identity
+from difftv.errors import ConfigError
 from difftv.runs.config import image_cache, refuse_unread, resolved
 from difftv.runs.directory import RunDirectory
 from difftv.runs.identity import SCHEME, identity, readable_name
@@ -106,6 +107,11 @@ class PlannedRun:
             ConfigError: naming the key.
         """
         self.check_nodes()
+        channels = self.config["regularizer"].get("channels", 1)
+        if channels != 1:
+            raise ConfigError(
+                f"regularizer.channels is {channels!r}, but the images of a run are gray. Set regularizer.channels=1."
+            )
         return self.options
 
     def check_nodes(self) -> None:

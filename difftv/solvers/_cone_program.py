@@ -28,10 +28,10 @@ class ConeProgram:
 
     Attributes:
         problem: the problem itself.
-        parameters: Y, then one per map, all (height, width).
-        variables: U (height, width), then v where there is an auxiliary field, then the multipliers of all blocks.
+        parameters: Y, (channels * height, width), then one per map, (height, width).
+        variables: U, like Y, then v where there is an auxiliary field, then the multipliers of all blocks.
         blocks: how the multipliers become dual variables, one per term.
-        entries_of_v: where the entries of v stand in (2, height, width), flattened; empty without an auxiliary field.
+        entries_of_v: where the entries of v stand in (auxiliary, height, width), flattened; empty without any.
     """
 
     problem: Any
@@ -78,7 +78,7 @@ def refusal(regularizer: Regularizer) -> str | None:
 
 def entries_per_pixel(regularizer: Regularizer) -> int:
     """Variables and rows of second-order cones per pixel: what the memory of compiling the program grows with."""
-    entries = 1 + regularizer.auxiliary
+    entries = regularizer.channels + regularizer.auxiliary
     for term in regularizer.terms:
         components = term.operator.components
         lengths, cone_rows = (components, 0) if term.norm is Norm.SEPARABLE else (1, 1 + components)
@@ -90,11 +90,13 @@ def cone_program(regularizer: Regularizer, height: int, width: int) -> ConeProgr
     """The problem for images of that size."""
     import cvxpy as cp
 
-    u, y = cp.Variable((height, width)), cp.Parameter((height, width))
+    stacked_channels = (regularizer.channels * height, width)
+    u, y = cp.Variable(stacked_channels), cp.Parameter(stacked_channels)
     maps = [cp.Parameter((height, width), nonneg=True) for _ in range(regularizer.num_maps)]
     pixels = height * width
     bounded = [_bounded(term, height, width) for term in regularizer.terms]
-    entries_of_v = _entries_of_v(regularizer, [matrix for _, matrix in bounded], pixels)
+    image = regularizer.channels * pixels
+    entries_of_v = _entries_of_v(regularizer, [matrix for _, matrix in bounded], image)
     fields = [cp.vec(u, order="C")]
     if entries_of_v.size:
         fields.append(cp.Variable(entries_of_v.size))
@@ -105,7 +107,7 @@ def cone_program(regularizer: Regularizer, height: int, width: int) -> ConeProgr
         blocks.append(block)
         if block.index.size == 0:
             continue
-        parts = [matrix[:, :pixels], matrix[:, pixels + entries_of_v]] if len(fields) == 2 else [matrix[:, :pixels]]
+        parts = [matrix[:, :image], matrix[:, image + entries_of_v]] if len(fields) == 2 else [matrix[:, :image]]
         difference = sum(part @ field for part, field in zip(parts, fields, strict=True))
         bound = cp.Variable(block.index.size)
         if block.norm is Norm.SEPARABLE:
@@ -124,12 +126,12 @@ def cone_program(regularizer: Regularizer, height: int, width: int) -> ConeProgr
     return ConeProgram(problem, [y, *maps], [u, *fields[1:], *multipliers], tuple(blocks), entries_of_v)
 
 
-def _entries_of_v(regularizer: Regularizer, matrices: Sequence[Any], pixels: int) -> np.ndarray:
-    """The entries of (v_1, v_2) that some real difference reads; a cone solver must not be given the others."""
+def _entries_of_v(regularizer: Regularizer, matrices: Sequence[Any], image: int) -> np.ndarray:
+    """The entries of v that some real difference reads; a cone solver must not be given the others."""
     if not regularizer.auxiliary:
         return np.zeros(0, dtype=int)
     read = [abs(matrix).sum(axis=0) > 0 for matrix in matrices]
-    return np.flatnonzero(np.any(read, axis=0)[pixels:])
+    return np.flatnonzero(np.any(read, axis=0)[image:])
 
 
 def _bounded(term: Term, height: int, width: int) -> tuple[Block, Any]:

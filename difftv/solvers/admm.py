@@ -125,9 +125,10 @@ class _Minimiser(torch.autograd.Function):
         weights = problem.unit * problem.maps
         gap = relative_gap(solver.regularizer, x, torch.cat(duals, dim=1), problem.unit * problem.data, weights)
         gap = gap.detach().cpu().double()
-        v = x[:, 1:].contiguous()
+        channels = solver.regularizer.channels
+        v = x[:, channels:].contiguous()
         ctx.mark_non_differentiable(v, gap, found.iterations, found.converged)
-        return x[:, :1] + problem.offset, v, gap, found.iterations, found.converged
+        return x[:, :channels] + problem.offset, v, gap, found.iterations, found.converged
 
     @staticmethod
     @once_differentiable

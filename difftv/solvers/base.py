@@ -37,7 +37,8 @@ class Solution:
         gap: relative duality gap (see `relative_gap`), detached float64 on the CPU.
         iterations: iterations that the backend took.
         converged: whether the backend reached its tolerance.
-        auxiliary: the auxiliary field v of a regularizer that has one, (batch, 2, height, width), detached, else None.
+        auxiliary: the auxiliary field v of a regularizer that has one, (batch, 2, height, width) (two for every channel
+            of the image), detached, else None.
         seconds: time spent in the solver; its `backward` is filled in when the gradient is computed.
     """
 
@@ -158,7 +159,8 @@ class Solver(nn.Module, abc.ABC):
         metres, in counts and in [0, 1]. Under `torch.compile` this is a graph break.
 
         Args:
-            noisy: (batch, 1, height, width), floating point, in any units, nominally in [0, 1].
+            noisy: (batch, channels, height, width), with the channels that the regularizer couples (1: gray), floating
+                point, in any units, nominally in [0, 1].
             lam: (batch, num_maps, height, width), >= 0, in the same units; larger = smoother.
 
         Returns:
@@ -218,10 +220,12 @@ def _check_kinds(noisy: Tensor, lam: Tensor, regularizer: Regularizer) -> None:
                 f"{name} must be a torch.Tensor, got {type(tensor).__module__}.{type(tensor).__qualname__}. "
                 "Convert an array with torch.from_numpy(array)[None, None]."
             )
-    if noisy.ndim != 4 or noisy.shape[1] != 1:
+    channels = regularizer.channels
+    if noisy.ndim != 4 or noisy.shape[1] != channels:
+        coupled = f" with channels={channels}" if channels > 1 else ""
         raise ValueError(
-            f"noisy must have shape (batch, 1, height, width), got {tuple(noisy.shape)}. "
-            "Denoise colour images channel by channel: images.reshape(-1, 1, height, width)."
+            f"noisy must have shape (batch, {channels}, height, width) for {regularizer.name}{coupled}, "
+            f"got {tuple(noisy.shape)}. {_other_channels(noisy)}"
         )
     if 0 in noisy.shape[2:]:
         raise ValueError(f"noisy must have at least one pixel per image, got shape {tuple(noisy.shape)}.")
@@ -244,8 +248,10 @@ def _check_precision(noisy: Image, dtype: torch.dtype) -> None:
     """Refuse float64 images whose contrast a lower precision cannot hold: the minimiser would be silently wrong."""
     if noisy.dtype != torch.float64 or dtype == torch.float64 or noisy.numel() == 0 or not noisy.isfinite().all():
         return
-    low, high = noisy.amin(dim=(1, 2, 3)), noisy.amax(dim=(1, 2, 3))
-    largest, contrast = torch.maximum(low.abs(), high.abs()), high - low
+    low, high = noisy.amin(dim=(2, 3)), noisy.amax(dim=(2, 3))
+    contrast = (high - low).amax(dim=1)
+    low, high = low.amin(dim=1), high.amax(dim=1)
+    largest = torch.maximum(low.abs(), high.abs())
     facts = torch.finfo(dtype)
     # The gap squares the contrast.
     fits = (contrast > facts.tiny**0.5) & (largest < facts.max**0.5) & (facts.eps * largest <= _KEPT * contrast)
@@ -280,6 +286,19 @@ def _check_values(noisy: Image, lam: Map, regularizer: Regularizer) -> None:
                 f"{name} must be >= 0 everywhere, its minimum is {float(values.min()):.3g}. "
                 "A predictor makes its maps positive with softplus."
             )
+
+
+def _other_channels(noisy: Tensor) -> str:
+    """What to do with an image of that shape."""
+    if noisy.ndim != 4:
+        return "A single gray image goes in as image[None, None]."
+    count = noisy.shape[1]
+    if count == 1:
+        return "Gray images take a regularizer with channels=1."
+    return (
+        "Channels are denoised each by itself as images.reshape(-1, 1, height, width), or coupled by a regularizer "
+        f"with channels={count}, such as IsotropicTV(channels={count})."
+    )
 
 
 def _from_numbers(regularizer: Regularizer, expected: tuple[int, ...]) -> str:

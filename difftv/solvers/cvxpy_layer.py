@@ -73,7 +73,7 @@ class ConeSolver(Solver, abc.ABC):
         report = SolveReport()
         layer, program = self._layer(height, width)
         u, *others = layer(
-            y[:, 0],
+            y.flatten(1, 2),
             *lam.unbind(1),
             solver_args={
                 "backend": {"solve_method": self.solve_method, **self.backend_options()},
@@ -82,9 +82,11 @@ class ConeSolver(Solver, abc.ABC):
                 "report": report,
             },
         )
-        u = u[:, None]
+        u = u.reshape(y.shape)
         with torch.no_grad():
-            v, p = _fields_and_dual(program, [part.detach() for part in others], (height, width))
+            v, p = _fields_and_dual(
+                program, [part.detach() for part in others], self.regularizer.auxiliary, (height, width)
+            )
             x = u if v is None else torch.cat([u, v], dim=1)
             gap = relative_gap(self.regularizer, x, p, y, lam)
         return RawSolution(u, gap, torch.tensor(report.iterations), torch.tensor(report.converged), v)
@@ -125,7 +127,7 @@ def build_bytes(regularizer: Regularizer, height: int, width: int) -> int:
     return (
         BYTES_PER_TENSOR_ENTRY
         * (entries_per_pixel(regularizer) * pixels + 1)
-        * ((1 + regularizer.num_maps) * pixels + 1)
+        * ((regularizer.channels + regularizer.num_maps) * pixels + 1)
     )
 
 
@@ -142,15 +144,15 @@ def _compile(regularizer: Regularizer, height: int, width: int):
 
 
 def _fields_and_dual(
-    program: ConeProgram, values: list[Tensor], shape: tuple[int, int]
+    program: ConeProgram, values: list[Tensor], auxiliary: int, shape: tuple[int, int]
 ) -> tuple[Tensor | None, Tensor]:
     """v (None without an auxiliary field) and p from the variables of the program after the image."""
     batch = values[0].shape[0]
     v = None
     if program.entries_of_v.size:
-        v = values[0].new_zeros(batch, 2 * shape[0] * shape[1])
+        v = values[0].new_zeros(batch, auxiliary * shape[0] * shape[1])
         v[:, program.entries_of_v] = values.pop(0)
-        v = v.reshape(batch, 2, *shape)
+        v = v.reshape(batch, auxiliary, *shape)
     duals = []
     for block in program.blocks:
         own = [values.pop(0).numpy() for _ in range(block.multipliers)]

@@ -19,12 +19,12 @@ def gap(u: Image, y: Image, q: Image) -> PerImage:
 
 
 def scale(y: Image) -> PerImage:
-    """The objective of the constant image, an upper bound of the optimum that does not vanish where lam does.
+    """The objective of the image of constant channels, an upper bound of the optimum that does not vanish with lam.
 
     Of a constant image it is 0; that of an image of contrast 1e-6 stands in for it.
     """
-    contrast = y - y.mean(dim=(1, 2, 3), keepdim=True)
-    pixels = y.shape[-2] * y.shape[-1]
+    contrast = y - y.mean(dim=(2, 3), keepdim=True)
+    pixels = y.shape[1] * y.shape[2] * y.shape[3]
     energy = 0.5 * contrast.square().sum(dim=(1, 2, 3))
     return torch.where(energy > 0, energy, torch.full_like(energy, 0.5 * _FLAT**2 * pixels))
 

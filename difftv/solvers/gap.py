@@ -8,7 +8,7 @@ from difftv.types import Dual, Fields, Image, Map, PerImage
 def relative_gap(regularizer: Regularizer, x: Fields, p: Dual, y: Image, maps: Map) -> PerImage:
     """Relative duality gap of the pair (x, p).
 
-        gap = (P(x) - D(p)) / (1/2 ||y - mean(y)||^2),
+        gap = (P(x) - D(p)) / (1/2 ||y - mean(y)||^2),                          channel by channel the mean,
         P(x) = 1/2 ||u - y||^2 + sum phi(|K x|),
         D(p) = 1/2 ||y||^2 - 1/2 ||y - (K^T p)_u||^2 - sum phi*(|p|),     p projected onto the dual set first.
 
@@ -19,9 +19,9 @@ def relative_gap(regularizer: Regularizer, x: Fields, p: Dual, y: Image, maps: M
     is subtracted from D for it, which makes the bound hold if |v*| <= V; V = 2 max |v| is assumed, not proved.
 
     Args:
-        x: (batch, 1 + auxiliary, height, width), the image u and the auxiliary field.
+        x: (batch, channels + auxiliary, height, width), the image u and the auxiliary field.
         p: (batch, components, height, width).
-        y: (batch, 1, height, width), the noisy image.
+        y: (batch, channels, height, width), the noisy image.
         maps: (batch, num_maps, height, width).
 
     Returns:
@@ -29,11 +29,12 @@ def relative_gap(regularizer: Regularizer, x: Fields, p: Dual, y: Image, maps: M
     """
     p = regularizer.project(p, maps)
     pulled = regularizer.adjoint(p)
-    difference = data_term.gap(x[:, :1], y, pulled[:, :1])
+    channels = regularizer.channels
+    difference = data_term.gap(x[:, :channels], y, pulled[:, :channels])
     for term, part in zip(regularizer.terms, regularizer.split(p), strict=True):
         difference = difference + term.gap(x, part, maps)
     if regularizer.auxiliary:
-        v, left = x[:, 1:], pulled[:, 1:]
+        v, left = x[:, channels:], pulled[:, channels:]
         bound = 2 * v.abs().amax(dim=(1, 2, 3), keepdim=True)
         difference = difference + (v * left + bound * left.abs()).sum(dim=(1, 2, 3))
     return difference / data_term.scale(y)

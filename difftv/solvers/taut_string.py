@@ -91,6 +91,8 @@ class TautString(Solver):
 
     @classmethod
     def refusal(cls, regularizer: Regularizer) -> str | None:
+        if regularizer.channels > 1:
+            return "it takes gray images only, and this one couples channels"
         if regularizer.auxiliary:
             return "it has no auxiliary field"
         if _operators(regularizer) not in ([ForwardDifferences], [ForwardDifferences, DiagonalDifferences]):

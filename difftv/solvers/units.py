@@ -37,7 +37,7 @@ class Units:
         They depend on the smallest and the largest value of an image alone, so that a batch is a loop.
 
         Args:
-            y: (batch, 1, height, width), CPU float64, finite, with at least one pixel.
+            y: (batch, channels, height, width), CPU float64, finite, with at least one pixel.
         """
         low, high = (extreme.numpy() for extreme in torch.aminmax(y.detach().flatten(1), dim=1, keepdim=True))
         low, high = low.reshape(-1, 1, 1, 1), high.reshape(-1, 1, 1, 1)

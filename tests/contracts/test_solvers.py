@@ -12,12 +12,13 @@ from difftv.regularizers import (
 from difftv.regularizers.potentials import Huber
 from difftv.solvers import BY_NAME, Clarabel, Solution, Solver
 from tests.conftest import options_of
-from tests.contracts.pairs import PAIRS, REGULARIZERS, SOLVERS, TAKEN, draw, kind_of, make
+from tests.contracts.pairs import COUPLED, PAIRS, REGULARIZERS, SOLVERS, TAKEN, draw, kind_of, make
 
 
 def test_every_regularizer_and_every_solver_is_covered() -> None:
     assert {regularizer.name for regularizer in REGULARIZERS.values()} == set(options_of("regularizer"))
-    assert {regularizer for _, regularizer in PAIRS} == set(REGULARIZERS)
+    assert {regularizer for _, regularizer in PAIRS} | COUPLED == set(REGULARIZERS)
+    assert {regularizer for _, regularizer in PAIRS} & COUPLED
     assert {solver for solver, _ in PAIRS} == set(SOLVERS) == set(options_of("solver")) - {"auto"}
     assert {kind_of(solver) for solver in options_of("solver")} == set(BY_NAME.values())
     assert all(kind_of(solver).name in solver for solver in options_of("solver"))
@@ -33,7 +34,7 @@ def test_a_regularizer_that_is_refused_is_told_the_solvers_that_take_it(solver: 
 
 
 def objective(regularizer: Regularizer, x: torch.Tensor, noisy: torch.Tensor, lam: torch.Tensor) -> torch.Tensor:
-    return 0.5 * (x[:, :1] - noisy).square().sum((1, 2, 3)) + regularizer.value(x, lam)
+    return 0.5 * (x[:, : noisy.shape[1]] - noisy).square().sum((1, 2, 3)) + regularizer.value(x, lam)
 
 
 def minimiser(solution: Solution) -> torch.Tensor:
@@ -43,11 +44,11 @@ def minimiser(solution: Solution) -> torch.Tensor:
 
 
 def nearest_affine(noisy: torch.Tensor) -> torch.Tensor:
-    batch, _, height, width = noisy.shape
+    height, width = noisy.shape[-2:]
     rows, columns = torch.meshgrid(torch.arange(float(height)), torch.arange(float(width)), indexing="ij")
     design = torch.stack([torch.ones_like(rows), rows, columns], dim=-1).reshape(-1, 3).double()
-    fitted = design @ torch.linalg.lstsq(design.expand(batch, -1, -1), noisy.flatten(1)[..., None]).solution
-    return fitted.reshape(noisy.shape)
+    fitted = design @ torch.linalg.lstsq(design, noisy.flatten(0, 1).flatten(1).T).solution
+    return fitted.T.reshape(noisy.shape)
 
 
 def accuracy(solver: Solver) -> float:
@@ -64,11 +65,11 @@ def test_mean_and_range_are_kept(solver: Solver) -> None:
     noisy, lam = draw(solver.regularizer)
     denoised = solver(noisy, lam).denoised
     within = accuracy(solver)
-    torch.testing.assert_close(denoised.mean((1, 2, 3)), noisy.mean((1, 2, 3)), atol=within, rtol=0)
+    torch.testing.assert_close(denoised.mean((2, 3)), noisy.mean((2, 3)), atol=within, rtol=0)
     if solver.regularizer.auxiliary or len(solver.regularizer.terms) > 1:
         return  # second-order models may leave the range of the image
-    assert (denoised.amax((1, 2, 3)) <= noisy.amax((1, 2, 3)) + within).all()
-    assert (denoised.amin((1, 2, 3)) >= noisy.amin((1, 2, 3)) - within).all()
+    assert (denoised.amax((2, 3)) <= noisy.amax((2, 3)) + within).all()
+    assert (denoised.amin((2, 3)) >= noisy.amin((2, 3)) - within).all()
 
 
 def test_large_lam_gives_the_nearest_image_that_costs_nothing(tight: Solver) -> None:
@@ -78,7 +79,7 @@ def test_large_lam_gives_the_nearest_image_that_costs_nothing(tight: Solver) -> 
     for channel, name in enumerate(tight.regularizer.map_names):
         if name.startswith("gam"):
             large[:, channel] = 0
-    mean = noisy.mean((1, 2, 3), keepdim=True).expand_as(noisy)
+    mean = noisy.mean((2, 3), keepdim=True).expand_as(noisy)
     expected = nearest_affine(noisy) if tight.regularizer.auxiliary else mean
     torch.testing.assert_close(tight(noisy, large).denoised, expected, atol=1e-4, rtol=0)
 
@@ -129,7 +130,7 @@ def test_a_default_solve_converges_and_its_gap_tells_the_truth(solver: Solver) -
     solution, exact = solver(noisy, lam), Clarabel(solver.regularizer, tol=1e-10)(noisy, lam)
     assert solution.converged.all()
     assert (solution.iterations > 0).all()
-    scale = 0.5 * (noisy - noisy.mean((1, 2, 3), keepdim=True)).square().sum((1, 2, 3))
+    scale = 0.5 * (noisy - noisy.mean((2, 3), keepdim=True)).square().sum((1, 2, 3))
     distance = 0.5 * (solution.denoised - exact.denoised).square().sum((1, 2, 3))
     assert (distance <= (solution.gap.clamp_min(0) + 1e-8) * scale).all()
 
@@ -153,13 +154,13 @@ def test_thin_images(tight: Solver, height: int, width: int) -> None:
 def test_empty_batch(solver: Solver) -> None:
     noisy, lam = draw(solver.regularizer)
     solution = solver(noisy[:0], lam[:0])
-    assert solution.denoised.shape == (0, 1, 6, 5)
+    assert solution.denoised.shape == (0, solver.regularizer.channels, 6, 5)
     assert solution.gap.shape == (0,)
 
 
 def test_constant_images_stay_and_have_a_finite_gap(solver: Solver) -> None:
     _, lam = draw(solver.regularizer)
-    noisy = torch.full((2, 1, 6, 5), 0.25, dtype=torch.float64)
+    noisy = torch.full((2, solver.regularizer.channels, 6, 5), 0.25, dtype=torch.float64)
     solution = solver(noisy, lam)
     torch.testing.assert_close(solution.denoised, noisy, atol=accuracy(solver), rtol=0)
     assert solution.gap.isfinite().all()

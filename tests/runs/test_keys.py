@@ -47,6 +47,10 @@ REFUSED = [
     (["optimizer.lr=null"], "optimizer.lr must not be null"),
     (["optimizer.lr=abc"], "optimizer.lr must be a number, got 'abc'"),
     (["seed=12345678901234567890123"], "seed must be an integer from 0 to 2^64 - 1"),
+    (
+        ["regularizer=isotropic", "regularizer.channels=3"],
+        "regularizer.channels is 3, but the images of a run are gray",
+    ),
     (["seed=null"], "seed must be an integer from 0 to 2^64 - 1, got None"),
     (["sigma=null"], "sigma must be a positive number in 8-bit units"),
     (["sweep=1e5"], "sweep must be the name of a folder, got 100000.0"),

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from difftv.regularizers.operator import Operator
+from difftv.regularizers.per_channel import apart, together
 from difftv.solvers._admm.transforms import inverse, transform
 
 
@@ -16,35 +17,41 @@ class LinearStep:
     def __init__(self, operators: Sequence[Operator], rho: Sequence[Tensor], like: Tensor) -> None:
         """`rho`: one (batch, 1, 1, 1) per operator; `like`: a (batch, ...) image of the size to come."""
         height, width = like.shape[-2:]
+        self.channels = operators[0].channels
         self.fields = max(operator.fields for operator in operators)
+        # The channels of an image do not meet here, and have the same factor.
+        operators = [operator.of_one_channel for operator in operators]
+        fields = self.fields // self.channels
         # Inverted in float64 where there is float64; the blocks are small and well conditioned.
         precise = torch.float64 if like.device.type in ("cpu", "cuda") else like.dtype
         matrix: dict[tuple[int, int], Tensor] = {}
         for operator, step in zip(operators, rho, strict=True):
             symbol = operator.symbol(height, width)
             assert symbol is not None
-            for i, j in np.ndindex(self.fields, self.fields):
+            for i, j in np.ndindex(fields, fields):
                 if j <= i and symbol[i, j].any():
                     part = _constant(symbol[i, j], precise, like.device) * step[:, 0].to(precise)
                     matrix[i, j] = matrix[i, j] + part if (i, j) in matrix else part
         matrix[0, 0] = 1 + matrix[0, 0] if (0, 0) in matrix else torch.ones_like(like[:, 0]).to(precise)
-        found = {key: part.to(like.dtype) for key, part in _inverse(matrix, self.fields).items()}
-        rows = [[found[max(i, j), min(i, j)] for j in range(self.fields)] for i in range(self.fields)]
-        # (batch, fields, fields, height, width), symmetric
+        found = {key: part.to(like.dtype) for key, part in _inverse(matrix, fields).items()}
+        rows = [[found[max(i, j), min(i, j)] for j in range(fields)] for i in range(fields)]
+        # (batch, fields, fields, height, width), the fields of one channel; symmetric
         self.inverse = torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
 
     def select(self, index: Tensor) -> "LinearStep":
         """The same for some of the images."""
         part = object.__new__(LinearStep)
-        part.fields, part.inverse = self.fields, self.inverse.index_select(0, index)
+        part.channels, part.fields = self.channels, self.fields
+        part.inverse = self.inverse.index_select(0, index)
         return part
 
     def __call__(self, b: Tensor) -> Tensor:
         """Solve for (batch, fields, height, width)."""
-        spectrum = transform(b)
-        if self.fields == 1:
-            return inverse(self.inverse[:, 0] * spectrum)
-        return inverse((self.inverse * spectrum[:, None]).sum(dim=2))
+        spectrum = transform(apart(b, self.channels))
+        factor = self.inverse if self.channels == 1 else self.inverse.repeat_interleave(self.channels, dim=0)
+        if self.fields == self.channels:
+            return together(inverse(factor[:, 0] * spectrum), self.channels)
+        return together(inverse((factor * spectrum[:, None]).sum(dim=2)), self.channels)
 
 
 def _constant(values: np.ndarray, dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -52,7 +52,7 @@ def iterate(
     max_iter: int,
 ) -> Outcome:
     """Iterate from s = 0 until rms(u_k - u_{k-10}) <= tol, image by image."""
-    batch, _, height, width = data.shape
+    batch, channels, height, width = data.shape
     states = [data.new_zeros(batch, operator.components, height, width) for operator in operators]
     ended = Outcome(
         data.new_zeros(batch, linear.fields, height, width),
@@ -66,8 +66,8 @@ def iterate(
         x, states = _once(operators, steps, rho, linear, data, states)
         if iteration % CHECK_EVERY and iteration < max_iter:
             continue
-        change = (x[:, :1] - before).square().mean(dim=(1, 2, 3)).sqrt()
-        before = x[:, :1]
+        change = (x[:, :channels] - before).square().mean(dim=(1, 2, 3)).sqrt()
+        before = x[:, :channels]
         if progress.wanted:
             progress.change(float(change.max()))
         reached = (change <= tol).cpu()
@@ -101,7 +101,11 @@ def _once(
     duals = [step.step(state) for step, state in zip(steps, states, strict=True)]
     pulled = [op.adjoint(s - 2 * p) for op, s, p in zip(operators, states, duals, strict=True)]
     right = sum(pulled[1:], pulled[0])
-    right = right + data if linear.fields == 1 else torch.cat([right[:, :1] + data, right[:, 1:]], dim=1)
+    channels = data.shape[1]
+    if linear.fields == channels:
+        right = right + data
+    else:
+        right = torch.cat([right[:, :channels] + data, right[:, channels:]], dim=1)
     x = linear(right)
     following = []
     for operator, step, state, dual in zip(operators, rho, states, duals, strict=True):

@@ -30,9 +30,10 @@ class Problem:
     """1/2 ||u - data||^2 + the terms, for a batch of images of range 1.
 
     Attributes:
-        unit: intensities per unit, (batch, 1, 1, 1): u* is equivariant under scale and offset, a tolerance is not.
-        offset: the mean of every image, (batch, 1, 1, 1).
-        data: the images in these units, without their mean.
+        unit: intensities per unit, (batch, 1, 1, 1), the largest range of a channel: u* is equivariant under scale and
+            offset, a tolerance is not.
+        offset: the mean of every channel, (batch, channels, 1, 1).
+        data: the images in these units, without these means.
         maps: the maps in these units.
         terms: the terms with what weighs them.
         linear: the linear step.
@@ -47,10 +48,10 @@ class Problem:
 
     @classmethod
     def of(cls, regularizer: Regularizer, y: Tensor, maps: Tensor) -> "Problem":
-        """The problem of these images, (batch, 1, height, width), and maps."""
-        spread = y.amax(dim=(1, 2, 3), keepdim=True) - y.amin(dim=(1, 2, 3), keepdim=True)
+        """The problem of these images, (batch, channels, height, width), and maps."""
+        spread = (y.amax(dim=(2, 3), keepdim=True) - y.amin(dim=(2, 3), keepdim=True)).amax(dim=1, keepdim=True)
         unit = torch.where(spread > 0, spread, torch.ones_like(spread))
-        offset = y.mean(dim=(1, 2, 3), keepdim=True)
+        offset = y.mean(dim=(2, 3), keepdim=True)
         data, maps = (y - offset) / unit, (maps / unit).clamp_max(_LARGEST_LAM)
         terms = tuple(_weighed(term, unit, maps) for term in regularizer.terms)
         linear = LinearStep([term.operator for term in regularizer.terms], [term.rho for term in terms], data)
@@ -85,7 +86,7 @@ class Problem:
             _add(by_maps, term.lam, term.factor * by_lam)
             if by_gam is not None:
                 _add(by_maps, term.gam, by_gam)
-        return size * found.x[:, :1], size * by_maps
+        return size * found.x[:, : self.data.shape[1]], size * by_maps
 
     def _iterate(self, steps: Sequence[Step], data: Tensor, tol: float, max_iter: int) -> Outcome:
         return iterate(self.operators, steps, [term.rho for term in self.terms], self.linear, data, tol, max_iter)
@@ -95,7 +96,7 @@ def _weighed(term: Term, unit: Tensor, maps: Tensor) -> Weighed:
     lam, gam = term.weights(maps)
     if gam is not None:
         gam = gam.clamp_max(_LARGEST_GAM)
-    factor = STEPS.get(type(term.operator), STEP)
+    factor = STEPS.get(type(term.operator.of_one_channel), STEP)
     rho = factor * lam.clamp_max(_LARGEST_IN_RHO).mean(dim=(1, 2, 3), keepdim=True)
     real = term.real(maps) if term.operator.beyond_border else None
     return Weighed(term, unit, lam.contiguous(), gam, rho.clamp_min(_SMALLEST_RHO), real)

@@ -44,7 +44,8 @@ def check_device(device: torch.device, dtype: torch.dtype) -> None:
 def _inputs(regularizer: Regularizer) -> list[Tensor]:
     """Images, maps and a gradient, on the CPU in float64."""
     generator = torch.Generator().manual_seed(0)
-    shapes = ((2, 1, SIDE, SIDE), (2, regularizer.num_maps, SIDE, SIDE), (2, 1, SIDE, SIDE))
+    image = (2, regularizer.channels, SIDE, SIDE)
+    shapes = (image, (2, regularizer.num_maps, SIDE, SIDE), image)
     return [torch.rand(shape, generator=generator, dtype=torch.float64, device="cpu") for shape in shapes]
 
 
@@ -52,4 +53,4 @@ def _answers(regularizer: Regularizer, inputs: list[Tensor]) -> tuple[Tensor, Te
     y, maps, grad = inputs
     problem = Problem.of(regularizer, y, 0.1 * maps)
     found = problem.solve(0.0, ITERATIONS)
-    return (found.x[:, :1], *problem.pull_back(found.states, grad - 0.5, 0.0, ITERATIONS))
+    return (found.x[:, : regularizer.channels], *problem.pull_back(found.states, grad - 0.5, 0.0, ITERATIONS))

@@ -1,0 +1,103 @@
+"""An operator applied to every channel of an image, and the order in which fields and differences then stand."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from difftv.regularizers.operator import Operator
+from difftv.types import Dual, Fields
+
+
+@final
+@dataclass(frozen=True)
+class PerChannel(Operator):
+    """(K x_1, .., K x_C), where x_c is channel c of the image and of its auxiliary field.
+
+    Fields stand as (u_1, .., u_C, v_1, .., v_C), so that the image comes first; the differences of a channel stand next
+    to each other.
+
+    Args:
+        one: K.
+        count: C, >= 2.
+    """
+
+    one: Operator
+    count: int
+
+    @property
+    def channels(self) -> int:
+        return self.count
+
+    @property
+    def of_one_channel(self) -> Operator:
+        return self.one
+
+    @property
+    def fields(self) -> int:
+        return self.count * self.one.fields
+
+    @property
+    def components(self) -> int:
+        return self.count * self.one.components
+
+    @property
+    def beyond_border(self) -> bool:
+        return self.one.beyond_border
+
+    def apply(self, x: Fields) -> Dual:
+        return self.one.apply(apart(x, self.count)).reshape(len(x), self.components, *x.shape[-2:])
+
+    def adjoint(self, p: Dual) -> Fields:
+        one = p.reshape(len(p) * self.count, self.one.components, *p.shape[-2:])
+        return together(self.one.adjoint(one), self.count)
+
+    def interior(self, height: int, width: int) -> np.ndarray:
+        return np.tile(self.one.interior(height, width), (self.count, 1, 1))
+
+    def matrix(self, height: int, width: int) -> sp.csr_array:
+        one = sp.block_diag([self.one.matrix(height, width)] * self.count, format="csr")
+        pixels = np.arange(height * width)
+        return sp.csr_array(one[:, (self._order()[:, None] * height * width + pixels).ravel()])
+
+    def symbol(self, height: int, width: int) -> np.ndarray | None:
+        one = self.one.symbol(height, width)
+        if one is None:
+            return None
+        fields, order = self.one.fields, self._order()
+        symbol = np.zeros((self.fields, self.fields, height, width))
+        for channel in range(self.count):
+            place = slice(channel * fields, (channel + 1) * fields)
+            symbol[place, place] = one
+        return symbol[order][:, order]
+
+    def _order(self) -> np.ndarray:
+        """Where every field stands when those of a channel stand next to each other."""
+        places = np.arange(self.fields).reshape(self.count, -1)
+        return np.concatenate([places[:, 0], places[:, 1:].ravel()])
+
+
+Apart = Float[Tensor, "images fields_of_one height width"]
+"""Fields, every channel by itself: an image of C channels is C images."""
+
+
+def apart(x: Fields, channels: int) -> Apart:
+    """Every channel by itself, (batch * channels, fields of one, height, width)."""
+    batch, fields, height, width = x.shape
+    if fields > channels:
+        v = x[:, channels:].reshape(batch, channels, -1, height, width)
+        x = torch.cat([x[:, :channels, None], v], dim=2)
+    return x.reshape(batch * channels, fields // channels, height, width)
+
+
+def together(x: Apart, channels: int) -> Fields:
+    """What `apart` took apart."""
+    images, fields, height, width = x.shape
+    x = x.reshape(images // channels, channels, fields, height, width)
+    if fields == 1:
+        return x[:, :, 0]
+    return torch.cat([x[:, :, 0], x[:, :, 1:].flatten(1, 2)], dim=1)

@@ -39,8 +39,8 @@ def as_float_image(image: object) -> np.ndarray:
     image = np.asarray(image)
     if image.dtype.kind == "c":
         raise ValueError(
-            "image is complex, which is not supported. Denoise image.real and image.imag each by itself, or stack them "
-            "on an axis and name it as channel_axis."
+            "image is complex, which is not supported. Stack image.real and image.imag on an axis and name it as "
+            'channel_axis, with channels="coupled", or take difftv.tv_denoise, which has complex images.'
         )
     if image.dtype.kind not in "fiub":
         raise TypeError(f"image must hold numbers, got dtype {image.dtype}.")

@@ -103,6 +103,30 @@ def test_channels_are_denoised_each_by_itself_as_in_scikit_image(axis):
     np.testing.assert_allclose(found, other, atol=1e-5)
 
 
+@pytest.mark.parametrize("axis", [0, -1])
+def test_coupled_channels_that_are_equal_are_a_gray_image_of_scikit_image(axis, run_to_the_end):
+    """Three equal channels: three times the gray objective with weight / sqrt(3)."""
+    image = np.stack([noisy()] * 3, axis=axis)
+    found = denoise_tv(image, 0.1 * 3**0.5, channel_axis=axis, channels="coupled")
+    assert found.shape == image.shape
+    np.testing.assert_allclose(found, np.stack([run_to_the_end] * 3, axis=axis), atol=1e-6)
+
+
+def test_coupled_channels_are_those_of_the_layer_and_not_those_of_scikit_image():
+    image, weight = noisy((9, 8, 3)), np.linspace(0.05, 0.2, 8) * np.ones((9, 1))
+    found = denoise_tv(image, weight, channel_axis=-1, channels="coupled", return_solution=True)
+    stacked = torch.from_numpy(image).movedim(-1, 0)[None]
+    expected = difftv.tv_denoise(stacked, torch.from_numpy(weight), channels="coupled")[0].movedim(0, -1)
+    np.testing.assert_allclose(found.denoised, expected.numpy(), atol=1e-12)
+    assert found.converged
+    assert found.gap < 1e-8
+    by_itself = denoise_tv_chambolle(image, 0.1, eps=0.0, max_num_iter=2000, channel_axis=-1)
+    assert np.abs(denoise_tv(image, 0.1, channel_axis=-1, channels="coupled") - by_itself).max() > 1e-2
+    huber = denoise_tv(image, weight, channel_axis=-1, channels="coupled", regularizer=HuberTV(channels=3))
+    named = denoise_tv(image, weight, channel_axis=-1, channels="coupled", regularizer="huber")
+    np.testing.assert_array_equal(huber, named)
+
+
 def test_a_weight_may_differ_between_channels():
     image = np.moveaxis(noisy((3, 9, 8)), 0, -1)
     found = denoise_tv(image, np.array([0.0, 0.1, 0.2]).reshape(1, 1, 3), channel_axis=-1, tol=1e-6)
@@ -165,6 +189,7 @@ def test_a_solve_that_does_not_reach_its_tolerance_says_so(monkeypatch):
     assert not solution.converged
 
 
+COUPLED = {"channel_axis": -1, "channels": "coupled"}
 MASKED = np.ma.masked_less(noisy(), 0.1)
 
 
@@ -210,6 +235,16 @@ MASKED = np.ma.masked_less(noisy(), 0.1)
         (noisy(), {"regularizer": HuberTV}, "or an object of difftv.regularizers"),
         (noisy(), {"tol": 0.0}, "tol must be a positive"),
         (noisy(), {"tol": 1e-20}, "tol must be at least 1e-14"),
+        (noisy((9, 8, 3)), {"channel_axis": -1, "channels": "rgb"}, 'channels must be "independent" or "coupled"'),
+        (noisy(), {"channels": "coupled"}, "needs channel_axis"),
+        (noisy((9, 8, 3)), COUPLED | {"regularizer": "tvpwl"}, "tvpwl does not couple channels.*isotropic, huber"),
+        (
+            noisy((9, 8, 3)),
+            COUPLED | {"regularizer": HuberTV()},
+            "channels=1, but is given images of 3",
+        ),
+        (noisy((9, 8, 3)), {"channel_axis": -1, "regularizer": HuberTV(channels=3)}, "channels=3, but is given images"),
+        (noisy((9, 8, 2)), COUPLED | {"weight": np.array([[[0.1, 0.2]]])}, "weight differs between the channels"),
         (noisy(), {"return_solution": 1}, "return_solution must be true or false"),
     ],
 )

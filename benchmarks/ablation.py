@@ -19,6 +19,7 @@ from difftv.denoiser import Denoiser
 from difftv.files import write_atomically
 from difftv.metrics import gradient_ratio, plateau_excess, plateau_excess_ramp, quantize
 from difftv.regularizers import TGV, TVTV2, AnisotropicTV, IsotropicTV, Regularizer, TVpwL
+from difftv.rundir.reading import read_json
 from difftv.solvers import whole_image_solver
 from difftv.training.protocol import score
 from difftv.types import Image
@@ -115,11 +116,14 @@ class Measurements:
 
     Args:
         file: JSON; written after every row.
+
+    Raises:
+        UnreadableError: the file is there and is not what was written.
     """
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self._kept: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        self._kept: dict[str, Any] = read_json(file) if file.is_file() else {}
 
     def row(self, method: Method, items: PublishedImages, images_key: str) -> AblationRow:
         """The numbers of a method on images with noise, with a progress bar where they are not known yet."""

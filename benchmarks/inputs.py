@@ -10,6 +10,7 @@ from torch.nn.functional import interpolate
 
 from difftv.data import TrainingPatches, open_images
 from difftv.data.patches import to_tensor
+from difftv.denoiser import Denoiser
 from difftv.noise import add_noise
 from difftv.regularizers import Regularizer
 from difftv.types import Image, Map
@@ -53,6 +54,13 @@ def with_maps_of(regularizer: Regularizer, inputs: Inputs) -> Inputs:
     """The same images, with all maps of a regularizer made from their one map, as training starts from one number."""
     maps = [spec.share * inputs.lam + spec.constant for spec in regularizer.maps]
     return Inputs(inputs.clean, inputs.noisy, torch.cat(maps, dim=1))
+
+
+def with_learned_maps(model: str, inputs: Inputs) -> Inputs:
+    """The same images, with the maps that a shipped model predicts for them."""
+    with torch.no_grad():
+        maps = Denoiser.pretrained(model).predictor(inputs.noisy.float(), SIGMA)
+    return Inputs(inputs.clean, inputs.noisy, maps.double())
 
 
 def natural_image(path: Path, height: int, width: int) -> Inputs:

@@ -37,6 +37,7 @@ from difftv.models.stored import StoredModel
 from difftv.noise import add_noise
 from difftv.printing import say
 from difftv.report import read_sweep
+from difftv.rundir.reading import UnreadableError
 from difftv.training.evaluation import evaluated_set
 from difftv.training.protocol import statement
 
@@ -94,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"{output} cannot be written to ({error.strerror}): give --output")
     try:
         rows = _measure(methods, files, levels, output)
-    except (ValueError, DiffTVError) as error:
+    except (ValueError, DiffTVError, UnreadableError) as error:
         say(f"{parser.prog}: {error}", error=True)
         return 1
     text = _tables(rows, options.images.resolve().name)

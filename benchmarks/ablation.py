@@ -123,7 +123,7 @@ class Measurements:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self._kept: dict[str, Any] = read_json(file) if file.is_file() else {}
+        self._kept: dict[str, Any] = dict(read_json(file)) if file.is_file() else {}
 
     def row(self, method: Method, items: PublishedImages, images_key: str) -> AblationRow:
         """The numbers of a method on images with noise, with a progress bar where they are not known yet."""

@@ -9,7 +9,7 @@ python experiments/evaluate.py --model gray path/to/Set12 --sigma 15
 The noise is the run's own sigma, or --sigma, not clipped; the generator is seeded with 0 anew for every image; denoised
 images are clamped and rounded to 8 bit; no border is removed. Beside the learned map stand the noisy images, the scalar
 lambda that the run found on its training crops (at the noise that it was tuned for), and the best scalar lambda for
-these very images (an oracle).
+these very images (an oracle), whose search takes longer than everything else; --no-search leaves it out.
 
 Prints a Markdown table and writes evaluation-NAME.md, .csv and .json into the run's directory, or for --model into the
 working directory. NAME is that of the set, with the noise where it is given: Set12-sigma15. Colour files are
@@ -38,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--name", help="in the files' names (default: the directory's, else images; and the sigma)")
     parser.add_argument(
         "--output", type=path_argument, help="directory of what is written (default: the run's, else the working one)"
+    )
+    parser.add_argument(
+        "--no-search", action="store_true", help="leave out the best scalar for these images, which takes longest"
     )
     options = parser.parse_args(arguments)
     try:
@@ -68,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             denoiser,
             PublishedImages(images, sigma=sigma),
             tuned=_tuned(stored, denoiser.solver.regularizer.numbers) if sigma == stored.evaluated_sigma else None,
+            search=not options.no_search,
             device=next(denoiser.parameters()).device,
         )
     except (DiffTVError, ValueError) as error:

@@ -18,7 +18,7 @@ def public_command(words: Iterable[str]) -> str:
     devices, folders); a place becomes path/to/ and its last name.
 
     Args:
-        words: of the command line, as a checkpoint keeps them: key=value.
+        words: of the command line, as a checkpoint keeps them: key=value, or ~key.
     """
     return " ".join([SCRIPT, *(shlex.quote(_public(word)) for word in words if _is_kept(word))])
 
@@ -33,7 +33,8 @@ def _is_kept(word: str) -> bool:
     key = word.partition("=")[0].lstrip("+~")
     # A group (tracker=none) has the name of its node, with a slash where the node has a dot.
     dotted = key.partition("@")[0].replace("/", ".")
-    return "=" in word and not dotted.startswith("hydra") and not has_no_effect(dotted)
+    changes = "=" in word or word.startswith("~")  # ~predictor.levels takes a key away
+    return changes and not dotted.startswith("hydra") and not has_no_effect(dotted)
 
 
 def _public(word: str) -> str:

@@ -66,6 +66,7 @@ def evaluate_published(
     items: PublishedImages,
     *,
     tuned: Mapping[str, float] | None,
+    search: bool = True,
     device: torch.device | str = "cpu",
 ) -> Published:
     """Measure the noisy images, scalar lambdas and the learned map, with progress bars.
@@ -74,6 +75,7 @@ def evaluate_published(
         denoiser: predictor and solver; the scalars are solved by the same solver.
         items: the images.
         tuned: the scalars found on other images (training crops of the run), by name; None where there are none.
+        search: whether the best scalars for these images are searched, which takes longer than everything else.
         device: where the predictor lives.
 
     Raises:
@@ -91,15 +93,15 @@ def evaluate_published(
         return solution.denoised.cpu()
 
     names, nearest = denoiser.solver.regularizer.numbers, denoiser.solver.workplace.nearest(device)
-    search = search_per_set(
-        denoiser.solver.for_search(),
-        items,
-        batch_size=SEARCH_BATCH,
-        label=f"search {', '.join(names)}",
-        device=device,
-    )
     numbers = {} if tuned is None else {TUNED: tuned}
-    numbers[ORACLE] = search.named()
+    if search:
+        numbers[ORACLE] = search_per_set(
+            denoiser.solver.for_search(),
+            items,
+            batch_size=SEARCH_BATCH,
+            label=f"search {', '.join(names)}",
+            device=device,
+        ).named()
     rows = {NOISY: [score(item.noisy, item.clean) for item in items]}
     for way, values in numbers.items():
         scalar = scalar_denoiser(denoiser.solver, [values[name] for name in names]).to(nearest)
@@ -171,18 +173,19 @@ def to_json(found: Published, origin: Mapping[str, object]) -> str:
 
 
 def _legend(found: Published) -> str:
-    several = len(found.numbers[ORACLE]) > 1
-    spacing = "4 %, 19 % between the others" if several else "4 %"
     lines = []
     if TUNED in found.numbers:
         lines.append(
             f"- {TUNED}: {_values(found.numbers[TUNED])}, the best on training crops of the run (result.json)."
         )
-    lines.append(
-        f"- {ORACLE}: {_values(found.numbers[ORACLE])}, the one choice with the best mean PSNR on these very images, "
-        f"searched with the clean images in hand (spacing {spacing}): an upper bound for any scalar."
-    )
-    gain = {name: found.means[LEARNED]["psnr"] - found.means[name]["psnr"] for name in found.numbers}
+    if ORACLE in found.numbers:
+        spacing = "4 %, 19 % between the others" if len(found.numbers[ORACLE]) > 1 else "4 %"
+        lines.append(
+            f"- {ORACLE}: {_values(found.numbers[ORACLE])}, the one choice with the best mean PSNR on these very "
+            f"images, searched with the clean images in hand (spacing {spacing}): an upper bound for any scalar."
+        )
+    others = found.numbers or {NOISY: {}}
+    gain = {name: found.means[LEARNED]["psnr"] - found.means[name]["psnr"] for name in others}
     difference = ", ".join(f"{value:+.2f} dB to {name}" for name, value in gain.items() if math.isfinite(value))
     lines.append(f"- {LEARNED}: {difference} (means).")
     return "\n".join(lines)

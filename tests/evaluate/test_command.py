@@ -117,6 +117,22 @@ def test_the_oracle_beats_every_other_scalar(main: Main, folder: Path, tmp_path:
     assert best > found["metrics"]["noisy/psnr"] + 3
 
 
+def test_without_the_search_the_other_numbers_are_the_same(
+    main: Main, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = {}
+    for finished in (True, False):
+        run = make_run(tmp_path / str(finished), finished=finished)
+        for name, words in (("whole", []), ("short", ["--no-search"])):
+            assert main([str(run), str(folder / "moon.png"), "--name", name, *words]) == 0
+            found[name] = json.loads((run / f"evaluation-{name}.json").read_text())
+        kept = {key: value for key, value in found["whole"]["metrics"].items() if not key.startswith("set_oracle/")}
+        assert found["short"]["metrics"] == kept
+        shown = capsys.readouterr().out.rpartition("### short")[2]
+        assert "oracle" not in shown
+        assert f"dB to {'scalar lambda, tuned' if finished else 'noisy'} (means)" in shown
+
+
 def test_a_run_that_was_cut_off_has_no_tuned_scalar(
     main: Main, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from difftv.arguments import positive
 from difftv.regularizers import AnisotropicTV, IsotropicTV
+from difftv.regularizers.bounds import Bounds
 from difftv.solvers.admm import Admm
 from difftv.solvers.taut_string import TautString
 from difftv.types import Image
@@ -31,6 +32,7 @@ def tv_denoise(
     tol: float | None = None,
     *,
     channels: Literal["independent", "coupled"] | None = None,
+    bounds: Bounds | None = None,
 ) -> Images:
     """Weighted total-variation denoising, differentiable in both arguments.
 
@@ -41,6 +43,8 @@ def tv_denoise(
     Channels that are coupled (vectorial total variation): isotropic, one weight for all channels, by iteration,
 
         u* = argmin_u  1/2 ||u - noisy||^2 + sum_ij lam[i,j] sqrt(sum_c (D_v u_c)[i,j]^2 + (D_h u_c)[i,j]^2).
+
+    Subject to lower <= u <= upper at every pixel, where bounds are given.
 
     Args:
         noisy: images, (batch, channels, height, width), floating point or complex, on any device; in any units,
@@ -66,6 +70,8 @@ def tv_denoise(
             which puts edges at the same place in every channel. The real and the imaginary part of a complex image are
             always coupled, so that a phase factor goes through; of several complex channels the argument says whether
             those are, too.
+        bounds: (lower, upper) in the units of the image, such as (0, 1); None for a side that is open. The gradient is
+            0 at pixels on a bound. Complex images have none.
 
     Returns:
         The denoised images, in the shape, dtype and device of `noisy`; solved in float64 (coupled on a device without
@@ -73,8 +79,8 @@ def tv_denoise(
 
     Raises:
         TypeError: `noisy` is not a tensor, `lam` neither number nor tensor nor a list of them.
-        ValueError: a shape does not fit, `lam` is negative somewhere, a tensor holds NaN, or there are several channels
-            and `channels` is not given.
+        ValueError: a shape does not fit, `lam` is negative somewhere, a tensor holds NaN, there are several channels
+            and `channels` is not given, lower >= upper, or a complex image is to be bounded.
 
     Warns:
         RuntimeWarning: coupled channels did not reach the tolerance.
@@ -106,13 +112,15 @@ def tv_denoise(
             f"noisy has {count} channels, shape {tuple(noisy.shape)}: say whether they are denoised each by itself, "
             'channels="independent", or together, channels="coupled", which puts edges at the same place in all.'
         )
+    if noisy.is_complex() and bounds is not None:
+        raise ValueError(f"bounds are for real images, and noisy is {noisy.dtype}; got bounds={bounds!r}.")
     if noisy.is_complex():
         return _complex(noisy, lam, tol, separately=channels == INDEPENDENT)
     if channels == COUPLED:
-        return _coupled(noisy, full_map(lam, noisy, channels=(1,), per="image"), tol)
+        return _coupled(noisy, full_map(lam, noisy, channels=(1,), per="image"), tol, bounds)
     maps = channel_maps(lam, noisy)
     one = noisy.reshape(-1, 1, *noisy.shape[2:])
-    exact = TautString(AnisotropicTV(maps.shape[1]), tol=1e-10 if tol is None else tol)
+    exact = TautString(AnisotropicTV(maps.shape[1], bounds=bounds), tol=1e-10 if tol is None else tol)
     return exact(one, maps).denoised.reshape(noisy.shape)
 
 
@@ -129,12 +137,12 @@ def _complex(noisy: Tensor, lam: Weights, tol: float | None, *, separately: bool
     return torch.view_as_complex(denoised.movedim(2, -1).contiguous())
 
 
-def _coupled(noisy: Image, maps: Tensor, tol: float | None) -> Image:
+def _coupled(noisy: Image, maps: Tensor, tol: float | None, bounds: Bounds | None = None) -> Image:
     # MPS has no float64, and float32 resolves no smaller tolerance than this.
     single = noisy.device.type == "mps"
     least = positive("tol", COUPLED_TOL if tol is None else tol)
     solver = Admm(
-        IsotropicTV(channels=noisy.shape[1]),
+        IsotropicTV(channels=noisy.shape[1], bounds=bounds),
         tol=max(least, 1e-6) if single else least,
         max_iter=COUPLED_MAX_ITER,
         dtype=torch.float32 if single else torch.float64,

@@ -12,6 +12,7 @@ import torch
 from difftv.arguments import boolean, positive
 from difftv.interop._arrays import as_float_image, over_image, spatial_first
 from difftv.regularizers import BY_NAME, Regularizer
+from difftv.regularizers.bounds import Bounds, checked_bounds
 from difftv.solvers.admm import Admm
 from difftv.solvers.base import Solver
 from difftv.solvers.taut_string import TautString
@@ -53,6 +54,7 @@ def denoise_tv(
     channel_axis: int | None = None,
     channels: Channels = "independent",
     tol: float = TOL,
+    bounds: Bounds | None = None,
     return_solution: Literal[False] = False,
 ) -> np.ndarray: ...
 
@@ -66,6 +68,7 @@ def denoise_tv(
     channel_axis: int | None = None,
     channels: Channels = "independent",
     tol: float = TOL,
+    bounds: Bounds | None = None,
     return_solution: Literal[True],
 ) -> ArraySolution: ...
 
@@ -78,6 +81,7 @@ def denoise_tv(
     channel_axis: int | None = None,
     channels: Channels = "independent",
     tol: float = TOL,
+    bounds: Bounds | None = None,
     return_solution: bool = False,
 ) -> np.ndarray | ArraySolution:
     """Minimise 1/2 ||u - image||^2 + weight * TV(u) over u, to the end: larger `weight` = smoother.
@@ -107,6 +111,8 @@ def denoise_tv(
             to 1e-6 with `denoise_tv_chambolle` run to the end. A photograph of 256x256 pixels (noise 0.1, weight 0.1)
             then takes 2000 iterations; at 1e-5 it takes 90 and is right to 6e-5 rms, against 6e-3 of
             `denoise_tv_chambolle` as it comes. The other regularizers are exact to rounding whatever it is.
+        bounds: (lower, upper) of the denoised image, such as (0, 1), in the units of the image (of the scaled one, for
+            integers); None for a side that is open. `tvpwl` within bounds is solved iteratively, too.
         return_solution: return an `ArraySolution` (image, duality gap, whether it converged) instead of the image.
 
     Returns:
@@ -118,7 +124,8 @@ def denoise_tv(
     Raises:
         TypeError: `image` is not a NumPy array of numbers, or `weight` not made of numbers.
         ValueError: a shape does not fit, a value is NaN, infinite, masked or (of the weight) negative, the image is
-            empty, complex or a volume, integers of 32 bits or more that are none of full scale, or an unknown name.
+            empty, complex or a volume, integers of 32 bits or more that are none of full scale, lower >= upper, or an
+            unknown name.
 
     Example:
         >>> import numpy as np
@@ -131,7 +138,7 @@ def denoise_tv(
     values = as_float_image(image)
     planes, axis = spatial_first(values, channel_axis)
     coupled = _coupled(channels, axis)
-    kind = _regularizer(regularizer, weight, len(planes) if coupled else 1)
+    kind = _regularizer(regularizer, weight, len(planes) if coupled else 1, bounds)
     weights = _weights(weight, kind, planes, axis)
     noisy = torch.from_numpy(planes.astype(np.float64)).unsqueeze(0 if coupled else 1)
     with torch.no_grad():
@@ -171,13 +178,18 @@ def _shared(weights: torch.Tensor) -> torch.Tensor:
     return weights[:1]
 
 
-def _regularizer(regularizer: str | Regularizer, weight: object, channels: int) -> Regularizer:
+def _regularizer(regularizer: str | Regularizer, weight: object, channels: int, bounds: Bounds | None) -> Regularizer:
     """The regularizer that takes images of that many channels."""
     if isinstance(regularizer, Regularizer):
         if regularizer.channels != channels:
             raise ValueError(
                 f"{regularizer.name} was constructed with channels={regularizer.channels}, but is given images of "
                 f'{channels}. channels="coupled" takes as many as the image has, channels="independent" one.'
+            )
+        if bounds is not None and checked_bounds("bounds", bounds) != regularizer.bounds:
+            raise ValueError(
+                f"bounds of a regularizer that is given as an object are its own: {type(regularizer).__name__}(bounds="
+                f"{tuple(bounds)})."
             )
         return regularizer
     if not isinstance(regularizer, str) or regularizer not in BY_NAME:
@@ -193,10 +205,10 @@ def _regularizer(regularizer: str | Regularizer, weight: object, channels: int) 
             f'{regularizer} does not couple channels. Take regularizer={", ".join(able)}, or channels="independent".'
         )
     if channels > 1:
-        return kind(channels=channels)
+        return kind(channels=channels, bounds=bounds)
     if isinstance(weight, list | tuple) and "num_maps" in options:
-        return kind(num_maps=len(weight))
-    return kind()
+        return kind(num_maps=len(weight), bounds=bounds)
+    return kind(bounds=bounds)
 
 
 def _weights(weight: Weight, regularizer: Regularizer, planes: np.ndarray, axis: int | None) -> torch.Tensor:

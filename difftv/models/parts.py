@@ -94,9 +94,9 @@ def _named(config: Mapping[str, Any], group: str, source: object) -> tuple[str, 
 
 
 def _is_plain(value: Any) -> bool:
-    """A number, a word or nothing, or a list of numbers."""
+    """A number, a word or nothing, or a list of numbers (bounds: or nothing)."""
     if isinstance(value, list | tuple):
-        return all(isinstance(entry, int | float) for entry in value)
+        return all(entry is None or isinstance(entry, int | float) for entry in value)
     return isinstance(value, Plain)
 
 

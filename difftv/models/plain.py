@@ -84,12 +84,13 @@ def flag(value: Any, place: str) -> bool:
 
 
 def argument(value: Any, place: str) -> Any:
-    """What the constructor of a class may be given: a number, a word, true or false, nothing, or a list of numbers."""
+    """What a constructor may be given: a number, a word, true or false, nothing, or a list of numbers and nothing."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
         return text(value, place)
     if isinstance(value, list | tuple):
-        return [number(entry, f"{place}[{index}]") for index, entry in enumerate(several(argument)(value, place))]
+        entries = enumerate(several(argument)(value, place))
+        return [optional(number)(entry, f"{place}[{index}]") for index, entry in entries]
     number(value, place)
     return value

@@ -162,9 +162,11 @@ class StoredModel:
         if not isinstance(solver, Solver):
             raise TypeError(f"solver must be a Solver such as TautString(AnisotropicTV()), got {solver!r}.")
         wanted, found = self.regularizer(), solver.regularizer
-        names = [name for name in self.config["regularizer"] if hasattr(wanted, name)]
+        # Also what came later than the run, which it has at the default.
+        names = [name for name in spelt_out(self.config, "regularizer", self.path) if hasattr(wanted, name)]
         if type(found) is not type(wanted) or any(getattr(found, name) != getattr(wanted, name) for name in names):
-            settings = ", ".join(f"{name}={getattr(wanted, name)!r}" for name in names if name != NAME)
+            given = {name: getattr(wanted, name) for name in names if name != NAME}
+            settings = ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
             raise ConfigError(
                 f"{self.path} was trained with {type(wanted).__name__}({settings}), but the solver minimises "
                 f"another regularizer (a {type(found).__name__}). Construct it with the run's."

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from difftv.arguments import positive
+from difftv.regularizers.bounds import Bounds, checked_bounds
 from difftv.regularizers.term import Term
 from difftv.types import Dual, Fields, Map, PerImage
 
@@ -49,9 +50,11 @@ class Regularizer(abc.ABC):
     """The word that selects it on the command line."""
 
     @abc.abstractmethod
-    def __init__(self, maps: tuple[MapSpec, ...], terms: tuple[Term, ...]) -> None:
+    def __init__(self, maps: tuple[MapSpec, ...], terms: tuple[Term, ...], bounds: Bounds | None = None) -> None:
         self.maps = maps
         self.terms = terms
+        self.bounds = checked_bounds("bounds", bounds)
+        """(lower, upper) of every intensity of the minimiser; None: none. `value` and `conjugate` leave them out."""
         self.channels = terms[0].operator.channels
         """Channels of the images that it takes, > 1 where it couples them."""
         assert all(term.operator.channels == self.channels for term in terms)

@@ -3,6 +3,7 @@
 from typing import final
 
 from difftv.regularizers.base import MapSpec, Regularizer
+from difftv.regularizers.bounds import Bounds
 from difftv.regularizers.choices import one_of
 from difftv.regularizers.differences import DiagonalDifferences, ForwardDifferences
 from difftv.regularizers.potentials import Absolute
@@ -29,14 +30,15 @@ class EightNeighbourTV(Regularizer):
     Args:
         num_maps: 1 (all share lam, the diagonals with weight lam / sqrt(2)), 2 (lam_axial, lam_diagonal) or
             4 (lam_v, lam_h, lam_down, lam_up: one per direction).
+        bounds: (lower, upper) of the minimiser, as for every regularizer (`difftv.regularizers.bounds`).
 
     Raises:
-        ValueError: another num_maps.
+        ValueError: another num_maps, or bounds are no bounds.
     """
 
     name = "eight_neighbour"
 
-    def __init__(self, num_maps: int = 1) -> None:
+    def __init__(self, num_maps: int = 1, *, bounds: Bounds | None = None) -> None:
         names, axial, diagonal, factor = one_of(
             "num_maps", num_maps, _LAYOUTS, "1 (shared), 2 (axial, diagonal) or 4 (one per direction)"
         )
@@ -46,4 +48,4 @@ class EightNeighbourTV(Regularizer):
             MapSpec(name, share=DIAGONAL if index in diagonal and num_maps > 1 else 1.0)
             for index, name in enumerate(names)
         )
-        super().__init__(tuple(maps), (forward, across))
+        super().__init__(tuple(maps), (forward, across), bounds)

@@ -4,6 +4,7 @@ from typing import final
 
 from difftv.arguments import positive
 from difftv.regularizers.base import MapSpec, Regularizer
+from difftv.regularizers.bounds import Bounds
 from difftv.regularizers.choices import coupled
 from difftv.regularizers.differences import ForwardDifferences
 from difftv.regularizers.potentials import Huber
@@ -22,16 +23,17 @@ class HuberTV(Regularizer):
         delta: slope up to which the penalty is quadratic, > 0, intensity per pixel; larger = smoother slopes, and
             edges less sharp. `isotropic` is the limit delta -> 0.
         channels: of the images, as for `isotropic`: several are coupled.
+        bounds: (lower, upper) of the minimiser, as for every regularizer (`difftv.regularizers.bounds`).
 
     Raises:
-        ValueError: delta is not a positive finite number, or channels no integer >= 1.
+        ValueError: delta is not a positive finite number, channels no integer >= 1, or bounds are no bounds.
 
     References: Chambolle and Pock 2011, "A first-order primal-dual algorithm", section 6.2.5 (Huber-ROF).
     """
 
     name = "huber"
 
-    def __init__(self, delta: float = 2e-3, channels: int = 1) -> None:
+    def __init__(self, delta: float = 2e-3, channels: int = 1, *, bounds: Bounds | None = None) -> None:
         self.delta = positive("delta", delta)
         differences = coupled(ForwardDifferences(), channels)
-        super().__init__((MapSpec("lam"),), (Term(differences, Norm.EUCLIDEAN, Huber(self.delta)),))
+        super().__init__((MapSpec("lam"),), (Term(differences, Norm.EUCLIDEAN, Huber(self.delta)),), bounds)

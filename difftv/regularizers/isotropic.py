@@ -3,6 +3,7 @@
 from typing import final
 
 from difftv.regularizers.base import MapSpec, Regularizer
+from difftv.regularizers.bounds import Bounds
 from difftv.regularizers.choices import coupled
 from difftv.regularizers.differences import ForwardDifferences
 from difftv.regularizers.potentials import Absolute
@@ -18,9 +19,10 @@ class IsotropicTV(Regularizer):
     Args:
         channels: of the images, 1 = gray. Several are coupled: one map weighs the length of all their differences
             together, so that edges come to stand at the same place in every channel (vectorial total variation).
+        bounds: (lower, upper) of the minimiser, as for every regularizer (`difftv.regularizers.bounds`).
 
     Raises:
-        ValueError: channels is not an integer >= 1.
+        ValueError: channels is not an integer >= 1, or bounds are no bounds.
 
     References: Rudin, Osher, Fatemi 1992, "Nonlinear total variation based noise removal algorithms"; Bresson and Chan
     2008, "Fast dual minimization of the vectorial total variation norm".
@@ -28,6 +30,6 @@ class IsotropicTV(Regularizer):
 
     name = "isotropic"
 
-    def __init__(self, channels: int = 1) -> None:
+    def __init__(self, channels: int = 1, *, bounds: Bounds | None = None) -> None:
         differences = coupled(ForwardDifferences(), channels)
-        super().__init__((MapSpec("lam"),), (Term(differences, Norm.EUCLIDEAN, Absolute()),))
+        super().__init__((MapSpec("lam"),), (Term(differences, Norm.EUCLIDEAN, Absolute()),), bounds)

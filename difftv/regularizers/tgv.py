@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import final
 
 from difftv.regularizers.base import MapSpec, Regularizer
+from difftv.regularizers.bounds import Bounds
 from difftv.regularizers.choices import coupled, huber_or_absolute
 from difftv.regularizers.fields import GradientMinusField, SymmetrisedGradient
 from difftv.regularizers.term import Norm, Term
@@ -23,16 +24,19 @@ class TGV(Regularizer):
         delta: Huber widths (d1, d2) of both terms, >= 0, intensity per pixel and per pixel^2; 0 = exact TGV. The
             default is for training: with (0, 0) the gradient in lam2 is badly conditioned.
         channels: of the images, as for `isotropic`: several are coupled, in both terms.
+        bounds: (lower, upper) of the minimiser, as for every regularizer (`difftv.regularizers.bounds`).
 
     Raises:
-        ValueError: delta is not a pair of finite numbers >= 0, or channels no integer >= 1.
+        ValueError: delta is not a pair of finite numbers >= 0, channels no integer >= 1, or bounds are no bounds.
 
     References: Bredies, Kunisch, Pock 2010, "Total generalized variation".
     """
 
     name = "tgv"
 
-    def __init__(self, delta: Sequence[float | int] = (1e-3, 3e-4), channels: int = 1) -> None:
+    def __init__(
+        self, delta: Sequence[float | int] = (1e-3, 3e-4), channels: int = 1, *, bounds: Bounds | None = None
+    ) -> None:
         if isinstance(delta, str) or not isinstance(delta, Sequence) or len(delta) != 2:
             raise ValueError(f"delta must be a pair of Huber widths (d1, d2), got {delta!r}. (0, 0) is exact TGV.")
         first, second = (huber_or_absolute(f"delta[{index}]", width) for index, width in enumerate(delta))
@@ -43,4 +47,5 @@ class TGV(Regularizer):
                 Term(coupled(GradientMinusField(), channels), Norm.EUCLIDEAN, first, lam=(0,)),
                 Term(coupled(SymmetrisedGradient(), channels), Norm.EUCLIDEAN, second, lam=(1,)),
             ),
+            bounds,
         )

@@ -3,6 +3,7 @@
 from typing import final
 
 from difftv.regularizers.base import MapSpec, Regularizer
+from difftv.regularizers.bounds import Bounds
 from difftv.regularizers.choices import coupled
 from difftv.regularizers.differences import ForwardDifferences, SecondDifferences
 from difftv.regularizers.potentials import Absolute
@@ -20,9 +21,10 @@ class TVTV2(Regularizer):
 
     Args:
         channels: of the images, as for `isotropic`: several are coupled, in both terms.
+        bounds: (lower, upper) of the minimiser, as for every regularizer (`difftv.regularizers.bounds`).
 
     Raises:
-        ValueError: channels is not an integer >= 1.
+        ValueError: channels is not an integer >= 1, or bounds are no bounds.
 
     References: Papafitsoros and Schoenlieb 2014, "A combined first and second order variational approach for image
     reconstruction".
@@ -30,11 +32,12 @@ class TVTV2(Regularizer):
 
     name = "tv_tv2"
 
-    def __init__(self, channels: int = 1) -> None:
+    def __init__(self, channels: int = 1, *, bounds: Bounds | None = None) -> None:
         super().__init__(
             (MapSpec("lam1", number="lam1"), MapSpec("lam2", share=SECOND_SHARE, number="lam2")),
             (
                 Term(coupled(ForwardDifferences(), channels), Norm.EUCLIDEAN, Absolute(), lam=(0,)),
                 Term(coupled(SecondDifferences(), channels), Norm.EUCLIDEAN, Absolute(), lam=(1,)),
             ),
+            bounds,
         )

@@ -3,6 +3,7 @@
 from typing import final
 
 from difftv.regularizers.base import MapSpec, Regularizer
+from difftv.regularizers.bounds import Bounds
 from difftv.regularizers.choices import one_of
 from difftv.regularizers.differences import ForwardDifferences
 from difftv.regularizers.potentials import PiecewiseLipschitz
@@ -23,9 +24,10 @@ class TVpwL(Regularizer):
 
     Args:
         num_maps: 2 (lam, gam: both directions share them) or 4 (lam_v, lam_h, gam_v, gam_h).
+        bounds: (lower, upper) of the minimiser, as for every regularizer (`difftv.regularizers.bounds`).
 
     Raises:
-        ValueError: num_maps is neither 2 nor 4.
+        ValueError: num_maps is neither 2 nor 4, or bounds are no bounds.
 
     References: Burger, Korolev, Parisotto, Schoenlieb 2019, "Total variation regularisation with spatially variable
     Lipschitz constraints", arXiv:1912.02768.
@@ -33,7 +35,7 @@ class TVpwL(Regularizer):
 
     name = "tvpwl"
 
-    def __init__(self, num_maps: int = 2) -> None:
+    def __init__(self, num_maps: int = 2, *, bounds: Bounds | None = None) -> None:
         suffixes = one_of(
             "num_maps", num_maps, {2: ("",), 4: ("_v", "_h")}, "2 (lam, gam, shared) or 4 (one of each per direction)"
         )
@@ -47,4 +49,4 @@ class TVpwL(Regularizer):
         )
         lam = tuple(MapSpec(f"lam{suffix}") for suffix in suffixes)
         gam = tuple(MapSpec(f"gam{suffix}", share=0.0, constant=START_GAM, number="gam") for suffix in suffixes)
-        super().__init__(lam + gam, (term,))
+        super().__init__(lam + gam, (term,), bounds)

@@ -60,7 +60,12 @@ PLACES = ("data.root", "data.validation", "data.test", "data.source.root", "data
 """Keys that say where the images are stored. Identity takes the images themselves, which make the result."""
 
 
-NEUTRAL: dict[str, object] = {"trainer.staircase_weight": 0, "evaluation.model": None, "regularizer.channels": 1}
+NEUTRAL: dict[str, object] = {
+    "trainer.staircase_weight": 0,
+    "evaluation.model": None,
+    "regularizer.channels": 1,
+    "regularizer.bounds": None,
+}
 """Keys that came later -> the value at which a run is what it was before: it does not enter the identity."""
 
 

@@ -1,6 +1,7 @@
 """The cone program of any regularizer, put together from its terms.
 
-    minimize  1/2 sum_squares(U - Y) + sum_t sum_i phi_t(t_i; lam_i, gam_i)   subject to   |(K x)_i| <= t_i
+    minimize  1/2 sum_squares(U - Y) + sum_t sum_i phi_t(t_i; lam_i, gam_i)
+    subject to   |(K x)_i| <= t_i,   lower <= U <= upper
 
 Every length is bounded by a variable t_i of its own, through two inequalities (one component) or a second-order cone
 (several); the potential is then a program in t alone. The multipliers of those bounds are the dual variable p of the
@@ -14,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from difftv.regularizers.base import Regularizer
+from difftv.regularizers.bounds import Bounds
 from difftv.regularizers.potentials import Absolute, Huber, PiecewiseLipschitz, Potential
 from difftv.regularizers.term import Norm, Term
-from difftv.solvers import data_term
+from difftv.solvers.data_term import cone_expression
 
 _POTENTIAL_ENTRIES: dict[type[Potential], int] = {Absolute: 0, Huber: 5, PiecewiseLipschitz: 1}
 """Variables, and rows of second-order cones, that a potential adds per length."""
@@ -28,8 +30,8 @@ class ConeProgram:
 
     Attributes:
         problem: the problem itself.
-        parameters: Y, (channels * height, width), then one per map, (height, width).
-        variables: U, like Y, then v where there is an auxiliary field, then the multipliers of all blocks.
+        parameters: Y, (channels * height, width), then one per map, (height, width), then a number for every bound.
+    variables: U, like Y, then v where there is an auxiliary field, then the multipliers of all blocks.
         blocks: how the multipliers become dual variables, one per term.
         entries_of_v: where the entries of v stand in (auxiliary, height, width), flattened; empty without any.
     """
@@ -101,8 +103,9 @@ def cone_program(regularizer: Regularizer, height: int, width: int) -> ConeProgr
     if entries_of_v.size:
         fields.append(cp.Variable(entries_of_v.size))
     # A layer's parameters must all stand in its problem, even where no difference is left to weigh.
-    cost = data_term.cone_expression(u, y) + 0 * sum(cp.sum(part) for part in maps)
-    constraints, multipliers, blocks = [], [], []
+    cost = cone_expression(u, y) + 0 * sum(cp.sum(part) for part in maps)
+    sides = [cp.Parameter() for side in regularizer.bounds or () if side is not None]
+    constraints, multipliers, blocks = _within(u, sides, regularizer.bounds), [], []
     for term, (block, matrix) in zip(regularizer.terms, bounded, strict=True):
         blocks.append(block)
         if block.index.size == 0:
@@ -123,7 +126,16 @@ def cone_program(regularizer: Regularizer, height: int, width: int) -> ConeProgr
         cost = cost + cp.sum(price)
         constraints += [*bounds, *more]
     problem = cp.Problem(cp.Minimize(cost), constraints)
-    return ConeProgram(problem, [y, *maps], [u, *fields[1:], *multipliers], tuple(blocks), entries_of_v)
+    return ConeProgram(problem, [y, *maps, *sides], [u, *fields[1:], *multipliers], tuple(blocks), entries_of_v)
+
+
+def _within(u: Any, parameters: Sequence[Any], bounds: Bounds | None) -> list[Any]:
+    """u within the bounds, which are parameters: every image is solved in units of its own."""
+    if bounds is None:
+        return []
+    left = iter(parameters)
+    lower, upper = (None if side is None else next(left) for side in bounds)
+    return [*([] if lower is None else [u >= lower]), *([] if upper is None else [u <= upper])]
 
 
 def _entries_of_v(regularizer: Regularizer, matrices: Sequence[Any], image: int) -> np.ndarray:

@@ -15,6 +15,7 @@ introduction to continuous optimization for imaging", section 5.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import final
 
 import torch
@@ -26,8 +27,9 @@ from difftv.regularizers.base import Regularizer
 from difftv.solvers._admm.problem import Problem
 from difftv.solvers._threads import as_many_as_pay
 from difftv.solvers.base import RawSolution, Solver, Workplace
-from difftv.solvers.gap import relative_gap
-from difftv.types import Image, Map
+from difftv.solvers.data_term import DataTerm
+from difftv.solvers.gap import certificate
+from difftv.types import Map
 
 DTYPES: Mapping[str, torch.dtype] = {"float32": torch.float32, "float64": torch.float64}
 """Precisions, by the word in a configuration."""
@@ -101,29 +103,31 @@ class Admm(Solver):
     def batch_size(self, wanted: int, height: int, width: int) -> int:
         return max(wanted, _PIXELS // (height * width))
 
-    def solve(self, y: Image, lam: Map) -> RawSolution:
+    def solve(self, data: DataTerm, lam: Map) -> RawSolution:
+        y = data.y
         if y.device.type != "cpu":
             from difftv.solvers._admm.self_test import check_device
 
             check_device(y.device, self.dtype)
         with as_many_as_pay(y.numel(), y.device):
-            u, v, gap, iterations, converged = _Minimiser.apply(y, lam, self)
+            u, v, gap, iterations, converged = _Minimiser.apply(y, lam, data, self)
         return RawSolution(u, gap, iterations, converged, v if self.regularizer.auxiliary else None)
 
 
 class _Minimiser(torch.autograd.Function):
-    """(y, maps) -> u*, v, gap, iterations, converged."""
+    """(y, maps) -> u*, v, gap, iterations, converged; y is that of `data`, whose bounds are constant."""
 
     @staticmethod
-    def forward(ctx, y: Tensor, maps: Tensor, solver: Admm):
-        problem = Problem.of(solver.regularizer, y.contiguous(), maps.contiguous())
+    def forward(ctx, y: Tensor, maps: Tensor, data: DataTerm, solver: Admm):
+        problem = Problem.of(solver.regularizer, replace(data, y=y.contiguous()), maps.contiguous())
         found = problem.solve(solver.tol, solver.max_iter)
         ctx.problem, ctx.solver = problem, solver
         ctx.save_for_backward(*found.states)
         x = problem.unit * found.x
-        duals = [problem.unit * term.step(state) for term, state in zip(problem.terms, found.states, strict=True)]
+        duals = [problem.unit * term.step(state) for term, state in zip(problem.terms, found.states, strict=False)]
         weights = problem.unit * problem.maps
-        gap = relative_gap(solver.regularizer, x, torch.cat(duals, dim=1), problem.unit * problem.data, weights)
+        centred = problem.data.measured(lambda part: problem.unit * part)
+        gap = certificate(solver.regularizer, x, torch.cat(duals, dim=1), centred, weights)
         gap = gap.detach().cpu().double()
         channels = solver.regularizer.channels
         v = x[:, channels:].contiguous()
@@ -137,4 +141,4 @@ class _Minimiser(torch.autograd.Function):
         with solver.workplace.undisturbed(grad.device), as_many_as_pay(grad.numel(), grad.device):
             tol = _BACKWARD_TOL[solver.dtype]
             by_y, by_maps = problem.pull_back(ctx.saved_tensors, grad.contiguous(), tol, solver.max_iter)
-        return by_y, by_maps, None
+        return by_y, by_maps, None, None

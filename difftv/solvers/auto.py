@@ -5,8 +5,9 @@ from typing import final
 from difftv.regularizers.base import Regularizer
 from difftv.solvers.admm import Admm
 from difftv.solvers.base import RawSolution, Solver, Workplace
+from difftv.solvers.data_term import DataTerm
 from difftv.solvers.taut_string import TautString
-from difftv.types import Image, Map
+from difftv.types import Map
 
 
 def whole_image_solver(regularizer: Regularizer) -> Solver:
@@ -41,8 +42,8 @@ class Auto(Solver):
     def workplace(self) -> Workplace:
         return self.chosen.workplace
 
-    def solve(self, y: Image, lam: Map) -> RawSolution:
-        return self.chosen.solve(y, lam)
+    def solve(self, data: DataTerm, lam: Map) -> RawSolution:
+        return self.chosen.solve(data, lam)
 
     def check_size(self, height: int, width: int) -> None:
         self.chosen.check_size(height, width)

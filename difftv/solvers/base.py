@@ -1,6 +1,6 @@
 """How the problem is solved: the contract of every solver, and the conversion between devices and precisions.
 
-    u*(y, lam) = argmin_u  1/2 ||u - y||^2 + R_lam(u)
+    u*(y, lam) = argmin_u  1/2 ||u - y||^2 + R_lam(u)      subject to the bounds of the regularizer, if it has any
 
 The predictor may be on an accelerator in float32; a solver states where it works and in which precision.
 `Solver.forward` converts: towards a solver on the CPU the tensors change device first and precision second, and
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from difftv.regularizers.base import Regularizer
 from difftv.solvers.bridge import Bridge, SolveTime, refuse_transforms
+from difftv.solvers.data_term import DataTerm, within
 from difftv.solvers.gap import relative_gap
 from difftv.solvers.units import Units
 from difftv.types import CountPerImage, Fields, FlagPerImage, Image, Map, PerImage
@@ -129,8 +130,10 @@ class Solver(nn.Module, abc.ABC):
         return Workplace(torch.device("cpu"), torch.float64, own_units=True)
 
     @abc.abstractmethod
-    def solve(self, y: Image, lam: Map) -> RawSolution:
+    def solve(self, data: DataTerm, lam: Map) -> RawSolution:
         """The minimiser for at least one image at the `workplace`; `lam` has the regularizer's channels and `y`'s size.
+
+        Bounds hold up to rounding; a solver that cannot keep them says so in `refusal`.
 
         Raises:
             SolverError: the backend gave no answer for some image.
@@ -191,9 +194,10 @@ class Solver(nn.Module, abc.ABC):
             bridge = Bridge(units, seconds)
             y, weights = bridge.enter(y, weights)
             started = time.perf_counter()
-            raw = self.solve(y, weights) if len(y) else _no_images(y, weights, self.regularizer.auxiliary)
+            data = bridge.data_term(y, self.regularizer.bounds)
+            raw = self.solve(data, weights) if len(y) else _no_images(y, weights, self.regularizer.auxiliary)
             seconds.forward = time.perf_counter() - started
-            denoised = bridge.leave(raw.u).to(dtype=noisy.dtype)
+            denoised = within(bridge.leave(raw.u).to(dtype=noisy.dtype), self.regularizer.bounds)
             auxiliary = None if raw.auxiliary is None else bridge.differences(raw.auxiliary).to(dtype=noisy.dtype)
         return Solution(
             denoised=denoised.to(device=noisy.device),

@@ -7,13 +7,15 @@ tolerances, under which the gradient of a mean over many pixels would come out a
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from difftv.regularizers.bounds import Bounds
+from difftv.solvers.data_term import DataTerm
 from difftv.solvers.units import Units, scaled
 from difftv.types import Fields, Image, Map
 
@@ -43,6 +45,13 @@ class Bridge:
     def enter(self, y: Image, lam: Map) -> tuple[Image, Map]:
         """Data and maps for the solver."""
         return _Enter.apply(self, y, lam)
+
+    def data_term(self, y: Image, bounds: Bounds | None) -> DataTerm:
+        """The data term of images that have entered; the bounds are those of the caller."""
+        data = DataTerm.of(y, bounds)
+        if self.units is None or data.lower is None or data.upper is None:
+            return data
+        return replace(data, lower=self.units.data(data.lower), upper=self.units.data(data.upper))
 
     def leave(self, u: Image) -> Image:
         """The solver's answer, for the caller."""

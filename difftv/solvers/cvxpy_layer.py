@@ -1,6 +1,6 @@
 """The cone program through `cvxpylayers.torch.CvxpyLayer`; SCS, ECOS and Clarabel are its backends.
 
-    minimize  1/2 sum_squares(U - Y) + R(U; MAPS)        parameters Y, MAPS      (`_cone_program.py`)
+    minimize  1/2 sum_squares(U - Y) + R(U; MAPS)        parameters Y, MAPS, bounds      (`_cone_program.py`)
 
 Differentiation is implicit, on the homogeneous self-dual embedding of the cone program (Agrawal et al. 2019,
 "Differentiable convex optimization layers"): as accurate as the forward solve and its LSQR. On most images that is 1e-4
@@ -20,9 +20,11 @@ from difftv.extras import require
 from difftv.memory import available_memory
 from difftv.regularizers.base import Regularizer
 from difftv.solvers._cone_program import ConeProgram, cone_program, entries_per_pixel, refusal
-from difftv.solvers.base import RawSolution, Solver, relative_gap
+from difftv.solvers.base import RawSolution, Solver
+from difftv.solvers.data_term import DataTerm
+from difftv.solvers.gap import certificate
 from difftv.solvers.taut_string import TautString
-from difftv.types import Image, Map
+from difftv.types import Map
 
 LAYERS_KEPT = 4
 """Compiled cone programs kept at a time, one per image size."""
@@ -59,7 +61,8 @@ class ConeSolver(Solver, abc.ABC):
         """The options that the backend itself understands."""
 
     @final
-    def solve(self, y: Image, lam: Map) -> RawSolution:
+    def solve(self, data: DataTerm, lam: Map) -> RawSolution:
+        y = data.y
         for name, infinite in zip(self.regularizer.map_names, lam.isinf().any(0).any(1).any(1).tolist(), strict=True):
             if infinite:
                 raise ValueError(
@@ -67,7 +70,7 @@ class ConeSolver(Solver, abc.ABC):
                 )
         height, width = y.shape[-2:]
         if height == 1 and width == 1:
-            return _unregularised(y, self.regularizer.auxiliary)
+            return _unregularised(data, self.regularizer.auxiliary)
         from difftv.solvers.diffcp_interface import SolveReport
 
         report = SolveReport()
@@ -75,6 +78,7 @@ class ConeSolver(Solver, abc.ABC):
         u, *others = layer(
             y.flatten(1, 2),
             *lam.unbind(1),
+            *(bound.flatten() for bound in data.sides),
             solver_args={
                 "backend": {"solve_method": self.solve_method, **self.backend_options()},
                 # torch's own setting is the one knob for "how many cores may this process use".
@@ -82,13 +86,13 @@ class ConeSolver(Solver, abc.ABC):
                 "report": report,
             },
         )
-        u = u.reshape(y.shape)
+        u = data.clip(u.reshape(y.shape))
         with torch.no_grad():
             v, p = _fields_and_dual(
                 program, [part.detach() for part in others], self.regularizer.auxiliary, (height, width)
             )
             x = u if v is None else torch.cat([u, v], dim=1)
-            gap = relative_gap(self.regularizer, x, p, y, lam)
+            gap = certificate(self.regularizer, x, p, data, lam)
         return RawSolution(u, gap, torch.tensor(report.iterations), torch.tensor(report.converged), v)
 
     @final
@@ -161,10 +165,10 @@ def _fields_and_dual(
     return v, torch.cat(duals, dim=1)
 
 
-def _unregularised(y: Image, auxiliary: int) -> RawSolution:
-    batch = y.shape[0]
+def _unregularised(data: DataTerm, auxiliary: int) -> RawSolution:
+    y, batch = data.y, data.y.shape[0]
     return RawSolution(
-        y.clone(),
+        data.clip(y.clone()),
         torch.zeros(batch, dtype=y.dtype),
         torch.zeros(batch, dtype=torch.int64),
         torch.ones(batch, dtype=torch.bool),

@@ -31,6 +31,11 @@ the measure-zero set where a component is about to split or merge, (3) and (4) a
 component a flow proves that it does not split. The duality gap of the image is the sum of what is left, that of
 rounding, and decides nothing: a component of little energy would be lost in it.
 
+Bounds lower <= u <= upper clip the minimiser of (1) to them, pixel by pixel. On every edge its p is lam_e, -lam_e or
+has a difference of 0, so p stays in d phi(K v) of the clipped image v, and v - y + K^T p = v - u* is 0 inside the
+bounds, <= 0 on the upper and >= 0 on the lower one: the condition of optimality within bounds. (Of other potentials
+than lam |z|, and of lengths of several differences, p does not stay.) The gradient is 0 on the clipped components.
+
 References: Chambolle and Pock 2015, "A remark on accelerated block coordinate descent"; Chambolle and Darbon 2009, "On
 total variation minimization and surface evolution using parametric maximum flows"; Vaiter, Deledalle, Peyre, Dossal,
 Fadili 2013, "Local behavior of sparse analysis regularization"; Djolonga and Krause 2017, "Differentiable learning of
@@ -54,7 +59,8 @@ from difftv.regularizers.term import Norm
 from difftv.solvers._active_set_function import minimise
 from difftv.solvers._threads import of_each
 from difftv.solvers.base import RawSolution, Solver
-from difftv.types import Dual, Image, Map
+from difftv.solvers.data_term import DataTerm
+from difftv.types import Dual, Map
 
 if TYPE_CHECKING:
     from difftv.solvers._taut_string import Answer
@@ -102,15 +108,19 @@ class TautString(Solver):
                 return "it takes differences that are weighted one by one"
             if not isinstance(term.potential, Absolute | PiecewiseLipschitz):
                 return "it takes the potentials lam |z| and lam (|z| - gam)_+ only"
+            if regularizer.bounds and not isinstance(term.potential, Absolute):
+                return "it takes bounds with the potential lam |z| only"
         return None
 
-    def solve(self, y: Image, lam: Map) -> RawSolution:
+    def solve(self, data: DataTerm, lam: Map) -> RawSolution:
+        y = data.y
         if _is_anisotropic(self.regularizer):
             u, gap, iterations, converged = _Minimiser.apply(y, lam, self.tol, self.max_iter)
         else:
             u, gap, iterations = minimise(y, *_edges(self.regularizer, lam), self.max_iter)
             converged = gap <= self.tol
-        return RawSolution(u=u, gap=gap, iterations=iterations, converged=converged)
+        # Within bounds the gap is at most that of the images before clipping, term by term.
+        return RawSolution(u=data.clip(u), gap=gap, iterations=iterations, converged=converged)
 
 
 def _operators(regularizer: Regularizer) -> list[type[Operator]]:

@@ -18,7 +18,8 @@ from benchmarks.text import to_markdown
 from difftv.regularizers import AnisotropicTV
 from difftv.solvers import Scs, TautString
 from difftv.solvers.base import RawSolution, Solver, Workplace
-from difftv.types import Image, Map
+from difftv.solvers.data_term import DataTerm
+from difftv.types import Map
 from tests.conftest import PROJECT
 
 SCRIPT = PROJECT / "experiments" / "study.py"
@@ -34,9 +35,9 @@ class Off(Solver):
             super().workplace, own_units=False
         )  # 1 % of the image, and not of what is left without its offset
 
-    def solve(self, y: Image, lam: Map) -> RawSolution:
-        found = REFERENCE.solve(y, lam)
-        return RawSolution(1.01 * found.u, found.gap, found.iterations, torch.arange(len(y)) == 0)
+    def solve(self, data: DataTerm, lam: Map) -> RawSolution:
+        found = REFERENCE.solve(data, lam)
+        return RawSolution(1.01 * found.u, found.gap, found.iterations, torch.arange(len(lam)) == 0)
 
 
 @pytest.fixture

@@ -113,6 +113,17 @@ def test_a_solver_of_another_regularizer_is_refused(regularizer: Regularizer, tm
         Denoiser.load(tmp_path, Scs(regularizer))
 
 
+def test_bounds_are_kept_and_a_solver_with_others_is_refused(tmp_path: Path) -> None:
+    store(tmp_path, CONFIG, Constant().state_dict())
+    with pytest.raises(ConfigError, match="the solver minimises another regularizer"):
+        Denoiser.load(tmp_path, TautString(AnisotropicTV(bounds=(0, 1))))
+    bounded = {**CONFIG, "regularizer": {**CONFIG["regularizer"], "bounds": [0, None]}}  # type: ignore[dict-item]
+    store(tmp_path, bounded, Constant().state_dict())
+    assert Denoiser.load(tmp_path).solver.regularizer.bounds == (0.0, None)
+    with pytest.raises(ConfigError, match=r"AnisotropicTV\(num_maps=1, bounds=\(0.0, None\)\)"):
+        Denoiser.load(tmp_path, TautString(AnisotropicTV()))
+
+
 def test_a_solver_by_name_is_refused(tmp_path: Path, jaxtyping_off: None) -> None:
     store(tmp_path, CONFIG, Constant().state_dict())
     with pytest.raises(TypeError, match=r"solver must be a Solver .* got 'scs'"):

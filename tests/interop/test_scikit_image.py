@@ -234,6 +234,8 @@ MASKED = np.ma.masked_less(noisy(), 0.1)
         (noisy(), {"regularizer": "isotropc"}, "must be one of anisotropic, isotropic"),
         (noisy(), {"regularizer": HuberTV}, "or an object of difftv.regularizers"),
         (noisy(), {"tol": 0.0}, "tol must be a positive"),
+        (noisy(), {"bounds": (1, 0)}, "bounds must be .* with lower < upper"),
+        (noisy(), {"bounds": (0, 1), "regularizer": HuberTV()}, r"its own: HuberTV\(bounds=\(0, 1\)\)"),
         (noisy(), {"tol": 1e-20}, "tol must be at least 1e-14"),
         (noisy((9, 8, 3)), {"channel_axis": -1, "channels": "rgb"}, 'channels must be "independent" or "coupled"'),
         (noisy(), {"channels": "coupled"}, "needs channel_axis"),
@@ -251,6 +253,17 @@ MASKED = np.ma.masked_less(noisy(), 0.1)
 def test_what_cannot_be_meant_is_refused(image, options, message):
     with warnings.catch_warnings(), pytest.raises((ValueError, TypeError), match=message):
         denoise_tv(image, **options)
+
+
+def test_bounds_are_kept_and_integers_have_those_of_the_scaled_image():
+    y = noisy((8, 7))
+    found = denoise_tv(y, 0.05, bounds=(0.3, 0.6), tol=1e-7)
+    assert (found.min(), found.max()) == (0.3, 0.6)
+    exact = denoise_tv(y, [0.05, 0.02], regularizer="anisotropic", bounds=(None, 0.6))
+    np.testing.assert_allclose(exact, denoise_tv(y, [0.05, 0.02], regularizer="anisotropic").clip(max=0.6))
+    own = denoise_tv(y, 0.05, regularizer=AnisotropicTV(bounds=(0.3, 0.6)))
+    assert (own.min(), own.max()) == (0.3, 0.6)
+    assert denoise_tv((255 * y).astype(np.uint8), 0.05, bounds=(0.3, 0.6), tol=1e-5).max() == 0.6
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1)])

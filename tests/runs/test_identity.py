@@ -23,6 +23,14 @@ DIGESTS = {
 """Overrides -> digest with "images" for the content of the images, computed by the version of November 2026."""
 
 
+def test_bounds_make_another_run_and_no_bounds_do_not() -> None:
+    plain, without, bounded = (
+        identity(resolved(composed("regularizer=tgv", *words)), "images")
+        for words in ((), ("regularizer.bounds=null",), ("regularizer.bounds=[0,1]",))
+    )
+    assert plain == without != bounded
+
+
 @pytest.mark.parametrize("overrides", DIGESTS, ids=",".join)
 def test_the_same_configuration_has_the_identity_that_it_had(overrides: tuple[str, ...]) -> None:
     assert identity(resolved(composed(*overrides)), "images") == DIGESTS[overrides]

@@ -70,6 +70,8 @@ def test_a_key_that_no_run_could_use_is_named(words: list[str], message: str) ->
 
 ACCEPTED = [
     ["++solver.max_iter=7"],
+    ["regularizer.bounds=[0,1]"],
+    ["regularizer=tgv", "regularizer.bounds=[0,null]"],
     ["++optimizer.betas=[0.5,0.9]"],
     ["++optimizer.fused=null"],
     ["+iterations=50", "solver.max_iter='${iterations}'"],

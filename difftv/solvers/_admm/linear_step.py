@@ -1,4 +1,7 @@
-"""x = (P + sum_t rho_t K_t^T K_t)^-1 b, exactly: one small matrix per frequency. P is 1 on u and 0 on v."""
+"""x = (P + sum_t rho_t K_t^T K_t)^-1 b, exactly: one small matrix per frequency.
+
+P is 1 on u and 0 on v; it is left out where the data term is one of the terms (`data_step.py`).
+"""
 
 from collections.abc import Sequence
 
@@ -14,8 +17,10 @@ from difftv.solvers._admm.transforms import inverse, transform
 class LinearStep:
     """The factor at every frequency, for a batch of images with step sizes of their own."""
 
-    def __init__(self, operators: Sequence[Operator], rho: Sequence[Tensor], like: Tensor) -> None:
-        """`rho`: one (batch, 1, 1, 1) per operator; `like`: a (batch, ...) image of the size to come."""
+    def __init__(
+        self, operators: Sequence[Operator], rho: Sequence[Tensor], like: Tensor, *, with_data: bool = True
+    ) -> None:
+        """`rho`: one (batch, 1, 1, 1) per operator; `like`: a (batch, ...) image of that size; `with_data`: P."""
         height, width = like.shape[-2:]
         self.channels = operators[0].channels
         self.fields = max(operator.fields for operator in operators)
@@ -32,7 +37,8 @@ class LinearStep:
                 if j <= i and symbol[i, j].any():
                     part = _constant(symbol[i, j], precise, like.device) * step[:, 0].to(precise)
                     matrix[i, j] = matrix[i, j] + part if (i, j) in matrix else part
-        matrix[0, 0] = 1 + matrix[0, 0] if (0, 0) in matrix else torch.ones_like(like[:, 0]).to(precise)
+        if with_data:
+            matrix[0, 0] = 1 + matrix[0, 0] if (0, 0) in matrix else torch.ones_like(like[:, 0]).to(precise)
         found = {key: part.to(like.dtype) for key, part in _inverse(matrix, fields).items()}
         rows = [[found[max(i, j), min(i, j)] for j in range(fields)] for i in range(fields)]
         # (batch, fields, fields, height, width), the fields of one channel; symmetric

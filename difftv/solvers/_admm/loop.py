@@ -50,10 +50,12 @@ def iterate(
     data: Tensor,
     tol: float,
     max_iter: int,
+    states: Sequence[Tensor] | None = None,
 ) -> Outcome:
-    """Iterate from s = 0 until rms(u_k - u_{k-10}) <= tol, image by image."""
+    """Iterate from s = 0, or from other states, until rms(u_k - u_{k-10}) <= tol, image by image."""
     batch, channels, height, width = data.shape
-    states = [data.new_zeros(batch, operator.components, height, width) for operator in operators]
+    if states is None:
+        states = [data.new_zeros(batch, operator.components, height, width) for operator in operators]
     ended = Outcome(
         data.new_zeros(batch, linear.fields, height, width),
         [torch.zeros_like(state) for state in states],

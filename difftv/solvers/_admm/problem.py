@@ -1,7 +1,7 @@
 """A batch of images in units of their own, and the two iterations on it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -10,9 +10,11 @@ from difftv.regularizers.base import Regularizer
 from difftv.regularizers.fields import GradientMinusField, SymmetrisedGradient
 from difftv.regularizers.operator import Operator
 from difftv.regularizers.term import Term
+from difftv.solvers._admm.data_step import RHO, DataStep, ImageItself
 from difftv.solvers._admm.dual_step import Weighed
 from difftv.solvers._admm.linear_step import LinearStep
 from difftv.solvers._admm.loop import Outcome, Step, iterate
+from difftv.solvers.data_term import DataTerm
 
 STEP = 50.0
 """rho over the mean of lam, in units of the image's range: best on natural patches; twice off costs up to 2x."""
@@ -27,44 +29,66 @@ _LARGEST_IN_RHO, _LARGEST_LAM, _LARGEST_GAM = 0.5, 1e6, 4.0
 
 @dataclass(frozen=True)
 class Problem:
-    """1/2 ||u - data||^2 + the terms, for a batch of images of range 1.
+    """The data term and the terms of the regularizer, for a batch of images of range 1.
 
     Attributes:
         unit: intensities per unit, (batch, 1, 1, 1), the largest range of a channel: u* is equivariant under scale and
             offset, a tolerance is not.
         offset: the mean of every channel, (batch, channels, 1, 1).
-        data: the images in these units, without these means.
+        data: the data term in these units, of the images without these means.
         maps: the maps in these units.
         terms: the terms with what weighs them.
         linear: the linear step.
+        split: the data term as one more term; None where it is a part of the linear step.
     """
 
     unit: Tensor
     offset: Tensor
-    data: Tensor
+    data: DataTerm
     maps: Tensor
     terms: tuple[Weighed, ...]
     linear: LinearStep
+    split: DataStep | None = None
 
     @classmethod
-    def of(cls, regularizer: Regularizer, y: Tensor, maps: Tensor) -> "Problem":
+    def of(cls, regularizer: Regularizer, data: DataTerm, maps: Tensor) -> "Problem":
         """The problem of these images, (batch, channels, height, width), and maps."""
+        y = data.y
         spread = (y.amax(dim=(2, 3), keepdim=True) - y.amin(dim=(2, 3), keepdim=True)).amax(dim=1, keepdim=True)
         unit = torch.where(spread > 0, spread, torch.ones_like(spread))
         offset = y.mean(dim=(2, 3), keepdim=True)
-        data, maps = (y - offset) / unit, (maps / unit).clamp_max(_LARGEST_LAM)
+        data, maps = data.measured(lambda part: (part - offset) / unit), (maps / unit).clamp_max(_LARGEST_LAM)
         terms = tuple(_weighed(term, unit, maps) for term in regularizer.terms)
-        linear = LinearStep([term.operator for term in regularizer.terms], [term.rho for term in terms], data)
-        return cls(unit, offset, data, maps, terms, linear)
+        operators, rho = [term.operator for term in regularizer.terms], [term.rho for term in terms]
+        if not data.bounded:
+            return cls(unit, offset, data, maps, terms, LinearStep(operators, rho, data.y))
+        split = DataStep(data, torch.full_like(unit, RHO))
+        operators.append(ImageItself(regularizer.channels, regularizer.auxiliary))
+        linear = LinearStep(operators, [*rho, split.rho], data.y, with_data=False)
+        return cls(unit, offset, data, maps, terms, linear, split)
 
     @property
     def operators(self) -> list[Operator]:
         """K of every term."""
-        return [term.stated.operator for term in self.terms]
+        own: list[Operator] = [term.stated.operator for term in self.terms]
+        return own if self.split is None else [*own, ImageItself(self.channels, self.linear.fields - self.channels)]
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images."""
+        return self.linear.channels
 
     def solve(self, tol: float, max_iter: int) -> Outcome:
-        """(u, v) and the states in these units."""
-        return self._iterate(self.terms, self.data, tol, max_iter)
+        """(u, v) and the states in these units; u is within the bounds."""
+        if self.split is None:
+            return self._iterate(self.terms, self.data.y, tol, max_iter)
+        batch, _, height, width = self.data.y.shape
+        start = [self.data.y.new_zeros(batch, operator.components, height, width) for operator in self.operators]
+        start[-1] = self.split.start()
+        nothing = torch.zeros_like(self.data.y)
+        found = self._iterate([*self.terms, self.split], nothing, tol, max_iter, start)
+        u = self.split.image(found.states[-1])
+        return replace(found, x=torch.cat([u, found.x[:, self.channels :]], dim=1))
 
     def pull_back(self, states: Sequence[Tensor], grad: Tensor, tol: float, max_iter: int) -> tuple[Tensor, Tensor]:
         """dL/dy and dL/dmaps at the solution with these states, from dL/du; units cancel.
@@ -77,19 +101,35 @@ class Problem:
         """
         size = grad.abs().amax(dim=(1, 2, 3), keepdim=True)
         size = torch.where((size > 0) & size.isfinite(), size, torch.ones_like(size))
-        frozen = [term.frozen(state) for term, state in zip(self.terms, states, strict=True)]
-        found = self._iterate(frozen, grad / size, tol, max_iter)
+        frozen = [term.frozen(state) for term, state in zip(self.terms, states, strict=False)]
         by_maps = torch.zeros_like(self.maps)
-        for part, q in zip(frozen, found.states, strict=True):
+        if self.split is None:
+            found = self._iterate(frozen, grad / size, tol, max_iter)
+            by_y = found.x[:, : self.channels]
+        else:
+            data = self.split.frozen(states[-1])
+            found = self._iterate([*frozen, data], data.free * grad / size, tol, max_iter)
+            by_y = data.image(found.states[-1])
+        for part, q in zip(frozen, found.states, strict=False):
             term = part.at.term
             by_lam, by_gam = part.map_gradients(q, term.operator.apply(found.x))
             _add(by_maps, term.lam, term.factor * by_lam)
             if by_gam is not None:
                 _add(by_maps, term.gam, by_gam)
-        return size * found.x[:, : self.data.shape[1]], size * by_maps
+        return size * by_y, size * by_maps
 
-    def _iterate(self, steps: Sequence[Step], data: Tensor, tol: float, max_iter: int) -> Outcome:
-        return iterate(self.operators, steps, [term.rho for term in self.terms], self.linear, data, tol, max_iter)
+    def _iterate(
+        self,
+        steps: Sequence[Step],
+        data: Tensor,
+        tol: float,
+        max_iter: int,
+        states: Sequence[Tensor] | None = None,
+    ) -> Outcome:
+        rho = [term.rho for term in self.terms]
+        if self.split is not None:
+            rho.append(self.split.rho)
+        return iterate(self.operators, steps, rho, self.linear, data, tol, max_iter, states)
 
 
 def _weighed(term: Term, unit: Tensor, maps: Tensor) -> Weighed:

@@ -6,6 +6,7 @@ from torch import Tensor
 from difftv.errors import AcceleratorError
 from difftv.regularizers import TGV, EightNeighbourTV, Regularizer
 from difftv.solvers._admm.problem import Problem
+from difftv.solvers.data_term import DataTerm
 
 SIDE, ITERATIONS = 16, 30
 TOLERANCE = 1e-3
@@ -51,6 +52,6 @@ def _inputs(regularizer: Regularizer) -> list[Tensor]:
 
 def _answers(regularizer: Regularizer, inputs: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     y, maps, grad = inputs
-    problem = Problem.of(regularizer, y, 0.1 * maps)
+    problem = Problem.of(regularizer, DataTerm(y), 0.1 * maps)
     found = problem.solve(0.0, ITERATIONS)
     return (found.x[:, : regularizer.channels], *problem.pull_back(found.states, grad - 0.5, 0.0, ITERATIONS))

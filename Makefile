@@ -1,6 +1,7 @@
 # make demo     the main job on photographs that need no download: a sweep, its table and its figures
 # make test     the default test suite; make test-slow: what takes longer, on real cluster engines among others
-# Both set up .venv first, where it is missing or older than the pins. PYTHON=python3.13 chooses the interpreter,
+# make docs     the site of docs/, whose gallery runs while it is built; ends with the path of its first page
+# All set up .venv first, where it is missing or older than the pins. PYTHON=python3.13 chooses the interpreter,
 # EXTRAS=... what is installed beside the package; the tests of Ray (240 MB) skip without its extra.
 PYTHON ?= python3
 VENV ?= .venv
@@ -8,7 +9,7 @@ EXTRAS ?= train,cone,ecos,dashboard,local,slurm,optuna,dev
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-slow test-interop torture install lint benchmark clean
+.PHONY: demo test test-slow test-interop docs torture install lint benchmark clean
 
 demo: install
 	$(BIN)/python experiments/run.py --multirun experiment=demo solver=scs,ecos sigma=15,25,50
@@ -36,6 +37,18 @@ test-interop: install
 	done
 	PYTHONPATH=$(CURDIR) $(INTEROP)/bin/python -m pytest tests/interop
 
+# Strict: a broken link, a reference to nothing and a script of the gallery that fails end it. Where make test-interop has
+# set up its environment, that one builds, and the page of deepinv with it.
+SITE := docs/_build
+docs: $(VENV)/.docs-installed
+	python=$(BIN)/python; if [ -x $(INTEROP)/bin/python ]; then python=$(INTEROP)/bin/python; fi; \
+		OMP_NUM_THREADS=1 PYTHONPATH=$(CURDIR) $$python -m sphinx -n -W --keep-going -q -d $(SITE)/doctrees docs $(SITE)/html
+	@echo "open $(CURDIR)/$(SITE)/html/index.html"
+
+$(VENV)/.docs-installed: $(VENV)/.installed
+	$(PIP) --no-build-isolation --editable ".[docs]"
+	touch $@
+
 # An hour or so: a sweep that is killed fifty times ends with the bits of one that was not.
 torture: install
 	DIFFTV_KILLS=50 $(BIN)/python -m pytest tests/runs/test_torture.py -m slow --timeout=7200
@@ -58,4 +71,4 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(INTEROP) build *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) $(INTEROP) build $(SITE) docs/_gallery *.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -27,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--patch-sizes", nargs="+", type=int, default=[16, 32, 64], help="px (default: 16 32 64)")
+    parser.add_argument(
+        "--exact-size", type=int, default=64, help="px, of the patches of exact and predictor (default: %(default)s)"
+    )
     parser.add_argument("--batch", type=int, default=8, help="patches per step (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=5, help="rounds in turns (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="(default: torch's, %(default)s)")
@@ -37,8 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        for name in ("batch", "repeats", "threads"):
-            positive_int(f"--{name}", getattr(options, name))
+        for name in ("exact_size", "batch", "repeats", "threads"):
+            positive_int(f"--{name.replace('_', '-')}", getattr(options, name))
         patch_sizes = tuple(positive_int("--patch-sizes", size) for size in options.patch_sizes)
     except ValueError as error:
         parser.error(str(error))
@@ -56,6 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         patch_sizes=patch_sizes,
         batch=options.batch,
         repeats=options.repeats,
+        exact_size=options.exact_size,
         build_sizes=(16, 32, 48, 64) if options.full else (16, 32, 48),
     )
     found: dict[str, Found] = {}

@@ -37,6 +37,11 @@ TOOLS = {
     "types-tqdm": "read by mypy",
     "types-psutil": "read by mypy",
     "pywavelets": "imported by scikit-image",
+    "sphinx": "a command; imported by the extensions of docs/",
+    "myst-parser": "named in docs/conf.py",
+    "sphinx-gallery": "named in docs/conf.py",
+    "sphinx-copybutton": "named in docs/conf.py",
+    "furo": "named in docs/conf.py",
 }
 """Distributions that are needed and imported nowhere by their own name, each with the reason."""
 

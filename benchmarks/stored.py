@@ -1,0 +1,123 @@
+"""The document that experiments/benchmark.py writes, read back: it gives the same tables later and elsewhere."""
+
+import dataclasses
+import json
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.build import BuildRow
+from benchmarks.exactness import ExactnessRow
+from benchmarks.isotropic import IsotropicRow
+from benchmarks.launchers import LauncherRow
+from benchmarks.layer import LayerRow
+from benchmarks.loading import LoadingRow
+from benchmarks.peers import PeerRow
+from benchmarks.scaling import PredictorRow, ScalingRow
+from benchmarks.steps import StepRow
+from benchmarks.suite import Found, Settings, to_text
+
+ROWS: Mapping[str, type] = {
+    "layer": LayerRow,
+    "build": BuildRow,
+    "loading": LoadingRow,
+    "exact": StepRow,
+    "exactness": ExactnessRow,
+    "batched": StepRow,
+    "isotropic": IsotropicRow,
+    "peers": PeerRow,
+    "scaling": ScalingRow,
+    "predictor": PredictorRow,
+    "launchers": LauncherRow,
+}
+"""What the rows of every part are."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A measurement.
+
+    Attributes:
+        found: rows and notes of every part.
+        settings: those that the tables name: sizes, batch, rounds.
+        origin: the rest of the document: machine, threads, versions, commit.
+    """
+
+    found: Mapping[str, Found]
+    settings: Settings
+    origin: Mapping[str, Any]
+
+    def tables(self) -> str:
+        """What the benchmark printed."""
+        return to_text(self.found, self.settings)
+
+    def where(self) -> str:
+        """Machine, load, versions and command, in Markdown."""
+        machine, versions = self.origin["machine"], self.origin["versions"]
+        loads = ", ".join(f"{load:.1f}" for load in machine["load_average"])
+        size = f"{machine['memory_bytes'] / 2**30:.0f} GiB"
+        options = {
+            "--only": " ".join(self.found),
+            "--patch-sizes": " ".join(map(str, self.settings.patch_sizes)),
+            "--exact-size": self.settings.exact_size,
+            "--batch": self.settings.batch,
+            "--repeats": self.settings.repeats,
+            "--threads": self.origin["threads"],
+        }
+        command = " ".join(f"{name} {value}" for name, value in options.items())
+        shown = ", ".join(f"{name} {versions[name]}" for name in sorted(versions) if versions[name])
+        lines = [
+            f"- {machine['processor']}, {machine['cores']} cores, {size}, {machine['system']}; load average {loads}",
+            f"- `python experiments/benchmark.py {command}`, at commit {self.origin['commit'] or 'unknown'}",
+            f"- {shown}",
+        ]
+        return "\n".join(lines)
+
+
+def read(path: Path) -> Stored:
+    """A benchmark.json.
+
+    Raises:
+        ValueError: it is not such a document, or one of another version of the benchmark; the message names the entry.
+    """
+    try:
+        document = json.loads(path.read_text())
+        found = {name: _found(name, part) for name, part in document["parts"].items()}
+        settings = document["settings"]
+        shown = Settings(
+            photographs=(),
+            cache_dir=Path(),
+            patch_sizes=tuple(settings["patch_sizes"]),
+            batch=settings["batch"],
+            exact_size=settings["exact_size"],
+            repeats=settings["repeats"],
+        )
+        origin = {name: document[name] for name in ("machine", "threads", "versions", "commit")}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is no document of experiments/benchmark.py: {error!r}.") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error} Measure again with experiments/benchmark.py.") from error
+    return Stored(found, shown, origin)
+
+
+def _found(name: str, part: Mapping[str, Any]) -> Found:
+    if name not in ROWS:
+        raise ValueError(f"part {name!r} is none of {', '.join(ROWS)}.")
+    return Found([_built(ROWS[name], row, name) for row in part["rows"]], list(part["notes"]))
+
+
+def _built(kind: Any, value: Any, place: str) -> Any:
+    """`value`, from JSON, as what the field of a row is declared to be."""
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        if set(value) != set(hints):
+            raise ValueError(
+                f"{place} has the entries {', '.join(sorted(value))}, expected {', '.join(sorted(hints))}."
+            )
+        entries = {name: _built(hint, value[name], f"{place}.{name}") for name, hint in hints.items()}
+        return kind(**entries)  # type: ignore[operator]
+    if typing.get_origin(kind) is tuple:
+        return tuple(value)
+    return value

@@ -1,0 +1,71 @@
+"""Configuration of Sphinx, for the site that `make docs` builds from this directory.
+
+Pages are Markdown that reads as well where the repository is browsed; the gallery's scripts run while it builds.
+"""
+
+import importlib.util
+import sys
+import tomllib
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE / "extensions"))
+
+project = "Diff-TV-Net"
+author = "The Diff-TV-Net authors"
+version = release = tomllib.loads((HERE.parent / "pyproject.toml").read_text())["project"]["version"]
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+    "gallery_links",
+    "measurements",
+    "plain_docstrings",
+]
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+exclude_patterns = ["_build", "gallery", "_gallery/**/*.ipynb", "_gallery/**/*.py"]
+nitpicky = True
+# Names of other libraries in signatures: their indices are on the network, where a build need not be.
+nitpick_ignore_regex = [("py:.*", r"(?!difftv\b).*")]
+default_role = "py:optional"
+
+myst_heading_anchors = 4
+myst_enable_extensions = ["colon_fence"]
+suppress_warnings = ["config.cache"]  # the gallery's options hold objects
+
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True}
+# The classes for deepinv are documented without it.
+autodoc_mock_imports = [] if importlib.util.find_spec("deepinv") else ["deepinv"]
+python_maximum_signature_line_length = 88
+add_module_names = False
+
+HAS_DEEPINV = importlib.util.find_spec("deepinv") is not None
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "_gallery",
+    "filename_pattern": r"/plot_",
+    "ignore_pattern": r"__init__" if HAS_DEEPINV else r"__init__|deepinv",
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "capture_repr": ("_repr_html_",),
+    "show_memory": False,
+    "write_computation_times": False,
+    "show_signature": False,
+    "min_reported_time": 1,
+    "plot_gallery": True,
+}
+
+html_theme = "furo"
+html_title = f"Diff-TV-Net {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sphinx = False
+# The summary below a search result is fetched, which browsers refuse for files: search works without a server.
+html_show_search_summary = False

@@ -25,7 +25,9 @@ def psnr(image):
 
 # %%
 # **NumPy.** ``channel_axis`` says where the channels are; a weight may have a value per channel, and per pixel.
+# Each channel is denoised by itself, or all of them together (``channels="coupled"``), which share their edges then.
 by_channel = denoise_tv(noisy, 0.08, regularizer="anisotropic", channel_axis=-1)
+coupled = denoise_tv(noisy, 0.1, channel_axis=-1, channels="coupled", tol=1e-5)
 red_only = denoise_tv(noisy, np.array([0.3, 0.08, 0.08]), regularizer="anisotropic", channel_axis=-1)
 
 # %%
@@ -41,6 +43,7 @@ opponent = np.moveaxis(denoise_image(one_number, channels).denoised.numpy(), 0, 
 shown = {
     "noisy": noisy,
     "R, G, B": by_channel,
+    "R, G, B coupled": coupled,
     "red smoothed harder": red_only,
     "luma and chroma": opponent,
 }

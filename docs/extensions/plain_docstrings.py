@@ -7,6 +7,7 @@
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -110,7 +111,14 @@ def _process(app: Any, what: str, name: str, obj: object, options: object, lines
 
 
 def _code_where_nothing_is_documented(app: Any, env: Any, node: Any, contnode: Any) -> Any:
-    return contnode if node.get("optional") else None
+    return contnode if node.get("optional") or _is_no_class(node.get("reftarget", "")) else None
+
+
+def _is_no_class(name: str) -> bool:
+    """Whether a signature names a type variable or an alias of types, which are documented nowhere."""
+    module, _, attribute = name.rpartition(".")
+    found = getattr(sys.modules.get(module), attribute, None)
+    return found is not None and not isinstance(found, type) and not callable(found)
 
 
 def setup(app: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Total variation turns slopes into stairs. TVpwL leaves gentle slopes free, TGV c
 """
 
 # %%
-# The shaded side of a cup, from ``coffee``, in gray, with noise of sigma 25:
+# The inside of a cup, from ``coffee``, in gray, with noise of sigma 25:
 import itertools
 
 import numpy as np
@@ -52,8 +52,8 @@ for name, (regularizer, grid) in grids.items():
     print(f"{name:6} ({numbers:12}) {psnr(best[name]):.2f} dB   false plateaus {stairs(best[name]):+.3f}")
 
 # %%
-# Pictures, and the intensities along the marked row:
-row = 60
+# Pictures, and the intensities along the marked row, from the shadow to the coffee in the light:
+row, columns = 48, range(16, 96)
 figure = plt.figure(figsize=(11, 6), layout="constrained")
 grid = figure.add_gridspec(2, 4, height_ratios=(1, 1))
 for index, (title, image) in enumerate({"noisy": noisy, **best}.items()):
@@ -63,9 +63,9 @@ for index, (title, image) in enumerate({"noisy": noisy, **best}.items()):
     axis.set_title(f"{title}, {psnr(image):.1f} dB", fontsize=9)
     axis.set_axis_off()
 axis = figure.add_subplot(grid[1, :])
-axis.plot(clean[row], color="0.6", linewidth=3, label="clean")
+axis.plot(columns, clean[row, 16:], color="0.6", linewidth=3, label="clean")
 for name, image in best.items():
-    axis.plot(image[row], linewidth=1.2, label=name)
+    axis.plot(columns, image[row, 16:], linewidth=1.2, label=name)
 axis.set_xlabel("column")
 axis.set_ylabel("intensity")
 axis.legend(ncols=4, fontsize=9)

@@ -28,7 +28,7 @@ def psnr(image):
 # Each channel is denoised by itself, or all of them together (``channels="coupled"``), which share their edges then.
 by_channel = denoise_tv(noisy, 0.08, regularizer="anisotropic", channel_axis=-1)
 coupled = denoise_tv(noisy, 0.1, channel_axis=-1, channels="coupled", tol=1e-5)
-red_only = denoise_tv(noisy, np.array([0.3, 0.08, 0.08]), regularizer="anisotropic", channel_axis=-1)
+red_only = denoise_tv(noisy, np.array([[[0.3, 0.08, 0.08]]]), regularizer="anisotropic", channel_axis=-1)
 
 # %%
 # **A model for gray images** takes colour as three gray images: luma and two chroma channels of an orthonormal

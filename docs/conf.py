@@ -67,5 +67,6 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sphinx = False
+html_show_copyright = False
 # The summary below a search result is fetched, which browsers refuse for files: search works without a server.
 html_show_search_summary = False

@@ -1,5 +1,6 @@
 """The layer without the framework: one function, tensors in, tensor out."""
 
+import contextlib
 import warnings
 from typing import Literal, TypeVar
 
@@ -8,7 +9,7 @@ from jaxtyping import Complex
 from torch import Tensor
 
 from difftv.arguments import positive
-from difftv.regularizers import AnisotropicTV, IsotropicTV
+from difftv.regularizers import AnisotropicTV, IsotropicTV, Regularizer
 from difftv.regularizers.bounds import Bounds
 from difftv.solvers.admm import Admm
 from difftv.solvers.taut_string import TautString
@@ -33,8 +34,9 @@ def tv_denoise(
     *,
     channels: Literal["independent", "coupled"] | None = None,
     bounds: Bounds | None = None,
+    data_weight: float | Tensor | None = None,
 ) -> Images:
-    """Weighted total-variation denoising, differentiable in both arguments.
+    """Weighted total-variation denoising, differentiable in noisy image and weights.
 
     Gray images, and channels that are independent: anisotropic, exact,
 
@@ -44,7 +46,8 @@ def tv_denoise(
 
         u* = argmin_u  1/2 ||u - noisy||^2 + sum_ij lam[i,j] sqrt(sum_c (D_v u_c)[i,j]^2 + (D_h u_c)[i,j]^2).
 
-    Subject to lower <= u <= upper at every pixel, where bounds are given.
+    Subject to lower <= u <= upper at every pixel, where bounds are given, and with sum_i w_i/2 (u_i - noisy_i)^2 in
+    place of the squares where `data_weight` gives w.
 
     Args:
         noisy: images, (batch, channels, height, width), floating point or complex, on any device; in any units,
@@ -72,6 +75,9 @@ def tv_denoise(
             those are, too.
         bounds: (lower, upper) in the units of the image, such as (0, 1); None for a side that is open. The gradient is
             0 at pixels on a bound. Complex images have none.
+        data_weight: w >= 0, smaller = smoother: 1 / (variance of the noise) of every pixel up to a factor that goes
+            into lam, 0 = missing pixel (inpainting). (height, width), or four dimensions that broadcast to `noisy`. It
+            is solved by iteration then, with the `tol` of coupled channels, and differentiable in w as well.
 
     Returns:
         The denoised images, in the shape, dtype and device of `noisy`; solved in float64 (coupled on a device without
@@ -83,7 +89,7 @@ def tv_denoise(
             and `channels` is not given, lower >= upper, or a complex image is to be bounded.
 
     Warns:
-        RuntimeWarning: coupled channels did not reach the tolerance.
+        RuntimeWarning: coupled channels, or a solve with `data_weight`, did not reach the tolerance.
 
     Example:
         >>> import torch
@@ -114,17 +120,36 @@ def tv_denoise(
         )
     if noisy.is_complex() and bounds is not None:
         raise ValueError(f"bounds are for real images, and noisy is {noisy.dtype}; got bounds={bounds!r}.")
+    pixels = None if data_weight is None else _over_pixels(data_weight, noisy)
     if noisy.is_complex():
-        return _complex(noisy, lam, tol, separately=channels == INDEPENDENT)
+        return _complex(noisy, lam, tol, pixels, separately=channels == INDEPENDENT)
     if channels == COUPLED:
-        return _coupled(noisy, full_map(lam, noisy, channels=(1,), per="image"), tol, bounds)
+        regularizer: Regularizer = IsotropicTV(channels=count, bounds=bounds)
+        return _iterated(regularizer, noisy, full_map(lam, noisy, channels=(1,), per="image"), tol, pixels)
     maps = channel_maps(lam, noisy)
     one = noisy.reshape(-1, 1, *noisy.shape[2:])
-    exact = TautString(AnisotropicTV(maps.shape[1], bounds=bounds), tol=1e-10 if tol is None else tol)
+    regularizer = AnisotropicTV(maps.shape[1], bounds=bounds)
+    if pixels is not None:
+        return _iterated(regularizer, one, maps, tol, pixels.reshape(one.shape)).reshape(noisy.shape)
+    exact = TautString(regularizer, tol=1e-10 if tol is None else tol)
     return exact(one, maps).denoised.reshape(noisy.shape)
 
 
-def _complex(noisy: Tensor, lam: Weights, tol: float | None, *, separately: bool) -> Tensor:
+def _over_pixels(data_weight: float | Tensor, noisy: Tensor) -> Tensor:
+    """The weight of every pixel, shaped like `noisy`."""
+    found = torch.as_tensor(data_weight, device=noisy.device)
+    if not found.is_floating_point():
+        found = found.to(noisy.real.dtype)  # a mask of booleans or of 0 and 1
+    if found.ndim in (0, 2, 4):
+        with contextlib.suppress(RuntimeError):
+            return found.expand(noisy.shape)
+    raise ValueError(
+        f"data_weight must be (height, width) or have four dimensions that broadcast to the shape of noisy, "
+        f"{tuple(noisy.shape)}; got {tuple(found.shape)}."
+    )
+
+
+def _complex(noisy: Tensor, lam: Weights, tol: float | None, pixels: Tensor | None, *, separately: bool) -> Tensor:
     """Real and imaginary parts as channels: of every complex channel by itself, or of all of them."""
     parts = torch.view_as_real(noisy).movedim(-1, 2)  # (batch, channels, 2, height, width)
     batch, count, _, height, width = parts.shape
@@ -133,21 +158,24 @@ def _complex(noisy: Tensor, lam: Weights, tol: float | None, *, separately: bool
         maps = channel_maps(lam, parts[:, :, 0], directions=1)
     else:
         maps = full_map(lam, images, channels=(1,), per="image")
-    denoised = _coupled(images, maps, tol).reshape(batch, count, 2, height, width)
+    if pixels is not None:
+        pixels = pixels[:, :, None].expand(parts.shape).reshape(images.shape)
+    regularizer = IsotropicTV(channels=images.shape[1])
+    denoised = _iterated(regularizer, images, maps, tol, pixels).reshape(batch, count, 2, height, width)
     return torch.view_as_complex(denoised.movedim(2, -1).contiguous())
 
 
-def _coupled(noisy: Image, maps: Tensor, tol: float | None, bounds: Bounds | None = None) -> Image:
+def _iterated(regularizer: Regularizer, noisy: Image, maps: Tensor, tol: float | None, pixels: Tensor | None) -> Image:
     # MPS has no float64, and float32 resolves no smaller tolerance than this.
     single = noisy.device.type == "mps"
     least = positive("tol", COUPLED_TOL if tol is None else tol)
     solver = Admm(
-        IsotropicTV(channels=noisy.shape[1], bounds=bounds),
+        regularizer,
         tol=max(least, 1e-6) if single else least,
         max_iter=COUPLED_MAX_ITER,
         dtype=torch.float32 if single else torch.float64,
     )
-    solution = solver(noisy, maps)
+    solution = solver(noisy, maps, pixels)
     if not bool(solution.converged.all()):
         warnings.warn(
             f"tv_denoise stopped after {int(solution.iterations.max())} iterations at a relative duality gap of "

@@ -19,7 +19,8 @@ def refuse_masked(name: str, values: object) -> None:
     """
     if np.ma.is_masked(values):
         raise ValueError(
-            f"{name} has masked elements, which cannot be left out of a solve. Fill them first: {name}.filled(value)."
+            f"{name} has masked elements, which cannot be left out of a solve. Fill them first: {name}.filled(value)"
+            f"{' with data_weight=~image.mask' if name == 'image' else ''}."
         )
 
 
@@ -89,7 +90,9 @@ def spatial_first(image: np.ndarray, channel_axis: int | None) -> tuple[np.ndarr
     return np.moveaxis(image, axis, 0), axis
 
 
-def over_image(name: str, weight: object, planes: np.ndarray, axis: int | None) -> np.ndarray:
+def over_image(
+    name: str, weight: object, planes: np.ndarray, axis: int | None, direction: str = "larger = smoother"
+) -> np.ndarray:
     """A weight at every pixel of every channel, (channels, height, width) in float64.
 
     Args:
@@ -97,6 +100,7 @@ def over_image(name: str, weight: object, planes: np.ndarray, axis: int | None) 
         weight: a number, or an array that broadcasts to (height, width) or, with an axis of channels, to the image.
         planes: (channels, height, width).
         axis: of the channels in the image, None for a gray image.
+        direction: of its effect, for the messages.
 
     Raises:
         TypeError: not made of numbers.
@@ -114,7 +118,7 @@ def over_image(name: str, weight: object, planes: np.ndarray, axis: int | None) 
     values = values.astype(np.float64)
     if values.size and not (np.isfinite(values).all() and (values >= 0).all()):
         worst = values[~(np.isfinite(values) & (values >= 0))].flat[0]
-        raise ValueError(f"{name} must be finite and >= 0 everywhere (larger = smoother), got {worst:g}.")
+        raise ValueError(f"{name} must be finite and >= 0 everywhere ({direction}), got {worst:g}.")
     whole = planes.shape[1:] if axis is None else tuple(np.moveaxis(planes, 0, axis).shape)
     if axis is not None and values.ndim == 1:
         raise ValueError(

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from difftv.arguments import boolean, positive
-from difftv.interop._arrays import as_float_image, over_image, spatial_first
+from difftv.interop._arrays import as_float_image, over_image, refuse_masked, spatial_first
 from difftv.regularizers import BY_NAME, Regularizer
 from difftv.regularizers.bounds import Bounds, checked_bounds
 from difftv.solvers.admm import Admm
@@ -55,6 +55,7 @@ def denoise_tv(
     channels: Channels = "independent",
     tol: float = TOL,
     bounds: Bounds | None = None,
+    data_weight: float | np.ndarray | None = None,
     return_solution: Literal[False] = False,
 ) -> np.ndarray: ...
 
@@ -69,6 +70,7 @@ def denoise_tv(
     channels: Channels = "independent",
     tol: float = TOL,
     bounds: Bounds | None = None,
+    data_weight: float | np.ndarray | None = None,
     return_solution: Literal[True],
 ) -> ArraySolution: ...
 
@@ -82,6 +84,7 @@ def denoise_tv(
     channels: Channels = "independent",
     tol: float = TOL,
     bounds: Bounds | None = None,
+    data_weight: float | np.ndarray | None = None,
     return_solution: bool = False,
 ) -> np.ndarray | ArraySolution:
     """Minimise 1/2 ||u - image||^2 + weight * TV(u) over u, to the end: larger `weight` = smoother.
@@ -113,6 +116,9 @@ def denoise_tv(
             `denoise_tv_chambolle` as it comes. The other regularizers are exact to rounding whatever it is.
         bounds: (lower, upper) of the denoised image, such as (0, 1), in the units of the image (of the scaled one, for
             integers); None for a side that is open. `tvpwl` within bounds is solved iteratively, too.
+        data_weight: w >= 0 of sum_i w_i/2 (u_i - image_i)^2, smaller = smoother: 1 / (variance of the noise) of every
+            pixel, up to a factor that goes into `weight`; 0 = missing pixel, whose value does not matter (a mask of
+            booleans will do). An array like `weight`. Every regularizer is then solved iteratively.
         return_solution: return an `ArraySolution` (image, duality gap, whether it converged) instead of the image.
 
     Returns:
@@ -142,7 +148,13 @@ def denoise_tv(
     weights = _weights(weight, kind, planes, axis)
     noisy = torch.from_numpy(planes.astype(np.float64)).unsqueeze(0 if coupled else 1)
     with torch.no_grad():
-        solution = _solver(kind, tol)(noisy, _shared(weights) if coupled else weights)
+        pixels = _pixels(data_weight, planes, axis)
+        solver = _solver(kind, tol, weighs=pixels is not None)
+        solution = solver(
+            noisy,
+            _shared(weights) if coupled else weights,
+            None if pixels is None else pixels.reshape(noisy.shape),
+        )
     denoised = solution.denoised.reshape(planes.shape).numpy().astype(values.dtype)
     result = ArraySolution(
         denoised=denoised[0] if axis is None else np.ascontiguousarray(np.moveaxis(denoised, 0, axis)),
@@ -229,7 +241,18 @@ def _weights(weight: Weight, regularizer: Regularizer, planes: np.ndarray, axis:
     return torch.from_numpy(np.stack(maps, axis=1))
 
 
-def _solver(regularizer: Regularizer, tol: float) -> Solver:
-    if TautString.refusal(regularizer) is None:
+def _pixels(data_weight: float | np.ndarray | None, planes: np.ndarray, axis: int | None) -> torch.Tensor | None:
+    """The weight of every pixel of every channel."""
+    if data_weight is None:
+        return None
+    if isinstance(data_weight, np.ndarray) and data_weight.dtype.kind == "b":
+        refuse_masked("data_weight", data_weight)
+        data_weight = data_weight.astype(np.float64)
+    full = over_image("data_weight", data_weight, planes, axis, direction="smaller = smoother")
+    return torch.from_numpy(full.copy())
+
+
+def _solver(regularizer: Regularizer, tol: float, *, weighs: bool) -> Solver:
+    if TautString.refusal(regularizer) is None and not weighs:
         return TautString(regularizer)
     return Admm(regularizer, tol=tol, max_iter=MAX_ITER, dtype=torch.float64)

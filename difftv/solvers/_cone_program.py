@@ -30,7 +30,8 @@ class ConeProgram:
 
     Attributes:
         problem: the problem itself.
-        parameters: Y, (channels * height, width), then one per map, (height, width), then a number for every bound.
+        parameters: Y, (channels * height, width), then one per map, (height, width), then a number for every bound;
+            with weights, their square root, like Y, comes last, and Y is multiplied by it.
     variables: U, like Y, then v where there is an auxiliary field, then the multipliers of all blocks.
         blocks: how the multipliers become dual variables, one per term.
         entries_of_v: where the entries of v stand in (auxiliary, height, width), flattened; empty without any.
@@ -88,7 +89,7 @@ def entries_per_pixel(regularizer: Regularizer) -> int:
     return entries
 
 
-def cone_program(regularizer: Regularizer, height: int, width: int) -> ConeProgram:
+def cone_program(regularizer: Regularizer, height: int, width: int, *, weighted: bool = False) -> ConeProgram:
     """The problem for images of that size."""
     import cvxpy as cp
 
@@ -102,8 +103,9 @@ def cone_program(regularizer: Regularizer, height: int, width: int) -> ConeProgr
     fields = [cp.vec(u, order="C")]
     if entries_of_v.size:
         fields.append(cp.Variable(entries_of_v.size))
+    roots = [cp.Parameter(u.shape, nonneg=True)] if weighted else []
     # A layer's parameters must all stand in its problem, even where no difference is left to weigh.
-    cost = cone_expression(u, y) + 0 * sum(cp.sum(part) for part in maps)
+    cost = cone_expression(u, y, *roots) + 0 * sum(cp.sum(part) for part in maps)
     sides = [cp.Parameter() for side in regularizer.bounds or () if side is not None]
     constraints, multipliers, blocks = _within(u, sides, regularizer.bounds), [], []
     for term, (block, matrix) in zip(regularizer.terms, bounded, strict=True):
@@ -126,7 +128,7 @@ def cone_program(regularizer: Regularizer, height: int, width: int) -> ConeProgr
         cost = cost + cp.sum(price)
         constraints += [*bounds, *more]
     problem = cp.Problem(cp.Minimize(cost), constraints)
-    return ConeProgram(problem, [y, *maps, *sides], [u, *fields[1:], *multipliers], tuple(blocks), entries_of_v)
+    return ConeProgram(problem, [y, *maps, *sides, *roots], [u, *fields[1:], *multipliers], tuple(blocks), entries_of_v)
 
 
 def _within(u: Any, parameters: Sequence[Any], bounds: Bounds | None) -> list[Any]:

@@ -65,6 +65,7 @@ class Admm(Solver):
     """
 
     name = "admm"
+    takes_weights = True
 
     def __init__(
         self,
@@ -110,15 +111,15 @@ class Admm(Solver):
 
             check_device(y.device, self.dtype)
         with as_many_as_pay(y.numel(), y.device):
-            u, v, gap, iterations, converged = _Minimiser.apply(y, lam, data, self)
+            u, v, gap, iterations, converged = _Minimiser.apply(y, lam, data.weight, data, self)
         return RawSolution(u, gap, iterations, converged, v if self.regularizer.auxiliary else None)
 
 
 class _Minimiser(torch.autograd.Function):
-    """(y, maps) -> u*, v, gap, iterations, converged; y is that of `data`, whose bounds are constant."""
+    """(y, maps, weight) -> u*, v, gap, iterations, converged; y and weight are those of `data`."""
 
     @staticmethod
-    def forward(ctx, y: Tensor, maps: Tensor, data: DataTerm, solver: Admm):
+    def forward(ctx, y: Tensor, maps: Tensor, weight: Tensor | None, data: DataTerm, solver: Admm):
         problem = Problem.of(solver.regularizer, replace(data, y=y.contiguous()), maps.contiguous())
         found = problem.solve(solver.tol, solver.max_iter)
         ctx.problem, ctx.solver = problem, solver
@@ -140,5 +141,5 @@ class _Minimiser(torch.autograd.Function):
         problem, solver = ctx.problem, ctx.solver
         with solver.workplace.undisturbed(grad.device), as_many_as_pay(grad.numel(), grad.device):
             tol = _BACKWARD_TOL[solver.dtype]
-            by_y, by_maps = problem.pull_back(ctx.saved_tensors, grad.contiguous(), tol, solver.max_iter)
-        return by_y, by_maps, None, None
+            by_y, by_maps, by_weight = problem.pull_back(ctx.saved_tensors, grad.contiguous(), tol, solver.max_iter)
+        return by_y, by_maps, by_weight, None, None

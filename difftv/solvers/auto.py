@@ -33,6 +33,7 @@ class Auto(Solver):
     def __init__(self, regularizer: Regularizer) -> None:
         super().__init__(regularizer)
         self.chosen = whole_image_solver(regularizer)
+        self.takes_weights = self.chosen.takes_weights
 
     @classmethod
     def refusal(cls, regularizer: Regularizer) -> str | None:

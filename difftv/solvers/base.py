@@ -1,6 +1,6 @@
 """How the problem is solved: the contract of every solver, and the conversion between devices and precisions.
 
-    u*(y, lam) = argmin_u  1/2 ||u - y||^2 + R_lam(u)      subject to the bounds of the regularizer, if it has any
+    u*(y, lam, w) = argmin_u  sum_i w_i/2 (u_i - y_i)^2 + R_lam(u)      subject to the bounds of the regularizer, if any
 
 The predictor may be on an accelerator in float32; a solver states where it works and in which precision.
 `Solver.forward` converts: towards a solver on the CPU the tensors change device first and precision second, and
@@ -23,6 +23,7 @@ from difftv.solvers.bridge import Bridge, SolveTime, refuse_transforms
 from difftv.solvers.data_term import DataTerm, within
 from difftv.solvers.gap import relative_gap
 from difftv.solvers.units import Units
+from difftv.solvers.weighing import weighed
 from difftv.types import CountPerImage, Fields, FlagPerImage, Image, Map, PerImage
 
 __all__ = ["RawSolution", "Solution", "SolveTime", "Solver", "Workplace", "relative_gap"]
@@ -107,6 +108,9 @@ class Solver(nn.Module, abc.ABC):
     name: ClassVar[str]
     """The word that selects it on the command line."""
 
+    takes_weights: bool = False
+    """Whether it takes weights of the pixels in the data term."""
+
     def __init__(self, regularizer: Regularizer) -> None:
         super().__init__()
         reason = self.refusal(regularizer)
@@ -123,6 +127,13 @@ class Solver(nn.Module, abc.ABC):
     def refusal(cls, regularizer: Regularizer) -> str | None:
         """Why this solver cannot take the regularizer, as far as its structure goes; None where it can."""
         return None
+
+    def _check_takes_weights(self) -> None:
+        if not self.takes_weights:
+            raise ValueError(
+                f"data_weight: {self.name} does not weigh pixels. Take admm or a cone solver, "
+                f"Admm({type(self.regularizer).__name__}(...)); a constant weight c is the same as lam / c."
+            )
 
     @property
     def workplace(self) -> Workplace:
@@ -155,7 +166,7 @@ class Solver(nn.Module, abc.ABC):
         return self
 
     @final  # type: ignore[misc]  # torch types `forward` as an attribute
-    def forward(self, noisy: Image, lam: Map) -> Solution:
+    def forward(self, noisy: Image, lam: Map, data_weight: Image | None = None) -> Solution:
         """Solve, on whatever device and in whatever dtype the tensors come.
 
         Every image is solved in units of its own (`difftv.solvers.units`), so that a tolerance means the same in
@@ -165,9 +176,13 @@ class Solver(nn.Module, abc.ABC):
             noisy: (batch, channels, height, width), with the channels that the regularizer couples (1: gray), floating
                 point, in any units, nominally in [0, 1].
             lam: (batch, num_maps, height, width), >= 0, in the same units; larger = smoother.
+            data_weight: w, shaped like `noisy`, finite and >= 0: of every pixel 1 / (variance of its noise), up to a
+                factor that goes into lam; smaller = smoother. 0 is a missing pixel, whose value does not matter. None =
+                1 everywhere. Pixels of weight 0 have no gradient, neither in `noisy` nor in w. Where w and lam vanish
+                together, any value may come back.
 
         Returns:
-            Solution; `denoised` is differentiable in both arguments, once.
+            Solution; `denoised` is differentiable in all arguments, once.
 
         Raises:
             TypeError: an argument is not a tensor.
@@ -176,11 +191,16 @@ class Solver(nn.Module, abc.ABC):
             SolverError: the backend gave no answer for some image.
         """
         if torch.compiler.is_compiling():
-            return torch.compiler.disable(self._forward)(noisy, lam)
-        return self._forward(noisy, lam)
+            return torch.compiler.disable(self._forward)(noisy, lam, data_weight)
+        return self._forward(noisy, lam, data_weight)
 
-    def _forward(self, noisy: Image, lam: Map) -> Solution:
-        _check_kinds(noisy, lam, self.regularizer)
+    def _forward(self, noisy: Image, given: Map, data_weight: Image | None) -> Solution:
+        _check_kinds(noisy, given, self.regularizer)
+        lam = given
+        if data_weight is not None:
+            self._check_takes_weights()
+            _check_finite(noisy)
+            noisy, lam, data_weight = weighed(noisy, given, data_weight, self.regularizer)
         seconds, workplace = SolveTime(), self.workplace
         # Neither the caller's default device nor its autocast is meant for what happens in a solver.
         with workplace.undisturbed(noisy.device):
@@ -192,21 +212,30 @@ class Solver(nn.Module, abc.ABC):
             if workplace.own_units:
                 units = Units.of(y) if self.regularizer.equivariant else Units.as_they_are(y)
             bridge = Bridge(units, seconds)
-            y, weights = bridge.enter(y, weights)
+            w = None if data_weight is None else workplace.bring(data_weight)
+            y, weights, w = bridge.enter(y, weights, w)
             started = time.perf_counter()
-            data = bridge.data_term(y, self.regularizer.bounds)
+            data = bridge.data_term(y, self.regularizer.bounds, w)
             raw = self.solve(data, weights) if len(y) else _no_images(y, weights, self.regularizer.auxiliary)
             seconds.forward = time.perf_counter() - started
             denoised = within(bridge.leave(raw.u).to(dtype=noisy.dtype), self.regularizer.bounds)
             auxiliary = None if raw.auxiliary is None else bridge.differences(raw.auxiliary).to(dtype=noisy.dtype)
         return Solution(
             denoised=denoised.to(device=noisy.device),
-            lam=lam,
+            lam=given,
             gap=raw.gap,
             iterations=raw.iterations,
             converged=raw.converged,
             auxiliary=None if auxiliary is None else auxiliary.to(device=noisy.device),
             seconds=seconds,
+        )
+
+
+def _check_finite(noisy: Image) -> None:
+    if not bool(noisy.isfinite().all()):
+        raise ValueError(
+            f"noisy holds NaN or infinity in image(s) {_images(~noisy.isfinite())} of the batch. "
+            "Check the input images; a missing pixel may hold any number where data_weight is 0."
         )
 
 

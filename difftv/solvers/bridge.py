@@ -42,13 +42,15 @@ class Bridge:
         self.started = 0.0
         self.exponent = np.zeros(0, np.int64)  # of the gradient that is on its way, image by image
 
-    def enter(self, y: Image, lam: Map) -> tuple[Image, Map]:
-        """Data and maps for the solver."""
-        return _Enter.apply(self, y, lam)
+    def enter(self, y: Image, lam: Map, weight: Image | None) -> tuple[Image, Map, Image | None]:
+        """Data, maps and weights of the pixels for the solver."""
+        if weight is None:
+            return (*_Enter.apply(self, y, lam, None), None)
+        return _Enter.apply(self, y, lam, weight)
 
-    def data_term(self, y: Image, bounds: Bounds | None) -> DataTerm:
+    def data_term(self, y: Image, bounds: Bounds | None, weight: Image | None) -> DataTerm:
         """The data term of images that have entered; the bounds are those of the caller."""
-        data = DataTerm.of(y, bounds)
+        data = DataTerm.of(y, bounds, weight)
         if self.units is None or data.lower is None or data.upper is None:
             return data
         return replace(data, lower=self.units.data(data.lower), upper=self.units.data(data.upper))
@@ -87,21 +89,23 @@ class _Nothing(torch.autograd.Function):
 
 class _Enter(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, bridge: Bridge, y: Tensor, lam: Tensor):
+    def forward(ctx, bridge: Bridge, y: Tensor, lam: Tensor, weight: Tensor | None):
         ctx.bridge = bridge
         if bridge.units is not None:
             y, lam = bridge.units.data(y), bridge.units.maps(lam)
         # Views, so that tensors which are solved as they are do not come back as themselves.
-        return y.view_as(y), lam.view_as(lam)
+        return (y.view_as(y), lam.view_as(lam), *(() if weight is None else (weight.view_as(weight),)))
 
     @staticmethod
     @once_differentiable
     def backward(ctx, *grads: Tensor):
         bridge = ctx.bridge
         if bridge.units is not None:
-            grads = tuple(scaled(grad, bridge.exponent) for grad in grads)
+            # A weight has no units: of the two factors above, the one of the way in stays.
+            own = bridge.exponent, bridge.exponent, bridge.exponent + bridge.units.exponent
+            grads = tuple(scaled(grad, exponent) for grad, exponent in zip(grads, own, strict=False))
         bridge.seconds.backward += time.perf_counter() - bridge.started
-        return None, *grads
+        return None, *grads, *([None] * (3 - len(grads)))
 
 
 class _Leave(torch.autograd.Function):

@@ -24,7 +24,7 @@ from difftv.solvers.base import RawSolution, Solver
 from difftv.solvers.data_term import DataTerm
 from difftv.solvers.gap import certificate
 from difftv.solvers.taut_string import TautString
-from difftv.types import Map
+from difftv.types import Image, Map
 
 LAYERS_KEPT = 4
 """Compiled cone programs kept at a time, one per image size."""
@@ -41,6 +41,7 @@ class ConeSolver(Solver, abc.ABC):
     `state_dict`, break `deepcopy` and `pickle`, and could not move to MPS.
     """
 
+    takes_weights = True
     solve_method: ClassVar[str]
     package: ClassVar[str]
     extra: ClassVar[str] = "cone"
@@ -49,7 +50,7 @@ class ConeSolver(Solver, abc.ABC):
         super().__init__(regularizer)
         modules = ("cvxpy", "cvxpylayers", "diffcp", "threadpoolctl", self.package)
         require(self.extra, *modules, by=f"The solver {type(self).__name__}")
-        self._layers: OrderedDict[tuple[int, int], Any] = OrderedDict()
+        self._layers: OrderedDict[tuple[int, int, bool], Any] = OrderedDict()
 
     @classmethod
     @final
@@ -74,11 +75,13 @@ class ConeSolver(Solver, abc.ABC):
         from difftv.solvers.diffcp_interface import SolveReport
 
         report = SolveReport()
-        layer, program = self._layer(height, width)
+        layer, program = self._layer(height, width, weighted=data.weight is not None)
+        scaled, roots = _scaled(data)
         u, *others = layer(
-            y.flatten(1, 2),
+            scaled.flatten(1, 2),
             *lam.unbind(1),
             *(bound.flatten() for bound in data.sides),
+            *(root.flatten(1, 2) for root in roots),
             solver_args={
                 "backend": {"solve_method": self.solve_method, **self.backend_options()},
                 # torch's own setting is the one knob for "how many cores may this process use".
@@ -107,11 +110,11 @@ class ConeSolver(Solver, abc.ABC):
                 f", or {other}, which takes images of any size."
             )
 
-    def _layer(self, height: int, width: int) -> Any:
-        key = (height, width)
+    def _layer(self, height: int, width: int, *, weighted: bool) -> Any:
+        key = (height, width, weighted)
         if key not in self._layers:
             self.check_size(height, width)
-            self._layers[key] = _compile(self.regularizer, height, width)
+            self._layers[key] = _compile(self.regularizer, height, width, weighted=weighted)
             while len(self._layers) > LAYERS_KEPT:
                 self._layers.popitem(last=False)
         return self._layers[key]
@@ -135,12 +138,12 @@ def build_bytes(regularizer: Regularizer, height: int, width: int) -> int:
     )
 
 
-def _compile(regularizer: Regularizer, height: int, width: int):
+def _compile(regularizer: Regularizer, height: int, width: int, *, weighted: bool):
     from cvxpylayers.torch import CvxpyLayer
 
     from difftv.solvers.diffcp_interface import DiffcpInterface
 
-    program = cone_program(regularizer, height, width)
+    program = cone_program(regularizer, height, width, weighted=weighted)
     layer = CvxpyLayer(
         program.problem, parameters=program.parameters, variables=program.variables, solver=DiffcpInterface()
     )
@@ -163,6 +166,16 @@ def _fields_and_dual(
         found = [block.dual_variable([part[index] for part in own], shape) for index in range(batch)]
         duals.append(torch.from_numpy(np.stack(found)))
     return v, torch.cat(duals, dim=1)
+
+
+def _scaled(data: DataTerm) -> tuple[Image, list[Image]]:
+    """sqrt(w) y and sqrt(w) for the program, y itself where there are no weights."""
+    if data.weight is None:
+        return data.y, []
+    # Where w = 0 no gradient is asked for, and the square root has none.
+    positive = data.weight > 0
+    root = torch.where(positive, torch.where(positive, data.weight, torch.ones_like(data.weight)).sqrt(), 0.0)
+    return root * data.y, [root]
 
 
 def _unregularised(data: DataTerm, auxiliary: int) -> RawSolution:

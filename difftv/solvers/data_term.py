@@ -1,7 +1,7 @@
-"""The data term 1/2 ||u - y||^2 within bounds, with what solvers and certificates ask of it."""
+"""The data term sum_i w_i/2 (u_i - y_i)^2 within bounds, with what solvers and certificates ask of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,27 +15,29 @@ _FLAT = 1e-6
 
 @dataclass(frozen=True)
 class DataTerm:
-    """F(u) = 1/2 ||u - y||^2, subject to lower <= u <= upper where there are bounds.
+    """F(u) = sum_i w_i/2 (u_i - y_i)^2, subject to lower <= u <= upper where there are bounds.
 
     Attributes:
         y: the noisy images.
         lower, upper: of every image, (batch, 1, 1, 1), infinite where a side is open; both None without bounds.
+        weight: w, shaped like y, >= 0 and in no units; None = 1 everywhere. Where it is 0, y does not matter.
     """
 
     y: Image
     lower: Tensor | None = None
     upper: Tensor | None = None
+    weight: Image | None = None
 
     @classmethod
-    def of(cls, y: Image, bounds: Bounds | None) -> "DataTerm":
+    def of(cls, y: Image, bounds: Bounds | None, weight: Image | None = None) -> "DataTerm":
         """That of images whose intensities are bounded by the same two numbers; None = open."""
         if bounds is None:
-            return cls(y)
+            return cls(y, weight=weight)
         lower, upper = (
             y.new_full((y.shape[0], 1, 1, 1), nothing if side is None else side)
             for side, nothing in zip(bounds, (-torch.inf, torch.inf), strict=True)
         )
-        return cls(y, lower, upper)
+        return cls(y, lower, upper, weight)
 
     @property
     def bounded(self) -> bool:
@@ -49,12 +51,13 @@ class DataTerm:
 
     def select(self, index: Tensor) -> "DataTerm":
         """The same for some of the images."""
-        return self.measured(lambda part: part.index_select(0, index))
+        some = self.measured(lambda part: part.index_select(0, index))
+        return some if self.weight is None else replace(some, weight=self.weight.index_select(0, index))
 
     def measured(self, units: Callable[[Tensor], Tensor]) -> "DataTerm":
         """The same of intensities in other units."""
         lower, upper = (None if side is None else units(side) for side in (self.lower, self.upper))
-        return DataTerm(units(self.y), lower, upper)
+        return DataTerm(units(self.y), lower, upper, self.weight)
 
     def clip(self, u: Image) -> Image:
         """The nearest image within the bounds; with gradient 0 where it is on a bound."""
@@ -65,30 +68,63 @@ class DataTerm:
 
     def value(self, u: Image) -> PerImage:
         """F(u), for u within the bounds."""
-        return 0.5 * (u - self.y).square().sum(dim=(1, 2, 3))
+        return 0.5 * self._weighed((u - self.y).square()).sum(dim=(1, 2, 3))
 
-    def gap(self, u: Image, q: Image) -> PerImage:
+    def gap(self, u: Image, q: Image, reach: float) -> PerImage:
         """F(u) + F*(-q) + <q, u> >= 0 for u within the bounds: 0 at the minimiser, where q = K^T p.
 
-        Without bounds it is 1/2 ||u - y + q||^2. Otherwise -F*(-q) is the minimum over t of 1/2 ||t - y||^2 + <q, t>
-        within the bounds, which is at the projection t of y - q, and of the difference both summands are >= 0:
+        Without bounds and weights it is 1/2 ||u - y + q||^2. Otherwise -F*(-q) is the minimum over t of F(t) + <q, t>
+        within the bounds, which is at t = clip(y - q/w), and the difference is
 
-            1/2 ||u - t||^2 + <u - t, t - y + q>.
+            sum_i (u_i - t_i) (w_i/2 (u_i - t_i) + w_i (t_i - y_i) + q_i).
+
+        Where w vanishes an open side would make -F*(-q) infinite for any q but 0, which iterates reach in the limit
+        only. With weights, t is therefore kept to the range of the data as well (`_range`), in which u* is known to be.
+
+        Args:
+            u, q: shaped like y.
+            reach: by how many ranges of the data u* may leave it, 0 where the regularizer cannot.
         """
-        if not self.bounded:
+        if self.weight is None and not self.bounded:
             return 0.5 * (u - self.y + q).square().sum(dim=(1, 2, 3))
-        t = self.clip(self.y - q)
-        return ((u - t) * (0.5 * (u - t) + t - self.y + q)).sum(dim=(1, 2, 3))
+        if self.weight is None:
+            t = self.clip(self.y - q)
+            return ((u - t) * (0.5 * (u - t) + t - self.y + q)).sum(dim=(1, 2, 3))
+        low, high = self._range(reach)
+        step = torch.where(q == 0, torch.zeros_like(q), q / self.weight)  # infinite where w = 0
+        t = (self.y - step).clamp(low, high)
+        t = torch.where((self.weight == 0) & (q == 0), u.clamp(low, high), t)
+        return ((u - t) * (self.weight * (0.5 * (u - t) + t - self.y) + q)).sum(dim=(1, 2, 3))
+
+    def _range(self, reach: float) -> tuple[Tensor, Tensor]:
+        """Bounds that u* keeps in any case: the range of y, which leaves out pixels of weight 0, and the bounds."""
+        low, high = self.y.amin(dim=(2, 3), keepdim=True), self.y.amax(dim=(2, 3), keepdim=True)
+        low, high = low - reach * (high - low), high + reach * (high - low)
+        return self.clip(low), self.clip(high)
 
     def scale(self) -> PerImage:
         """The objective of the image of constant channels, an upper bound of the optimum that does not vanish with lam.
 
         Of a constant image it is 0; that of an image of contrast 1e-6 stands in for it.
         """
-        contrast = self.y - self.clip(self.y.mean(dim=(2, 3), keepdim=True))
-        pixels = self.y.shape[1] * self.y.shape[2] * self.y.shape[3]
-        energy = 0.5 * contrast.square().sum(dim=(1, 2, 3))
-        return torch.where(energy > 0, energy, torch.full_like(energy, 0.5 * _FLAT**2 * pixels))
+        if self.weight is None:
+            mean = self.y.mean(dim=(2, 3), keepdim=True)
+            total = self.y.new_tensor(self.y.shape[1] * self.y.shape[2] * self.y.shape[3])
+        else:
+            mean = weighted_mean(self.y, self.weight)
+            total = self.weight.sum(dim=(1, 2, 3))
+        energy = 0.5 * self._weighed((self.y - self.clip(mean)).square()).sum(dim=(1, 2, 3))
+        return torch.where(energy > 0, energy, (0.5 * _FLAT**2 * total).expand_as(energy))
+
+    def _weighed(self, values: Image) -> Image:
+        return values if self.weight is None else self.weight * values
+
+
+def weighted_mean(y: Image, weight: Image) -> Tensor:
+    """Of every channel, (batch, channels, 1, 1); the weights of a channel are not all 0."""
+    # Of shares of the largest weight, so that no sum overflows.
+    share = weight / weight.amax(dim=(2, 3), keepdim=True)
+    return (share * y).sum(dim=(2, 3), keepdim=True) / share.sum(dim=(2, 3), keepdim=True)
 
 
 def within(u: Image, bounds: Bounds | None) -> Image:
@@ -99,12 +135,12 @@ def within(u: Image, bounds: Bounds | None) -> Image:
     return u
 
 
-def cone_expression(u, y):
-    """1/2 ||u - y||^2 of CVXPY variables and parameters.
+def cone_expression(u, y, root=None):
+    """F(u) of CVXPY variables and parameters; with weights, `root` is their square root and y is root times the images.
 
     It stays a sum of squares as it stands: dropping the constant ||y||^2 costs SCS a factor 50 in accuracy at equal
     eps.
     """
     import cvxpy as cp
 
-    return 0.5 * cp.sum_squares(u - y)
+    return 0.5 * cp.sum_squares(u - y if root is None else cp.multiply(root, u) - y)

@@ -1,13 +1,20 @@
 """The relative duality gap: a certificate of how far a solve is from the minimiser, the same for every solver."""
 
+import torch
+
 from difftv.regularizers.base import Regularizer
-from difftv.solvers.data_term import DataTerm
+from difftv.regularizers.differences import DiagonalDifferences, ForwardDifferences
+from difftv.solvers.data_term import DataTerm, weighted_mean
 from difftv.types import Dual, Fields, Image, Map, PerImage
 
 
-def relative_gap(regularizer: Regularizer, x: Fields, p: Dual, y: Image, maps: Map) -> PerImage:
+def relative_gap(
+    regularizer: Regularizer, x: Fields, p: Dual, y: Image, maps: Map, data_weight: Image | None = None
+) -> PerImage:
     """Relative duality gap of the pair (x, p), within the bounds of the regularizer; see `certificate`."""
-    return certificate(regularizer, x, p, DataTerm.of(y, regularizer.bounds), maps)
+    if data_weight is not None:
+        y = torch.where(data_weight > 0, y, weighted_mean(y, data_weight))
+    return certificate(regularizer, x, p, DataTerm.of(y, regularizer.bounds, data_weight), maps)
 
 
 def certificate(regularizer: Regularizer, x: Fields, p: Dual, data: DataTerm, maps: Map) -> PerImage:
@@ -18,7 +25,10 @@ def certificate(regularizer: Regularizer, x: Fields, p: Dual, data: DataTerm, ma
         D(p) = 1/2 ||y||^2 - 1/2 ||y - (K^T p)_u||^2 - sum phi*(|p|),     p projected onto the dual set first.
 
     Within bounds, the data part of D is the minimum of 1/2 ||t - y||^2 + <K^T p, t> over t within them, and the
-    constant image of the denominator is the mean clipped to them.
+    constant image of the denominator is the mean clipped to them. With weights of the pixels, both squares and the
+    mean are weighed, and t keeps to the range of the data as well: clipping an image to it raises neither the data term
+    nor a potential of first differences, so that u* is in it. Second-order models may leave it; by its width at most on
+    either side is assumed for them, not proved.
 
     P - D is summed as terms that are each >= 0, phi + phi* - <p, K x> at every difference and the rest of the data
     term, so that no two nearly equal energies are subtracted. By strong convexity 1/2 ||u - u*||^2 <= P(x) - D(p).
@@ -38,7 +48,7 @@ def certificate(regularizer: Regularizer, x: Fields, p: Dual, data: DataTerm, ma
     p = regularizer.project(p, maps)
     pulled = regularizer.adjoint(p)
     channels = regularizer.channels
-    difference = data.gap(x[:, :channels], pulled[:, :channels])
+    difference = data.gap(x[:, :channels], pulled[:, :channels], _reach(regularizer))
     for term, part in zip(regularizer.terms, regularizer.split(p), strict=True):
         difference = difference + term.gap(x, part, maps)
     if regularizer.auxiliary:
@@ -46,3 +56,11 @@ def certificate(regularizer: Regularizer, x: Fields, p: Dual, data: DataTerm, ma
         bound = 2 * v.abs().amax(dim=(1, 2, 3), keepdim=True)
         difference = difference + (v * left + bound * left.abs()).sum(dim=(1, 2, 3))
     return difference / data.scale()
+
+
+def _reach(regularizer: Regularizer) -> float:
+    """By how many ranges of the data the minimiser may leave it."""
+    first = all(
+        isinstance(term.operator.of_one_channel, ForwardDifferences | DiagonalDifferences) for term in regularizer.terms
+    )
+    return 0.0 if first else 1.0

@@ -1,9 +1,9 @@
-"""The data term as a term of its own, where bounds keep it out of the linear step.
+"""The data term as a term of its own, where bounds or weights keep it out of the linear step.
 
 The linear step is diagonal in a cosine basis as long as the data term is 1/2 ||u - y||^2. Otherwise u = K x with K = 1
 is split off like the differences: with s = p + rho u, p in dF(u),
 
-    u = argmin F(u) + rho/2 ||u - s/rho||^2 = clip((s + y) / (1 + rho), lower, upper),      p = s - rho u.
+    u = argmin F(u) + rho/2 ||u - s/rho||^2 = clip((s + w y) / (w + rho), lower, upper),      p = s - rho u.
 """
 
 from dataclasses import dataclass
@@ -92,14 +92,18 @@ class DataStep:
 
     def frozen(self, s: Tensor) -> "FrozenDataStep":
         """The derivative of `step` at s."""
-        u = self._unbounded(s)
-        slope = torch.ones_like(u) / (1 + self.rho)
+        u, weight = self._unbounded(s), self._weight
+        slope = (1 / (weight + self.rho)).expand_as(u)
         if self.data.lower is not None and self.data.upper is not None:
             slope = torch.where((u > self.data.lower) & (u < self.data.upper), slope, torch.zeros_like(slope))
         return FrozenDataStep(slope, self.rho)
 
     def _unbounded(self, s: Tensor) -> Tensor:
-        return (s + self.data.y) / (1 + self.rho)
+        return (s + self._weight * self.data.y) / (self._weight + self.rho)
+
+    @property
+    def _weight(self) -> Tensor:
+        return torch.ones_like(self.rho) if self.data.weight is None else self.data.weight
 
 
 @dataclass(frozen=True)

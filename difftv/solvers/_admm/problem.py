@@ -60,7 +60,7 @@ class Problem:
         data, maps = data.measured(lambda part: (part - offset) / unit), (maps / unit).clamp_max(_LARGEST_LAM)
         terms = tuple(_weighed(term, unit, maps) for term in regularizer.terms)
         operators, rho = [term.operator for term in regularizer.terms], [term.rho for term in terms]
-        if not data.bounded:
+        if not data.bounded and data.weight is None:
             return cls(unit, offset, data, maps, terms, LinearStep(operators, rho, data.y))
         split = DataStep(data, torch.full_like(unit, RHO))
         operators.append(ImageItself(regularizer.channels, regularizer.auxiliary))
@@ -90,8 +90,12 @@ class Problem:
         u = self.split.image(found.states[-1])
         return replace(found, x=torch.cat([u, found.x[:, self.channels :]], dim=1))
 
-    def pull_back(self, states: Sequence[Tensor], grad: Tensor, tol: float, max_iter: int) -> tuple[Tensor, Tensor]:
-        """dL/dy and dL/dmaps at the solution with these states, from dL/du; units cancel.
+    def pull_back(
+        self, states: Sequence[Tensor], grad: Tensor, tol: float, max_iter: int
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """dL/dy, dL/dmaps and, with weights, dL/dw at the solution with these states, from dL/du.
+
+        With a = H^-1 dL/du, dL/dy = w a and dL/dw = -a (u - y); units cancel but in the latter.
 
         Args:
             states: of the outcome.
@@ -102,7 +106,7 @@ class Problem:
         size = grad.abs().amax(dim=(1, 2, 3), keepdim=True)
         size = torch.where((size > 0) & size.isfinite(), size, torch.ones_like(size))
         frozen = [term.frozen(state) for term, state in zip(self.terms, states, strict=False)]
-        by_maps = torch.zeros_like(self.maps)
+        by_maps, by_weight = torch.zeros_like(self.maps), None
         if self.split is None:
             found = self._iterate(frozen, grad / size, tol, max_iter)
             by_y = found.x[:, : self.channels]
@@ -110,13 +114,16 @@ class Problem:
             data = self.split.frozen(states[-1])
             found = self._iterate([*frozen, data], data.free * grad / size, tol, max_iter)
             by_y = data.image(found.states[-1])
+            if self.data.weight is not None:
+                residual = self.unit * (self.split.image(states[-1]) - self.data.y)
+                by_weight, by_y = -size * by_y * residual, self.data.weight * by_y
         for part, q in zip(frozen, found.states, strict=False):
             term = part.at.term
             by_lam, by_gam = part.map_gradients(q, term.operator.apply(found.x))
             _add(by_maps, term.lam, term.factor * by_lam)
             if by_gam is not None:
                 _add(by_maps, term.gam, by_gam)
-        return size * by_y, size * by_maps
+        return size * by_y, size * by_maps, by_weight
 
     def _iterate(
         self,

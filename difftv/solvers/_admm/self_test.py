@@ -54,4 +54,4 @@ def _answers(regularizer: Regularizer, inputs: list[Tensor]) -> tuple[Tensor, Te
     y, maps, grad = inputs
     problem = Problem.of(regularizer, DataTerm(y), 0.1 * maps)
     found = problem.solve(0.0, ITERATIONS)
-    return (found.x[:, : regularizer.channels], *problem.pull_back(found.states, grad - 0.5, 0.0, ITERATIONS))
+    return (found.x[:, : regularizer.channels], *problem.pull_back(found.states, grad - 0.5, 0.0, ITERATIONS)[:2])

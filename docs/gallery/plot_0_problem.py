@@ -72,9 +72,9 @@ print("largest difference after scaling:", np.abs(eight_bit / 255 - results[1]).
 # %%
 # A map: a weight per pixel
 # -------------------------
-# The weight need not be one number. Here it is small where the clean image has edges, by the best of a dozen formulas that
-# were tried on this very crop with the clean image in hand: it shows what a map can do. A network is trained to predict
-# such a map from the noisy image alone.
+# The weight need not be one number. Here it is small where the clean image has edges, by the best of a dozen formulas
+# that were tried on this very crop with the clean image in hand: it shows what a map can do. A network is trained to
+# predict such a map from the noisy image alone.
 rows, columns = np.gradient(clean)
 map_ = 0.03 + 0.09 * np.exp(-np.hypot(rows, columns) / 0.04)
 with_map = denoise_tv(noisy, map_, regularizer="anisotropic")

@@ -93,5 +93,6 @@ axis.set_xlabel("step")
 axis.set_ylabel("loss [dB]")
 
 # %%
-# This is a demonstration on one crop, one seed and 300 steps; after half of them the map was still behind the best number.
+# This is a demonstration on one crop, one seed and 300 steps; after half of them the map was still behind the best
+# number.
 # A training that gives a model worth using takes minutes to hours: :doc:`/results`.

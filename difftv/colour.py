@@ -1,4 +1,7 @@
-"""Colour images with a network and a solver for gray ones.
+"""Whole colour images, with a denoiser of gray images or one of colour images.
+
+A denoiser whose regularizer couples three channels takes R, G and B as they are; a gray image then goes in as three
+equal channels. What follows is for a network and a solver for gray images.
 
 A gray image is one channel. An RGB image is turned into luma and two chroma channels by an orthonormal matrix (the
 opponent colours of BM3D: Dabov, Foi, Katkovnik, Egiazarian 2007), each is denoised as a gray image with a map of its
@@ -18,7 +21,7 @@ An RGB file whose three channels are equal is a gray image and denoised as one: 
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
@@ -32,6 +35,7 @@ ChannelImage = Float[Tensor, "channels height width"]
 """1 gray or 3 RGB channels, intensities in [0, 1]."""
 
 GRAY = ("gray",)
+COLOUR = ("colour",)
 OPPONENT = ("luma", "red-blue", "green-magenta")
 
 
@@ -59,7 +63,7 @@ def denoise_image(
     sigma: float | None = None,
     on_progress: Callable[[float], object] = lambda _: None,
 ) -> DenoisedImage:
-    """Denoise one whole gray or RGB image, without a gradient, one channel at a time.
+    """Denoise one whole gray or RGB image, without a gradient: channel by channel, or all where it couples them.
 
     Args:
         denoiser: of a run (`Denoiser.load`), or any other.
@@ -69,21 +73,39 @@ def denoise_image(
             progress bar.
 
     Raises:
-        ValueError: neither 1 nor 3 channels.
+        ValueError: neither 1 nor 3 channels, of the image or of what the denoiser takes.
         ProblemTooLargeError: the solver cannot take an image of this size.
         SolverError: the solver gave no answer.
     """
     if noisy.ndim != 3 or len(noisy) not in (1, 3):
         raise ValueError(f"noisy must be (1, height, width) or (3, height, width), got {tuple(noisy.shape)}.")
+    names = solved_channels(denoiser, noisy)
     denoiser.solver.check_size(*noisy.shape[1:])
+    if names == COLOUR:
+        solved = _solve(denoiser, noisy.expand(3, -1, -1)[None], names, sigma, on_progress)
+        return replace(solved, denoised=solved.denoised[: len(noisy)])
     if is_gray(noisy):
-        solved = _solve(denoiser, noisy[:1], GRAY, sigma, on_progress)
-        return DenoisedImage(solved.denoised.expand_as(noisy), solved.lam, solved.gap, solved.converged)
+        solved = _solve(denoiser, noisy[:1, None], names, sigma, on_progress)
+        return replace(solved, denoised=solved.denoised.expand_as(noisy))
     matrix, offset = _opponent(noisy)
     channels = torch.einsum("ij,jhw->ihw", matrix, noisy) + offset
-    solved = _solve(denoiser, channels, OPPONENT, sigma, on_progress)
+    solved = _solve(denoiser, channels[:, None], names, sigma, on_progress)
     denoised = torch.einsum("ij,ihw->jhw", matrix, solved.denoised - offset)
-    return DenoisedImage(denoised, solved.lam, solved.gap, solved.converged)
+    return replace(solved, denoised=denoised)
+
+
+def solved_channels(denoiser: Denoiser, noisy: ChannelImage) -> tuple[str, ...]:
+    """What is solved for an image, by name: the gray image, luma and chroma, or the colours together.
+
+    Raises:
+        ValueError: the denoiser takes images of neither 1 nor 3 channels.
+    """
+    channels = denoiser.predictor.channels
+    if channels not in (1, 3):
+        raise ValueError(f"the denoiser takes images of {channels} channels, which are neither gray nor RGB.")
+    if channels == 3:
+        return COLOUR
+    return GRAY if is_gray(noisy) else OPPONENT
 
 
 def estimate_image_noise(noisy: ChannelImage) -> NoiseEstimate:
@@ -112,19 +134,19 @@ def is_gray(image: ChannelImage) -> bool:
 
 def _solve(
     denoiser: Denoiser,
-    channels: Tensor,
+    images: Tensor,
     names: tuple[str, ...],
     sigma: float | None,
     on_progress: Callable[[float], object],
 ) -> DenoisedImage:
-    denoised, lam, gap, converged = torch.empty_like(channels), {}, 0.0, True
+    denoised, lam, gap, converged = torch.empty_like(images), {}, 0.0, True
     for index, name in enumerate(names):
         with torch.no_grad(), watched(lambda share, before=index: on_progress(before + share)):  # type: ignore[misc]
-            solution = denoiser(channels[index][None, None], sigma)
-        denoised[index], lam[name] = solution.denoised[0, 0], solution.lam[0]
+            solution = denoiser(images[index : index + 1], sigma)
+        denoised[index], lam[name] = solution.denoised[0], solution.lam[0]
         gap, converged = max(gap, float(solution.gap)), converged and bool(solution.converged)
         on_progress(index + 1)
-    return DenoisedImage(denoised, lam, gap, converged)
+    return DenoisedImage(denoised.flatten(0, 1), lam, gap, converged)
 
 
 def _opponent(like: Tensor) -> tuple[Tensor, Tensor]:

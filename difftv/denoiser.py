@@ -25,7 +25,7 @@ class Denoiser(nn.Module):
             levels are taken with a `NoiseLevelWarning`. None where that is not known.
 
     Raises:
-        ValueError: the predictor's number of maps is not the one that the solver's regularizer takes.
+        ValueError: the predictor's number of maps, or of channels, is not the one that the solver's regularizer takes.
     """
 
     def __init__(self, predictor: Predictor, solver: Solver, sigma_range: tuple[float, float] | None = None) -> None:
@@ -35,6 +35,12 @@ class Denoiser(nn.Module):
             raise ValueError(
                 f"{type(predictor).__name__} predicts {predictor.num_maps} map(s), but the "
                 f"{solver.regularizer.name} regularizer takes {wanted}. Construct the predictor with num_maps={wanted}."
+            )
+        channels = solver.regularizer.channels
+        if predictor.channels != channels:
+            raise ValueError(
+                f"{type(predictor).__name__} takes images of {predictor.channels} channel(s), but the "
+                f"{solver.regularizer.name} regularizer those of {channels}. Construct both with the same channels."
             )
         self.predictor = predictor
         self.solver = solver
@@ -95,7 +101,7 @@ class Denoiser(nn.Module):
         """Denoise a batch of images.
 
         Args:
-            noisy: (batch, 1, height, width), intensities nominally in [0, 1], on the predictor's device.
+            noisy: (batch, channels, height, width), intensities nominally in [0, 1], on the predictor's device.
             sigma: noise standard deviation in 8-bit units, a number or one per image; to be given where, and only
                 where, the predictor has the noise level as an input (`sigma_input`).
 

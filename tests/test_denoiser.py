@@ -7,7 +7,7 @@ import torch
 from difftv.denoiser import Denoiser
 from difftv.predictors import Cnn, Constant
 from difftv.regularizers import AnisotropicTV, IsotropicTV
-from difftv.solvers import Clarabel, Scs
+from difftv.solvers import Admm, Clarabel, Scs
 from tests.accelerator import DEVICE, AcceleratorTensor, ToAccelerator
 
 
@@ -52,6 +52,15 @@ def test_copies_and_pickles_give_the_same_outputs_and_gradients(denoiser: Denois
 
 def test_a_double_precision_predictor_stays_double(denoiser: Denoiser) -> None:
     assert denoiser.double()(draw().double()).denoised.dtype == torch.float64
+
+
+def test_a_predictor_of_other_channels_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"Cnn takes images of 1 channel.s., but the isotropic regularizer those of 3"):
+        Denoiser(Cnn(), Admm(IsotropicTV(channels=3)))
+    denoiser = Denoiser(Cnn(channels=3), Admm(IsotropicTV(channels=3)))
+    assert denoiser(draw().expand(-1, 3, -1, -1)).denoised.shape == (2, 3, 7, 6)
+    with pytest.raises(ValueError, match=r"noisy must have shape \(batch, 3, height, width\), got \(2, 1, 7, 6\)"):
+        denoiser(draw())
 
 
 def test_a_predictor_with_other_maps_is_refused() -> None:

@@ -8,7 +8,8 @@ Writes NAME-denoised.SUFFIX in the format and depth of the image (gray or colour
 JPEG, which always loses a little, at quality 95) and, with matplotlib, NAME-lam.png, a picture of the regularization
 maps, each by its name (lam; lam and gam; lam1 and lam2). The minimisation is exact (taut_string) where that solver
 takes the model's regularizer, else batched (admm). An RGB image is denoised as luma and two chroma channels, each with
-maps of its own: that scores more than a decibel better than R, G and B on their own (difftv/colour.py).
+maps of its own: that scores more than a decibel better than R, G and B on their own (difftv/colour.py). A model of
+colour images, whose regularizer couples three channels, takes the three together; a gray file as three equal ones.
 
 Without --model, and without a run in front of the images, the shipped model "gray" is taken. A model knows the noise
 that it was trained with (sigma in 8-bit units, white Gaussian noise, the same in every colour), which is printed. For
@@ -28,7 +29,7 @@ from difftv.arguments import path_argument, positive
 from difftv.cli.model_arguments import announce, load_model, model_parser, named_model
 from difftv.cli.noise_level import check_sigma, estimated_sigma
 from difftv.cli.targets import Targets, plan
-from difftv.colour import GRAY, OPPONENT, denoise_image, is_gray
+from difftv.colour import COLOUR, denoise_image, is_gray, solved_channels
 from difftv.denoiser import Denoiser
 from difftv.errors import DataError, DiffTVError, MissingDependencyError
 from difftv.extras import require
@@ -110,7 +111,9 @@ def _denoise(
     noisy = torch.from_numpy(image.channels.astype(np.float32) / np.float32(white))
     sigma = _sigma(options, denoiser, stored, noisy, path)
     noisy = noisy.to(next(denoiser.parameters()).device)
-    names = GRAY if is_gray(noisy) else OPPONENT
+    names = solved_channels(denoiser, noisy)
+    if names == COLOUR and is_gray(noisy):
+        say(f"{path}: a gray image and a model of colour images: taken as three equal channels", error=True)
     with tqdm(total=len(names), desc=printable(path.name), leave=False, disable=None, bar_format=_BAR) as bar:
         found = denoise_image(denoiser, noisy, sigma=sigma, on_progress=lambda done: bar.update(done - bar.n))
     # Values above the white level are the file's to keep, those above its depth are not.

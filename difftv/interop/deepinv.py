@@ -69,7 +69,7 @@ class RegularizerPrior(DeepinvPrior):  # type: ignore[misc]
                 f"{regularizer.name} is a minimum over a field and cannot be evaluated at an image. Take an algorithm "
                 "that only calls prox; with explicit_prior=False deepinv computes no cost."
             )
-        images = _as_images(x)
+        images = _as_images(x, regularizer.channels)
         return regularizer.value(images, self._maps(maps, x)).reshape(x.shape[0], -1).sum(dim=1)
 
     def prox(
@@ -86,8 +86,9 @@ class RegularizerPrior(DeepinvPrior):  # type: ignore[misc]
         Raises:
             ValueError: a shape does not fit, or a weight is negative (keep trained maps positive with softplus).
         """
-        weights = _scaled(self.solver.regularizer, self._maps(maps, x), _per_image(gamma, x))
-        return self.solver(_as_images(x), weights).denoised.reshape(x.shape)
+        regularizer = self.solver.regularizer
+        weights = _scaled(regularizer, self._maps(maps, x), _per_image(gamma, x, regularizer.channels))
+        return self.solver(_as_images(x, regularizer.channels), weights).denoised.reshape(x.shape)
 
     def grad(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """There is none: total variation has a kink wherever two neighbours are equal.
@@ -136,33 +137,36 @@ class LearnedDenoiser(DeepinvDenoiser):  # type: ignore[misc]
         self.denoiser = denoiser
 
     def forward(self, x: Tensor, sigma: float | Tensor, **kwargs: Any) -> Tensor:
-        """Denoise (batch, channels, height, width), every channel as a gray image.
+        """Denoise (batch, channels, height, width), every channel as a gray image unless the model couples them.
 
         Args:
             x: intensities nominally in [0, 1].
             sigma: standard deviation of the noise in the units of x, > 0, a number or one per image.
         """
-        level = _BITS * (_repeated(sigma.flatten(), x) if isinstance(sigma, Tensor) and sigma.numel() > 1 else sigma)
+        channels = self.denoiser.predictor.channels
+        if isinstance(sigma, Tensor) and sigma.numel() > 1:
+            sigma = _repeated(sigma.flatten(), x, channels)
+        level = _BITS * sigma
         if isinstance(level, Tensor) and level.numel() == 1:
             level = float(level)
-        return self.denoiser.denoise(_as_images(x), level).denoised.reshape(x.shape)
+        return self.denoiser.denoise(_as_images(x, channels), level).denoised.reshape(x.shape)
 
 
-def _as_images(x: Tensor) -> Tensor:
-    """The channels one after the other, (batch * channels, 1, height, width)."""
+def _as_images(x: Tensor, coupled: int) -> Tensor:
+    """The channels one after the other, (batch * channels, 1, height, width); as they are where they are coupled."""
     if x.ndim != 4:
         raise ValueError(f"x must have shape (batch, channels, height, width), got {tuple(x.shape)}.")
     if x.is_complex():
         raise ValueError("x is complex, which is not supported. Put real and imaginary part into two channels.")
-    return x.reshape(-1, 1, *x.shape[2:])
+    return x if coupled > 1 else x.reshape(-1, 1, *x.shape[2:])
 
 
 def _maps_of(regularizer: Regularizer, maps: Weights, x: Tensor) -> Map:
-    """The maps of every channel, those of a channel's image repeated."""
-    first = _as_images(x).reshape(x.shape)[:, :1]
+    """The maps of every image that is solved, repeated for the channels that are images by themselves."""
+    first = _as_images(x, regularizer.channels).reshape(x.shape)[:, :1]
     count = regularizer.num_maps
     full = shared(regularizer, full_map(maps, first, channels=(1, count) if count > 1 else (1,), per="name"))
-    return full.repeat_interleave(x.shape[1], dim=0)
+    return full if regularizer.channels > 1 else full.repeat_interleave(x.shape[1], dim=0)
 
 
 def _scaled(regularizer: Regularizer, maps: Map, gamma: Tensor) -> Map:
@@ -173,16 +177,16 @@ def _scaled(regularizer: Regularizer, maps: Map, gamma: Tensor) -> Map:
     )
 
 
-def _per_image(gamma: float | Tensor, x: Tensor) -> Tensor:
-    """gamma of every channel, (batch * channels or 1, 1, 1, 1)."""
+def _per_image(gamma: float | Tensor, x: Tensor, coupled: int) -> Tensor:
+    """gamma of every image that is solved, (batch, batch * channels or 1, 1, 1, 1)."""
     if not isinstance(gamma, Tensor):
         return torch.tensor(gamma, dtype=torch.float64 if x.device.type == "cpu" else x.dtype, device=x.device)
     if gamma.numel() == 1:
         return gamma.to(device=x.device).reshape(1, 1, 1, 1)
-    return _repeated(gamma.to(device=x.device).flatten(), x).reshape(-1, 1, 1, 1)
+    return _repeated(gamma.to(device=x.device).flatten(), x, coupled).reshape(-1, 1, 1, 1)
 
 
-def _repeated(values: Tensor, x: Tensor) -> Tensor:
+def _repeated(values: Tensor, x: Tensor, coupled: int) -> Tensor:
     if len(values) != x.shape[0]:
         raise ValueError(f"one value per image is needed, {x.shape[0]} of them; got {len(values)}.")
-    return values.repeat_interleave(x.shape[1])
+    return values if coupled > 1 else values.repeat_interleave(x.shape[1])

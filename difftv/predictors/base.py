@@ -28,11 +28,12 @@ class Predictor(nn.Module, abc.ABC):
         initial_lam: the constant that training starts from, > 0, in [0,1]-intensity units: one number for all maps, or
             one for each (`Regularizer.starts` has those of a regularizer). Starting small matters: where the map
             flattens the image its gradient is exactly zero, so a large start learns nothing.
-        sigma_input: whether the noise level is an input too, as a constant second channel of the image (as in DRUNet,
+        sigma_input: whether the noise level is an input too, as one more, constant channel of the image (as in DRUNet,
             Zhang et al. 2021): one predictor for many noise levels.
+        channels: of the images, 1 = gray; as many as the regularizer couples.
 
     Raises:
-        ValueError: not as many starts as maps, or one that is not a positive finite number.
+        ValueError: not as many starts as maps, or one that is not a positive finite number; channels < 1.
     """
 
     def __init__(
@@ -40,8 +41,10 @@ class Predictor(nn.Module, abc.ABC):
         num_maps: int = 1,
         initial_lam: float | Sequence[float] = INITIAL_LAM,
         sigma_input: bool = False,
+        channels: int = 1,
     ) -> None:
         super().__init__()
+        self.channels = positive_int("channels", channels)
         self.num_maps = positive_int("num_maps", num_maps)
         self.sigma_input = boolean("sigma_input", sigma_input)
         self.initial_lam = initial_lam
@@ -58,7 +61,7 @@ class Predictor(nn.Module, abc.ABC):
     @property
     def inputs(self) -> int:
         """Channels that `raw_map` is given: the noisy image, and the noise level where that is an input."""
-        return 2 if self.sigma_input else 1
+        return self.channels + self.sigma_input
 
     @abc.abstractmethod
     def raw_map(self, features: Features) -> Map:
@@ -74,7 +77,7 @@ class Predictor(nn.Module, abc.ABC):
         """The regularization maps of every image.
 
         Args:
-            noisy: (batch, 1, height, width), intensities nominally in [0, 1], any size.
+            noisy: (batch, channels, height, width), intensities nominally in [0, 1], any size.
             sigma: noise standard deviation in 8-bit units, > 0: a number, or a tensor (batch,) with one per image. To
                 be given where, and only where, the predictor has `sigma_input`.
 
@@ -82,8 +85,13 @@ class Predictor(nn.Module, abc.ABC):
             (batch, num_maps, height, width), > 0 up to underflow; larger = smoother.
 
         Raises:
-            ValueError: sigma is missing, not asked for, not positive, or not one per image.
+            ValueError: sigma is missing, not asked for, not positive, or not one per image; another number of channels.
         """
+        if noisy.ndim != 4 or noisy.shape[1] != self.channels:
+            raise ValueError(
+                f"noisy must have shape (batch, {self.channels}, height, width), got {tuple(noisy.shape)}: this "
+                f"{type(self).__name__} was made for images of {self.channels} channel(s)."
+            )
         raw = self.raw_map(self._features(noisy, sigma))
         if len(self._offsets) == 1:
             return softplus(raw + self._offsets[0])
@@ -103,11 +111,11 @@ class Predictor(nn.Module, abc.ABC):
                 "the noise in 8-bit units, a number or one per image (difftv.estimate_sigma(noisy) estimates it)."
             )
         level = noise_std_per_image(sigma, noisy)
-        return torch.cat([noisy, level.view(-1, 1, 1, 1).expand_as(noisy)], dim=1)
+        return torch.cat([noisy, level.view(-1, 1, 1, 1).expand_as(noisy[:, :1])], dim=1)
 
 
 def starting_at(arguments: Mapping[str, Any], regularizer: Regularizer, *, sigma_input: bool = False) -> dict[str, Any]:
-    """The arguments of a predictor completed by what follows from the regularizer: `num_maps`, and a start per map.
+    """The arguments of a predictor completed by what follows from the regularizer: its maps, starts and channels.
 
     Args:
         arguments: those of the configuration; an `initial_lam` that is one number becomes one per map
@@ -119,6 +127,8 @@ def starting_at(arguments: Mapping[str, Any], regularizer: Regularizer, *, sigma
         ValueError: `initial_lam` is not positive.
     """
     complete = {**arguments, "num_maps": regularizer.num_maps}
+    if regularizer.channels > 1:
+        complete["channels"] = regularizer.channels
     if sigma_input:
         complete.setdefault("sigma_input", True)
     start = arguments.get("initial_lam")

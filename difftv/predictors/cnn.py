@@ -11,19 +11,24 @@ from difftv.types import Features, Map
 
 @final
 class Cnn(Predictor):
-    """3x3 convolutions 1-16-32-num_maps with replicate padding and ReLU between them; receptive field 7x7.
+    """3x3 convolutions inputs-16-32-num_maps with replicate padding and ReLU between them; receptive field 7x7.
 
     Args:
         num_maps: channels of the map, as the regularizer names them.
         initial_lam: the (nearly constant) map before training, > 0, in [0,1]-intensity units; one number, or one
             per map.
         sigma_input: whether the noise level is an input, see `Predictor`.
+        channels: of the images, see `Predictor`.
     """
 
     def __init__(
-        self, num_maps: int = 1, initial_lam: float | Sequence[float] = INITIAL_LAM, sigma_input: bool = False
+        self,
+        num_maps: int = 1,
+        initial_lam: float | Sequence[float] = INITIAL_LAM,
+        sigma_input: bool = False,
+        channels: int = 1,
     ) -> None:
-        super().__init__(num_maps, initial_lam, sigma_input)
+        super().__init__(num_maps, initial_lam, sigma_input, channels)
         self.layers = nn.Sequential(
             convolution(self.inputs, 16),
             nn.ReLU(),

@@ -18,12 +18,17 @@ class Constant(Predictor):
         num_maps: channels of the map, as the regularizer names them.
         initial_lam: value before training, > 0, in [0,1]-intensity units; one number, or one per map.
         sigma_input: whether the noise level is an input; the raw value is then affine in it.
+        channels: of the images, see `Predictor`.
     """
 
     def __init__(
-        self, num_maps: int = 1, initial_lam: float | Sequence[float] = INITIAL_LAM, sigma_input: bool = False
+        self,
+        num_maps: int = 1,
+        initial_lam: float | Sequence[float] = INITIAL_LAM,
+        sigma_input: bool = False,
+        channels: int = 1,
     ) -> None:
-        super().__init__(num_maps, initial_lam, sigma_input)
+        super().__init__(num_maps, initial_lam, sigma_input, channels)
         self.raw = nn.Parameter(torch.zeros(self.num_maps))
         if self.sigma_input:
             self.slope = nn.Parameter(torch.zeros(self.num_maps))
@@ -32,5 +37,5 @@ class Constant(Predictor):
         batch, _, height, width = features.shape
         raw = self.raw.view(1, -1, 1, 1)
         if self.sigma_input:
-            raw = raw + self.slope.view(1, -1, 1, 1) * features[:, 1:, :1, :1]
+            raw = raw + self.slope.view(1, -1, 1, 1) * features[:, -1:, :1, :1]
         return raw.expand(batch, -1, height, width)

@@ -26,6 +26,7 @@ class Dilated(Predictor):
         initial_lam: the (nearly constant) map before training, > 0, in [0,1]-intensity units; one number, or one
             per map.
         sigma_input: whether the noise level is an input, see `Predictor`.
+        channels: of the images, see `Predictor`.
     """
 
     def __init__(
@@ -34,8 +35,9 @@ class Dilated(Predictor):
         width: int = 32,
         initial_lam: float | Sequence[float] = INITIAL_LAM,
         sigma_input: bool = False,
+        channels: int = 1,
     ) -> None:
-        super().__init__(num_maps, initial_lam, sigma_input)
+        super().__init__(num_maps, initial_lam, sigma_input, channels)
         positive_int("width", width)
         self.first = start_for_relu(convolution(self.inputs, width))
         self.hidden = nn.ModuleList(_damped(convolution(width, width, dilation)) for dilation in DILATIONS)

@@ -24,6 +24,7 @@ class DnCnn(Predictor):
         initial_lam: the (nearly constant) map before training, > 0, in [0,1]-intensity units; one number, or one
             per map.
         sigma_input: whether the noise level is an input, see `Predictor`.
+        channels: of the images, see `Predictor`.
     """
 
     def __init__(
@@ -33,8 +34,9 @@ class DnCnn(Predictor):
         width: int = 32,
         initial_lam: float | Sequence[float] = INITIAL_LAM,
         sigma_input: bool = False,
+        channels: int = 1,
     ) -> None:
-        super().__init__(num_maps, initial_lam, sigma_input)
+        super().__init__(num_maps, initial_lam, sigma_input, channels)
         positive_int("width", width)
         if positive_int("depth", depth) < 2:
             raise ValueError(f"depth must be at least 2 (an input and an output layer), got {depth}.")

@@ -26,6 +26,7 @@ class UNet(Predictor):
         initial_lam: the (nearly constant) map before training, > 0, in [0,1]-intensity units; one number, or one
             per map.
         sigma_input: whether the noise level is an input, see `Predictor`.
+        channels: of the images, see `Predictor`.
     """
 
     def __init__(
@@ -35,15 +36,16 @@ class UNet(Predictor):
         levels: int = 2,
         initial_lam: float | Sequence[float] = INITIAL_LAM,
         sigma_input: bool = False,
+        channels: int = 1,
     ) -> None:
-        super().__init__(num_maps, initial_lam, sigma_input)
+        super().__init__(num_maps, initial_lam, sigma_input, channels)
         positive_int("width", width)
-        channels = [width * 2**level for level in range(positive_int("levels", levels) + 1)]
+        widths = [width * 2**level for level in range(positive_int("levels", levels) + 1)]
         self.encoders = nn.ModuleList(
-            _block(inputs, outputs) for inputs, outputs in zip([self.inputs, *channels[:-1]], channels, strict=True)
+            _block(inputs, outputs) for inputs, outputs in zip([self.inputs, *widths[:-1]], widths, strict=True)
         )
         self.decoders = nn.ModuleList(
-            _block(coarse + fine, fine) for coarse, fine in zip(channels[:0:-1], channels[-2::-1], strict=True)
+            _block(coarse + fine, fine) for coarse, fine in zip(widths[:0:-1], widths[-2::-1], strict=True)
         )
         self.head = start_near_zero(nn.Conv2d(width, self.num_maps, 1))
 

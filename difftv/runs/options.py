@@ -12,7 +12,7 @@ from difftv.training.options import TrainingOptions
 Rerun = Literal["failed", "all", "none"]
 
 SUPPLIED = {
-    "predictor": ("num_maps",),
+    "predictor": ("num_maps", "channels"),
     "regularizer": (),
     "solver": ("regularizer",),
     "loss": (),

@@ -8,7 +8,7 @@ from hydra.utils import instantiate
 
 from difftv.predictors import Constant, Dilated, Predictor
 from difftv.predictors.base import starting_at
-from difftv.regularizers import TGV, AnisotropicTV, TVpwL
+from difftv.regularizers import TGV, AnisotropicTV, IsotropicTV, TVpwL
 from tests.conftest import composed, options_of
 
 
@@ -39,6 +39,25 @@ def test_every_map_has_a_start_of_its_own(name: str) -> None:
         with pytest.raises(Exception, match=r"initial_lam must be one number or one per map \(2\), got 3"):
             instantiate(option, num_maps=2, initial_lam=[0.04, 1e-3, 0.5])
     assert lam.mean((0, 2, 3)).tolist() == pytest.approx([0.04, 1e-3, 0.5], rel=0.05)
+
+
+@pytest.mark.parametrize("sigma_input", [False, True])
+@pytest.mark.parametrize("name", options_of("predictor"))
+def test_images_of_several_channels(name: str, sigma_input: bool) -> None:
+    arguments = starting_at({"initial_lam": 0.05}, IsotropicTV(channels=3), sigma_input=sigma_input)
+    option = composed(f"predictor={name}").predictor
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        predictor = instantiate(option, **arguments)
+    noisy = torch.rand(2, 3, 16, 12, generator=torch.Generator().manual_seed(0))
+    lam = predictor(noisy, 25.0) if sigma_input else predictor(noisy)
+    assert lam.shape == (2, 1, 16, 12)
+    if name != "constant":
+        changed = noisy.clone()
+        changed[:, 2] += 0.5
+        assert not torch.equal(predictor(changed, 25.0) if sigma_input else predictor(changed), lam)
+    with pytest.raises(ValueError, match=r"was made for images of 3 channel"):
+        predictor(draw())
 
 
 def test_a_number_becomes_the_starts_that_the_regularizer_states() -> None:

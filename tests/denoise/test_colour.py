@@ -4,14 +4,14 @@ import pytest
 import torch
 from skimage import data
 
-from difftv.colour import GRAY, OPPONENT, denoise_image
+from difftv.colour import COLOUR, GRAY, OPPONENT, denoise_image
 from difftv.denoiser import Denoiser
 from difftv.errors import ProblemTooLargeError
 from difftv.metrics import psnr
 from difftv.noise import add_noise
 from difftv.predictors import Cnn, Constant
-from difftv.regularizers import AnisotropicTV
-from difftv.solvers import Scs
+from difftv.regularizers import AnisotropicTV, IsotropicTV
+from difftv.solvers import Admm, Scs
 from difftv.solvers.taut_string import TautString
 
 CLEAN = torch.from_numpy(data.chelsea()[60:156, 100:220].copy()).permute(2, 0, 1) / 255
@@ -20,6 +20,11 @@ NOISY = add_noise(CLEAN[:, None], 25, seed=0)[:, 0]
 
 def constant(lam: float, maps: int = 1) -> Denoiser:
     return Denoiser(Constant(maps, initial_lam=lam), TautString(AnisotropicTV(maps), tol=1e-10))
+
+
+def coupled(lam: float, channels: int = 3) -> Denoiser:
+    solver = Admm(IsotropicTV(channels=channels), tol=1e-5)
+    return Denoiser(Constant(initial_lam=lam, channels=channels), solver)
 
 
 def fidelity(image: torch.Tensor) -> float:
@@ -76,6 +81,29 @@ def test_luma_and_chroma_score_better_than_red_green_and_blue() -> None:
         for lam in (0.05, 0.08, 0.12)
     )
     assert by_luma > by_colour + 0.5 > fidelity(NOISY) + 5
+
+
+def test_a_denoiser_of_colour_images_takes_the_colours_together() -> None:
+    denoiser = coupled(0.1)
+    found = denoise_image(denoiser, NOISY)
+    with torch.no_grad():
+        assert torch.equal(found.denoised, denoiser(NOISY[None]).denoised[0])
+    assert tuple(found.lam) == COLOUR
+    assert found.lam["colour"].shape == (1, *NOISY.shape[1:])
+    each = max(
+        fidelity(torch.cat([denoise_image(coupled(lam, 1), colour[None]).denoised for colour in NOISY]))
+        for lam in (0.08, 0.12)
+    )
+    assert max(fidelity(denoise_image(coupled(lam), NOISY).denoised) for lam in (0.12, 0.16)) > each + 0.3
+
+
+def test_a_gray_image_goes_into_a_denoiser_of_colour_images_as_three_equal_channels() -> None:
+    gray = denoise_image(coupled(0.1), NOISY[:1])
+    assert gray.denoised.shape == NOISY[:1].shape
+    equal = denoise_image(coupled(0.1), NOISY[:1].expand(3, -1, -1))
+    torch.testing.assert_close(equal.denoised, gray.denoised.expand(3, -1, -1), atol=1e-6, rtol=0)
+    with pytest.raises(ValueError, match="2 channels, which are neither gray nor RGB"):
+        denoise_image(coupled(0.1, 2), NOISY)
 
 
 def test_two_maps_come_out_as_two() -> None:

@@ -37,6 +37,17 @@ def blocks():
     return clean
 
 
+def test_channels_that_the_regularizer_couples_are_solved_together():
+    x, maps = images(channels=3), torch.full((1, 1, HEIGHT, WIDTH), 0.5, dtype=torch.float64)
+    prior = RegularizerPrior(Admm(IsotropicTV(channels=3), tol=1e-9, max_iter=20_000, dtype=torch.float64), maps)
+    gamma = torch.tensor([0.1, 0.3], dtype=torch.float64)
+    expected = prior.solver(x, 0.5 * gamma.view(2, 1, 1, 1).expand(2, 1, HEIGHT, WIDTH)).denoised
+    torch.testing.assert_close(prior.prox(x, gamma=gamma), expected)
+    assert prior.fn(x).shape == (2,)
+    denoiser = Denoiser(Cnn(channels=3), prior.solver).double()
+    torch.testing.assert_close(LearnedDenoiser(denoiser)(x, 0.1), denoiser(x).denoised)
+
+
 def isotropic():
     return RegularizerPrior(Admm(IsotropicTV(), tol=1e-9, max_iter=20_000, dtype=torch.float64))
 

@@ -17,6 +17,12 @@ def minus_psnr(error: Image) -> Tensor:
     return 10.0 * (error.square().mean(dim=(1, 2, 3)) + _ROUNDING).log10()
 
 
+def _slopes(error: Image) -> Image:
+    """|D_v error| + |D_h error| at every pixel of every channel."""
+    each = gradient(error.reshape(-1, 1, *error.shape[2:]))
+    return each.abs().sum(dim=1).reshape(error.shape)
+
+
 class Mse(nn.Module):
     """Mean squared error over pixels and images, in squared [0,1] units; smaller = better."""
 
@@ -55,7 +61,7 @@ class PsnrGradient(nn.Module):
 
     def forward(self, denoised: Image, clean: Image) -> Tensor:
         error = denoised - clean
-        slopes = gradient(error).abs().sum(dim=1).mean(dim=(1, 2))
+        slopes = _slopes(error).mean(dim=(1, 2, 3))
         return (minus_psnr(error) + self.weight * 10.0 * (slopes + _ROUNDING**0.5).log10()).mean()
 
 
@@ -75,7 +81,7 @@ class MseGradient(nn.Module):
 
     def forward(self, denoised: Image, clean: Image) -> Tensor:
         error = denoised - clean
-        return error.square().mean() + self.weight * gradient(error).abs().sum(dim=1).mean()
+        return error.square().mean() + self.weight * _slopes(error).mean()
 
 
 class MseSsim(nn.Module):

@@ -15,11 +15,11 @@ def nonlocal_means(noisy: Image, sigma: float) -> Image:
     fast mode.
 
     Args:
-        noisy: (batch, 1, height, width), intensities nominally in [0, 1].
+        noisy: (batch, 1 or 3, height, width), intensities nominally in [0, 1].
         sigma: the noise level in 8-bit units, > 0.
 
     Returns:
-        (batch, 1, height, width), in the dtype of `noisy`.
+        Like `noisy`.
 
     Raises:
         MissingDependencyError: scikit-image is not installed.
@@ -28,9 +28,14 @@ def nonlocal_means(noisy: Image, sigma: float) -> Image:
     from skimage.restoration import denoise_nl_means
 
     std = noise_std(sigma)
+    colour = noisy.shape[1] > 1  # patches are then compared in all channels together
+    images = noisy if colour else noisy[:, 0]
+    axis = 0 if colour else None
     denoised = [
-        denoise_nl_means(image, patch_size=5, patch_distance=6, h=0.8 * std, sigma=std, fast_mode=True)
-        for image in noisy[:, 0].detach().cpu().double().numpy()
+        denoise_nl_means(
+            image, patch_size=5, patch_distance=6, h=0.8 * std, sigma=std, fast_mode=True, channel_axis=axis
+        )
+        for image in images.detach().cpu().double().numpy()
     ]
     # scikit-image drops the axis of an image that is one pixel high or wide.
     return torch.from_numpy(np.stack(denoised).reshape(noisy.shape)).to(device=noisy.device, dtype=noisy.dtype)

@@ -93,8 +93,9 @@ def scalar_denoiser(solver: Solver, numbers: Sequence[float]) -> Denoiser:
         solver: what minimises.
         numbers: one value per name in `Regularizer.numbers`, > 0.
     """
-    values = solver.regularizer.constants(numbers)
-    return Denoiser(Constant(solver.regularizer.num_maps, initial_lam=list(values)), solver)
+    regularizer = solver.regularizer
+    values = list(regularizer.constants(numbers))
+    return Denoiser(Constant(regularizer.num_maps, initial_lam=values, channels=regularizer.channels), solver)
 
 
 def _on_line(regularizer: Regularizer, tried: list[dict[float, float]]) -> GridSearch:

@@ -102,9 +102,9 @@ def reference_on(denoiser: Denoiser, sigma: float) -> Reference:
         SolverError: the solver gave no answer.
     """
     top, left, height, width = CROP
-    whole = open_images(Sample().files().test[:1], cache_dir=None)
+    whole = open_images(Sample().files().test[:1], cache_dir=None, colour=denoiser.predictor.channels == 3)
     crop = whole[0][top : top + height, left : left + width]
-    item = PublishedImages(CleanImages(whole.paths, [crop.shape], [lambda: crop]), sigma=sigma)[0]
+    item = PublishedImages(CleanImages(whole.paths, [crop.shape[:2]], [lambda: crop]), sigma=sigma)[0]
     with torch.no_grad():
         solution = denoiser.denoise(item.noisy, sigma)
     score = float(psnr(quantize(solution.denoised), item.clean))
@@ -121,7 +121,7 @@ def _measured(path: Path, stored: StoredModel) -> Measured:
         raise ConfigError(f"{path} was measured with other weights than those of the run. {again}")
     try:
         sigma = float(content["sigma"])
-        if content["protocol"] != statement(sigma):
+        if content["protocol"] != statement(sigma, colour=stored.regularizer().channels == 3):
             raise ConfigError(f"{path} was measured under another protocol than that of this version. {again}")
         name = path.stem.removeprefix(PREFIX)
         return Measured(

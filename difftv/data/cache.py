@@ -1,4 +1,4 @@
-"""Decoded gray images, memory-mapped, so that a crop costs microseconds instead of the decoding of a whole picture."""
+"""Decoded images, memory-mapped, so that a crop costs microseconds instead of the decoding of a whole picture."""
 
 import hashlib
 import io
@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from difftv.data.base import CACHE_DIR_VARIABLE, unique_names
 from difftv.data.contents import UNREADABLE, file_digests
-from difftv.data.decoding import DECODER_VERSION, GrayImage, to_gray
+from difftv.data.decoding import DECODER_VERSION, Pixels, to_colour, to_gray
 from difftv.errors import DataError
 from difftv.files import write_atomically
 from difftv.imagefiles import decode, read_content, unused_depth
@@ -33,7 +33,7 @@ _NAMED_IN_A_MESSAGE = 10
 
 
 class CleanImages(Sequence[np.ndarray]):
-    """Gray images that are loaded one at a time, when they are asked for.
+    """Images, all gray or all RGB, that are loaded one at a time, when they are asked for.
 
     Attributes:
         paths: the files, one per image.
@@ -47,7 +47,7 @@ class CleanImages(Sequence[np.ndarray]):
         self,
         paths: Sequence[Path],
         shapes: Sequence[tuple[int, int]],
-        loaders: Sequence[Callable[[], GrayImage]],
+        loaders: Sequence[Callable[[], Pixels]],
         skipped: Sequence[tuple[Path, str]] = (),
         names: Sequence[str] | None = None,
         digests: Sequence[str] = (),
@@ -63,11 +63,11 @@ class CleanImages(Sequence[np.ndarray]):
         return len(self._loaders)
 
     @overload
-    def __getitem__(self, index: int) -> GrayImage: ...
+    def __getitem__(self, index: int) -> Pixels: ...
     @overload
     def __getitem__(self, index: slice) -> "CleanImages": ...
-    def __getitem__(self, index: int | slice) -> "GrayImage | CleanImages":
-        """The pixels of one image, read-only, uint8 or uint16; a slice gives the images of that range."""
+    def __getitem__(self, index: int | slice) -> "Pixels | CleanImages":
+        """The pixels of one image, (height, width[, 3]), read-only, uint8 or uint16; a slice gives some images."""
         if isinstance(index, slice):
             return CleanImages(
                 self.paths[index],
@@ -80,17 +80,20 @@ class CleanImages(Sequence[np.ndarray]):
         return self._loaders[index]()
 
 
-def open_images(paths: Sequence[Path], cache_dir: Path | None, roots: Sequence[Path] = ()) -> CleanImages:
-    """Decode image files to gray, once for all runs.
+def open_images(
+    paths: Sequence[Path], cache_dir: Path | None, roots: Sequence[Path] = (), *, colour: bool = False
+) -> CleanImages:
+    """Decode image files, once for all runs.
 
     Unreadable files are left out, named in one warning and listed in `.skipped`. Several processes may fill the same
     cache at once. A cache that cannot be written costs a warning and memory, never the run.
 
     Args:
         paths: the image files; see `decode_gray` for what is read and how.
-        cache_dir: where the decoded images are kept (about one byte per pixel, two for 16-bit images); None keeps them
+        cache_dir: where the decoded images are kept (one byte per sample, two for 16-bit images); None keeps them
             in memory instead. See `default_cache_dir`.
         roots: the directories that the user named, from which the images' names are made (`Splits.roots`).
+        colour: RGB, a gray file as three equal channels, instead of gray, a colour file as luma.
 
     Returns:
         The readable images, in the order of `paths`.
@@ -100,12 +103,12 @@ def open_images(paths: Sequence[Path], cache_dir: Path | None, roots: Sequence[P
     """
     if not paths:
         raise DataError("There are no image files to open. Check the directory and the file name suffixes.")
-    cache = None if cache_dir is None else _Cache(cache_dir)
+    cache = None if cache_dir is None else _Cache(cache_dir, colour)
     digests = {} if cache_dir is None else file_digests(paths, cache_dir)
     opened: list[_Opened | str] = []
     with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
         warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata; what matters is raised by decode
-        results = threads.map(lambda path: _open(path, digests.get(path, UNREADABLE), cache), paths)
+        results = threads.map(lambda path: _open(path, digests.get(path, UNREADABLE), cache, colour), paths)
         opened.extend(tqdm(results, total=len(paths), desc="decode images", unit="image", leave=False, disable=None))
     kept = [(path, result) for path, result in zip(paths, opened, strict=True) if isinstance(result, _Opened)]
     skipped = [(path, result) for path, result in zip(paths, opened, strict=True) if isinstance(result, str)]
@@ -136,7 +139,7 @@ class _Opened:
     shape: tuple[int, int]
     dtype: np.dtype
     digest: str
-    load: Callable[[], GrayImage]
+    load: Callable[[], Pixels]
 
 
 @dataclass(frozen=True)
@@ -147,15 +150,21 @@ class _CacheFile:
     source: Path
     digest: str
     dtype: np.dtype
-    shape: tuple[int, int]
+    shape: tuple[int, ...]
     offset: int
+
+    @property
+    def colour(self) -> bool:
+        """Whether it holds RGB."""
+        return len(self.shape) == 3
 
 
 class _Cache:
-    """One .npy file per image, named after the hash of the source's content and the decoder's version."""
+    """One .npy file per image, named after the hash of the source's content, the decoder's version and its colours."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, colour: bool) -> None:
         self.directory = directory
+        self._colour = colour
         self._broken = threading.Event()
         self._warning = threading.Lock()
         self.load = lru_cache(maxsize=MAX_OPEN_MAPS)(_map)
@@ -165,17 +174,17 @@ class _Cache:
         path = self._path(digest)
         try:
             mapped = np.lib.format.open_memmap(path, mode="r")  # never unpickles: refuses object arrays
-            gray = mapped.ndim == 2 and mapped.dtype in (np.uint8, np.uint16) and mapped.flags.c_contiguous
-            if gray and path.stat().st_size == mapped.offset + mapped.nbytes:
-                shape = (mapped.shape[0], mapped.shape[1])
-                return _CacheFile(path, source, digest, mapped.dtype, shape, mapped.offset)
+            rest = (3,) if self._colour else ()
+            whole = mapped.ndim == 2 + len(rest) and mapped.shape[2:] == rest and mapped.flags.c_contiguous
+            if whole and mapped.dtype in (np.uint8, np.uint16) and path.stat().st_size == mapped.offset + mapped.nbytes:
+                return _CacheFile(path, source, digest, mapped.dtype, mapped.shape, mapped.offset)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, EOFError, SyntaxError) as error:
             log.info("cache file %s is damaged (%s) and will be rebuilt", path, error)
         return None
 
-    def put(self, source: Path, digest: str, image: GrayImage) -> _CacheFile | None:
+    def put(self, source: Path, digest: str, image: Pixels) -> _CacheFile | None:
         """Write an entry; None once the directory has proved unwritable or full, which is warned about once."""
         if self._broken.is_set():
             return None
@@ -189,7 +198,7 @@ class _Cache:
         return self.find(source, digest)
 
     def _path(self, digest: str) -> Path:
-        identity = f"{DECODER_VERSION}\n{digest}"
+        identity = f"{DECODER_VERSION}\n{digest}" + ("\nRGB" if self._colour else "")
         return self.directory / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.npy"
 
     def _give_up(self, error: OSError) -> None:
@@ -205,15 +214,15 @@ class _Cache:
                 )
 
 
-def _open(path: Path, digest: str, cache: _Cache | None) -> "_Opened | str":
+def _open(path: Path, digest: str, cache: _Cache | None, colour: bool) -> "_Opened | str":
     """The image, or the reason why it cannot be had."""
     try:
         found = cache.find(path, digest) if cache and digest != UNREADABLE else None
         if found is None:
-            digest, image = _read(path)
+            digest, image = _read(path, colour)
             found = cache.put(path, digest, image) if cache else None
         if cache is not None and found is not None:
-            return _Opened(found.shape, found.dtype, digest, partial(cache.load, found))
+            return _Opened((found.shape[0], found.shape[1]), found.dtype, digest, partial(cache.load, found))
         image.setflags(write=False)
         return _Opened((image.shape[0], image.shape[1]), image.dtype, digest, lambda: image)
     except DataError as error:
@@ -225,18 +234,18 @@ def _unused_depth(image: _Opened) -> str:
     return unused_depth(image.load()) if image.dtype == np.uint16 else ""
 
 
-def _read(path: Path) -> tuple[str, GrayImage]:
+def _read(path: Path, colour: bool) -> tuple[str, Pixels]:
     """The hash of a file and its pixels, from one reading: a file may change between two."""
     content = read_content(path)
-    return hashlib.sha256(content).hexdigest(), to_gray(decode(content))
+    return hashlib.sha256(content).hexdigest(), (to_colour if colour else to_gray)(decode(content))
 
 
-def _map(file: _CacheFile) -> GrayImage:
+def _map(file: _CacheFile) -> Pixels:
     try:
         return np.memmap(file.path, file.dtype, "r", file.offset, file.shape)
     except (OSError, ValueError):
         # The cache was cleaned while this process was using it.
-        digest, image = _read(file.source)
+        digest, image = _read(file.source, file.colour)
         if digest != file.digest:
             raise DataError(f"{file.source} has changed during the run. Start the run again.") from None
         image.setflags(write=False)

@@ -1,4 +1,4 @@
-"""From a file of unknown origin to one gray image, or an error that says why not."""
+"""From a file of unknown origin to one gray or RGB image, or an error that says why not."""
 
 from pathlib import Path
 
@@ -9,6 +9,11 @@ from difftv.imagefiles import Decoded, decode, read_content
 
 GrayImage = UInt[np.ndarray, "height width"]
 """uint8 in 0..255 or uint16 in 0..65535."""
+
+ColourImage = UInt[np.ndarray, "height width 3"]
+"""RGB, of the same types."""
+
+Pixels = GrayImage | ColourImage
 
 DECODER_VERSION = 2
 """Part of every cache key: raise it when `decode_gray` gives other pixels than before."""
@@ -45,7 +50,17 @@ def to_gray(image: Decoded) -> GrayImage:
     return ((red + green + blue + 0x8000) >> 16).astype(samples.dtype)
 
 
-def full_scale(image: GrayImage) -> float:
+def to_colour(image: Decoded) -> ColourImage:
+    """Red, green and blue of decoded samples, of their own type; three equal channels where they are gray."""
+    samples = image.samples
+    if samples.shape[-1] in (2, 4) and image.premultiplied:
+        samples = _divided_by_alpha(samples)
+    if samples.shape[-1] < 3:
+        samples = np.repeat(samples[..., :1], 3, axis=-1)
+    return np.ascontiguousarray(samples[..., :3])
+
+
+def full_scale(image: Pixels) -> float:
     """The value that stands for intensity 1: 255 or 65535."""
     return float(np.iinfo(image.dtype).max)
 

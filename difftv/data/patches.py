@@ -10,14 +10,14 @@ from jaxtyping import UInt
 
 from difftv.arguments import positive_int, random_seed, sigma_range
 from difftv.data.cache import CleanImages
-from difftv.data.decoding import GrayImage, full_scale
+from difftv.data.decoding import Pixels, full_scale
 from difftv.errors import DataError
 from difftv.noise import add_noise, draw_sigma
 from difftv.types import Image, PerImage
 
 log = logging.getLogger(__name__)
 
-GrayCrop = UInt[np.ndarray, "size size"]
+Crop = UInt[np.ndarray, "size size"] | UInt[np.ndarray, "size size 3"]
 
 # Branches of the seed: the draws of one purpose never meet those of another.
 _ORDER = 0
@@ -27,8 +27,8 @@ _NUM_SYMMETRIES = 8
 
 
 class Batch(NamedTuple):
-    """Float32 CPU tensors: `clean` in [0, 1] and `noisy`, not clipped, (batch, 1, patch_size, patch_size); `sigma`, the
-    noise level of every patch in 8-bit units, (batch,)."""
+    """Float32 CPU tensors: `clean` in [0, 1] and `noisy`, not clipped, (batch, 1 or 3, patch_size, patch_size);
+    `sigma`, the noise level of every patch in 8-bit units, (batch,)."""
 
     clean: Image
     noisy: Image
@@ -110,7 +110,7 @@ class TrainingPatches:
         # The words are far larger than what they are reduced to: the modulo favours no position measurably.
         words = map(int, self._branch(_PATCH, epoch, index).generate_state(5, np.uint64))
         down, right, symmetry, noise_seed, level = words
-        height, width = image.shape
+        height, width = image.shape[:2]
         top, left = down % (height - self.patch_size + 1), right % (width - self.patch_size + 1)
         crop = _turned(cut(image, top, left, self.patch_size), symmetry % _NUM_SYMMETRIES)
         clean = to_tensor(crop)
@@ -150,17 +150,18 @@ def large_enough(images: CleanImages, patch_size: int) -> list[int]:
     return usable
 
 
-def cut(image: GrayImage, top: int, left: int, size: int) -> GrayCrop:
+def cut(image: Pixels, top: int, left: int, size: int) -> Crop:
     """The square of `size` pixels whose first row and column are given."""
     return image[top : top + size, left : left + size]
 
 
-def to_tensor(gray: GrayImage | GrayCrop) -> Image:
-    """(1, 1, height, width) float32 in [0, 1], from integers of 8 or 16 bit."""
-    return torch.from_numpy(gray.astype(np.float32) / np.float32(full_scale(gray)))[None, None]
+def to_tensor(pixels: Pixels | Crop) -> Image:
+    """(1, 1 or 3, height, width) float32 in [0, 1], from integers of 8 or 16 bit."""
+    found = torch.from_numpy(pixels.astype(np.float32) / np.float32(full_scale(pixels)))
+    return found[None, None] if found.ndim == 2 else found.permute(2, 0, 1).contiguous()[None]
 
 
-def _turned(crop: GrayCrop, symmetry: int) -> GrayCrop:
+def _turned(crop: Crop, symmetry: int) -> Crop:
     """One of the 8 symmetries of the square: a number of quarter turns, then perhaps a flip."""
     turned = np.rot90(crop, symmetry % 4)
     return np.fliplr(turned) if symmetry >= 4 else turned

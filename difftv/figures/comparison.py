@@ -18,10 +18,10 @@ from difftv.figures.style import (
     as_text,
     bare,
     colour_scale,
+    luma_and_colour,
     named_maps,
     new_figure,
     plain,
-    plane,
 )
 from difftv.metrics import map_groups, psnr, ssim
 
@@ -47,13 +47,15 @@ def comparison_strip(
 ) -> Figure:
     """What the learned map gains, on one image.
 
+    RGB pictures are shown in colour; the window is chosen, and the line is drawn, on their luma.
+
     First row: the pictures, all with the gray scale [0, 1], PSNR and SSIM below each; the maps, each with a colour
     scale of its own; the absolute error of the denoised image. Second row: the marked window, enlarged, stretched to
     the range of the clean window, the same for all pictures. Below: the intensities along the marked line, pixel by
     pixel, where staircasing shows as plateaus. The window is chosen on the clean image alone, where it has ramps.
 
     Args:
-        clean: (1, 1, height, width) or (height, width), intensities in [0, 1]; likewise the next three.
+        clean: (1, 1 or 3, height, width) or (height, width), intensities in [0, 1]; likewise the next three.
         noisy: what the denoiser was given.
         denoised: what it made of it.
         baseline: denoised with constant maps; None leaves that panel out.
@@ -66,15 +68,21 @@ def comparison_strip(
     Raises:
         ValueError: a picture is not a single image, the sizes differ, or a map has no name.
     """
-    pictures = {"clean": plane(clean, "clean"), "noisy": plane(noisy, "noisy")}
+    given = {"clean": (clean, "clean"), "noisy": (noisy, "noisy")}
     if baseline is not None:
-        pictures["scalar lambda"] = plane(baseline, "baseline")
-    pictures["learned map"] = plane(denoised, "denoised")
+        given["scalar lambda"] = (baseline, "baseline")
+    given["learned map"] = (denoised, "denoised")
+    both = {label: luma_and_colour(picture, name) for label, (picture, name) in given.items()}
+    pictures, shown = ({label: pair[index] for label, pair in both.items()} for index in (0, 1))
+    kinds = {picture.ndim for picture in shown.values()}
+    if len(kinds) > 1:
+        raise ValueError("All pictures must be gray, or all RGB.")
     channels = list(named_maps(lam, names).values())
     sizes = {name: picture.shape for name, picture in (*pictures.items(), ("lam", channels[0]))}
     if len(set(sizes.values())) > 1:
         raise ValueError(f"All pictures must have one size, got {sizes}. Crop them to the same pixels.")
-    error = np.abs(pictures["learned map"] - pictures["clean"])
+    error = np.abs(shown["learned map"] - shown["clean"])
+    error = error if error.ndim == 2 else error.mean(axis=2)
     extra = {
         name if len(group) == 1 else f"{name}, mean of {len(group)}": np.mean(
             [channels[index] for index in group], axis=0
@@ -93,13 +101,13 @@ def comparison_strip(
     low, high = _range(pictures["clean"][window], trim=2.0, least=LEAST_CONTRAST)
     inwards = max(-low, 0.0) - max(high - 1.0, 0.0)  # widened, but not beyond black and white
     low, high = low + inwards, high + inwards
-    for column, (name, picture) in enumerate(pictures.items()):
+    for column, (name, picture) in enumerate(shown.items()):
         axes, inset = (figure.add_subplot(grid[row, column]) for row in (0, 1))
-        axes.imshow(picture, cmap="gray", vmin=0.0, vmax=1.0)
-        inset.imshow(picture[window], cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+        axes.imshow(_stretched(picture, 0.0, 1.0), cmap="gray", vmin=0.0, vmax=1.0)
+        inset.imshow(_stretched(picture[window], low, high), cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
         label = _scalar_label(baseline_numbers or {}) if name == "scalar lambda" else name
         axes.set_title(label, fontsize=TEXT)
-        axes.set_xlabel("PSNR / SSIM" if name == "clean" else _scores(picture, pictures["clean"]), fontsize=TEXT - 1)
+        axes.set_xlabel("PSNR / SSIM" if name == "clean" else _scores(picture, shown["clean"]), fontsize=TEXT - 1)
         if name == "clean":
             inset.set_xlabel(f"gray {low:.2f} to {high:.2f}", fontsize=TEXT - 1)
         _mark_window(axes, window)
@@ -149,8 +157,14 @@ def _scalar_label(numbers: Mapping[str, float]) -> str:
 
 
 def _scores(picture: np.ndarray, clean: np.ndarray) -> str:
-    pair = [torch.from_numpy(np.ascontiguousarray(array))[None, None] for array in (picture, clean)]
+    planes = [array[None] if array.ndim == 2 else np.moveaxis(array, -1, 0) for array in (picture, clean)]
+    pair = [torch.from_numpy(np.ascontiguousarray(array))[None] for array in planes]
     return f"{float(psnr(*pair)):.2f} dB / {float(ssim(*pair)):.3f}"
+
+
+def _stretched(picture: np.ndarray, low: float, high: float) -> np.ndarray:
+    """[low, high] as [0, 1], what lies outside at its ends."""
+    return np.clip((picture - low) / (high - low), 0.0, 1.0)
 
 
 def _ramp_window(clean: np.ndarray) -> Window:

@@ -18,6 +18,7 @@ from difftv.figures.style import (
     as_text,
     bare,
     colour_scale,
+    luma_and_colour,
     named_maps,
     new_figure,
     plain,
@@ -49,7 +50,7 @@ def lam_over_edges(
 
     Args:
         lam: (1, maps, height, width) or (height, width), >= 0; every map is one panel.
-        clean: (1, 1, height, width) or (height, width), intensities in [0, 1].
+        clean: (1, 1 or 3, height, width) or (height, width), intensities in [0, 1]; of RGB, the edges of the luma.
         names: of the channels of lam, `Regularizer.map_names`.
         auxiliary: the field v, (1, 2, height, width), of a regularizer that has one: |v| is one more panel.
         title: above the figure.
@@ -57,7 +58,7 @@ def lam_over_edges(
     Raises:
         ValueError: a picture is not a single image, the sizes differ, or a map has no name.
     """
-    channels, image = named_maps(lam, names), plane(clean, "clean")
+    channels, (image, _) = named_maps(lam, names), luma_and_colour(clean, "clean")
     shape = next(iter(channels.values())).shape
     if shape != image.shape:
         raise ValueError(f"lam and clean must have one size, got {shape} and {image.shape}.")

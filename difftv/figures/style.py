@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from difftv.files import write_atomically
+from difftv.metrics.contract import LUMA
 
 Picture = Tensor | np.ndarray
 """One image: a tensor (1, 1, height, width) or an array (height, width)."""
@@ -71,6 +72,20 @@ def plane(picture: Picture, name: str) -> np.ndarray:
     if len(array) != 1:
         raise ValueError(f"{name} must be one gray image, got {len(array)} channels. Show one channel at a time.")
     return array[0]
+
+
+def luma_and_colour(picture: Picture, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The luma of one gray or RGB image, (height, width), and the image as it is shown, (height, width[, 3]).
+
+    Raises:
+        ValueError: it is not one gray or RGB image.
+    """
+    array = maps(picture, name)
+    if len(array) == 1:
+        return array[0], array[0]
+    if len(array) != 3:
+        raise ValueError(f"{name} must be one gray or RGB image, got {len(array)} channels.")
+    return np.tensordot(np.array(LUMA), array, axes=1), np.moveaxis(array, 0, -1)
 
 
 def maps(picture: Picture, name: str) -> np.ndarray:

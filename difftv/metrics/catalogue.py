@@ -6,9 +6,9 @@ from typing import Literal
 
 import torch
 
-from difftv.metrics.contract import check_pair, on_cpu
+from difftv.metrics.contract import check_pair, luma, on_cpu
 from difftv.metrics.edges import epi, fom, gmsd, gradient_ratio, gradient_w1
-from difftv.metrics.fidelity import psnr, psnr_edge, psnr_smooth, ssim
+from difftv.metrics.fidelity import GRAY_OR_RGB, psnr, psnr_edge, psnr_smooth, ssim
 from difftv.metrics.maps import check_map, edge_to_smooth, field_length, grouped
 from difftv.metrics.masks import masks_of
 from difftv.metrics.staircasing import dof_ratio, false_jump, plateau_excess, plateau_excess_ramp, second_order
@@ -69,10 +69,10 @@ def meaning_of(metric: str) -> Meaning | None:
 
 
 def image_metrics(denoised: Image, clean: Image) -> dict[str, PerImage]:
-    """All metrics of a denoised image, by the names of `MEANING`.
+    """All metrics of a denoised image, by the names of `MEANING`; of RGB, all but `psnr` and `ssim` are of the luma.
 
     Args:
-        denoised: (batch, 1, height, width), nominally in [0, 1].
+        denoised: (batch, 1 or 3, height, width), nominally in [0, 1].
         clean: the same shape and dtype.
 
     Returns:
@@ -83,8 +83,8 @@ def image_metrics(denoised: Image, clean: Image) -> dict[str, PerImage]:
     Raises:
         ValueError: a shape or a dtype does not fit.
     """
-    check_pair(denoised, clean)
-    u, x = on_cpu(denoised), on_cpu(clean)
+    check_pair(denoised, clean, channels=GRAY_OR_RGB)
+    u, x = luma(on_cpu(denoised)), luma(on_cpu(clean))
     masks = masks_of(x)
     diagnostics = {
         "psnr_smooth": psnr_smooth(u, x, masks=masks),
@@ -113,7 +113,7 @@ def map_metrics(lam: Map, clean: Image, *, names: Sequence[str] = ("lam",)) -> d
 
     Args:
         lam: (batch, maps, height, width), >= 0.
-        clean: (batch, 1, height, width); where the edges are.
+        clean: (batch, 1 or 3, height, width); where the edges are.
         names: of the channels, `Regularizer.map_names`. Directions of one map (lam_v, lam_h) share their row of
             numbers (`map_groups`), others never do.
 
@@ -123,6 +123,7 @@ def map_metrics(lam: Map, clean: Image, *, names: Sequence[str] = ("lam",)) -> d
     Raises:
         ValueError: a shape, a dtype or the number of names does not fit.
     """
+    clean = luma(clean)
     check_map(lam, clean)
     masks, found = masks_of(clean), dict[str, PerImage]()
     for name, values in grouped(lam.detach(), names).items():
@@ -139,7 +140,7 @@ def field_metrics(v: Fields) -> dict[str, PerImage]:
     """Statistics of the length of an auxiliary field, `v/mean` and `v/max`.
 
     Args:
-        v: (batch, 2, height, width), `Solution.auxiliary`.
+        v: (batch, 2 or, of RGB, 6, height, width), `Solution.auxiliary`.
     """
     length = field_length(v)
     return {"v/mean": length.mean(dim=(1, 2, 3)), "v/max": length.amax(dim=(1, 2, 3))}

@@ -7,7 +7,7 @@ from typing import Concatenate, ParamSpec
 import torch
 from torch import Tensor
 
-from difftv.types import Image, PerImage
+from difftv.types import Image, PerImage, Plane
 
 P = ParamSpec("P")
 
@@ -16,15 +16,27 @@ ROUNDING = 1e-3
 float32 (3e-5 of a level), and one 8-bit level must fall on the same side wherever in [0, 1] it is."""
 
 
-def check_image(name: str, image: Tensor) -> None:
-    """Refuse a tensor that is not a batch of gray images.
+LUMA = (0.299, 0.587, 0.114)
+"""Of red, green and blue (ITU-R BT.601)."""
+
+
+def luma(image: Image) -> Plane:
+    """The gray image that the diagnostics of an RGB image are computed on; a gray one is itself."""
+    if image.shape[1] == 1:
+        return image
+    return (image * image.new_tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+
+
+def check_image(name: str, image: Tensor, *, channels: tuple[int, ...] = (1,)) -> None:
+    """Refuse a tensor that is not a batch of images of that many channels, gray ones by default.
 
     Raises:
         ValueError: with what was expected, what came and what to do.
     """
-    if image.ndim != 4 or image.shape[1] != 1 or 0 in image.shape:
+    if image.ndim != 4 or image.shape[1] not in channels or 0 in image.shape:
         raise ValueError(
-            f"{name} must have shape (batch, 1, height, width), got {tuple(image.shape)}. "
+            f"{name} must have shape (batch, {' or '.join(map(str, channels))}, height, width), "
+            f"got {tuple(image.shape)}. "
             "At least one pixel and one image are needed; a single image goes in as image[None, None]."
         )
     if not image.is_floating_point():
@@ -33,14 +45,14 @@ def check_image(name: str, image: Tensor) -> None:
         )
 
 
-def check_pair(denoised: Tensor, clean: Tensor) -> None:
-    """Refuse tensors that are not two batches of gray images of one shape, dtype and device.
+def check_pair(denoised: Tensor, clean: Tensor, *, channels: tuple[int, ...] = (1,)) -> None:
+    """Refuse tensors that are not two batches of images of one shape, dtype and device.
 
     Raises:
         ValueError: with what was expected, what came and what to do.
     """
-    check_image("denoised", denoised)
-    check_image("clean", clean)
+    check_image("denoised", denoised, channels=channels)
+    check_image("clean", clean, channels=channels)
     if denoised.shape != clean.shape:
         raise ValueError(
             f"denoised and clean must have one shape, got {tuple(denoised.shape)} and {tuple(clean.shape)}. "

@@ -14,6 +14,9 @@ from difftv.metrics.masks import Mask, Masks, masks_of
 from difftv.noise import EIGHT_BIT_RANGE
 from difftv.types import Image, PerImage
 
+GRAY_OR_RGB = (1, 3)
+"""Channels of what is measured."""
+
 SSIM_WINDOW = 11  # px
 SSIM_SIGMA = 1.5  # px
 SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2  # the paper's (K1 L)^2 and (K2 L)^2 at L = 1
@@ -27,10 +30,11 @@ def quantize(image: Image) -> Image:
 def psnr(denoised: Image, clean: Image) -> PerImage:
     """Peak signal-to-noise ratio, -10 log10(mean (denoised - clean)^2), in dB; higher is better.
 
-    The whole image counts, no border is removed, nothing is clamped. Differentiable, except at denoised = clean.
+    The mean is over pixels and channels. The whole image counts, no border is removed, nothing is clamped.
+    Differentiable, except at denoised = clean.
 
     Args:
-        denoised: (batch, 1, height, width), nominally in [0, 1].
+        denoised: (batch, 1 or 3, height, width), nominally in [0, 1].
         clean: the same shape and dtype.
 
     Returns:
@@ -39,7 +43,7 @@ def psnr(denoised: Image, clean: Image) -> PerImage:
     Raises:
         ValueError: a shape or a dtype does not fit.
     """
-    check_pair(denoised, clean)
+    check_pair(denoised, clean, channels=GRAY_OR_RGB)
     return -10.0 * (denoised - clean).square().mean(dim=(1, 2, 3)).log10()
 
 
@@ -48,10 +52,10 @@ def ssim(denoised: Image, clean: Image) -> PerImage:
 
     The mean over all 11x11 Gaussian windows (sigma 1.5, K1 = 0.01, K2 = 0.03, data range 1) that are inside the image,
     as in the paper and in scikit-image. Along an axis shorter than 11 the window is the largest odd size that fits, its
-    sigma shrunk in proportion. Differentiable, hence also a loss.
+    sigma shrunk in proportion. Of several channels it is the mean. Differentiable, hence also a loss.
 
     Args:
-        denoised: (batch, 1, height, width), nominally in [0, 1].
+        denoised: (batch, 1 or 3, height, width), nominally in [0, 1].
         clean: the same shape and dtype.
 
     Returns:
@@ -60,7 +64,10 @@ def ssim(denoised: Image, clean: Image) -> PerImage:
     Raises:
         ValueError: a shape or a dtype does not fit.
     """
-    check_pair(denoised, clean)
+    check_pair(denoised, clean, channels=GRAY_OR_RGB)
+    if denoised.shape[1] > 1:
+        each = ssim(*(image.reshape(-1, 1, *image.shape[2:]) for image in (denoised, clean)))
+        return each.reshape(denoised.shape[:2]).mean(dim=1)
     # Of the mean-free images: variances are then no small difference of large numbers.
     level = clean.mean(dim=(2, 3), keepdim=True)
     u, x = denoised - level, clean - level

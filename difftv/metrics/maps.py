@@ -9,7 +9,7 @@ from torch.nn.functional import pad
 
 from difftv.metrics.contract import check_image, on_cpu
 from difftv.metrics.masks import Mask, Masks, masks_of
-from difftv.types import Dual, Fields, Image, Map, PerImage
+from difftv.types import Dual, Fields, Image, Map, PerImage, Plane
 
 Group = Float[Tensor, "batch channels height width"]
 """The maps that share their row of numbers."""
@@ -109,11 +109,15 @@ def free_edge_share(slope: Dual, gam: Map, real: Float[Tensor, "1 components hei
     return free.sum(dim=(1, 2, 3)) / real.sum()
 
 
-def field_length(v: Fields) -> Image:
+def field_length(v: Fields) -> Plane:
     """|v| of an auxiliary field (batch, 2, height, width) at every pixel, (batch, 1, height, width).
 
-    v_1 lives on vertical edges and v_2 on horizontal ones: the last row of v_1 and the last column of v_2 are ignored.
+    Of several channels, two fields for each, the length of all together. v_1 lives on vertical edges and v_2 on
+    horizontal ones: the last row of v_1 and the last column of v_2 are ignored.
     """
+    if v.shape[1] > 2:
+        each = field_length(v.reshape(-1, 2, *v.shape[2:])).reshape(len(v), -1, *v.shape[2:])
+        return torch.linalg.vector_norm(each, dim=1, keepdim=True)
     return torch.hypot(pad(v[:, :1, :-1], (0, 0, 0, 1)), pad(v[:, 1:, :, :-1], (0, 1)))
 
 

@@ -65,6 +65,7 @@ NEUTRAL: dict[str, object] = {
     "evaluation.model": None,
     "regularizer.channels": 1,
     "regularizer.bounds": None,
+    "data.colour": False,
 }
 """Keys that came later -> the value at which a run is what it was before: it does not enter the identity."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -89,19 +90,24 @@ def build(planned: PlannedRun) -> Objects:
         learner=Learner(denoiser, nodes["loss"].make(), optimizer, scheduler, device),
         tracker=nodes["tracker"].make(),
         splits=splits,
-        stored=_stored(options.evaluation.model),
+        stored=_stored(options.evaluation.model, regularizer.channels),
     )
 
 
-def _stored(word: str | None) -> Denoiser | None:
+def _stored(word: str | None, channels: int) -> Denoiser | None:
     """The model of evaluation.model, on the CPU.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: there is none of that name, or it takes images of other channels.
         CheckpointError: its file cannot be used.
     """
     try:
-        return None if word is None else Denoiser.load(find_model(word))
+        stored = None if word is None else Denoiser.load(find_model(word))
+        if stored is not None and stored.predictor.channels != channels:
+            raise ConfigError(
+                f"{word} takes images of {stored.predictor.channels} channel(s), the images of the run have {channels}."
+            )
+        return stored
     except (ConfigError, CheckpointError) as error:
         raise type(error)(f"evaluation.model: {error}") from error
 
@@ -115,8 +121,12 @@ def open_patches(planned: PlannedRun, splits: Splits, solver: Solver) -> Images:
     """
     top, data, evaluation = planned.options.top, planned.options.data, planned.options.evaluation
     cache_path = image_cache(planned.config)
-    training, validation = (open_images(paths, cache_path, splits.roots) for paths in (splits.train, splits.validation))
-    test = open_images(splits.test, cache_path, splits.roots) if splits.test else validation
+
+    def opened(paths: Sequence[Path]) -> CleanImages:
+        return open_images(paths, cache_path, splits.roots, colour=data.colour)
+
+    training, validation = opened(splits.train), opened(splits.validation)
+    test = opened(splits.test) if splits.test else validation
     sets = {"training": training, "validation": validation}
     warn_of_repeated(sets | {"test": test} if splits.test else sets)
 

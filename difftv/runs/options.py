@@ -38,10 +38,12 @@ class DataOptions:
     eval_patch_size: int | None
     eval_crops_per_image: int
     cache_dir: str | None
+    colour: bool = False
 
     def __post_init__(self) -> None:
         positive_int("crops_per_image", self.crops_per_image)
         boolean("clip_noise", self.clip_noise)
+        boolean("colour", self.colour)
         if self.eval_patch_size is not None:
             positive_int("eval_patch_size", self.eval_patch_size)
         positive_int("eval_crops_per_image", self.eval_crops_per_image)

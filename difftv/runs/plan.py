@@ -107,12 +107,16 @@ class PlannedRun:
             ConfigError: naming the key.
         """
         self.check_nodes()
-        channels = self.config["regularizer"].get("channels", 1)
-        if channels != 1:
+        options = self.options
+        channels, wanted = self.config["regularizer"].get("channels", 1), 3 if options.data.colour else 1
+        if channels != wanted:
+            kind = f"{'RGB' if wanted == 3 else 'gray'} (data.colour={str(options.data.colour).lower()})"
+            takes = f"regularizer.channels is {channels!r}"
             raise ConfigError(
-                f"regularizer.channels is {channels!r}, but the images of a run are gray. Set regularizer.channels=1."
+                f"{takes}, but the images are {kind}. Set regularizer.channels={wanted}"
+                + (", of isotropic, huber, tv_tv2 or tgv, or data.colour=false." if wanted == 3 else ".")
             )
-        return self.options
+        return options
 
     def check_nodes(self) -> None:
         """Compare every group that names a class with its constructor; imports torch.

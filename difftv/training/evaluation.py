@@ -28,9 +28,9 @@ Row = dict[str, float]
 class Evaluated:
     """One image after evaluation: its numbers, and what a figure of it needs.
 
-    `denoised` (1, 1, height, width) and `lam` (1, maps, height, width) are on the CPU, or None where the solver gave no
-    answer; the row then holds no image metrics and `solver/failed` is 1. `auxiliary` is the field v (1, 2, height,
-    width) of a regularizer that has one. `metrics_seconds` is what measuring it cost.
+    `denoised` (1, 1 or 3, height, width) and `lam` (1, maps, height, width) are on the CPU, or None where the solver
+    gave no answer; the row then holds no image metrics and `solver/failed` is 1. `auxiliary` is the field v (1, 2 or 6,
+    height, width) of a regularizer that has one. `metrics_seconds` is what measuring it cost.
     """
 
     item: EvaluationItem

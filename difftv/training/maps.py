@@ -11,7 +11,7 @@ def solution_metrics(solution: Solution, clean: Image, regularizer: Regularizer)
 
     Args:
         solution: of a batch, on the CPU.
-        clean: (batch, 1, height, width), on the CPU.
+        clean: (batch, 1 or 3, height, width), on the CPU.
         regularizer: that it was solved with.
 
     Returns:

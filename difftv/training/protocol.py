@@ -47,6 +47,7 @@ class Published:
         numbers: name of every scalar way -> what is constant there, by name: lam; or lam1, lam2; or lam, gam.
         rows: name of every way -> one row per image with `psnr` (dB) and `ssim`.
         not_converged: images on which the learned map's solve stopped short of its tolerance.
+        colour: whether the images are RGB.
     """
 
     sigma: float
@@ -54,6 +55,7 @@ class Published:
     numbers: Mapping[str, Mapping[str, float]]
     rows: Mapping[str, list[Row]]
     not_converged: tuple[str, ...]
+    colour: bool = False
 
     @property
     def means(self) -> dict[str, Row]:
@@ -108,7 +110,8 @@ def evaluate_published(
         rows[way] = _rows(items, lambda noisy, _, at=scalar: at(noisy.to(nearest)).denoised.cpu(), way)  # type: ignore[misc]
     rows[LEARNED] = _rows(items, learned, LEARNED)
     shapes = dict(zip(items.images.names, items.images.shapes, strict=True))
-    return Published(items.sigma, shapes, numbers, rows, tuple(not_converged))
+    colour = denoiser.predictor.channels > 1
+    return Published(items.sigma, shapes, numbers, rows, tuple(not_converged), colour)
 
 
 def score(denoised: Image, clean: Image) -> Row:
@@ -116,12 +119,13 @@ def score(denoised: Image, clean: Image) -> Row:
     return {"psnr": float(psnr(denoised, clean)), "ssim": float(ssim(denoised, clean))}
 
 
-def statement(sigma: float | None) -> str:
+def statement(sigma: float | None, *, colour: bool = False) -> str:
     """The protocol in words, to stand next to every number; None where the noise stands beside each."""
     level = "the stated sigma" if sigma is None else f"sigma {sigma:g}"
     return (
-        f"Protocol: whole gray images; white Gaussian noise of {level} (8-bit units), not clipped, from "
-        "torch.Generator().manual_seed(0), seeded anew for every image (float32 torch.randn of the image's shape); "
+        f"Protocol: whole {'RGB' if colour else 'gray'} images; white Gaussian noise of {level} (8-bit units), not "
+        "clipped, from torch.Generator().manual_seed(0), seeded anew for every image (float32 torch.randn of the "
+        "image's shape); "
         "denoised images clamped to [0, 1] and rounded to 8 bit before PSNR and SSIM, no border cut. The noisy images "
         "are scored as they are."
     )
@@ -137,7 +141,12 @@ def to_markdown(found: Published, *, title: str) -> str:
     count = f"{len(found.shapes)} image{'s'[: len(found.shapes) != 1]}"
     for metric, text, digits in zip(METRICS, ("**mean PSNR (dB)**", "**mean SSIM**"), (2, 4), strict=True):
         body.append([text, count, *(f"**{row[metric]:.{digits}f}**" for row in found.means.values())])
-    parts = [f"### {escape(title)}", statement(found.sigma), grid([heads, *body], left=2), _legend(found)]
+    parts = [
+        f"### {escape(title)}",
+        statement(found.sigma, colour=found.colour),
+        grid([heads, *body], left=2),
+        _legend(found),
+    ]
     if found.not_converged:
         parts.append(f"NOT CONVERGED, learned map: {', '.join(map(escape, found.not_converged))}.")
     return "\n\n".join(parts) + "\n"
@@ -159,7 +168,7 @@ def to_json(found: Published, origin: Mapping[str, object]) -> str:
     means = {PREFIXES[way] + metric: row[metric] for way, row in found.means.items() for metric in METRICS}
     content = {
         "format": FORMAT,
-        "protocol": statement(found.sigma),
+        "protocol": statement(found.sigma, colour=found.colour),
         "sigma": found.sigma,
         "images": len(found.shapes),
         "lam": {

@@ -76,7 +76,7 @@ def comparison_strip(
     pictures, shown = ({label: pair[index] for label, pair in both.items()} for index in (0, 1))
     kinds = {picture.ndim for picture in shown.values()}
     if len(kinds) > 1:
-        raise ValueError("All pictures must be gray, or all RGB.")
+        raise ValueError("Every picture must be one gray image, or every one RGB.")
     channels = list(named_maps(lam, names).values())
     sizes = {name: picture.shape for name, picture in (*pictures.items(), ("lam", channels[0]))}
     if len(set(sizes.values())) > 1:
@@ -103,8 +103,8 @@ def comparison_strip(
     low, high = low + inwards, high + inwards
     for column, (name, picture) in enumerate(shown.items()):
         axes, inset = (figure.add_subplot(grid[row, column]) for row in (0, 1))
-        axes.imshow(_stretched(picture, 0.0, 1.0), cmap="gray", vmin=0.0, vmax=1.0)
-        inset.imshow(_stretched(picture[window], low, high), cmap="gray", vmin=0.0, vmax=1.0, interpolation="nearest")
+        _show(axes, picture, 0.0, 1.0)
+        _show(inset, picture[window], low, high, interpolation="nearest")
         label = _scalar_label(baseline_numbers or {}) if name == "scalar lambda" else name
         axes.set_title(label, fontsize=TEXT)
         axes.set_xlabel("PSNR / SSIM" if name == "clean" else _scores(picture, shown["clean"]), fontsize=TEXT - 1)
@@ -162,9 +162,11 @@ def _scores(picture: np.ndarray, clean: np.ndarray) -> str:
     return f"{float(psnr(*pair)):.2f} dB / {float(ssim(*pair)):.3f}"
 
 
-def _stretched(picture: np.ndarray, low: float, high: float) -> np.ndarray:
-    """[low, high] as [0, 1], what lies outside at its ends."""
-    return np.clip((picture - low) / (high - low), 0.0, 1.0)
+def _show(axes: Axes, picture: np.ndarray, low: float, high: float, interpolation: str | None = None) -> None:
+    """The picture with [low, high] from black to white, in every colour."""
+    if picture.ndim == 3:  # which matplotlib neither scales nor clips
+        picture = np.clip((picture - low) / (high - low), 0.0, 1.0)
+    axes.imshow(picture, cmap="gray", vmin=low, vmax=high, interpolation=interpolation)
 
 
 def _ramp_window(clean: np.ndarray) -> Window:

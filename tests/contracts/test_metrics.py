@@ -165,7 +165,7 @@ def test_an_image_that_is_not_finite_has_no_metrics_and_spoils_no_other(photogra
     ("denoised", "clean", "message"),
     [
         (torch.zeros(8, 8), torch.zeros(8, 8), r"denoised must have shape.*image\[None, None\]"),
-        (torch.zeros(1, 3, 8, 8), torch.zeros(1, 3, 8, 8), r"got \(1, 3, 8, 8\)"),
+        (torch.zeros(1, 2, 8, 8), torch.zeros(1, 2, 8, 8), r"got \(1, 2, 8, 8\)"),
         (torch.zeros(0, 1, 8, 8), torch.zeros(0, 1, 8, 8), r"got \(0, 1, 8, 8\)"),
         (torch.zeros(1, 1, 8, 8), torch.zeros(2, 1, 8, 8), r"denoised and clean must have one shape"),
         (torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 8, 8, dtype=torch.uint8), r"clean must be floating.*by 255"),

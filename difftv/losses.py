@@ -49,7 +49,7 @@ class PsnrGradient(nn.Module):
     costs that slope, and every image and noise level counts by the ratio by which its errors shrink, as in `Psnr`.
 
     Args:
-        weight: of the differences, >= 0, no unit; larger keeps more slopes, at the cost of PSNR.
+        weight: of the differences, >= 0, no unit; larger counts slopes more, at the cost of PSNR.
 
     Raises:
         ValueError: weight is negative or no number.

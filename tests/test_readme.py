@@ -8,7 +8,7 @@ import tomllib
 import pytest
 import yaml
 
-from tests.conftest import PROJECT, options_of
+from tests.conftest import CONF, PROJECT, options_of
 
 README = (PROJECT / "README.md").read_text()
 SWEEPS = (PROJECT / "docs" / "sweeps.md").read_text()
@@ -50,8 +50,9 @@ def test_every_script_and_experiment_that_is_named_exists(page) -> None:
     text = page.read_text()
     for script in re.findall(r"experiments/(\w+\.py)", text):
         assert (PROJECT / "experiments" / script).is_file(), script
-    for experiment in re.findall(r"experiment=(\w+)", text):
-        assert experiment in options_of("experiment"), experiment
+    for experiment in re.findall(r"experiment=([\w/]+)\b(?!\()", text):
+        place = CONF / "experiment" / experiment
+        assert place.is_dir() or place.with_suffix(".yaml").is_file(), experiment
 
 
 def test_the_citation_is_of_this_version_and_names_the_original() -> None:

@@ -214,7 +214,7 @@ def _regularizer(regularizer: str | Regularizer, weight: object, channels: int, 
     if channels > 1 and "channels" not in options:
         able = [name for name, other in BY_NAME.items() if "channels" in inspect.signature(other).parameters]
         raise ValueError(
-            f'{regularizer} does not couple channels. Take regularizer={", ".join(able)}, or channels="independent".'
+            f'{regularizer} does not couple channels. Take one of {", ".join(able)}, or channels="independent".'
         )
     if channels > 1:
         return kind(channels=channels, bounds=bounds)

@@ -1,7 +1,7 @@
 """The data term sum_i w_i/2 (u_i - y_i)^2 within bounds, with what solvers and certificates ask of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -51,8 +51,8 @@ class DataTerm:
 
     def select(self, index: Tensor) -> "DataTerm":
         """The same for some of the images."""
-        some = self.measured(lambda part: part.index_select(0, index))
-        return some if self.weight is None else replace(some, weight=self.weight.index_select(0, index))
+        parts = (self.y, self.lower, self.upper, self.weight)
+        return DataTerm(*(part if part is None else part.index_select(0, index) for part in parts))
 
     def measured(self, units: Callable[[Tensor], Tensor]) -> "DataTerm":
         """The same of intensities in other units."""
@@ -109,12 +109,12 @@ class DataTerm:
         """
         if self.weight is None:
             mean = self.y.mean(dim=(2, 3), keepdim=True)
-            total = self.y.new_tensor(self.y.shape[1] * self.y.shape[2] * self.y.shape[3])
+            total = torch.full_like(mean[:, 0, 0, 0], self.y[0].numel())
         else:
             mean = weighted_mean(self.y, self.weight)
             total = self.weight.sum(dim=(1, 2, 3))
         energy = 0.5 * self._weighed((self.y - self.clip(mean)).square()).sum(dim=(1, 2, 3))
-        return torch.where(energy > 0, energy, (0.5 * _FLAT**2 * total).expand_as(energy))
+        return torch.where(energy > 0, energy, 0.5 * _FLAT**2 * total)
 
     def _weighed(self, values: Image) -> Image:
         return values if self.weight is None else self.weight * values

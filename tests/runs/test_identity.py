@@ -9,7 +9,7 @@ from tests.conftest import composed
 DIGESTS = {
     (): "bb25402ae618",
     ("solver=taut_string", "data=sample", "sigma=15"): "ec3646aab6f4",
-    ("experiment=demo",): "8e2ea967fd84",
+    ("experiment=demo", "evaluation.model=null"): "8e2ea967fd84",
     ("experiment=diff_tv_net",): "bb25402ae618",
     ("experiment=bsd400_unet", "data.root=x"): "aaa15d096258",
     ("experiment=div2k_patches", "solver=ecos"): "de58bfd6063f",

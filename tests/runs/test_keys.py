@@ -49,7 +49,7 @@ REFUSED = [
     (["seed=12345678901234567890123"], "seed must be an integer from 0 to 2^64 - 1"),
     (
         ["regularizer=isotropic", "regularizer.channels=3"],
-        "regularizer.channels is 3, but the images of a run are gray",
+        "regularizer.channels is 3, but the images are gray (data.colour=false)",
     ),
     (["seed=null"], "seed must be an integer from 0 to 2^64 - 1, got None"),
     (["sigma=null"], "sigma must be a positive number in 8-bit units"),

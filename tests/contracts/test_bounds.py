@@ -39,8 +39,17 @@ def make(name: str, kind: type[Solver] | None, bounds: tuple[float | None, float
 
 
 def params() -> pytest.MarkDecorator:
-    ids = [f"{name}-{'admm' if kind is None else 'taut_string'}" for name, kind in SOLVERS]
-    return pytest.mark.parametrize(("name", "kind"), SOLVERS, ids=ids)
+    # Solves of the second order take seconds each.
+    cases = [
+        pytest.param(
+            name,
+            kind,
+            id=f"{name}-{'admm' if kind is None else 'taut_string'}",
+            marks=pytest.mark.slow if name in ("tgv", "tv_tv2") else (),
+        )
+        for name, kind in SOLVERS
+    ]
+    return pytest.mark.parametrize(("name", "kind"), cases)
 
 
 @pytest.mark.parametrize("name", BY_NAME)

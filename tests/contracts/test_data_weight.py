@@ -19,6 +19,11 @@ REGULARIZERS: dict[str, Regularizer] = {
     "tgv": TGV((0.02, 0.01)),
 }
 ALL = pytest.mark.parametrize("name", REGULARIZERS)
+QUICK = ("isotropic", "isotropic, bounds", "huber")
+SOME = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in REGULARIZERS]
+)
+"""The others take seconds each, in make test-slow."""
 
 
 def precise(regularizer: Regularizer) -> Admm:
@@ -49,7 +54,7 @@ def test_the_minimiser_is_that_of_the_cone_program_and_the_gaps_are_small(name: 
     assert (precise(regularizer)(noisy, lam).denoised - found.denoised).abs().max() > 1e-2
 
 
-@ALL
+@SOME
 def test_gradients_match_differences(name: str) -> None:
     regularizer = REGULARIZERS[name]
     solver = Admm(regularizer, tol=1e-8, max_iter=4000, dtype=torch.float64)
@@ -103,7 +108,7 @@ def test_the_gradient_of_the_cone_program_is_the_same() -> None:
         assert (other - gradients[0]).norm() < 5e-3 * gradients[0].norm()
 
 
-@ALL
+@SOME
 def test_a_constant_weight_divides_the_weights_of_the_terms(name: str) -> None:
     regularizer = REGULARIZERS[name]
     noisy, lam, weight = draw(regularizer)

@@ -92,6 +92,7 @@ def test_a_tighter_solver_has_the_better_gradient(inputs: Inputs) -> None:
     assert float(rows[2]["lam_error"]) == tight.lam_errors[0]
 
 
+@pytest.mark.slow
 def test_the_script_writes_what_it_prints(tmp_path: Path) -> None:
     arguments = ["--patch-size", "8", "--batch", "2", "--eps", "1e-3", "--epochs", "1", "--output", str(tmp_path)]
     training = ["patch_size=8", "data.crops_per_image=1", "data.eval_patch_size=8", "data.eval_crops_per_image=1"]

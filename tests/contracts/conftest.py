@@ -5,8 +5,13 @@ import pytest
 from difftv.solvers import Solver
 from tests.contracts.pairs import PAIRS, make
 
+LONGEST = ("admm", "tgv, exact")
+"""Takes ten seconds a test: with the slow ones."""
 
-@pytest.fixture(params=PAIRS, ids=lambda pair: "-".join(pair))
+CASES = [pytest.param(pair, id="-".join(pair), marks=pytest.mark.slow if pair == LONGEST else ()) for pair in PAIRS]
+
+
+@pytest.fixture(params=CASES)
 def pair(request: pytest.FixtureRequest) -> tuple[str, str]:
     return request.param
 

@@ -18,7 +18,6 @@ REGULARIZERS: dict[str, Regularizer] = {
     "tvpwl": TVpwL(),
     "tgv": TGV((0.02, 0.01)),
 }
-ALL = pytest.mark.parametrize("name", REGULARIZERS)
 QUICK = ("isotropic", "isotropic, bounds", "huber")
 SOME = pytest.mark.parametrize(
     "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in REGULARIZERS]
@@ -41,7 +40,9 @@ def draw(regularizer: Regularizer, batch: int = 2) -> tuple[torch.Tensor, torch.
     return noisy, 0.4 * lam, weight
 
 
-@ALL
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "tgv" else ()) for name in REGULARIZERS]
+)
 def test_the_minimiser_is_that_of_the_cone_program_and_the_gaps_are_small(name: str) -> None:
     regularizer = REGULARIZERS[name]
     noisy, lam, weight = draw(regularizer, batch=1)

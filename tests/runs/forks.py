@@ -74,6 +74,8 @@ def carry_out(
             for number, path in ((1, shown), (2, errors or shown)):
                 with path.open("ab") as file:
                     os.dup2(file.fileno(), number)
+            # A shell that starts the tests in the background leaves SIGINT ignored.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             os.environ.update(environment)
             sys.argv = [str(SCRIPT), *arguments]
             exec(prelude, PRELUDE)

@@ -175,4 +175,5 @@ def test_the_two_commands(photographs: Path, tmp_path: Path) -> None:
     ):
         assert f"| {name}" in done.stdout, name
     for name in ("psnr_against_stairs", "profile_ramp", "profile_photograph"):
-        assert Pillow.open(sweep / f"{name}.png").width > 500
+        with Pillow.open(sweep / f"{name}.png") as picture:
+            assert picture.width > 500

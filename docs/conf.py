@@ -3,13 +3,25 @@
 Pages are Markdown that reads as well where the repository is browsed; the gallery's scripts run while it builds.
 """
 
-import importlib.util
+import importlib
 import sys
 import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "extensions"))
+
+
+def usable(name: str) -> bool:
+    """Whether a package is installed and can be imported: deepinv cannot beside a torchvision of another build."""
+    try:
+        importlib.import_module(name)
+    except Exception:
+        return False
+    return True
+
+
+HAS_DEEPINV = usable("deepinv")
 
 project = "Diff-TV-Net"
 author = "The Diff-TV-Net authors"
@@ -40,11 +52,10 @@ suppress_warnings = ["config.cache"]  # the gallery's options hold objects
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}
 # The classes for deepinv are documented without it.
-autodoc_mock_imports = [] if importlib.util.find_spec("deepinv") else ["deepinv"]
+autodoc_mock_imports = [] if HAS_DEEPINV else ["deepinv"]
 python_maximum_signature_line_length = 88
 add_module_names = False
 
-HAS_DEEPINV = importlib.util.find_spec("deepinv") is not None
 sphinx_gallery_conf = {
     "examples_dirs": "gallery",
     "gallery_dirs": "_gallery",

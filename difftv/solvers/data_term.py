@@ -51,8 +51,10 @@ class DataTerm:
 
     def select(self, index: Tensor) -> "DataTerm":
         """The same for some of the images."""
-        parts = (self.y, self.lower, self.upper, self.weight)
-        return DataTerm(*(part if part is None else part.index_select(0, index) for part in parts))
+        lower, upper, weight = (
+            None if part is None else part.index_select(0, index) for part in (self.lower, self.upper, self.weight)
+        )
+        return DataTerm(self.y.index_select(0, index), lower, upper, weight)
 
     def measured(self, units: Callable[[Tensor], Tensor]) -> "DataTerm":
         """The same of intensities in other units."""

@@ -1,5 +1,6 @@
 """What each part of the learned model buys: ways of denoising side by side, under the protocol of published tables."""
 
+import functools
 import hashlib
 import json
 import time
@@ -96,6 +97,7 @@ def tuned(name: str, regularizer: Regularizer, crops: Callable[[float], Evaluati
     """Constants in place of maps, with the best mean PSNR on training crops at the noise level in question."""
     solver = whole_image_solver(regularizer)
 
+    @functools.cache  # the table and the figures ask for the same level
     def at(sigma: float) -> Denoise:
         items = crops(sigma)
         found = search_per_set(

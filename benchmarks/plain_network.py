@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from difftv.data import Folder, TrainingPatches, open_images
+from difftv.data import CleanImages, Folder, TrainingPatches, open_images
 from difftv.losses import Psnr
 from difftv.noise import noise_std_per_image
 from difftv.predictors import UNet
@@ -83,23 +83,32 @@ class Budget:
                 "has a U-Net."
             ) from error
 
+    def training_images(self, cache_dir: Path | None) -> CleanImages:
+        """The images of `root` without those that are held out.
+
+        Raises:
+            DataError: they are not there.
+        """
+        splits = Folder(root=self.root, validation_fraction=self.validation_fraction).files()
+        return open_images(splits.train, cache_dir, splits.roots)
+
     @property
     def digest(self) -> str:
         """Of everything: a network that was trained with another budget is trained again."""
         return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
 
-def trained(budget: Budget, directory: Path, cache_dir: Path | None) -> PlainNetwork:
+def trained(budget: Budget, directory: Path, images: CleanImages) -> PlainNetwork:
     """The network after the last epoch, from `directory` where it was trained before; an unfinished training goes on.
 
     Args:
         budget: of the training.
         directory: where its checkpoint is kept, after every epoch.
-        cache_dir: of decoded images; None for none.
+        images: `budget.training_images`.
 
     Raises:
         CheckpointError: the directory holds the checkpoint of another training, or it cannot be written.
-        DataError: the images are not there.
+        DataError: none of the images is as large as a patch.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(budget.seed)
@@ -115,7 +124,13 @@ def trained(budget: Budget, directory: Path, cache_dir: Path | None) -> PlainNet
         for name, part in parts.items():
             part.load_state_dict(saved[name])
     if done < budget.epochs:
-        patches = _patches(budget, cache_dir)
+        patches = TrainingPatches(
+            images,
+            patch_size=budget.patch_size,
+            sigma=budget.sigma,
+            seed=budget.seed,
+            crops_per_image=budget.crops_per_image,
+        )
         total = patches.num_batches(budget.batch_size)
         with tqdm(
             total=budget.epochs * total, initial=done * total, desc="plain U-Net", unit="step", disable=None
@@ -125,17 +140,6 @@ def trained(budget: Budget, directory: Path, cache_dir: Path | None) -> PlainNet
                 scheduler.step()
                 store.save({**{name: part.state_dict() for name, part in parts.items()}, "epoch": epoch + 1})
     return network.eval()
-
-
-def _patches(budget: Budget, cache_dir: Path | None) -> TrainingPatches:
-    splits = Folder(root=budget.root, validation_fraction=budget.validation_fraction).files()
-    return TrainingPatches(
-        open_images(splits.train, cache_dir, splits.roots),
-        patch_size=budget.patch_size,
-        sigma=budget.sigma,
-        seed=budget.seed,
-        crops_per_image=budget.crops_per_image,
-    )
 
 
 def _train(

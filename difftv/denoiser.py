@@ -93,6 +93,11 @@ class Denoiser(nn.Module):
         return cls(stored.predictor(), solver, stored.sigma_range).eval()
 
     @property
+    def colour(self) -> bool:
+        """Whether it takes RGB images, whose channels the regularizer couples."""
+        return self.predictor.channels == 3
+
+    @property
     def sigma_input(self) -> bool:
         """Whether the noise level is an input of the predictor."""
         return self.predictor.sigma_input

@@ -18,14 +18,22 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.ablation import CONSTANTS, AblationRow, Measurements, Method, ablation_table, learned, tuned
-from benchmarks.ablation import non_local_means as nonlocal_means_row
+from benchmarks.ablation import (
+    CONSTANTS,
+    AblationRow,
+    Measurements,
+    Method,
+    ablation_table,
+    learned,
+    non_local_means,
+    tuned,
+)
 from benchmarks.plain_network import Budget, trained
 from benchmarks.ramp import SIGMA, SIZE, ramp_problem
 from benchmarks.text import to_markdown
 from difftv import Denoiser
 from difftv.arguments import path_argument, positive
-from difftv.data import EvaluationPatches, Folder, PublishedImages, Sample, default_cache_dir, open_images
+from difftv.data import EvaluationPatches, PublishedImages, Sample, default_cache_dir, open_images
 from difftv.data.base import image_files
 from difftv.data.patches import to_tensor
 from difftv.errors import DataError, DiffTVError
@@ -109,12 +117,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _runs(directory: Path) -> dict[str, StoredModel]:
     """Label -> the finished run of that row."""
     sweep = read_sweep(directory)
+    names = [str(run.settings.get("choices.experiment") or run.name).removeprefix(PREFIX) for run in sweep.runs]
     found: dict[str, StoredModel] = {}
-    for run in sweep.runs:
-        name = str(run.settings.get("choices.experiment", "")).removeprefix(PREFIX)
-        label = LABELS.get(name, name or run.name)
-        several = sum(str(other.settings.get("choices.experiment", "")).endswith(name) for other in sweep.runs) > 1
-        found[f"{label}, {run.name}" if several else label] = read_model(run.directory)
+    for name, run in zip(names, sweep.runs, strict=True):
+        label = LABELS.get(name, name)
+        found[f"{label}, {run.name}" if names.count(name) > 1 else label] = read_model(run.directory)
     if not found:
         raise DataError(f"No run of {directory} has finished. Train the rows first: see --help.")
     for absent in sweep.absent:
@@ -125,12 +132,12 @@ def _runs(directory: Path) -> dict[str, StoredModel]:
 
 def _methods(runs: Mapping[str, StoredModel], models: Sequence[str], output: Path) -> list[Method]:
     """All rows in the order of the table; the network that predicts the image is trained here."""
-    budget = next(
-        Budget.of_run(stored.config) for stored in runs.values() if stored.config["predictor"]["name"] == "unet"
-    )
-    plain = trained(budget, output / f"plain_network-{budget.digest}", default_cache_dir())
-    splits = Folder(root=budget.root, validation_fraction=budget.validation_fraction).files()
-    training = open_images(splits.train, default_cache_dir(), splits.roots)
+    with_unet = [stored for stored in runs.values() if stored.config["predictor"]["name"] == "unet"]
+    if not with_unet:
+        raise DataError("No finished run has a U-Net, whose size and budget the plain one gets. Train the row gam.")
+    budget = Budget.of_run(with_unet[0].config)
+    training = budget.training_images(default_cache_dir())
+    plain = trained(budget, output / f"plain_network-{budget.digest}", training)
 
     def crops(sigma: float) -> EvaluationPatches:
         return EvaluationPatches(training, patch_size=budget.patch_size, sigma=sigma, limit=TUNING_CROPS, stream=1)
@@ -143,7 +150,7 @@ def _methods(runs: Mapping[str, StoredModel], models: Sequence[str], output: Pat
         methods.append(learned(stored.name, "shipped", Denoiser.load(stored.path), weights_digest(stored.weights)))
     size = sum(parameter.numel() for parameter in plain.parameters())
     methods.append(Method(PLAIN, "other", budget.digest, lambda sigma: plain, size))
-    methods.append(nonlocal_means_row())
+    methods.append(non_local_means())
     return methods
 
 

@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             check_writable(file)
         sigma = known_sigma(options.sigma, stored)
         say(announce(stored), error=True)
-        images = open_images(files_of(paths), cache_dir=None, colour=denoiser.predictor.channels == 3)
+        images = open_images(files_of(paths), cache_dir=None, colour=denoiser.colour)
         if images.skipped:
             path, reason = images.skipped[0]
             raise DataError(f"{path}: {reason}. A mean over the other images would not be comparable.")

@@ -86,7 +86,7 @@ def _card(options: argparse.Namespace, stored: StoredModel) -> Card:
         "config": config,
         "weights": sum(tensor.numel() for tensor in stored.weights.values()),
         "training": training_of(stored, options.images, options.terms, options.command, options.commit),
-        "protocol": statement(None, colour=denoiser.predictor.channels == 3),
+        "protocol": statement(None, colour=denoiser.colour),
         "numbers": numbers,
         "reference": reference_on(denoiser, sigma),
     }

@@ -102,7 +102,7 @@ def reference_on(denoiser: Denoiser, sigma: float) -> Reference:
         SolverError: the solver gave no answer.
     """
     top, left, height, width = CROP
-    whole = open_images(Sample().files().test[:1], cache_dir=None, colour=denoiser.predictor.channels == 3)
+    whole = open_images(Sample().files().test[:1], cache_dir=None, colour=denoiser.colour)
     crop = whole[0][top : top + height, left : left + width]
     item = PublishedImages(CleanImages(whole.paths, [crop.shape[:2]], [lambda: crop]), sigma=sigma)[0]
     with torch.no_grad():

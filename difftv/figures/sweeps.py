@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
@@ -15,6 +16,16 @@ STAIRS = "stair/plateau_excess"
 FORWARD, BACKWARD = "solver/forward_seconds", "solver/backward_seconds"
 
 
+def stairs_axes(figure: Figure, title: str) -> Axes:
+    """Plateau excess over PSNR, with a dashed line at the plateaus of the clean image."""
+    axes = figure.subplots()
+    plain(axes, "PSNR in dB", "plateau excess, share of smooth pixels")
+    axes.axhline(0.0, color=BLACK, linewidth=0.8, linestyle="--")
+    if title:
+        axes.set_title(as_text(title), fontsize=TEXT + 1)
+    return axes
+
+
 def staircasing_scatter(runs: Mapping[str, Metrics], *, title: str = "") -> Figure:
     """Staircasing against PSNR: every run as a mark, tied to its own scalar lambda.
 
@@ -25,11 +36,7 @@ def staircasing_scatter(runs: Mapping[str, Metrics], *, title: str = "") -> Figu
         title: above the figure.
     """
     figure = new_figure(6.5, 4.2)
-    axes = figure.subplots()
-    plain(axes, "PSNR in dB", "plateau excess, share of smooth pixels")
-    axes.axhline(0.0, color=BLACK, linewidth=0.8, linestyle="--")
-    if title:
-        axes.set_title(as_text(title), fontsize=TEXT + 1)
+    axes = stairs_axes(figure, title)
     shown = {name: point for name, metrics in runs.items() if (point := _point(metrics, "")) is not None}
     named = len(shown) <= len(CYCLE)
     for index, (name, point) in enumerate(shown.items()):

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 
-from difftv.figures.style import BLACK, CYCLE, MARKERS, TEXT, as_text, new_figure, plain
+from difftv.figures.style import CYCLE, MARKERS, TEXT, as_text, new_figure
+from difftv.figures.sweeps import stairs_axes
 
 Point = tuple[float, float]
 """PSNR in dB, plateau_excess."""
@@ -26,11 +27,7 @@ def psnr_against_stairs(groups: Mapping[str, Mapping[str, Point]], *, title: str
         raise ValueError(f"At most {len(CYCLE)} groups can be told apart, got {len(groups)}. Draw several figures.")
     points = [(point, name, index) for index, methods in enumerate(groups.values()) for name, point in methods.items()]
     figure = new_figure(9.0, max(4.0, 1.2 + 0.25 * len(points)))
-    axes = figure.subplots()
-    plain(axes, "PSNR in dB", "plateau excess, share of smooth pixels")
-    axes.axhline(0.0, color=BLACK, linewidth=0.8, linestyle="--")
-    if title:
-        axes.set_title(as_text(title), fontsize=TEXT + 1)
+    axes = stairs_axes(figure, title)
     for (x, y), _, index in points:
         axes.plot(x, y, MARKERS[index], markersize=7, color=CYCLE[index], zorder=3)
     # Names in a column, in the order of the marks and as far apart, so that none covers another.

@@ -72,11 +72,15 @@ def budget(images: Path, **changes: Any) -> Budget:
     return Budget(**{**vars(Budget.of_run(configuration("gam", *words))), **changes})
 
 
+def trained_in(directory: Path, budget: Budget) -> PlainNetwork:
+    return trained(budget, directory, budget.training_images(None))
+
+
 def test_the_plain_network_starts_at_the_noisy_image_and_learns(photographs: Path, tmp_path: Path) -> None:
     start = PlainNetwork(width=4, levels=2)
     noisy = torch.rand(2, 1, 17, 23)
     assert float((start(noisy, 25.0) - noisy).detach().abs().max()) < 0.1
-    learned = trained(budget(photographs, epochs=30), tmp_path / "network", None)
+    learned = trained_in(tmp_path / "network", budget(photographs, epochs=30))
     (item,) = PublishedImages(open_images([photographs / "test" / "test0.png"], None), sigma=25.0)
     with torch.no_grad():
         before, after = ((it(item.noisy, 25.0) - item.clean).square().mean() for it in (start, learned))
@@ -86,7 +90,7 @@ def test_the_plain_network_starts_at_the_noisy_image_and_learns(photographs: Pat
 def test_an_interrupted_training_of_the_plain_network_ends_with_the_same_bits(
     photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = trained(budget(photographs), tmp_path / "whole", None)
+    whole = trained_in(tmp_path / "whole", budget(photographs))
     train = plain_network._train
 
     def stopped_in_the_second(*arguments: Any) -> None:
@@ -97,8 +101,8 @@ def test_an_interrupted_training_of_the_plain_network_ends_with_the_same_bits(
     with monkeypatch.context() as patch:
         patch.setattr(plain_network, "_train", stopped_in_the_second)
         with pytest.raises(KeyboardInterrupt):
-            trained(budget(photographs), tmp_path / "stopped", None)
-    continued = trained(budget(photographs), tmp_path / "stopped", None)
+            trained_in(tmp_path / "stopped", budget(photographs))
+    continued = trained_in(tmp_path / "stopped", budget(photographs))
     for name, value in whole.state_dict().items():
         assert torch.equal(value, continued.state_dict()[name]), name
 

@@ -38,8 +38,10 @@ class Problem:
         data: the data term in these units, of the images without these means.
         maps: the maps in these units.
         terms: the terms with what weighs them.
+        split: the data term as one more term, after the others; None where it is a part of the linear step.
+        operators: K of every term, the data term among them where it is one.
+        rho: the step sizes of the same.
         linear: the linear step.
-        split: the data term as one more term; None where it is a part of the linear step.
     """
 
     unit: Tensor
@@ -47,8 +49,10 @@ class Problem:
     data: DataTerm
     maps: Tensor
     terms: tuple[Weighed, ...]
+    split: DataStep | None
+    operators: tuple[Operator, ...]
+    rho: tuple[Tensor, ...]
     linear: LinearStep
-    split: DataStep | None = None
 
     @classmethod
     def of(cls, regularizer: Regularizer, data: DataTerm, maps: Tensor) -> "Problem":
@@ -59,19 +63,14 @@ class Problem:
         offset = y.mean(dim=(2, 3), keepdim=True)
         data, maps = data.measured(lambda part: (part - offset) / unit), (maps / unit).clamp_max(_LARGEST_LAM)
         terms = tuple(_weighed(term, unit, maps) for term in regularizer.terms)
-        operators, rho = [term.operator for term in regularizer.terms], [term.rho for term in terms]
-        if not data.bounded and data.weight is None:
-            return cls(unit, offset, data, maps, terms, LinearStep(operators, rho, data.y))
-        split = DataStep(data, torch.full_like(unit, RHO))
-        operators.append(ImageItself(regularizer.channels, regularizer.auxiliary))
-        linear = LinearStep(operators, [*rho, split.rho], data.y, with_data=False)
-        return cls(unit, offset, data, maps, terms, linear, split)
-
-    @property
-    def operators(self) -> list[Operator]:
-        """K of every term."""
-        own: list[Operator] = [term.stated.operator for term in self.terms]
-        return own if self.split is None else [*own, ImageItself(self.channels, self.linear.fields - self.channels)]
+        split = DataStep(data, torch.full_like(unit, RHO)) if data.bounded or data.weight is not None else None
+        operators: list[Operator] = [term.operator for term in regularizer.terms]
+        rho = [term.rho for term in terms]
+        if split is not None:
+            operators.append(ImageItself(regularizer.channels, regularizer.auxiliary))
+            rho.append(split.rho)
+        linear = LinearStep(operators, rho, data.y, with_data=split is None)
+        return cls(unit, offset, data, maps, terms, split, tuple(operators), tuple(rho), linear)
 
     @property
     def channels(self) -> int:
@@ -133,10 +132,7 @@ class Problem:
         max_iter: int,
         states: Sequence[Tensor] | None = None,
     ) -> Outcome:
-        rho = [term.rho for term in self.terms]
-        if self.split is not None:
-            rho.append(self.split.rho)
-        return iterate(self.operators, steps, rho, self.linear, data, tol, max_iter, states)
+        return iterate(self.operators, steps, self.rho, self.linear, data, tol, max_iter, states)
 
 
 def _weighed(term: Term, unit: Tensor, maps: Tensor) -> Weighed:

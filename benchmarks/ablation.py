@@ -93,8 +93,15 @@ def learned(name: str, group: str, denoiser: Denoiser, key: str) -> Method:
     return Method(name, group, key, lambda sigma: denoise, weights)
 
 
-def tuned(name: str, regularizer: Regularizer, crops: Callable[[float], EvaluationPatches]) -> Method:
-    """Constants in place of maps, with the best mean PSNR on training crops at the noise level in question."""
+def tuned(name: str, regularizer: Regularizer, crops: Callable[[float], EvaluationPatches], key: str) -> Method:
+    """Constants in place of maps, with the best mean PSNR on training crops at the noise level in question.
+
+    Args:
+        name: of the row.
+        regularizer: that they belong to.
+        crops: noise level -> what they are searched on.
+        key: of these crops.
+    """
     solver = whole_image_solver(regularizer)
 
     @functools.cache  # the table and the figures ask for the same level
@@ -106,7 +113,7 @@ def tuned(name: str, regularizer: Regularizer, crops: Callable[[float], Evaluati
         best = scalar_denoiser(solver, found.values[0])
         return lambda noisy, _: best(noisy).denoised
 
-    return Method(name, "constants", "searched on training crops", at)
+    return Method(name, "constants", key, at)
 
 
 def non_local_means() -> Method:

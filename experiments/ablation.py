@@ -142,7 +142,8 @@ def _methods(runs: Mapping[str, StoredModel], models: Sequence[str], output: Pat
     def crops(sigma: float) -> EvaluationPatches:
         return EvaluationPatches(training, patch_size=budget.patch_size, sigma=sigma, limit=TUNING_CROPS, stream=1)
 
-    methods = [tuned(name, regularizer, crops) for name, regularizer in CONSTANTS.items()]
+    key = f"{TUNING_CROPS} crops of {budget.digest}"
+    methods = [tuned(name, regularizer, crops, key) for name, regularizer in CONSTANTS.items()]
     for name, stored in runs.items():
         methods.append(learned(name, "maps", Denoiser.load(stored.path), weights_digest(stored.weights)))
     for name in models:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from difftv.arguments import boolean, positive, positive_int
+from difftv.arguments import boolean, not_negative, positive, positive_int
 from difftv.noise import noise_std_per_image
 from difftv.regularizers.base import Regularizer
 from difftv.types import Features, Image, Map
@@ -19,7 +19,7 @@ INITIAL_LAM = 0.05
 
 
 class Predictor(nn.Module, abc.ABC):
-    """lam = softplus(raw_map(noisy) + c), with c such that a raw map of 0 gives `initial_lam`.
+    """lam = least + softplus(raw_map(noisy) + c), with c such that a raw map of 0 gives least + `initial_lam`.
 
     A subclass writes `raw_map` and makes it start near 0; positivity is settled here, once.
 
@@ -31,9 +31,13 @@ class Predictor(nn.Module, abc.ABC):
         sigma_input: whether the noise level is an input too, as one more, constant channel of the image (as in DRUNet,
             Zhang et al. 2021): one predictor for many noise levels.
         channels: of the images, 1 = gray; as many as the regularizer couples.
+        least: what a map is larger by than the softplus, >= 0, in [0,1]-intensity units: one number for all maps, or
+            one for each. A least slope gam keeps slowly changing regions from becoming flat
+            (`regularizer=tvpwl predictor.least=[0,0.0015]`).
 
     Raises:
-        ValueError: not as many starts as maps, or one that is not a positive finite number; channels < 1.
+        ValueError: not as many starts as maps, or one that is not a positive finite number; channels < 1; not as many
+            least values as maps, or one below 0.
     """
 
     def __init__(
@@ -42,21 +46,28 @@ class Predictor(nn.Module, abc.ABC):
         initial_lam: float | Sequence[float] = INITIAL_LAM,
         sigma_input: bool = False,
         channels: int = 1,
+        least: float | Sequence[float] = 0.0,
     ) -> None:
         super().__init__()
         self.channels = positive_int("channels", channels)
         self.num_maps = positive_int("num_maps", num_maps)
         self.sigma_input = boolean("sigma_input", sigma_input)
         self.initial_lam = initial_lam
-        starts = [initial_lam] * num_maps if isinstance(initial_lam, int | float) else list(initial_lam)
-        if len(starts) != num_maps:
-            raise ValueError(
-                f"initial_lam must be one number or one per map ({num_maps}), got {len(starts)}: {initial_lam!r}."
-            )
-        starts = [positive("initial_lam", start) for start in starts]
+        self.least = least
+        starts = [positive("initial_lam", start) for start in self._of_each_map("initial_lam", initial_lam)]
         # The inverse of softplus, written so that neither a tiny nor a huge start overflows.
         offsets = [start + math.log(-math.expm1(-start)) for start in starts]
         self._offsets = offsets[:1] if len(set(offsets)) == 1 else offsets
+        floor = [not_negative("least", value) for value in self._of_each_map("least", least)]
+        self._floor = floor if any(floor) else []
+
+    def _of_each_map(self, name: str, given: float | Sequence[float]) -> list[float]:
+        values = [given] * self.num_maps if isinstance(given, int | float) else list(given)
+        if len(values) != self.num_maps:
+            raise ValueError(
+                f"{name} must be one number or one per map ({self.num_maps}), got {len(values)}: {given!r}."
+            )
+        return values
 
     @property
     def inputs(self) -> int:
@@ -94,8 +105,10 @@ class Predictor(nn.Module, abc.ABC):
             )
         raw = self.raw_map(self._features(noisy, sigma))
         if len(self._offsets) == 1:
-            return softplus(raw + self._offsets[0])
-        return softplus(raw + raw.new_tensor(self._offsets).view(1, -1, 1, 1))
+            lam = softplus(raw + self._offsets[0])
+        else:
+            lam = softplus(raw + raw.new_tensor(self._offsets).view(1, -1, 1, 1))
+        return lam + lam.new_tensor(self._floor).view(1, -1, 1, 1) if self._floor else lam
 
     def _features(self, noisy: Image, sigma: float | Tensor | None) -> Features:
         if not self.sigma_input:

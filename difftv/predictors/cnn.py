@@ -19,6 +19,7 @@ class Cnn(Predictor):
             per map.
         sigma_input: whether the noise level is an input, see `Predictor`.
         channels: of the images, see `Predictor`.
+        least: that every map is larger by, see `Predictor`.
     """
 
     def __init__(
@@ -27,8 +28,9 @@ class Cnn(Predictor):
         initial_lam: float | Sequence[float] = INITIAL_LAM,
         sigma_input: bool = False,
         channels: int = 1,
+        least: float | Sequence[float] = 0.0,
     ) -> None:
-        super().__init__(num_maps, initial_lam, sigma_input, channels)
+        super().__init__(num_maps, initial_lam, sigma_input, channels, least)
         self.layers = nn.Sequential(
             convolution(self.inputs, 16),
             nn.ReLU(),

@@ -19,6 +19,7 @@ class Constant(Predictor):
         initial_lam: value before training, > 0, in [0,1]-intensity units; one number, or one per map.
         sigma_input: whether the noise level is an input; the raw value is then affine in it.
         channels: of the images, see `Predictor`.
+        least: that every map is larger by, see `Predictor`.
     """
 
     def __init__(
@@ -27,8 +28,9 @@ class Constant(Predictor):
         initial_lam: float | Sequence[float] = INITIAL_LAM,
         sigma_input: bool = False,
         channels: int = 1,
+        least: float | Sequence[float] = 0.0,
     ) -> None:
-        super().__init__(num_maps, initial_lam, sigma_input, channels)
+        super().__init__(num_maps, initial_lam, sigma_input, channels, least)
         self.raw = nn.Parameter(torch.zeros(self.num_maps))
         if self.sigma_input:
             self.slope = nn.Parameter(torch.zeros(self.num_maps))

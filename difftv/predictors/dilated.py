@@ -11,7 +11,7 @@ from difftv.predictors.base import INITIAL_LAM, Predictor, convolution, start_fo
 from difftv.types import Features, Map
 
 DILATIONS = (1, 2, 4, 8, 4, 2)
-"""Of the hidden layers; with the first layer they see 45 x 45 pixels."""
+"""Of the hidden layers of a block; with the first layer they see 45 x 45 pixels."""
 
 
 @final
@@ -19,6 +19,7 @@ class Dilated(Predictor):
     """Six 3x3 convolutions of growing and shrinking dilation, each added to what it was given; no pooling.
 
     About 56,000 weights at the default width: edges stay where they are, for a twentieth of the weights of a U-Net.
+    Two blocks of them see 87 x 87 pixels.
 
     Args:
         num_maps: channels of the map, as the regularizer names them.
@@ -27,6 +28,8 @@ class Dilated(Predictor):
             per map.
         sigma_input: whether the noise level is an input, see `Predictor`.
         channels: of the images, see `Predictor`.
+        least: that every map is larger by, see `Predictor`.
+        blocks: how often the six convolutions follow each other, >= 1.
     """
 
     def __init__(
@@ -36,11 +39,14 @@ class Dilated(Predictor):
         initial_lam: float | Sequence[float] = INITIAL_LAM,
         sigma_input: bool = False,
         channels: int = 1,
+        least: float | Sequence[float] = 0.0,
+        blocks: int = 1,
     ) -> None:
-        super().__init__(num_maps, initial_lam, sigma_input, channels)
+        super().__init__(num_maps, initial_lam, sigma_input, channels, least)
         positive_int("width", width)
         self.first = start_for_relu(convolution(self.inputs, width))
-        self.hidden = nn.ModuleList(_damped(convolution(width, width, dilation)) for dilation in DILATIONS)
+        dilations = DILATIONS * positive_int("blocks", blocks)
+        self.hidden = nn.ModuleList(_damped(convolution(width, width, each), len(dilations)) for each in dilations)
         self.head = start_near_zero(nn.Conv2d(width, self.num_maps, 1))
 
     def raw_map(self, features: Features) -> Map:
@@ -50,9 +56,9 @@ class Dilated(Predictor):
         return self.head(torch.relu(state))
 
 
-def _damped(layer: nn.Conv2d) -> nn.Conv2d:
-    """Smaller by the number of layers, so that their sum keeps the scale of the first (Zhang et al. 2019)."""
+def _damped(layer: nn.Conv2d, layers: int) -> nn.Conv2d:
+    """Smaller by the square root of their number, so that their sum keeps the scale of the first (Zhang et al. 2019)."""
     start_for_relu(layer)
     with torch.no_grad():
-        layer.weight.mul_(len(DILATIONS) ** -0.5)
+        layer.weight.mul_(layers**-0.5)
     return layer

@@ -25,6 +25,7 @@ class DnCnn(Predictor):
             per map.
         sigma_input: whether the noise level is an input, see `Predictor`.
         channels: of the images, see `Predictor`.
+        least: that every map is larger by, see `Predictor`.
     """
 
     def __init__(
@@ -35,8 +36,9 @@ class DnCnn(Predictor):
         initial_lam: float | Sequence[float] = INITIAL_LAM,
         sigma_input: bool = False,
         channels: int = 1,
+        least: float | Sequence[float] = 0.0,
     ) -> None:
-        super().__init__(num_maps, initial_lam, sigma_input, channels)
+        super().__init__(num_maps, initial_lam, sigma_input, channels, least)
         positive_int("width", width)
         if positive_int("depth", depth) < 2:
             raise ValueError(f"depth must be at least 2 (an input and an output layer), got {depth}.")

@@ -27,6 +27,7 @@ class UNet(Predictor):
             per map.
         sigma_input: whether the noise level is an input, see `Predictor`.
         channels: of the images, see `Predictor`.
+        least: that every map is larger by, see `Predictor`.
     """
 
     def __init__(
@@ -37,8 +38,9 @@ class UNet(Predictor):
         initial_lam: float | Sequence[float] = INITIAL_LAM,
         sigma_input: bool = False,
         channels: int = 1,
+        least: float | Sequence[float] = 0.0,
     ) -> None:
-        super().__init__(num_maps, initial_lam, sigma_input, channels)
+        super().__init__(num_maps, initial_lam, sigma_input, channels, least)
         positive_int("width", width)
         widths = [width * 2**level for level in range(positive_int("levels", levels) + 1)]
         self.encoders = nn.ModuleList(

@@ -66,6 +66,8 @@ NEUTRAL: dict[str, object] = {
     "regularizer.channels": 1,
     "regularizer.bounds": None,
     "data.colour": False,
+    "predictor.least": 0,
+    "predictor.blocks": 1,
 }
 """Keys that came later -> the value at which a run is what it was before: it does not enter the identity."""
 

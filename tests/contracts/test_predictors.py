@@ -41,6 +41,31 @@ def test_every_map_has_a_start_of_its_own(name: str) -> None:
     assert lam.mean((0, 2, 3)).tolist() == pytest.approx([0.04, 1e-3, 0.5], rel=0.05)
 
 
+@pytest.mark.parametrize("name", options_of("predictor"))
+def test_no_map_is_below_its_least_value(name: str) -> None:
+    option = composed(f"predictor={name}").predictor
+    least = torch.tensor([0.0, 0.25])
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        predictor = instantiate(option, num_maps=2, initial_lam=[0.04, 1e-3], least=[0.0, 0.25])
+        with pytest.raises(Exception, match=r"least must be one number or one per map \(2\), got 3"):
+            instantiate(option, num_maps=2, least=[0.0, 1e-3, 0.5])
+        with pytest.raises(Exception, match=r"least must be .* >= 0, got -1"):
+            instantiate(option, num_maps=2, least=-1.0)
+    assert predictor(draw()).mean((0, 2, 3)).tolist() == pytest.approx([0.04, 0.251], rel=0.05)
+    with torch.no_grad():
+        for parameter in predictor.parameters():
+            parameter.sub_(20.0)
+    assert (predictor(draw()) >= least.view(1, 2, 1, 1)).all()
+
+
+def test_dilated_convolutions_in_blocks() -> None:
+    one, two = (sum(map(torch.numel, Dilated(width=4, blocks=blocks).parameters())) for blocks in (1, 2))
+    assert two - one == 6 * (9 * 4 * 4 + 4)
+    with pytest.raises(ValueError, match="blocks must be"):
+        Dilated(blocks=0)
+
+
 @pytest.mark.parametrize("sigma_input", [False, True])
 @pytest.mark.parametrize("name", options_of("predictor"))
 def test_images_of_several_channels(name: str, sigma_input: bool) -> None:

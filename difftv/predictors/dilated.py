@@ -57,7 +57,7 @@ class Dilated(Predictor):
 
 
 def _damped(layer: nn.Conv2d, layers: int) -> nn.Conv2d:
-    """Smaller by the square root of their number, so that their sum keeps the scale of the first (Zhang et al. 2019)."""
+    """Smaller by the root of their number, so that their sum keeps the scale of the first (Zhang et al. 2019)."""
     start_for_relu(layer)
     with torch.no_grad():
         layer.weight.mul_(layers**-0.5)

@@ -43,6 +43,16 @@ def cpu_by_default() -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def same_bits_again() -> Iterator[None]:
+    """Within the block cuDNN takes only algorithms that give the same bits every time; they are a little slower.
+
+    The other parts that a predictor is made of do so anyway, see `difftv.predictors.base.convolution`.
+    """
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
+        yield
+
+
 def place(module: Network, device: torch.device) -> Network:
     """Move a network to a device, in place, in the order of its weights that is fast there.
 

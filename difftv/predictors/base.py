@@ -7,7 +7,7 @@ from typing import Any, final
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import softplus
+from torch.nn.functional import conv2d, softplus
 
 from difftv.arguments import boolean, not_negative, positive, positive_int
 from difftv.noise import noise_std_per_image
@@ -152,7 +152,24 @@ def starting_at(arguments: Mapping[str, Any], regularizer: Regularizer, *, sigma
 
 def convolution(inputs: int, outputs: int, dilation: int = 1) -> nn.Conv2d:
     """3x3, the size kept by repeating the border: zeros would look like a dark frame around every image."""
-    return nn.Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation, padding_mode="replicate")
+    return _Convolution(inputs, outputs, 3, padding=dilation, dilation=dilation, padding_mode="replicate")
+
+
+class _Convolution(nn.Conv2d):
+    """One whose gradient is the same every time on CUDA too, where that of torch's padding is summed in any order."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not input.is_cuda:
+            return super().forward(input)
+        return conv2d(_bordered(input, *self.dilation), self.weight, self.bias, dilation=self.dilation)
+
+
+def _bordered(state: Tensor, rows: int, columns: int) -> Tensor:
+    """The border repeated by so many pixels on every side."""
+    top, bottom = (part.expand(-1, -1, rows, -1) for part in (state[:, :, :1], state[:, :, -1:]))
+    state = torch.cat([top, state, bottom], dim=2)
+    left, right = (part.expand(-1, -1, -1, columns) for part in (state[..., :1], state[..., -1:]))
+    return torch.cat([left, state, right], dim=3)
 
 
 def start_for_relu(layer: nn.Conv2d) -> nn.Conv2d:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from difftv.devices import cpu_by_default
+from difftv.devices import cpu_by_default, same_bits_again
 from difftv.errors import SolverError
 from difftv.models.parts import described
 from difftv.rundir.checkpoint import CheckpointStore
@@ -69,7 +69,7 @@ class Job:
         Raises:
             DiffTVError, ValueError: with a message for the user; status.json and run.log hold it too.
         """
-        with self.directory.claim(), termination_as_exit(), cpu_by_default():
+        with self.directory.claim(), termination_as_exit(), cpu_by_default(), same_bits_again():
             if self.directory.finished():
                 if self.planned.rerun != "all":
                     return self.directory.read_metrics()

@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 from hydra.utils import instantiate
+from torch.nn.functional import pad
 
 from difftv.predictors import Constant, Dilated, Predictor
-from difftv.predictors.base import starting_at
+from difftv.predictors.base import _bordered, starting_at
 from difftv.regularizers import TGV, AnisotropicTV, IsotropicTV, TVpwL
 from tests.conftest import composed, options_of
 
@@ -57,6 +58,12 @@ def test_no_map_is_below_its_least_value(name: str) -> None:
         for parameter in predictor.parameters():
             parameter.sub_(20.0)
     assert (predictor(draw()) >= least.view(1, 2, 1, 1)).all()
+
+
+@pytest.mark.parametrize("dilation", [1, 3])
+def test_the_border_is_repeated_in_the_way_of_cuda_too(dilation: int) -> None:
+    state = torch.rand(2, 3, 5, 4, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(_bordered(state, dilation, 2), pad(state, (2, 2, dilation, dilation), mode="replicate"))
 
 
 def test_dilated_convolutions_in_blocks() -> None:

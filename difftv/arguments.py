@@ -110,6 +110,19 @@ def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
     return value
 
 
+def model_word(name: str, value: str | None) -> str | None:
+    """What names a stored model, or None.
+
+    Raises:
+        ValueError: something else, or an empty word.
+    """
+    if value is None or (isinstance(value, str) and value):
+        return value
+    raise ValueError(
+        f"{name} must be the name of a shipped model, a model file, the directory of a run or null, got {value!r}."
+    )
+
+
 def directory(name: str, value: Path | str) -> Path:
     """`value` as a path, a leading ~ expanded.
 

@@ -40,7 +40,8 @@ from difftv.errors import DataError, DiffTVError
 from difftv.figures import line_profiles, psnr_against_stairs, save_figure
 from difftv.files import check_writable, write_atomically
 from difftv.models.file import weights_digest
-from difftv.models.reading import find_model, read_model
+from difftv.models.place import find_model
+from difftv.models.reading import read_model
 from difftv.models.stored import StoredModel
 from difftv.noise import add_noise
 from difftv.printing import say

@@ -24,7 +24,7 @@ from difftv.errors import DiffTVError
 from difftv.figures import line_profiles, save_figure
 from difftv.files import check_writable, write_atomically
 from difftv.metrics import psnr
-from difftv.models.reading import find_model
+from difftv.models.place import find_model
 from difftv.printing import say
 
 DRAWN = {"isotropic": "TV (isotropic)", "tvpwl": "TVpwL", "tgv": "TGV"}

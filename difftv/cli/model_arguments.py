@@ -10,8 +10,9 @@ from difftv.denoiser import Denoiser
 from difftv.devices import choose_device, place
 from difftv.errors import ConfigError, DataError
 from difftv.models.file import SUFFIX
+from difftv.models.place import find_model
 from difftv.models.pretrained import DEFAULT, shipped_file, shipped_names
-from difftv.models.reading import find_model, read_model
+from difftv.models.reading import read_model
 from difftv.models.stored import StoredModel
 from difftv.rundir.layout import CHECKPOINT
 from difftv.solvers import Admm, Solver, TautString, whole_image_solver

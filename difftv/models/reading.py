@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from difftv.errors import CheckpointError, ConfigError
+from difftv.errors import CheckpointError
 from difftv.models.file import SUFFIX, read_file
-from difftv.models.pretrained import shipped_file, shipped_files, shipped_names
 from difftv.models.stored import StoredModel, read_run
 from difftv.rundir.layout import CHECKPOINT, PREVIOUS_CHECKPOINT
 
@@ -19,19 +18,3 @@ def read_model(path: Path | str) -> StoredModel:
     if path.name in (CHECKPOINT, PREVIOUS_CHECKPOINT):
         raise CheckpointError(f"{path} is a part of a run: give its directory, {path.parent}.")
     return read_file(path) if path.is_file() or path.suffix == SUFFIX else read_run(path)
-
-
-def find_model(word: str) -> Path:
-    """The place of a model that a user names: the name of a shipped one, a model file, or the directory of a run.
-
-    A shipped name goes before a file of that name, which is written ./gray.
-
-    Raises:
-        ConfigError: there is nothing of that name.
-    """
-    if word in shipped_files():
-        return shipped_file(word)
-    path = Path(word)
-    if not path.exists():
-        raise ConfigError(f"{word!r} is neither the name of a shipped model nor a file. {shipped_names()}")
-    return path

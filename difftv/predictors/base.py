@@ -110,6 +110,24 @@ class Predictor(nn.Module, abc.ABC):
             lam = softplus(raw + raw.new_tensor(self._offsets).view(1, -1, 1, 1))
         return lam + lam.new_tensor(self._floor).view(1, -1, 1, 1) if self._floor else lam
 
+    def start_from(self, other: "Predictor") -> None:
+        """Take over the weights of another predictor of the same kind; `least` stays.
+
+        Raises:
+            ValueError: its weights mean something else here.
+        """
+        if type(other) is not type(self):
+            raise ValueError(f"it is a {type(other).__name__}, and a {type(self).__name__} is to be trained.")
+        for name in ("sigma_input", "channels", "num_maps", "_offsets"):
+            theirs, ours = getattr(other, name), getattr(self, name)
+            if theirs != ours:
+                shown = name if name != "_offsets" else "initial_lam (through softplus)"
+                raise ValueError(f"its {shown} is {theirs}, and {ours} here.")
+        try:
+            self.load_state_dict(other.state_dict())
+        except RuntimeError as error:
+            raise ValueError(str(error).replace("\n", " ")) from error
+
     def _features(self, noisy: Image, sigma: float | Tensor | None) -> Features:
         if not self.sigma_input:
             if sigma is not None:

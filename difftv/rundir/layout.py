@@ -60,12 +60,16 @@ PLACES = ("data.root", "data.validation", "data.test", "data.source.root", "data
 """Keys that say where the images are stored. Identity takes the images themselves, which make the result."""
 
 
+MODELS = ("evaluation.model", "trainer.start")
+"""Keys that name a stored model. Identity takes its content beside the name: it may be trained again."""
+
 NEUTRAL: dict[str, object] = {
     "trainer.staircase_weight": 0,
     "evaluation.model": None,
     "regularizer.channels": 1,
     "regularizer.bounds": None,
     "data.colour": False,
+    "trainer.start": None,
     "predictor.least": 0,
     "predictor.blocks": 1,
 }

@@ -17,9 +17,11 @@ from difftv.data import (
 from difftv.denoiser import Denoiser
 from difftv.devices import choose_device, place
 from difftv.errors import CheckpointError, ConfigError, DataError
-from difftv.models.reading import find_model
+from difftv.models.place import find_model
+from difftv.models.reading import read_model
 from difftv.noise import is_range, middle_of
-from difftv.predictors.base import starting_at
+from difftv.predictors.base import Predictor, starting_at
+from difftv.regularizers.base import Regularizer
 from difftv.runs.config import image_cache
 from difftv.runs.nodes import Node
 from difftv.runs.options import source_node
@@ -77,6 +79,8 @@ def build(planned: PlannedRun) -> Objects:
         with nodes["predictor"].keyed():
             complete = starting_at(nodes["predictor"].values, regularizer, sigma_input=is_range(options.top.sigma))
         predictor = Node("predictor", complete).make()
+    if options.start is not None:
+        _start(predictor, options.start, regularizer)
     device = choose_device(options.device, "trainer.device")
     denoiser = Denoiser(place(predictor, device), solver)
     make_optimizer, make_scheduler = nodes["optimizer"].make(), nodes["scheduler"].make()
@@ -92,6 +96,25 @@ def build(planned: PlannedRun) -> Objects:
         splits=splits,
         stored=_stored(options.evaluation.model, regularizer.channels),
     )
+
+
+def _start(predictor: Predictor, word: str, regularizer: Regularizer) -> None:
+    """Give the predictor the weights of a stored model.
+
+    Raises:
+        ConfigError: there is none of that name, or it is of another kind.
+        CheckpointError: its file cannot be used.
+    """
+    try:
+        stored = read_model(find_model(word))
+        theirs, ours = (", ".join(each.map_names) for each in (stored.regularizer(), regularizer))
+        if theirs != ours:
+            raise ConfigError(f"{word} predicts {theirs}, the regularizer of the run takes {ours}.")
+        predictor.start_from(stored.predictor())
+    except (ConfigError, CheckpointError) as error:
+        raise type(error)(f"trainer.start: {error}") from error
+    except ValueError as error:
+        raise ConfigError(f"trainer.start: {word} cannot be continued: {error}") from error
 
 
 def _stored(word: str | None, channels: int) -> Denoiser | None:

@@ -4,7 +4,7 @@ images instead of their path."""
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from difftv.rundir.layout import NEUTRAL, PLACES, has_no_effect
@@ -17,7 +17,7 @@ LONGEST_NAME = 120
 """Characters of the readable part; file systems allow 255 bytes in all."""
 
 
-def identity(config: dict[str, Any], images: str) -> str:
+def identity(config: dict[str, Any], images: str, models: Mapping[str, str] | None = None) -> str:
     """Twelve hexadecimal digits for a run.
 
     The order of the keys does not matter, nor does a key of `WITHOUT_EFFECT` or one of `NEUTRAL` at its value there
@@ -26,8 +26,10 @@ def identity(config: dict[str, Any], images: str) -> str:
     Args:
         config: the resolved configuration (plain containers, without Hydra's own node).
         images: content identity of the images (`difftv.data.contents`); it stands for the keys of `PLACES`.
+        models: content of the stored models by the keys that name them (`MODELS`), where they name any.
     """
-    text = json.dumps([SCHEME, what_counts(config), images], sort_keys=True, ensure_ascii=True, default=repr)
+    what = [SCHEME, what_counts(config), images, *([dict(models)] if models else [])]
+    text = json.dumps(what, sort_keys=True, ensure_ascii=True, default=repr)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 

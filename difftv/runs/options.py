@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal, TypeVar, get_args
 
-from difftv.arguments import boolean, count, positive_int, random_seed, sigma_range
+from difftv.arguments import boolean, count, model_word, positive_int, random_seed, sigma_range
 from difftv.errors import ConfigError
 from difftv.runs.nodes import Node, keyed
 from difftv.training.options import TrainingOptions
@@ -75,8 +75,7 @@ class EvaluationOptions:
         positive_int("refinements", self.refinements)
         boolean("oracle", self.oracle)
         count("figures", self.figures)
-        if self.model is not None and not (isinstance(self.model, str) and self.model):
-            raise ValueError(f"model must be the name of a shipped model, a model file or null, got {self.model!r}.")
+        model_word("model", self.model)
 
 
 @dataclass(frozen=True)
@@ -100,13 +99,16 @@ class Top:
 
 
 DEVICE = "device"
-"""The key of `trainer` that says where the predictor runs; the others are `TrainingOptions`."""
+"""The key of `trainer` that says where the predictor runs; those besides it and `START` are `TrainingOptions`."""
+
+START = "start"
+"""The key of `trainer` that names the stored model whose weights training starts from."""
 
 KNOWN: Mapping[str, frozenset[str]] = {
     "": frozenset({*(field.name for field in fields(Top)), *SUPPLIED, "data", "evaluation", "trainer"}),
     "data": frozenset({*(field.name for field in fields(DataOptions)), "source"}),
     "evaluation": frozenset(field.name for field in fields(EvaluationOptions)),
-    "trainer": frozenset({*(field.name for field in fields(TrainingOptions)), DEVICE}),
+    "trainer": frozenset({*(field.name for field in fields(TrainingOptions)), DEVICE, START}),
 }
 """Keys that a run reads by itself, by their section; what is below a class's node the class reads."""
 
@@ -120,6 +122,7 @@ class RunOptions:
     evaluation: EvaluationOptions
     training: TrainingOptions
     device: str
+    start: str | None
     nodes: Mapping[str, Node]
 
     @classmethod
@@ -136,6 +139,7 @@ class RunOptions:
             evaluation=_section(EvaluationOptions, "evaluation", _mapping(config, "evaluation")),
             training=_section(TrainingOptions, "trainer", trainer),
             device=trainer.get(DEVICE, "auto"),
+            start=_start(trainer),
             nodes=class_nodes(config),
         )
 
@@ -195,6 +199,11 @@ def _section(kind: type[Section], key: str, values: Mapping[str, Any]) -> Sectio
         raise ConfigError(f"{missing[0]} is missing. Give it as {missing[0]}=VALUE.")
     with keyed(key, {name: f"{prefix}{name}" for name in names}):
         return kind(**{name: values[name] for name in names if name in values})
+
+
+def _start(trainer: Mapping[str, Any]) -> str | None:
+    with keyed("trainer", {START: f"trainer.{START}"}):
+        return model_word(START, trainer.get(START))
 
 
 def _mapping(config: Mapping[str, Any], name: str, key: str | None = None) -> Mapping[str, Any]:

@@ -12,6 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from difftv.data.contents import content_identity
 from difftv.errors import ConfigError
+from difftv.models.place import model_content
+from difftv.rundir.layout import MODELS
 from difftv.runs.config import image_cache, refuse_unread, resolved
 from difftv.runs.directory import RunDirectory
 from difftv.runs.identity import SCHEME, identity, readable_name
@@ -71,7 +73,7 @@ class PlannedRun:
             config=plain,
             choices={str(group): option for group, option in choices.items() if "/" not in str(group)},
             overrides=tuple(map(str, overrides)),
-            digest=identity(plain, images),
+            digest=identity(plain, images, _models_content(plain)),
             images=images,
             rerun=rerun,
         )
@@ -142,6 +144,19 @@ def run_name(folder: str = "", *, _root_: DictConfig) -> str:
 def register_resolvers() -> None:
     """Make `${difftv.run_name:}` known to OmegaConf; safe to call in every process and more than once."""
     OmegaConf.register_new_resolver("difftv.run_name", run_name, replace=True)
+
+
+def _models_content(config: Mapping[str, Any]) -> dict[str, str]:
+    found = {}
+    for key in MODELS:
+        section, _, name = key.partition(".")
+        word = config[section].get(name) if isinstance(config.get(section), Mapping) else None
+        if word and isinstance(word, str):
+            try:
+                found[key] = model_content(word)
+            except ConfigError as error:
+                raise ConfigError(f"{key}: {error}") from error
+    return found
 
 
 def _images_identity(config: Mapping[str, Any]) -> str:

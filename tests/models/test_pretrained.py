@@ -10,7 +10,7 @@ import difftv
 from difftv import Denoiser, list_pretrained
 from difftv.errors import CheckpointError
 from difftv.models import pretrained
-from difftv.models.reading import find_model
+from difftv.models.place import find_model
 from tests.models.made import card_of, config, make_file
 
 

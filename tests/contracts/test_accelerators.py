@@ -77,8 +77,8 @@ def test_a_stored_model_and_a_function_there(device: torch.device) -> None:
     clean = torch.linspace(0, 1, 48).expand(1, 1, 40, 48)
     noisy = clean + 0.1 * torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
     denoiser = Denoiser.pretrained("gray-small")
-    here = denoiser(noisy, sigma=25)
-    there = denoiser.to(device)(noisy.to(device), sigma=25)
+    here = denoiser(noisy, sigma=25).denoised
+    there = denoiser.to(device)(noisy.to(device), sigma=25).denoised
     assert there.device.type == device.type
     torch.testing.assert_close(there.cpu(), here, rtol=0, atol=2e-3)
     assert tv_denoise(noisy.to(device), 0.1).device.type == device.type

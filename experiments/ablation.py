@@ -62,6 +62,7 @@ LABELS: Mapping[str, str] = {
     "small": "lam and gam, dilated network",
     "gam_slopes_loss": "lam and gam, slopes in the loss",
     "gam_staircase_epoch": "lam and gam, epoch by PSNR and stairs",
+    "gam_least": "lam and gam, gam at least 0.003",
 }
 """Name of an experiment -> its row, in their order; others follow under their own names."""
 

@@ -3,7 +3,7 @@
 import abc
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +39,9 @@ class Predictor(nn.Module, abc.ABC):
         ValueError: not as many starts as maps, or one that is not a positive finite number; channels < 1; not as many
             least values as maps, or one below 0.
     """
+
+    varies: ClassVar[bool] = True
+    """Whether the map may differ from pixel to pixel."""
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """One learned scalar: the smallest predictor, and the learned counterpart of a grid search."""
 
 from collections.abc import Sequence
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch import nn
@@ -21,6 +21,8 @@ class Constant(Predictor):
         channels: of the images, see `Predictor`.
         least: that every map is larger by, see `Predictor`.
     """
+
+    varies: ClassVar[bool] = False
 
     def __init__(
         self,

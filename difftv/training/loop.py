@@ -29,7 +29,8 @@ from difftv.denoiser import Denoiser
 from difftv.errors import SolverError
 from difftv.rundir.checkpoint import CheckpointStore, random_state, restore_random_state
 from difftv.solvers.base import Solution
-from difftv.training.evaluation import evaluate, mean_row, prefixed
+from difftv.training.evaluation import Evaluated, evaluate, mean_row, prefixed
+from difftv.training.maps import map_is_constant
 from difftv.training.options import TrainingOptions
 from difftv.training.state import TrainingState
 
@@ -239,6 +240,7 @@ class Training:
             label=f"validate epoch {state.epoch + 1}",
         )
         means = mean_row(entry.row for entry in evaluated)
+        self._check_maps(evaluated)
         reached = means.get("psnr", math.nan)
         if isinstance(learner.scheduler, ReduceLROnPlateau):
             learner.scheduler.step(reached)
@@ -253,6 +255,17 @@ class Training:
         measured = prefixed("validation", {**means, "score": score} if self.options.staircase_weight else means)
         state.finish_epoch({"lr": rate, **state.totals.row(learner.map_names), **measured, **seconds})
         state.keep_if_best(score, learner.denoiser.predictor.state_dict())
+
+    def _check_maps(self, evaluated: Sequence[Evaluated]) -> None:
+        """Say that a network gives one number for all pixels, which it will hardly ever leave again."""
+        maps = [entry.lam for entry in evaluated if entry.lam is not None]
+        if self.learner.denoiser.predictor.varies and maps and all(map_is_constant(lam) for lam in maps):
+            log.warning(
+                "after epoch %d every map is one number for all pixels of a validation image: the network sees nothing "
+                "any more, as a rule because its ReLUs are dead. Start again with a smaller optimizer.lr or another "
+                "seed.",
+                self.state.epoch + 1,
+            )
 
     def _save(self) -> None:
         self.checkpoints.save({**self.learner.to_plain(), "training": self.state.to_plain()})

@@ -6,6 +6,12 @@ from difftv.solvers.base import Solution
 from difftv.types import Image, Map, PerImage
 
 
+def map_is_constant(lam: Map) -> bool:
+    """Whether every map of every image is the same number at all pixels, to rounding."""
+    lowest, highest = lam.amin(dim=(2, 3)), lam.amax(dim=(2, 3))
+    return bool((highest - lowest <= 1e-6 * highest).all())
+
+
 def solution_metrics(solution: Solution, clean: Image, regularizer: Regularizer) -> dict[str, PerImage]:
     """The metrics of the maps, `gam/free_edge_share` where a penalty has free slopes, `v/...` where there is a field v.
 

@@ -30,6 +30,7 @@ SAID = {
     "small": ("predictor",),
     "gam_slopes_loss": ("loss",),
     "gam_staircase_epoch": ("trainer",),
+    "gam_least": ("predictor",),
 }
 """Row -> the groups in which it differs from gam."""
 

@@ -1,4 +1,4 @@
-"""Training that starts from a stored model."""
+"""Training that starts from a stored model, and one whose network has died."""
 
 import shutil
 from pathlib import Path
@@ -65,3 +65,16 @@ def test_a_model_that_was_trained_again_makes_another_run(key: str, tmp_path: Pa
     planned.append(PlannedRun.of(composed("data=sample", f"{key}={model}")).digest)
     assert planned[1] == planned[2]
     assert len(set(planned)) == 3
+
+
+DEAD = "import torch\ntorch.nn.init.kaiming_normal_ = lambda weight, **options: weight.data.zero_()"
+
+
+def test_a_network_that_has_died_is_named(trained: Path, tmp_path: Path) -> None:
+    message = "after epoch 1 every map is one number for all pixels"
+    assert message not in (trained / "run.log").read_text()
+    for predictor, named in (("dncnn", True), ("constant", False)):
+        directory = tmp_path / predictor
+        done = run(*WORDS, f"predictor={predictor}", f"hydra.run.dir={directory}", prelude=DEAD)
+        assert done.returncode == 0, done.stderr
+        assert (message in (directory / "run.log").read_text()) == named

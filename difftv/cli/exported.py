@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from difftv.denoiser import Denoiser
 from difftv.errors import ConfigError
 from difftv.metrics import psnr, quantize
 from difftv.models.card import Measured, Reference, Training
-from difftv.models.file import weights_digest
+from difftv.models.file import read_card, weights_digest
+from difftv.models.place import find_model
+from difftv.models.reading import read_model
 from difftv.models.stored import StoredModel
 from difftv.rundir.layout import RESULT
 from difftv.rundir.reading import UnreadableError, numbers, read_images, read_json
@@ -79,12 +82,12 @@ def training_of(
             raise ConfigError(f"The run keeps its own {option}: leave --{option} out.")
     if command is not None:
         words = shlex.split(command.removeprefix(SCRIPT))
-    name = _images_name(stored.config)
-    known = KNOWN.get(name, (name, NOT_STATED))
+    before, known = _Origin.of(stored), _images_of(stored)
+    own_terms = terms or (known[1] if images is None else NOT_STATED)
     return Training(
-        images=images or known[0],
-        terms=terms or (known[1] if images is None else NOT_STATED),
-        command=None if words is None else public_command(map(str, words)),
+        images="; ".join(dict.fromkeys([*before.images, images or known[0]])),
+        terms="; ".join(dict.fromkeys([*before.terms, own_terms])),
+        command=None if words is None else " && ".join([*before.commands, public_command(map(str, words))]),
         commit=commit or recorded,
         seed=stored.config.get("seed", 0),
         epochs=stored.config.get("trainer", {}).get("epochs", 0),
@@ -92,6 +95,47 @@ def training_of(
         versions=dict(versions) if isinstance(versions, Mapping) else {},
         scalars={name: stored.scalars[name] for name in stored.regularizer().numbers if name in stored.scalars},
     )
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """How the weights that a training started from came about: public commands, images and their terms, in order."""
+
+    commands: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, stored: StoredModel) -> "_Origin":
+        """Of the start of a run (trainer.start); nothing where it started afresh.
+
+        Raises:
+            ConfigError: what it started from is not there any more.
+            CheckpointError: it cannot be read.
+        """
+        start = stored.config.get("trainer", {}).get("start")
+        if start is None:
+            return cls()
+        try:
+            place = find_model(start)
+        except ConfigError as error:
+            raise ConfigError(
+                f"{stored.name} started from {start} (trainer.start), which is not there any more. The card says how it was "
+                "trained, too: put it back."
+            ) from error
+        if place.is_file():  # the command that names it says enough
+            training = read_card(place).training
+            return cls((), (training.images,), (training.terms,))
+        earlier = read_model(place)
+        before, (images, terms) = cls.of(earlier), _images_of(earlier)
+        words = map(str, earlier.config.get("overrides", []))
+        return cls((*before.commands, public_command(words)), (*before.images, images), (*before.terms, terms))
+
+
+def _images_of(stored: StoredModel) -> tuple[str, str]:
+    """What a run was trained on, and the terms of that."""
+    name = _images_name(stored.config)
+    return KNOWN.get(name, (name, NOT_STATED))
 
 
 def reference_on(denoiser: Denoiser, sigma: float) -> Reference:

@@ -47,10 +47,16 @@ def trained(config: Config, seed: int = 0) -> Predictor:
 
 
 def make_run(
-    directory: Path, config: Config, *, finished: bool = True, overrides: list[str] | None = OVERRIDES
+    directory: Path,
+    config: Config,
+    *,
+    finished: bool = True,
+    overrides: list[str] | None = OVERRIDES,
+    start: Path | None = None,
 ) -> Path:
     """The directory of a run, as far as it is read again."""
-    kept = {**config, "trainer": {"epochs": 9}} | ({} if overrides is None else {"overrides": overrides})
+    trainer = {"epochs": 9} | ({} if start is None else {"start": str(start)})
+    kept = {**config, "trainer": trainer} | ({} if overrides is None else {"overrides": overrides})
     state = {"training": {"best_weights": trained(config).state_dict(), "best_epoch": 4}}
     CheckpointStore(directory, "0", kept).save(state)
     if finished:

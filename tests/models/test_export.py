@@ -4,6 +4,7 @@ import dataclasses
 import getpass
 import json
 import runpy
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -176,6 +177,41 @@ def test_nothing_private_is_in_the_card(exported: Path, tmp_path: Path) -> None:
 )
 def test_the_command_is_fit_for_everybody(word: str, expected: str) -> None:
     assert public_command([word]) == f"python experiments/run.py {expected}".strip()
+
+
+def test_the_card_of_a_run_that_went_on_from_another_has_both(
+    main: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = make_run(tmp_path / "first", config("constant"))
+    second = make_run(
+        tmp_path / "second", config("constant"), overrides=["seed=4", f"trainer.start={first}"], start=first
+    )
+    third = make_run(
+        tmp_path / "third",
+        config("constant", data={"root": "/x/DIV2K"}),
+        overrides=["trainer.start=second"],
+        start=second,
+    )
+    options = ["mine", "--output", str(tmp_path), "--without-numbers"]
+    assert main([str(third), *options]) == 0
+    training = read_card(tmp_path / "mine.safetensors").training
+    start = "python experiments/run.py"
+    assert training.command == (
+        f"{start} data=folder data.root=path/to/BSD400 'sigma=[5,55]' && {start} seed=4 trainer.start=path/to/first && "
+        f"{start} trainer.start=second"
+    )
+    assert training.images.startswith("BSD400: 400 gray photographs")
+    assert "; DIV2K (Agustsson" in training.images
+    assert training.terms.count("; ") >= 1
+    # A file says on what it was trained, and the command names the file.
+    fourth = make_run(tmp_path / "fourth", config("constant"), start=tmp_path / "mine.safetensors")
+    assert main([str(fourth), "other", *options[1:]]) == 0
+    other = read_card(tmp_path / "other.safetensors").training
+    assert other.images == "; ".join(dict.fromkeys([training.images, training.images.partition("; ")[0]]))
+    shutil.rmtree(first)
+    capsys.readouterr()
+    assert main([str(second), *options]) == 2
+    assert "second started from" in capsys.readouterr().err
 
 
 def test_a_run_of_an_earlier_version_has_no_command(main: Main, tmp_path: Path) -> None:

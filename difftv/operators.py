@@ -9,34 +9,40 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from difftv.types import Dual, Plane
+from difftv.types import Dual, Image
 
 
-def gradient(u: Plane) -> Dual:
-    """Forward differences of an image.
+def gradient(u: Image) -> Dual:
+    """Forward differences of an image, of every channel by itself.
 
     Args:
-        u: image, (batch, 1, height, width), any real dtype.
+        u: image, (batch, channels, height, width), any real dtype.
 
     Returns:
-        (batch, 2, height, width): channel 0 vertical, channel 1 horizontal; the last row of the first and the last
-        column of the second are zero.
+        (batch, 2 channels, height, width): the vertical ones of all channels, then the horizontal ones, so that
+        `.chunk(2, dim=1)` parts them; the last row of the first and the last column of the second are zero.
     """
     return torch.cat([forward_difference(u, -2), forward_difference(u, -1)], dim=1)
 
 
-def divergence(p: Dual) -> Plane:
+def divergence(p: Dual) -> Image:
     """Negative adjoint of `gradient`.
 
     Args:
-        p: (batch, 2, height, width); the entries past the border (last row of channel 0, last column of channel 1)
-            are ignored, since no difference is taken there.
+        p: (batch, 2 channels, height, width), in the order of `gradient`; the entries past the border (last row of the
+            vertical ones, last column of the horizontal ones) are ignored, since no difference is taken there.
 
     Returns:
-        (batch, 1, height, width).
+        (batch, channels, height, width).
+
+    Raises:
+        ValueError: the number of components is odd.
     """
-    vertical = p[:, :1, :-1, :]
-    horizontal = p[:, 1:, :, :-1]
+    channels, odd = divmod(p.shape[1], 2)
+    if odd:
+        raise ValueError(f"p must have shape (batch, 2 * channels, height, width), got {tuple(p.shape)}.")
+    vertical = p[:, :channels, :-1, :]
+    horizontal = p[:, channels:, :, :-1]
     return (
         pad(vertical, (0, 0, 0, 1))
         - pad(vertical, (0, 0, 1, 0))

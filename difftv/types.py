@@ -20,7 +20,7 @@ Features = Float[Tensor, "batch inputs height width"]
 """What a predictor looks at: the noisy image, and the noise level at every pixel where that is an input."""
 
 Dual = Float[Tensor, "batch components height width"]
-"""One value per difference, zero past the border; of forward differences, channel 0 is vertical, 1 horizontal."""
+"""One value per difference, zero past the border; of forward differences, the vertical ones come first."""
 
 Fields = Float[Tensor, "batch fields height width"]
 """What a solver minimises over: the image u, then the auxiliary field v where a regularizer has one."""

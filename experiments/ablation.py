@@ -41,7 +41,7 @@ from difftv.figures import line_profiles, psnr_against_stairs, save_figure
 from difftv.files import check_writable, write_atomically
 from difftv.models.file import weights_digest
 from difftv.models.place import find_model
-from difftv.models.reading import read_model
+from difftv.models.reading import read_gray_model
 from difftv.models.stored import StoredModel
 from difftv.noise import add_noise
 from difftv.printing import say
@@ -123,7 +123,7 @@ def _runs(directory: Path) -> dict[str, StoredModel]:
     found: dict[str, StoredModel] = {}
     for name, run in zip(names, sweep.runs, strict=True):
         label = LABELS.get(name, name)
-        found[f"{label}, {run.name}" if names.count(name) > 1 else label] = read_model(run.directory)
+        found[f"{label}, {run.name}" if names.count(name) > 1 else label] = read_gray_model(run.directory)
     if not found:
         raise DataError(f"No run of {directory} has finished. Train the rows first: see --help.")
     for absent in sweep.absent:
@@ -149,7 +149,7 @@ def _methods(runs: Mapping[str, StoredModel], models: Sequence[str], output: Pat
     for name, stored in runs.items():
         methods.append(learned(name, "maps", Denoiser.load(stored.path), weights_digest(stored.weights)))
     for name in models:
-        stored = read_model(find_model(name))
+        stored = read_gray_model(find_model(name))
         methods.append(learned(stored.name, "shipped", Denoiser.load(stored.path), weights_digest(stored.weights)))
     size = sum(parameter.numel() for parameter in plain.parameters())
     methods.append(Method(PLAIN, "other", budget.digest, lambda sigma: plain, size))

@@ -1,4 +1,4 @@
-"""Measure a stored model on clean gray images, whole, under the protocol of published tables."""
+"""Measure a stored model on clean images, whole, under the protocol of published tables."""
 
 import sys
 

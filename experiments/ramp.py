@@ -25,6 +25,7 @@ from difftv.figures import line_profiles, save_figure
 from difftv.files import check_writable, write_atomically
 from difftv.metrics import psnr
 from difftv.models.place import find_model
+from difftv.models.reading import read_gray_model
 from difftv.printing import say
 
 DRAWN = {"isotropic": "TV (isotropic)", "tvpwl": "TVpwL", "tgv": "TGV"}
@@ -43,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        models = {word: Denoiser.load(find_model(word)) for word in options.model}
+        models = {word: Denoiser.load(read_gray_model(find_model(word)).path) for word in options.model}
         check_writable(options.output / "ramp.md")
     except DiffTVError as error:
         parser.error(f"--model: {error}")

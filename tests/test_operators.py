@@ -1,3 +1,4 @@
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,3 +27,16 @@ def test_what_lies_past_the_border_does_not_reach_the_divergence() -> None:
     p = torch.zeros(1, 2, 3, 4)
     p[:, 0, -1, :], p[:, 1, :, -1] = 5.0, 5.0
     assert divergence(p).abs().max() == 0
+
+
+def test_every_channel_is_differentiated_by_itself() -> None:
+    generator = torch.Generator().manual_seed(0)
+    u = torch.randn(2, 3, 5, 4, generator=generator, dtype=torch.float64)
+    p = torch.randn(2, 6, 5, 4, generator=generator, dtype=torch.float64)
+    for channel in range(3):
+        one = slice(channel, channel + 1)
+        assert torch.equal(gradient(u)[:, channel::3], gradient(u[:, one]))
+        assert torch.equal(divergence(p)[:, one], divergence(p[:, channel::3]))
+    torch.testing.assert_close((gradient(u) * p).sum(), -(u * divergence(p)).sum())
+    with pytest.raises(ValueError, match=r"2 \* channels, height, width\), got \(2, 5, 5, 4\)"):
+        divergence(p[:, :5])

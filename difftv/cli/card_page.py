@@ -33,7 +33,8 @@ def card_page(card: Card) -> str:
 
 
 def _what(card: Card) -> str:
-    lines = [f"- noise: sigma {card.sigmas} (8-bit units)", f"- weights: {card.weights:,}, float32"]
+    lines = ["- images: RGB, the three channels together; a gray one as three equal channels"] if card.colour else []
+    lines += [f"- noise: sigma {card.sigmas} (8-bit units)", f"- weights: {card.weights:,}, float32"]
     for group in ("predictor", "regularizer"):
         node = card.config[group]
         settings = ", ".join(f"{key} = {value}" for key, value in node.items() if key != "name")

@@ -1,4 +1,4 @@
-"""Measure a stored model on clean gray images, whole, under the protocol of published tables.
+"""Measure a stored model on clean images, whole, under the protocol of published tables.
 
 python experiments/evaluate.py outputs/<sweep>/<run> path/to/Set12
 python experiments/evaluate.py outputs/<sweep>/<run> path/to/Set12 path/to/BSD68/*.png --name both --output results
@@ -12,9 +12,12 @@ lambda that the run found on its training crops (at the noise that it was tuned 
 these very images (an oracle), whose search takes longer than everything else; --no-search leaves it out.
 
 Prints a Markdown table and writes evaluation-NAME.md, .csv and .json into the run's directory, or for --model into the
-working directory. NAME is that of the set, with the noise where it is given: Set12-sigma15. Colour files are
-measured as luma. The minimisation is exact (taut_string) where that solver takes the run's regularizer, else
-batched (admm), whatever the run was trained with.
+working directory. NAME is that of the set, with the noise where it is given: Set12-sigma15. The
+minimisation is exact (taut_string) where that solver takes the run's regularizer, else batched (admm), whatever the run
+was trained with.
+
+A model of gray images is measured on the luma of colour files; one of colour images on RGB, with noise of its own in
+every channel and PSNR and SSIM over all three: gray files among them are named, nothing but gray ones is refused.
 """
 
 from collections.abc import Sequence

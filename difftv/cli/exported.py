@@ -42,8 +42,12 @@ KNOWN: Mapping[str, tuple[str, str]] = {
 
 NOT_STATED = "not stated"
 
-CROP = (128, 128, 256, 256)
-"""Top, left, height and width of the piece of `camera` that every card has a number of: a second, not several."""
+REFERENCE = ("camera.png", (128, 128, 256, 256))
+"""The photograph that every card of a gray model has a number of, and top, left, height and width of the piece that is
+taken of it: a second, not several."""
+
+COLOUR_REFERENCE = ("chelsea.png", (24, 98, 256, 256))
+"""The same of a model of colour images."""
 
 
 def measured(stored: StoredModel) -> tuple[Measured, ...]:
@@ -145,14 +149,16 @@ def reference_on(denoiser: Denoiser, sigma: float) -> Reference:
         MissingDependencyError: scikit-image is not installed.
         SolverError: the solver gave no answer.
     """
-    top, left, height, width = CROP
-    whole = open_images(Sample().files().test[:1], cache_dir=None, colour=denoiser.colour)
+    file, crop_of = COLOUR_REFERENCE if denoiser.colour else REFERENCE
+    top, left, height, width = crop_of
+    paths = [path for path in Sample().files().test if path.name == file]
+    whole = open_images(paths, cache_dir=None, colour=denoiser.colour)
     crop = whole[0][top : top + height, left : left + width]
     item = PublishedImages(CleanImages(whole.paths, [crop.shape[:2]], [lambda: crop]), sigma=sigma)[0]
     with torch.no_grad():
         solution = denoiser.denoise(item.noisy, sigma)
     score = float(psnr(quantize(solution.denoised), item.clean))
-    return Reference(item.name, CROP, float(sigma), score, bool(solution.converged.all()))
+    return Reference(item.name, crop_of, float(sigma), score, bool(solution.converged.all()))
 
 
 def _measured(path: Path, stored: StoredModel) -> Measured:
@@ -165,7 +171,7 @@ def _measured(path: Path, stored: StoredModel) -> Measured:
         raise ConfigError(f"{path} was measured with other weights than those of the run. {again}")
     try:
         sigma = float(content["sigma"])
-        if content["protocol"] != statement(sigma, colour=stored.regularizer().channels == 3):
+        if content["protocol"] != statement(sigma, colour=stored.colour):
             raise ConfigError(f"{path} was measured under another protocol than that of this version. {again}")
         name = path.stem.removeprefix(PREFIX)
         return Measured(

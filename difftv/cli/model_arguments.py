@@ -121,7 +121,8 @@ def announce(stored: StoredModel) -> str:
     trained = stored.sigma if low == high else f"{low:g} to {high:g}"
     cut = "" if stored.finished else ", which was cut off"
     of = f"model {stored.name}: " if stored.path.is_file() else ""
-    return f"{of}trained for sigma {trained} (8-bit units); weights of epoch {stored.best_epoch} of the run{cut}"
+    units = "8-bit units" + (", RGB images" if stored.colour else "")
+    return f"{of}trained for sigma {trained} ({units}); weights of epoch {stored.best_epoch} of the run{cut}"
 
 
 def files_of(paths: Iterable[Path]) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Whole images with the noise that published tables of gray denoising use."""
+"""Whole images with the noise that published tables of denoising use."""
 
 from difftv.data.cache import CleanImages
 from difftv.data.evaluation import EvaluationItem, EvaluationItems

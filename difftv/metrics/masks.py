@@ -58,8 +58,8 @@ def masks_of(clean: Image) -> Masks:
 
 def gradient_length(image: Image) -> Image:
     """|grad u|[i,j] = sqrt((D_v u)^2 + (D_h u)^2)[i,j], forward differences."""
-    differences = gradient(image)
-    return torch.hypot(differences[:, :1], differences[:, 1:])  # vector_norm over two channels takes 30 times as long
+    vertical, horizontal = gradient(image).chunk(2, dim=1)
+    return torch.hypot(vertical, horizontal)  # vector_norm over two channels takes 30 times as long
 
 
 def steepest(slope: Image) -> Mask:

@@ -122,7 +122,8 @@ class Card:
     def __str__(self) -> str:
         """The card in one line."""
         predictor, regularizer = (self.config[group]["name"] for group in ("predictor", "regularizer"))
-        parts = [f"{self.name}: {predictor} ({self.weights:,} weights), {regularizer}, sigma {self.sigmas}"]
+        of = " of RGB images" if self.colour else ""
+        parts = [f"{self.name}: {predictor} ({self.weights:,} weights), {regularizer}{of}, sigma {self.sigmas}"]
         for name in dict.fromkeys(row.set for row in self.numbers):
             rows = sorted((row for row in self.numbers if row.set == name), key=lambda row: row.sigma)
             found = [(row.metrics.get("psnr"), row.sigma) for row in rows]
@@ -134,6 +135,11 @@ class Card:
 
     def __repr__(self) -> str:
         return f"<{self}>"
+
+    @property
+    def colour(self) -> bool:
+        """Whether it is a model of RGB images, whose channels the regularizer couples."""
+        return self.config["regularizer"].get("channels", 1) == 3
 
     @property
     def sigmas(self) -> str:

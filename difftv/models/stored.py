@@ -75,6 +75,15 @@ class StoredModel:
         """The noise at which the run was evaluated and its scalar lambda tuned; None where it does not say."""
         return None if self.sigma_range is None else middle_of(self.config["sigma"])
 
+    @property
+    def colour(self) -> bool:
+        """Whether it is a model of RGB images, whose channels the regularizer couples.
+
+        Raises:
+            ConfigError: the configuration names something else than a regularizer of this package.
+        """
+        return self.regularizer().channels == 3
+
     def predictor(self) -> Predictor:
         """The trained network, on the CPU, in evaluation mode.
 

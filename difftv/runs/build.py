@@ -14,6 +14,7 @@ from difftv.data import (
     open_images,
     warn_of_repeated,
 )
+from difftv.data.colours import check_colour
 from difftv.denoiser import Denoiser
 from difftv.devices import choose_device, place
 from difftv.errors import CheckpointError, ConfigError, DataError
@@ -128,7 +129,8 @@ def _stored(word: str | None, channels: int) -> Denoiser | None:
         stored = None if word is None else Denoiser.load(find_model(word))
         if stored is not None and stored.predictor.channels != channels:
             raise ConfigError(
-                f"{word} takes images of {stored.predictor.channels} channel(s), the images of the run have {channels}."
+                f"{word} takes images of {stored.predictor.channels} channel(s), the images of the run have "
+                f"{channels}. Name a model of {'colour' if channels == 3 else 'gray'} images, or evaluation.model=null."
             )
         return stored
     except (ConfigError, CheckpointError) as error:
@@ -139,7 +141,7 @@ def open_patches(planned: PlannedRun, splits: Splits, solver: Solver) -> Images:
     """Decode the images of a run (through the cache) and take patches from them.
 
     Raises:
-        DataError: no readable image, or none as large as a patch.
+        DataError: no readable image, none as large as a patch, or none with a colour where colours are wanted.
         ProblemTooLargeError: whole images are evaluated and the solver cannot take the largest.
     """
     top, data, evaluation = planned.options.top, planned.options.data, planned.options.evaluation
@@ -150,8 +152,11 @@ def open_patches(planned: PlannedRun, splits: Splits, solver: Solver) -> Images:
 
     training, validation = opened(splits.train), opened(splits.validation)
     test = opened(splits.test) if splits.test else validation
-    sets = {"training": training, "validation": validation}
-    warn_of_repeated(sets | {"test": test} if splits.test else sets)
+    sets = {"training": training, "validation": validation} | ({"test": test} if splits.test else {})
+    warn_of_repeated(sets)
+    if data.colour:
+        for kind, images in sets.items():
+            check_colour(images, kind)
 
     def fixed(
         images: CleanImages,

@@ -1,4 +1,4 @@
-"""The learned map and scalar lambdas under the protocol of published tables of gray denoising.
+"""The learned map and scalar lambdas under the protocol of published tables of denoising, gray or RGB.
 
 Numbers measured here may stand beside those of other papers; those of a run's own result.json may not (other noise,
 no rounding, as a rule crops).
@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from difftv.baselines import scalar_denoiser, search_per_set
 from difftv.data import PublishedImages
+from difftv.data.colours import gray_names
 from difftv.denoiser import Denoiser
 from difftv.metrics import psnr, quantize, ssim
 from difftv.report.markdown import escape, grid
@@ -48,6 +49,7 @@ class Published:
         rows: name of every way -> one row per image with `psnr` (dB) and `ssim`.
         not_converged: images on which the learned map's solve stopped short of its tolerance.
         colour: whether the images are RGB.
+        gray: of RGB images those whose three channels are equal.
     """
 
     sigma: float
@@ -56,6 +58,7 @@ class Published:
     rows: Mapping[str, list[Row]]
     not_converged: tuple[str, ...]
     colour: bool = False
+    gray: tuple[str, ...] = ()
 
     @property
     def means(self) -> dict[str, Row]:
@@ -83,9 +86,11 @@ def evaluate_published(
     Raises:
         SolverError: the solver gave no answer for an image.
         ProblemTooLargeError: the solver cannot take an image of this size.
+        DataError: the denoiser is one of colour images, and every image is gray.
     """
     for shape in items.images.shapes:
         denoiser.solver.check_size(*shape)
+    gray = gray_names(items.images) if denoiser.colour else ()
     not_converged: list[str] = []
 
     def learned(noisy: Image, name: str) -> Image:
@@ -110,8 +115,7 @@ def evaluate_published(
         rows[way] = _rows(items, lambda noisy, _, at=scalar: at(noisy.to(nearest)).denoised.cpu(), way)  # type: ignore[misc]
     rows[LEARNED] = _rows(items, learned, LEARNED)
     shapes = dict(zip(items.images.names, items.images.shapes, strict=True))
-    colour = denoiser.predictor.channels > 1
-    return Published(items.sigma, shapes, numbers, rows, tuple(not_converged), colour)
+    return Published(items.sigma, shapes, numbers, rows, tuple(not_converged), denoiser.colour, gray)
 
 
 def score(denoised: Image, clean: Image) -> Row:
@@ -147,6 +151,11 @@ def to_markdown(found: Published, *, title: str) -> str:
         grid([heads, *body], left=2),
         _legend(found),
     ]
+    if found.gray:
+        parts.append(
+            f"GRAY, as three equal channels with noise of its own in each: {', '.join(map(escape, found.gray))}. Their "
+            "numbers are none of gray denoising."
+        )
     if found.not_converged:
         parts.append(f"NOT CONVERGED, learned map: {', '.join(map(escape, found.not_converged))}.")
     return "\n\n".join(parts) + "\n"
@@ -176,6 +185,7 @@ def to_json(found: Published, origin: Mapping[str, object]) -> str:
         },
         "metrics": {name: value if math.isfinite(value) else None for name, value in means.items()},
         "not_converged": list(found.not_converged),
+        **({"gray": list(found.gray)} if found.gray else {}),
         **origin,
     }
     return json.dumps(content, indent=2) + "\n"

@@ -1,0 +1,43 @@
+"""Gray images where colour ones are wanted: noise of its own in three equal channels is another, easier problem."""
+
+from difftv.data.cache import CleanImages
+from difftv.data.decoding import Pixels
+from difftv.errors import DataError
+
+_ADVICE = (
+    "As three equal channels with noise of its own in each they give numbers that compare with neither those of gray "
+    "images nor those of colour ones."
+)
+
+
+def gray_names(images: CleanImages) -> tuple[str, ...]:
+    """Names of the RGB images whose three channels are equal.
+
+    Raises:
+        DataError: all are.
+    """
+    names = tuple(name for name, image in zip(images.names, images, strict=True) if _equal(image))
+    if len(names) == len(images):
+        raise DataError(f"Every image is gray, and the model is one of colour images. {_ADVICE} Give colour images.")
+    return names
+
+
+def check_colour(images: CleanImages, kind: str) -> None:
+    """Refuse RGB images of which not one has a colour; the first one that has ends the search.
+
+    Args:
+        images: opened with `colour=True`.
+        kind: what they are for, in the message: training, validation, test.
+
+    Raises:
+        DataError: every image is gray.
+    """
+    if all(_equal(image) for image in images):
+        raise DataError(
+            f"data.colour=true, but every one of the {len(images)} {kind} images is gray. {_ADVICE} Give colour "
+            "images, or set data.colour=false and regularizer.channels=1."
+        )
+
+
+def _equal(image: Pixels) -> bool:
+    return bool((image == image[..., :1]).all())

@@ -124,8 +124,8 @@ class _Origin:
             place = find_model(start)
         except ConfigError as error:
             raise ConfigError(
-                f"{stored.name} started from {start} (trainer.start), which is not there any more. Put it back: the card "
-                "says how that one was trained, too."
+                f"{stored.name} started from {start} (trainer.start), which is not there any more. Put it back: the "
+                "card says how that one was trained, too."
             ) from error
         if place.is_file():  # the command that names it says enough
             training = read_card(place).training

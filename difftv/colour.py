@@ -29,7 +29,7 @@ from torch import Tensor
 
 from difftv.denoiser import Denoiser
 from difftv.noise_estimate import NoiseEstimate, estimate_noise
-from difftv.solvers.progress import watched
+from difftv.progress import watched
 
 ChannelImage = Float[Tensor, "channels height width"]
 """1 gray or 3 RGB channels, intensities in [0, 1]."""

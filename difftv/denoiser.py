@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from difftv.errors import NoiseLevelWarning
 from difftv.predictors.base import Predictor
+from difftv.progress import part
 from difftv.solvers.base import Solution, Solver
 from difftv.types import Image
 
@@ -113,10 +114,12 @@ class Denoiser(nn.Module):
         Returns:
             Solution: `denoised` and `lam` on that device, differentiable, and what the solver reports.
         """
-        maps = self.predictor(noisy, sigma)
+        with part(0.0, 0.5):
+            maps = self.predictor(noisy, sigma)
         if sigma is not None:
             self._warn_outside(sigma)
-        return self.solver(noisy, maps)
+        with part(0.5, 1.0):
+            return self.solver(noisy, maps)
 
     def denoise(self, noisy: Image, sigma: float | Tensor) -> Solution:
         """Denoise images whose noise level is known, whether the predictor has it as an input or not.

@@ -10,7 +10,7 @@ from tests.conftest import PROJECT
 PACKAGE = PROJECT / "difftv"
 
 LAYERS = [
-    {"types", "errors", "arguments", "files", "printing", "memory"},
+    {"types", "errors", "arguments", "files", "printing", "memory", "progress"},
     {"operators", "noise", "devices", "extras"},
     {"rundir", "imagefiles", "noise_estimate"},
     {"metrics", "regularizers", "data", "tracking"},

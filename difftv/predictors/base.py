@@ -11,6 +11,7 @@ from torch.nn.functional import conv2d, softplus
 
 from difftv.arguments import boolean, not_negative, positive, positive_int
 from difftv.noise import noise_std_per_image
+from difftv.predictors.strips import in_strips
 from difftv.regularizers.base import Regularizer
 from difftv.types import Features, Image, Map
 
@@ -77,6 +78,19 @@ class Predictor(nn.Module, abc.ABC):
         """Channels that `raw_map` is given: the noisy image, and the noise level where that is an input."""
         return self.channels + self.sigma_input
 
+    @property
+    def reach(self) -> int | None:
+        """Pixels that a raw map looks away from its own, at most; None where that is not known.
+
+        Where it is known, large images go through in strips when no gradient is wanted.
+        """
+        return None
+
+    @property
+    def grain(self) -> int:
+        """Pixels of the coarsest scale: shifting an image by a multiple of them shifts the raw map."""
+        return 1
+
     @abc.abstractmethod
     def raw_map(self, features: Features) -> Map:
         """Any real map, (batch, num_maps, height, width); 0 means `initial_lam`, larger means smoother.
@@ -106,7 +120,11 @@ class Predictor(nn.Module, abc.ABC):
                 f"noisy must have shape (batch, {self.channels}, height, width), got {tuple(noisy.shape)}: this "
                 f"{type(self).__name__} was made for images of {self.channels} channel(s)."
             )
-        raw = self.raw_map(self._features(noisy, sigma))
+        features = self._features(noisy, sigma)
+        if self.reach is None or torch.is_grad_enabled():
+            raw = self.raw_map(features)
+        else:
+            raw = in_strips(self.raw_map, features, self.reach, self.grain)
         if len(self._offsets) == 1:
             lam = softplus(raw + self._offsets[0])
         else:

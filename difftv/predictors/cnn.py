@@ -39,5 +39,9 @@ class Cnn(Predictor):
             start_near_zero(convolution(32, self.num_maps)),
         )
 
+    @property
+    def reach(self) -> int:
+        return 3
+
     def raw_map(self, features: Features) -> Map:
         return self.layers(features)

@@ -45,9 +45,13 @@ class Dilated(Predictor):
         super().__init__(num_maps, initial_lam, sigma_input, channels, least)
         positive_int("width", width)
         self.first = start_for_relu(convolution(self.inputs, width))
-        dilations = DILATIONS * positive_int("blocks", blocks)
+        self._dilations = dilations = DILATIONS * positive_int("blocks", blocks)
         self.hidden = nn.ModuleList(_damped(convolution(width, width, each), len(dilations)) for each in dilations)
         self.head = start_near_zero(nn.Conv2d(width, self.num_maps, 1))
+
+    @property
+    def reach(self) -> int:
+        return 1 + sum(self._dilations)
 
     def raw_map(self, features: Features) -> Map:
         state: Tensor = self.first(features)

@@ -50,5 +50,9 @@ class DnCnn(Predictor):
                 start_for_relu(layer)
         self.layers = nn.Sequential(*layers, start_near_zero(convolution(width, self.num_maps)))
 
+    @property
+    def reach(self) -> int:
+        return sum(isinstance(layer, nn.Conv2d) for layer in self.layers)
+
     def raw_map(self, features: Features) -> Map:
         return self.layers(features)

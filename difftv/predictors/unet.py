@@ -51,6 +51,16 @@ class UNet(Predictor):
         )
         self.head = start_near_zero(nn.Conv2d(width, self.num_maps, 1))
 
+    @property
+    def reach(self) -> int:
+        """Of two convolutions at every scale down and up, and of the pixels that a coarse one covers."""
+        coarsest = self.grain
+        return 2 * (2 * coarsest - 1) + 2 * (coarsest - 1) + 2 * (coarsest - 1)
+
+    @property
+    def grain(self) -> int:
+        return 2 ** len(self.decoders)
+
     def raw_map(self, features: Features) -> Map:
         height, width = features.shape[-2:]
         multiple = 2 ** len(self.decoders)

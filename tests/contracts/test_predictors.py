@@ -9,6 +9,7 @@ from torch.nn.functional import pad
 
 from difftv.predictors import Constant, Dilated, Predictor
 from difftv.predictors.base import _bordered, starting_at
+from difftv.progress import watched
 from difftv.regularizers import TGV, AnisotropicTV, IsotropicTV, TVpwL
 from tests.conftest import composed, options_of
 
@@ -200,3 +201,23 @@ def test_a_predictor_for_one_noise_level_takes_none() -> None:
 
 def test_the_small_network_is_small() -> None:
     assert sum(parameter.numel() for parameter in Dilated(num_maps=4, sigma_input=True).parameters()) <= 60_000
+
+
+@pytest.mark.parametrize("name", options_of("predictor"))
+def test_large_images_go_through_in_strips(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("difftv.predictors.strips.STRIP_PIXELS", 1)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        predictor = instantiate(composed(f"predictor={name}").predictor, num_maps=2)
+        for parameter in predictor.parameters():
+            parameter.data.add_(0.02 * torch.randn(parameter.shape))
+    predictor = predictor.double()
+    images = torch.rand(2, 1, 397, 9, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    whole, shares = predictor(images), []
+    assert whole.requires_grad
+    with torch.no_grad(), watched(shares.append):
+        torch.testing.assert_close(predictor(images), whole.detach(), rtol=1e-12, atol=1e-12)
+    if name != "constant":
+        assert len(shares) >= 3
+        assert shares == sorted(shares)
+        assert shares[-1] == 1.0

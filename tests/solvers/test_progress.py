@@ -2,9 +2,9 @@
 
 import torch
 
+from difftv.progress import watched
 from difftv.regularizers import TGV
 from difftv.solvers import Admm
-from difftv.solvers.progress import watched
 
 
 def test_the_share_grows_to_one_and_nothing_else_changes() -> None:

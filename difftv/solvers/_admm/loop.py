@@ -12,9 +12,9 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from difftv.progress import Progress
 from difftv.regularizers.operator import Operator
 from difftv.solvers._admm.linear_step import LinearStep
-from difftv.solvers.progress import Progress
 
 RELAXATION = 1.8
 CHECK_EVERY = 10

@@ -1,4 +1,4 @@
-"""How far a long solve is, for a progress bar."""
+"""How far long work on one image is, for a progress bar."""
 
 import contextlib
 import math
@@ -10,16 +10,34 @@ _watcher: ContextVar[Callable[[float], object] | None] = ContextVar("watcher", d
 
 @contextlib.contextmanager
 def watched(on_progress: Callable[[float], object]) -> Iterator[None]:
-    """Within the block, solvers that iterate call `on_progress` now and then with the share that is done.
+    """Within the block, long work calls `on_progress` now and then with the share that is done.
 
-    The share is an estimate in [0, 1] that never falls within one solve: a change of the image that falls
-    geometrically is taken to go on as it did. Today `admm` calls it; `taut_string` takes seconds for a photograph.
+    The share is an estimate in [0, 1] that never falls within one image. A predictor calls it after every strip of a
+    large image, and `admm` as it iterates: a change of the image that falls geometrically is taken to go on as it did.
+    `taut_string` takes seconds for a photograph and does not.
     """
     token = _watcher.set(on_progress)
     try:
         yield
     finally:
         _watcher.reset(token)
+
+
+@contextlib.contextmanager
+def part(low: float, high: float) -> Iterator[None]:
+    """Within the block, shares of a part of the work count as shares from `low` to `high` of all of it."""
+    watcher = _watcher.get()
+    if watcher is None:
+        yield
+        return
+    with watched(lambda share: watcher(low + (high - low) * share)):
+        yield
+
+
+def report(share: float) -> None:
+    """Tell whoever watches that this share of the work is done."""
+    if (watcher := _watcher.get()) is not None:
+        watcher(share)
 
 
 class Progress:

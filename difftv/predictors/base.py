@@ -144,10 +144,13 @@ class Predictor(nn.Module, abc.ABC):
             if theirs != ours:
                 shown = name if name != "_offsets" else "initial_lam (through softplus)"
                 raise ValueError(f"its {shown} is {theirs}, and {ours} here.")
-        try:
-            self.load_state_dict(other.state_dict())
-        except RuntimeError as error:
-            raise ValueError(str(error).replace("\n", " ")) from error
+        theirs, ours = ({name: weight.shape for name, weight in each.state_dict().items()} for each in (other, self))
+        if theirs != ours:
+            raise ValueError(
+                f"its {sum(map(torch.Size.numel, theirs.values()))} weights are not in the layers of the "
+                f"{sum(map(torch.Size.numel, ours.values()))} here."
+            )
+        self.load_state_dict(other.state_dict())
 
     def _features(self, noisy: Image, sigma: float | Tensor | None) -> Features:
         if not self.sigma_input:

@@ -18,6 +18,7 @@ from difftv.data.colours import check_colour
 from difftv.denoiser import Denoiser
 from difftv.devices import choose_device, place
 from difftv.errors import CheckpointError, ConfigError, DataError
+from difftv.models.parts import NAME
 from difftv.models.place import find_model
 from difftv.models.reading import read_model
 from difftv.noise import is_range, middle_of
@@ -111,11 +112,17 @@ def _start(predictor: Predictor, word: str, regularizer: Regularizer) -> None:
         theirs, ours = (", ".join(each.map_names) for each in (stored.regularizer(), regularizer))
         if theirs != ours:
             raise ConfigError(f"{word} predicts {theirs}, the regularizer of the run takes {ours}.")
-        predictor.start_from(stored.predictor())
+        given = stored.explicit_config()["predictor"]
+        trained = stored.predictor()
     except (ConfigError, CheckpointError) as error:
         raise type(error)(f"trainer.start: {error}") from error
+    try:
+        predictor.start_from(trained)
     except ValueError as error:
-        raise ConfigError(f"trainer.start: {word} cannot be continued: {error}") from error
+        made = " ".join(f"{key}={value}" for key, value in given.items() if key != NAME)
+        raise ConfigError(
+            f"trainer.start: {word} cannot be continued: {error} It was made with predictor={given[NAME]}: {made}."
+        ) from error
 
 
 def _stored(word: str | None, channels: int) -> Denoiser | None:

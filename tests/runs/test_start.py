@@ -45,6 +45,10 @@ def test_the_weights_are_those_of_the_model_and_least_is_the_run_s_own(trained: 
         (["trainer.start={}", "predictor=unet"], "cannot be continued: it is a Cnn, and a UNet is to be trained"),
         (["trainer.start={}", "predictor.initial_lam=0.1"], "its initial_lam (through softplus) is [-2."),
         (["trainer.start={}", "sigma=[5,55]"], "its sigma_input is False, and True here"),
+        (
+            ["trainer.start=gray", "predictor=dilated", "sigma=[5,55]", "regularizer=tvpwl", "regularizer.num_maps=4"],
+            "its 444612 weights are not in the layers of the 56228 here. It was made with predictor=dilated: num_maps=4 ",
+        ),
     ],
 )
 def test_a_model_that_does_not_fit_is_named_before_any_work(

@@ -1,48 +1,23 @@
-"""The solver files for benchopt's benchmark_tv_2d, run by benchopt itself on a small problem of the same interface."""
+"""The benchmark for benchopt, whose solver files are those for its benchmark_tv_2d, run by benchopt itself."""
 
 import os
+import runpy
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import cvxpy as cp
 import numpy as np
 import pytest
+from PIL import Image
 
+from benchmarks.convergence import read_curves
 from tests.conftest import PROJECT
 
 pytest.importorskip("benchopt", reason="benchopt is not installed (extra benchopt)")
 pandas = pytest.importorskip("pandas", reason="pandas, which benchopt brings, is not installed")
 
-SOLVERS = PROJECT / "benchmarks" / "benchopt" / "solvers"
-
-OBJECTIVE = """
-import numpy as np
-from benchopt import BaseObjective
-
-
-class Objective(BaseObjective):
-    name = "TV2D"
-    parameters = {"reg": [0.05], "delta": [0.9], "isotropy": ["anisotropic", "isotropic"], "data_fit": ["lsq", "huber"]}
-
-    def set_data(self, A, y):
-        self.A, self.y = A, y
-
-    def get_objective(self):
-        return dict(
-            A=self.A, reg=self.reg, delta=self.delta, data_fit=self.data_fit, y=self.y, isotropy=self.isotropy
-        )
-
-    def get_one_result(self):
-        return dict(u=np.zeros_like(self.y))
-
-    def evaluate_result(self, u):
-        down = np.pad(np.diff(u, axis=0), ((0, 1), (0, 0)))
-        right = np.pad(np.diff(u, axis=1), ((0, 0), (0, 1)))
-        tv = np.hypot(down, right) if self.isotropy == "isotropic" else np.abs(down) + np.abs(right)
-        return dict(value=0.5 * np.sum((self.y - self.A @ u) ** 2) + self.reg * np.sum(tv))
-"""
+BENCHMARK = PROJECT / "benchmarks" / "benchopt"
 
 DATASET = """
 import numpy as np
@@ -64,22 +39,23 @@ class Dataset(BaseDataset):
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
-    """What benchopt writes, of both of our files."""
-    benchmark = tmp_path_factory.mktemp("benchmark_tv_2d")
+    """The file that benchopt writes, and what it says, of every solver file on an image of 8 x 7 pixels."""
+    benchmark = tmp_path_factory.mktemp("benchopt") / "benchmark_tv_2d"
+    shutil.copytree(BENCHMARK, benchmark, ignore=shutil.ignore_patterns("outputs", "datasets", "__cache__"))
     (benchmark / "datasets").mkdir()
-    (benchmark / "objective.py").write_text(OBJECTIVE)
     (benchmark / "datasets" / "small.py").write_text(DATASET)
-    shutil.copytree(SOLVERS, benchmark / "solvers")
     paths = os.pathsep.join([str(PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, "PYTHONPATH": paths}
     command = [sys.executable, "-m", "benchopt", "run", str(benchmark)]
+    objective = "TV2D[reg=0.05,data_fit=[lsq,huber]]"
     options = ["--no-plot", "--no-cache", "--max-runs", "15", "--n-repetitions", "1", "--output", "found"]
+    options += ["--objective", objective]
     done = subprocess.run(
         command + options, cwd=benchmark, env=environment, capture_output=True, text=True, check=False, timeout=300
     )
     assert done.returncode == 0, done.stdout + done.stderr
     (file,) = (benchmark / "outputs").rglob("*.parquet")
-    return pandas.read_parquet(file), done.stdout
+    return file, done.stdout
 
 
 def minimum(isotropy):
@@ -94,20 +70,29 @@ def minimum(isotropy):
 
 
 @pytest.mark.parametrize(
-    ("solver", "isotropy"),
-    [("difftv-taut-string", "anisotropic"), ("difftv-admm", "anisotropic"), ("difftv-admm", "isotropic")],
+    ("solver", "isotropy", "rel"),
+    [
+        ("difftv-taut-string", "anisotropic", 1e-7),
+        ("difftv-admm", "anisotropic", 1e-7),
+        ("difftv-admm", "isotropic", 1e-7),
+        # Those of others: the same objective, and less far down it in 15 steps.
+        ("Chambolle-Pock", "anisotropic", 1e-3),
+        ("Chambolle-Pock", "isotropic", 1e-3),
+        ("scikit-image", "isotropic", 1e-3),
+    ],
 )
-def test_benchopts_curve_ends_at_the_minimum(results, solver, isotropy):
-    found = results[0]
+def test_benchopts_curve_ends_at_the_minimum(results, solver, isotropy, rel):
+    found = pandas.read_parquet(results[0])
     curve = found[found.solver_name.str.startswith(solver) & found.objective_name.str.contains(f"isotropy={isotropy}")]
     values = curve.sort_values("stop_val").objective_value.to_numpy()
     assert len(values) > 3
     assert values[0] > values[-1] * 1.01
-    assert values[-1] == pytest.approx(minimum(isotropy), rel=1e-7)
+    assert values[-1] == pytest.approx(minimum(isotropy), rel=rel)
 
 
 def test_what_they_cannot_solve_is_skipped_with_the_reason(results):
-    found, said = results
+    file, said = results
+    found = pandas.read_parquet(file)
     assert set(found.dataset_name) == {"Small[blur=False]"}
     assert not found.objective_name.str.contains("data_fit=huber").any()
     assert "A must be the identity" in said
@@ -116,4 +101,23 @@ def test_what_they_cannot_solve_is_skipped_with_the_reason(results):
 
 
 def test_there_is_a_file_per_solver():
-    assert {path.stem for path in Path(SOLVERS).glob("*.py")} == {"difftv_taut_string", "difftv_admm"}
+    ours, others = {"difftv_taut_string", "difftv_admm"}, {"chambolle_pock", "scikit_image"}
+    assert {path.stem for path in (BENCHMARK / "solvers").glob("*.py")} == ours | others
+
+
+def test_the_curves_are_drawn_from_what_benchopt_wrote(results, tmp_path, capsys):
+    main = runpy.run_path(str(PROJECT / "experiments" / "benchopt_curve.py"))["main"]
+    assert main([str(results[0]), str(tmp_path / "curve.png")]) == 0
+    assert "difftv-admm" in capsys.readouterr().out
+    with Image.open(tmp_path / "curve.png") as picture:
+        assert picture.width > 1000
+    curves = read_curves(results[0])
+    assert len(curves) == 2
+    for solvers in curves.values():
+        assert {name.partition("[")[0] for name in solvers} > {"difftv-admm", "Chambolle-Pock"}
+        assert min(point.excess for points in solvers.values() for point in points) < 1e-10
+        first, *_, last = next(points for name, points in solvers.items() if name.startswith("Chambolle-Pock"))
+        assert first.excess > 100 * last.excess >= 0
+    (tmp_path / "text.parquet").write_text("nonsense")
+    assert main([str(tmp_path / "text.parquet"), str(tmp_path / "none.png")]) == 2
+    assert "cannot be read as a result of benchopt" in capsys.readouterr().err

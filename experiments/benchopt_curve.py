@@ -1,0 +1,46 @@
+"""Draw what benchopt has measured: the objective above the best one, against seconds, both logarithmic.
+
+benchopt run benchmarks/benchopt --no-plot --output curve
+python experiments/benchopt_curve.py benchmarks/benchopt/outputs/curve.parquet curve.png
+
+The first command runs the solvers of this package beside others on a small photograph (extra benchopt). Any result of
+benchopt can be drawn, also one of its own benchmark_tv_2d.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.convergence import convergence_figure, read_curves
+from difftv.arguments import path_argument
+from difftv.errors import DiffTVError
+from difftv.figures import save_figure
+from difftv.printing import say
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("result", type=path_argument, help="the .parquet file that benchopt has written")
+    parser.add_argument("figure", type=path_argument, help="what is written: .png, .pdf or .svg")
+    options = parser.parse_args(arguments)
+    figure: Path = options.figure
+    if figure.suffix not in (".png", ".pdf", ".svg"):
+        parser.error(f"{figure} must end in .png, .pdf or .svg")
+    try:
+        curves = read_curves(options.result)
+        save_figure(convergence_figure(curves), figure)
+    except (DiffTVError, OSError) as error:
+        say(f"{parser.prog}: {error}", error=True)
+        return 2
+    for problem, solvers in curves.items():
+        say(", ".join(problem))
+        for solver, points in solvers.items():
+            last = points[-1]
+            say(f"  {solver}: {last.excess:.1e} above the best after {last.seconds:.3g} s")
+    say(f"Written: {figure}", error=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

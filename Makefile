@@ -37,7 +37,7 @@ test-interop: install
 		$(INTEROP)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt $$peer \
 			|| echo "$$peer cannot be installed; its tests skip"; \
 	done
-	PYTHONPATH=$(CURDIR) $(INTEROP)/bin/python -m pytest tests/interop
+	PYTHONPATH=$(CURDIR) $(INTEROP)/bin/python -m pytest tests/interop tests/benchmarks/test_drop_in.py
 
 # Strict: a broken link, a reference to nothing and a script of the gallery that fails end it. Where make test-interop has
 # set up its environment, that one builds, and the page of deepinv with it.

@@ -9,8 +9,10 @@ import torch
 from torch.nn.functional import interpolate
 
 from difftv.data import TrainingPatches, open_images
+from difftv.data.decoding import Pixels
 from difftv.data.patches import to_tensor
 from difftv.denoiser import Denoiser
+from difftv.errors import DataError
 from difftv.noise import add_noise
 from difftv.regularizers import Regularizer
 from difftv.types import Image, Map
@@ -65,8 +67,34 @@ def with_learned_maps(model: str, inputs: Inputs) -> Inputs:
 
 def natural_image(path: Path, height: int, width: int) -> Inputs:
     """One image of any size: the photograph at `path`, continued by reflection past its borders."""
-    photograph = np.asarray(open_images([path], None)[0])
-    missing = [(0, max(0, wanted - have)) for wanted, have in zip((height, width), photograph.shape, strict=True)]
+    return _one(np.asarray(open_images([path], None)[0]), height, width)
+
+
+def natural_colour_image(paths: Sequence[Path], height: int, width: int) -> Inputs:
+    """One RGB image of any size: the first photograph in colour that is as large, or the first one in colour.
+
+    Raises:
+        DataError: none is in colour.
+    """
+    first = None
+    for path in paths:
+        try:
+            photograph = np.asarray(open_images([path], None, colour=True)[0])
+        except DataError:  # the next one may be readable
+            continue
+        if (photograph == photograph[..., :1]).all():
+            continue
+        if photograph.shape[0] >= height and photograph.shape[1] >= width:
+            return _one(photograph, height, width)
+        first = photograph if first is None else first
+    if first is None:
+        raise DataError(f"none of {len(paths)} photographs is in colour")
+    return _one(first, height, width)
+
+
+def _one(photograph: Pixels, height: int, width: int) -> Inputs:
+    missing = [(0, max(0, wanted - have)) for wanted, have in zip((height, width), photograph.shape[:2], strict=True)]
+    missing += [(0, 0)] * (photograph.ndim - 2)
     clean = to_tensor(np.pad(photograph, missing, mode="symmetric")[:height, :width]).double()
     return Inputs(clean, add_noise(clean, SIGMA, seed=_SEED), smooth_map(1, 1, height, width))
 

@@ -1,21 +1,18 @@
-"""`admm` and `denoise_tv` beside other people's isotropic solvers, each as loose as still gives one error; its memory;
-its devices."""
+"""`admm` forward and backward: beside deepinv at its error, its memory, its devices."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from benchmarks.alone import in_own_process, peak_bytes, resident_bytes
-from benchmarks.clock import Seconds, Spread, mean_seconds, paired_ratio, take_turns, training_step
+from benchmarks.clock import Seconds, Spread, paired_ratio, take_turns, training_step
 from benchmarks.inputs import LAM, Inputs, natural_image
+from benchmarks.peers import require_deepinv
 from benchmarks.text import Table, between, mebibytes, milliseconds
-from difftv.errors import DiffTVError, MissingDependencyError
-from difftv.extras import require
-from difftv.interop.scikit_image import denoise_tv
+from difftv.errors import DiffTVError
 from difftv.regularizers import IsotropicTV
 from difftv.solvers.admm import Admm
 from difftv.types import Image
@@ -30,7 +27,6 @@ DEEPINV_ITERATIONS = 1000
 """Its default; it may stop earlier by its own criterion."""
 
 _WARM_UP = 32
-_MOST_ITERATIONS = 2**14
 
 
 @dataclass(frozen=True)
@@ -83,23 +79,6 @@ class Setting:
         return _SOLVERS[self.solver](noisy, **{self.option: self.value})
 
 
-def measure_denoise_tv(photograph: Path, side: int, error: float, repeats: int) -> list[IsotropicRow]:
-    """Forward only: `denoise_tv`, admm and scikit-image's functions, each as loose as still gives `error` (rms).
-
-    Its `denoise_tv_bregman` has another minimum: at the border it treats differences in a way of its own, and its
-    isotropic step is not the one of this objective. Its row shows the error that is left.
-    """
-    inputs, exact = _problem(photograph, side)
-    settings = [
-        _loosest((Setting("denoise_tv", "tol", tol) for tol in TOLERANCES), inputs, exact, error),
-        _loosest((Setting("admm", "tol", tol) for tol in TOLERANCES), inputs, exact, error),
-        _loosest((Setting("denoise_tv_chambolle", "max_num_iter", 2**k) for k in range(4, 15)), inputs, exact, error),
-        _loosest((Setting("denoise_tv_bregman", "max_num_iter", 2**k) for k in range(4, 11)), inputs, exact, error),
-    ]
-    turns = take_turns({one: partial(_forward, one, inputs) for one in settings}, repeats)
-    return _rows("forward", turns, inputs, exact)
-
-
 def measure_deepinv(photograph: Path, side: int, repeats: int) -> list[IsotropicRow]:
     """Forward and backward: deepinv's `TVDenoiser` and autograd through its iterations; admm at its error or below,
     in float64, and in float32 as near as that comes.
@@ -107,11 +86,7 @@ def measure_deepinv(photograph: Path, side: int, repeats: int) -> list[Isotropic
     Raises:
         MissingDependencyError: deepinv is not installed, or cannot be imported.
     """
-    require("deepinv", "deepinv", by="deepinv's TVDenoiser, a contestant here,")
-    try:
-        import deepinv  # noqa: F401
-    except Exception as error:  # as a rule a torchvision of another build than torch
-        raise MissingDependencyError(f"deepinv is installed but cannot be imported: {error}") from error
+    require_deepinv()
     inputs, exact = _problem(photograph, side)
     peer = Setting("deepinv TVDenoiser", "n_it_max", DEEPINV_ITERATIONS)
     reached = _rms(peer.solve(inputs.noisy), exact)
@@ -213,25 +188,6 @@ def _admm_double(noisy: Image, tol: float) -> Image:
     return solver(noisy, torch.full_like(noisy.detach(), LAM)).denoised
 
 
-def _chambolle(noisy: Image, max_num_iter: int) -> Image:
-    from skimage.restoration import denoise_tv_chambolle
-
-    found = denoise_tv_chambolle(noisy[0, 0].numpy(), LAM, max_num_iter=max_num_iter, eps=0.0)
-    return torch.from_numpy(np.ascontiguousarray(found))[None, None]
-
-
-def _bregman(noisy: Image, max_num_iter: int) -> Image:
-    from skimage.restoration import denoise_tv_bregman
-
-    # Its weight is one over lam, whatever its documentation says (`benchmarks/peers.py`).
-    found = denoise_tv_bregman(noisy[0, 0].numpy(), 1 / LAM, max_num_iter=max_num_iter, eps=0.0)
-    return torch.from_numpy(np.ascontiguousarray(found))[None, None]
-
-
-def _denoise_tv(noisy: Image, tol: float) -> Image:
-    return torch.from_numpy(denoise_tv(noisy[0, 0].numpy(), LAM, tol=tol))[None, None]
-
-
 def _deepinv(noisy: Image, n_it_max: int) -> Image:
     from deepinv.models import TVDenoiser
 
@@ -243,9 +199,6 @@ _SOLVERS: Mapping[str, Callable[..., Image]] = {
     "admm": _admm,
     "admm, float64": _admm_double,
     "admm, iterations fixed": _admm_for,
-    "denoise_tv": _denoise_tv,
-    "denoise_tv_chambolle": _chambolle,
-    "denoise_tv_bregman": _bregman,
     "deepinv TVDenoiser": _deepinv,
 }
 
@@ -267,11 +220,6 @@ def _loosest(settings: Iterator[Setting], inputs: Inputs, exact: Image, error: f
             if _rms(one.solve(inputs.noisy), exact) <= error:
                 break
     return one
-
-
-def _forward(setting: Setting, inputs: Inputs) -> dict[str, float]:
-    with torch.no_grad():
-        return {"forward": mean_seconds(lambda: setting.solve(inputs.noisy))}
 
 
 def _step(setting: Setting, inputs: Inputs) -> dict[str, float]:

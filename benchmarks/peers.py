@@ -1,5 +1,6 @@
 """Other people's solvers, for context: proxTV at equal error, scikit-image at a standstill."""
 
+import importlib.metadata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +13,7 @@ from benchmarks.accuracy import REFERENCE_TOL
 from benchmarks.clock import Spread, mean_seconds, paired_ratio, take_turns, threads
 from benchmarks.inputs import LAM, Inputs
 from benchmarks.text import Table, between, milliseconds
-from difftv.errors import SolverError
+from difftv.errors import MissingDependencyError, SolverError
 from difftv.extras import require
 from difftv.regularizers import AnisotropicTV, IsotropicTV
 from difftv.solvers.taut_string import TautString
@@ -24,7 +25,7 @@ STANDSTILL = 1e-4
 """Relative change of the objective on doubling the iterations at which an iteration counts as done."""
 
 _MOST_ITERATIONS = 2**14
-_BISECTIONS = 4
+_BISECTIONS = 3
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,36 @@ class PeerRow:
     excess: float | None
 
 
+def require_prox_tv() -> None:
+    """Raise a MissingDependencyError unless proxTV is installed."""
+    require("peers", "prox_tv", by="proxTV, which builds from source with LAPACKE (liblapacke-dev on Debian),")
+
+
+def require_scikit_image() -> None:
+    """Raise a MissingDependencyError unless scikit-image is installed."""
+    require("train", "skimage", by="The comparison with scikit-image")
+
+
+def require_deepinv() -> None:
+    """Raise a MissingDependencyError unless deepinv is installed and can be imported."""
+    require("deepinv", "deepinv", by="deepinv's TVDenoiser, a contestant here,")
+    try:
+        import deepinv  # noqa: F401
+    except Exception as error:  # as a rule a torchvision of another build than torch
+        raise MissingDependencyError(f"deepinv is installed but cannot be imported: {error}") from error
+
+
+def peer_versions() -> dict[str, str]:
+    """Version of every peer that is installed and no library of ours."""
+    found = {}
+    for name in ("deepinv", "prox-tv"):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
 @dataclass(frozen=True)
 class _Contestant:
     name: str
@@ -71,7 +102,7 @@ def measure_prox_tv(inputs: Inputs, error: float, repeats: int) -> list[PeerRow]
     Raises:
         MissingDependencyError: proxTV is not installed.
     """
-    require("peers", "prox_tv", by="proxTV, which builds from source with LAPACKE (liblapacke-dev on Debian),")
+    require_prox_tv()
     import prox_tv
 
     y, lam = inputs.noisy[0, 0].numpy(), inputs.lam[0, 0].numpy()
@@ -82,7 +113,9 @@ def measure_prox_tv(inputs: Inputs, error: float, repeats: int) -> list[PeerRow]
     with threads(1):
         exact = _minimiser(inputs, REFERENCE_TOL)
         tol = next(tol for tol in (10.0**-k for k in range(4, 13)) if _rms(_minimiser(inputs, tol) - exact) <= error)
-        iterations = _fewest(lambda count: _rms(prox(count) - exact) <= error)
+        iterations = fewest(lambda count: _rms(prox(count) - exact) <= error, _MOST_ITERATIONS)
+        if iterations is None:
+            raise SolverError(f"proxTV is not accurate enough after {_MOST_ITERATIONS} iterations. Ask for less.")
         contestants = [
             _Contestant("taut_string", "anisotropic", f"tol={tol:.0e}", partial(_minimiser, inputs, tol)),
             _Contestant("proxTV tv1w_2d", "anisotropic", f"max_iters={iterations}", partial(prox, iterations)),
@@ -190,16 +223,21 @@ def _minimiser(inputs: Inputs, tol: float | None) -> Image:
         return solver(inputs.noisy, inputs.lam).denoised
 
 
-def _fewest(enough: Callable[[int], bool]) -> int:
-    """The smallest number of iterations that is enough, to 1 part in 2^_BISECTIONS: by doubling, then by halves."""
-    high = 16
+def fewest(enough: Callable[[int], bool], most: int) -> int | None:
+    """The smallest number of iterations that is enough, to 1 part in 2^_BISECTIONS: by doubling, then by halves.
+
+    None where the last one that doubling tries, at most `most`, is not enough.
+    """
+    high = 1
     while not enough(high):
         high *= 2
-        if high > _MOST_ITERATIONS:
-            raise SolverError(f"proxTV is not accurate enough after {high // 2} iterations. Ask for less.")
+        if high > most:
+            return None
     low = high // 2
     for _ in range(_BISECTIONS):
         middle = (low + high) // 2
+        if middle == low:
+            break
         low, high = (low, middle) if enough(middle) else (middle, high)
     return high
 

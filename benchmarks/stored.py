@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.build import BuildRow
+from benchmarks.drop_in import DropInRow
 from benchmarks.exactness import ExactnessRow
 from benchmarks.isotropic import IsotropicRow
 from benchmarks.launchers import LauncherRow
@@ -27,6 +28,7 @@ ROWS: Mapping[str, type] = {
     "exactness": ExactnessRow,
     "batched": StepRow,
     "isotropic": IsotropicRow,
+    "denoise_tv": DropInRow,
     "peers": PeerRow,
     "scaling": ScalingRow,
     "predictor": PredictorRow,

@@ -10,18 +10,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import torch
 
 from benchmarks.accuracy import REFERENCE_TOL
 from benchmarks.build import build_table, measure_build
 from benchmarks.clock import threads
+from benchmarks.denoisers import ANISOTROPIC, COUPLED, ISOTROPIC, PEERS
+from benchmarks.drop_in import drop_in_table, measure_drop_in
 from benchmarks.exactness import SIZES, exactness_table, measure_exactness
-from benchmarks.inputs import natural_image, natural_patches, with_learned_maps, with_maps_of
+from benchmarks.inputs import natural_colour_image, natural_image, natural_patches, with_learned_maps, with_maps_of
 from benchmarks.isotropic import (
     isotropic_table,
     measure_deepinv,
-    measure_denoise_tv,
     measure_device,
     measure_memory,
 )
@@ -46,6 +48,7 @@ PARTS = (
     "exactness",
     "batched",
     "isotropic",
+    "denoise_tv",
     "peers",
     "scaling",
     "predictor",
@@ -71,11 +74,11 @@ class Settings:
         exact_size: patch size at which the exact layer meets the cone solvers, and the predictor its layer.
         exactness_sizes: sides of the images on which the exact layer is checked.
         batched: regularizer, patch size and batch on which `admm` meets the cone solvers.
-        isotropic_sizes: sides of the images that `admm` and others denoise: forward only, with the gradient, and on
-            devices (several).
-        isotropic_error: root mean square error that scikit-image has to meet, in intensity.
+        isotropic_sizes: sides of the images that `admm` denoises: beside deepinv, and on devices (several).
         memory_iterations: numbers of iterations at which the memory of `admm` is measured.
         device_batch: images at a time on an accelerator.
+        drop_in_size: side of the images that `denoise_tv` and others denoise.
+        drop_in_error: root mean square error that they have to meet, in intensity.
         peer_sizes: sides of the images that the peers denoise with a map; the last one also with a scalar.
         peer_error: root mean square error that they have to meet, in intensity.
         scaling_sizes: (height, width) of the images that taut_string denoises alone.
@@ -98,10 +101,11 @@ class Settings:
         (TGV(), 32, 2),
         (HuberTV(), 64, 8),
     )
-    isotropic_sizes: tuple[int, int, tuple[int, ...]] = (512, 256, (64, 128, 256))
-    isotropic_error: float = 1e-4
+    isotropic_sizes: tuple[int, tuple[int, ...]] = (256, (64, 128, 256))
     memory_iterations: tuple[int, int] = (100, 400)
     device_batch: int = 64
+    drop_in_size: int = 512
+    drop_in_error: float = 1e-4
     peer_sizes: tuple[int, ...] = (64, 512)
     peer_error: float = 1e-6
     scaling_sizes: tuple[tuple[int, int], ...] = ((256, 256), (512, 512), (1024, 1024), (1356, 2040))
@@ -291,13 +295,8 @@ def _batched_jobs(settings: Settings) -> list[Job]:
 
 def _isotropic_jobs(settings: Settings) -> list[Job]:
     photograph, repeats = settings.photographs[0], settings.repeats
-    alone, step, on_devices = settings.isotropic_sizes
+    step, on_devices = settings.isotropic_sizes
     return [
-        Job(
-            "isotropic",
-            "scikit-image",
-            partial(measure_denoise_tv, photograph, alone, settings.isotropic_error, repeats),
-        ),
         Job("isotropic", "deepinv", partial(measure_deepinv, photograph, step, repeats)),
         Job("isotropic", "memory", partial(measure_memory, photograph, step, settings.memory_iterations, repeats)),
         *(
@@ -307,6 +306,32 @@ def _isotropic_jobs(settings: Settings) -> list[Job]:
                 partial(measure_device, photograph, side, settings.device_batch, repeats),
             )
             for side in on_devices
+        ),
+    ]
+
+
+def _drop_in_jobs(settings: Settings) -> list[Job]:
+    side = settings.drop_in_size
+    images = {
+        "gray": lambda: natural_image(settings.photographs[0], side, side),
+        "colour": lambda: natural_colour_image(settings.photographs, side, side),
+    }
+
+    def nothing_but(check: Callable[[], None]) -> Sequence[Any]:
+        check()
+        return []
+
+    def measure(image: str, objective: str) -> Sequence[Any]:
+        planes = images[image]().noisy[0].numpy()
+        picture = planes[0] if image == "gray" else np.moveaxis(planes, 0, -1)
+        return measure_drop_in(picture, objective, settings.drop_in_error, settings.repeats)
+
+    solved = [(image, objective) for image in images for objective in (ISOTROPIC, ANISOTROPIC)] + [("colour", COUPLED)]
+    return [
+        *(Job("denoise_tv", name, partial(nothing_but, check)) for name, check in PEERS.items()),
+        *(
+            Job("denoise_tv", f"{image} {side}x{side}, {objective}", partial(measure, image, objective))
+            for image, objective in solved
         ),
     ]
 
@@ -360,6 +385,7 @@ _JOBS: dict[str, Callable[[Settings], list[Job]]] = {
     "exactness": _exactness_jobs,
     "batched": _batched_jobs,
     "isotropic": _isotropic_jobs,
+    "denoise_tv": _drop_in_jobs,
     "peers": _peer_jobs,
     "scaling": _scaling_jobs,
     "predictor": _predictor_jobs,
@@ -386,6 +412,7 @@ def _table(part: str, rows: list[Any], settings: Settings) -> Table:
             reference=f"admm in float64 at tol={REFERENCE_TOL:.0e}",
         ),
         "isotropic": isotropic_table,
+        "denoise_tv": drop_in_table,
         "peers": peer_table,
         "scaling": scaling_table,
         "predictor": predictor_table,

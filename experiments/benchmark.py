@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from benchmarks.peers import peer_versions
 from benchmarks.suite import PARTS, Found, Settings, jobs, run, to_json, to_text
 from difftv.arguments import path_argument, positive_int
 from difftv.data import Sample, default_cache_dir
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         build_sizes=(16, 32, 48, 64) if options.full else (16, 32, 48),
     )
     found: dict[str, Found] = {}
-    origin = versions(), git_commit()
+    origin = versions() | peer_versions(), git_commit()
     with tqdm(jobs(options.only, settings), unit="job") as bar:
         for job in bar:
             bar.set_description(job.label)

@@ -74,6 +74,7 @@ DRAWN: Mapping[str, str] = {
     LABELS["lam_per_direction"]: "learned lam",
     LABELS["gam"]: "learned lam, gam",
     LABELS["tgv"]: "learned TGV",
+    "gray": "model gray",
     PLAIN: "plain U-Net",
 }
 """In the figures of profiles, where they are there, and how they are called there."""

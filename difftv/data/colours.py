@@ -34,8 +34,8 @@ def check_colour(images: CleanImages, kind: str) -> None:
     """
     if all(_equal(image) for image in images):
         raise DataError(
-            f"data.colour=true, but every one of the {len(images)} {kind} images is gray. {_ADVICE} Give colour "
-            "images, or set data.colour=false and regularizer.channels=1."
+            f"Colour images are asked for, and every one of the {len(images)} {kind} images is gray. {_ADVICE} Give "
+            "colour images, or take these as gray ones, of one channel."
         )
 
 

@@ -262,7 +262,7 @@ class Training:
         if self.learner.denoiser.predictor.varies and maps and all(map_is_constant(lam) for lam in maps):
             log.warning(
                 "after epoch %d every map is one number for all pixels of a validation image: the network sees nothing "
-                "any more, as a rule because its ReLUs are dead. Start again with a smaller optimizer.lr or another "
+                "any more, as a rule because its ReLUs are dead. Start again with a smaller learning rate or another "
                 "seed.",
                 self.state.epoch + 1,
             )

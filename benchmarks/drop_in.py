@@ -10,7 +10,7 @@ import torch
 from benchmarks.clock import Spread, mean_seconds, paired_ratio, take_turns
 from benchmarks.denoisers import Contestant, Picture, contestants, minimiser
 from benchmarks.inputs import LAM
-from benchmarks.peers import fewest
+from benchmarks.peers import fewest, rms
 from benchmarks.text import Table, between, milliseconds
 
 _MOST_ITERATIONS = 2**14
@@ -156,7 +156,3 @@ def _limit(one: Contestant, noisy: Picture, error: float) -> Picture:
 
 def _timed(one: _Fitted, noisy: Picture) -> dict[str, float]:
     return {"forward": mean_seconds(lambda: one.contestant.at(one.level, noisy))}
-
-
-def rms(difference: Picture) -> float:
-    return float(np.sqrt(np.mean(np.square(difference, dtype=np.float64))))

@@ -9,6 +9,7 @@ import torch
 from torch.nn.functional import interpolate
 
 from difftv.data import TrainingPatches, open_images
+from difftv.data.colours import equal_channels
 from difftv.data.decoding import Pixels
 from difftv.data.patches import to_tensor
 from difftv.denoiser import Denoiser
@@ -82,7 +83,7 @@ def natural_colour_image(paths: Sequence[Path], height: int, width: int) -> Inpu
             photograph = np.asarray(open_images([path], None, colour=True)[0])
         except DataError:  # the next one may be readable
             continue
-        if (photograph == photograph[..., :1]).all():
+        if equal_channels(photograph):
             continue
         if photograph.shape[0] >= height and photograph.shape[1] >= width:
             return _one(photograph, height, width)

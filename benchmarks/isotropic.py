@@ -10,7 +10,7 @@ import torch
 from benchmarks.alone import in_own_process, peak_bytes, resident_bytes
 from benchmarks.clock import Seconds, Spread, paired_ratio, take_turns, training_step
 from benchmarks.inputs import LAM, Inputs, natural_image
-from benchmarks.peers import require_deepinv
+from benchmarks.peers import require_deepinv, rms
 from benchmarks.text import Table, between, mebibytes, milliseconds
 from difftv.errors import DiffTVError
 from difftv.regularizers import IsotropicTV
@@ -89,7 +89,7 @@ def measure_deepinv(photograph: Path, side: int, repeats: int) -> list[Isotropic
     require_deepinv()
     inputs, exact = _problem(photograph, side)
     peer = Setting("deepinv TVDenoiser", "n_it_max", DEEPINV_ITERATIONS)
-    reached = _rms(peer.solve(inputs.noisy), exact)
+    reached = rms(peer.solve(inputs.noisy) - exact)
     single = _loosest((Setting("admm", "tol", tol) for tol in TOLERANCES), inputs, exact, reached)
     double = _loosest((Setting("admm, float64", "tol", tol) for tol in DOUBLE_TOLERANCES), inputs, exact, reached)
     turns = take_turns({one: partial(_step, one, inputs) for one in (double, single, peer)}, repeats)
@@ -217,7 +217,7 @@ def _loosest(settings: Iterator[Setting], inputs: Inputs, exact: Image, error: f
     """The first one that gives the error or less, else the last one."""
     for one in settings:
         with torch.no_grad():
-            if _rms(one.solve(inputs.noisy), exact) <= error:
+            if rms(one.solve(inputs.noisy) - exact) <= error:
                 break
     return one
 
@@ -260,7 +260,7 @@ def _rows(
                 inputs.noisy,
                 seconds,
                 first,
-                error=_rms(one.solve(inputs.noisy), exact),
+                error=rms(one.solve(inputs.noisy) - exact),
                 peak=peaks[one] if peaks else None,
             )
             for one, seconds in turns.items()
@@ -286,7 +286,3 @@ def _row(
 
 def _total(seconds: Seconds) -> list[float]:
     return [sum(phases) for phases in zip(*seconds.values(), strict=True)]
-
-
-def _rms(found: Image, exact: Image) -> float:
-    return float((found.double() - exact).square().mean().sqrt())

@@ -4,6 +4,7 @@ import importlib.metadata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -112,8 +113,8 @@ def measure_prox_tv(inputs: Inputs, error: float, repeats: int) -> list[PeerRow]
 
     with threads(1):
         exact = _minimiser(inputs, REFERENCE_TOL)
-        tol = next(tol for tol in (10.0**-k for k in range(4, 13)) if _rms(_minimiser(inputs, tol) - exact) <= error)
-        iterations = fewest(lambda count: _rms(prox(count) - exact) <= error, _MOST_ITERATIONS)
+        tol = next(tol for tol in (10.0**-k for k in range(4, 13)) if rms(_minimiser(inputs, tol) - exact) <= error)
+        iterations = fewest(lambda count: rms(prox(count) - exact) <= error, _MOST_ITERATIONS)
         if iterations is None:
             raise SolverError(f"proxTV is not accurate enough after {_MOST_ITERATIONS} iterations. Ask for less.")
         contestants = [
@@ -208,7 +209,7 @@ def _rows(
                 setting=one.setting,
                 seconds=turns[one.name]["forward"],
                 over_ours=paired_ratio(turns[one.name]["forward"], turns[contestants[0].name]["forward"]),
-                error=_rms(answer - exact) if same_model else None,
+                error=rms(answer - exact) if same_model else None,
                 largest_error=_largest(answer - exact) if same_model else None,
                 excess=_objective(answer, inputs, one.minimises) / minimum - 1 if same_model else None,
             )
@@ -262,8 +263,9 @@ def _timed(solve: Callable[[], Image]) -> dict[str, float]:
     return {"forward": mean_seconds(solve)}
 
 
-def _rms(difference: Map) -> float:
-    return float(difference.square().mean().sqrt())
+def rms(difference: Map | NDArray[np.floating[Any]]) -> float:
+    """Root mean square, in float64."""
+    return float(np.sqrt(np.mean(np.square(np.asarray(difference, dtype=np.float64)))))
 
 
 def _largest(difference: Map) -> float:

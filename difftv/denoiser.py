@@ -87,11 +87,7 @@ class Denoiser(nn.Module):
         """
         from difftv.models.reading import read_model
 
-        stored = read_model(path)
-        if solver is None:
-            solver = stored.whole_image_solver()
-        stored.check_solver(solver)
-        return cls(stored.predictor(), solver, stored.sigma_range).eval()
+        return cls(*read_model(path).denoiser_parts(solver)).eval()
 
     @property
     def colour(self) -> bool:

@@ -1,7 +1,8 @@
-"""Files that are either the old one or the new one, never half of one."""
+"""Files that are either the old one or the new one, never half of one; and what is in a file, as one word."""
 
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 import stat
@@ -22,6 +23,16 @@ def is_missing_service(error: OSError) -> bool:
     disk (ENOSPC, EDQUOT, EIO) is not among them.
     """
     return error.errno in _MISSING
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:

@@ -148,14 +148,18 @@ def _methods(runs: Mapping[str, StoredModel], models: Sequence[str], output: Pat
     key = f"{TUNING_CROPS} crops of {budget.digest}"
     methods = [tuned(name, regularizer, crops, key) for name, regularizer in CONSTANTS.items()]
     for name, stored in runs.items():
-        methods.append(learned(name, "maps", Denoiser.load(stored.path), weights_digest(stored.weights)))
+        methods.append(_learned(name, "maps", stored))
     for name in models:
         stored = read_gray_model(find_model(name))
-        methods.append(learned(stored.name, "shipped", Denoiser.load(stored.path), weights_digest(stored.weights)))
+        methods.append(_learned(stored.name, "shipped", stored))
     size = sum(parameter.numel() for parameter in plain.parameters())
     methods.append(Method(PLAIN, "other", budget.digest, lambda sigma: plain, size))
     methods.append(non_local_means())
     return methods
+
+
+def _learned(name: str, group: str, stored: StoredModel) -> Method:
+    return learned(name, group, Denoiser(*stored.denoiser_parts()).eval(), weights_digest(stored.weights))
 
 
 def _measure(

@@ -44,7 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = parser.parse_args(arguments)
     try:
-        models = {word: Denoiser.load(read_gray_model(find_model(word)).path) for word in options.model}
+        stored = {word: read_gray_model(find_model(word)) for word in options.model}
+        models = {word: Denoiser(*model.denoiser_parts()).eval() for word, model in stored.items()}
         check_writable(options.output / "ramp.md")
     except DiffTVError as error:
         parser.error(f"--model: {error}")

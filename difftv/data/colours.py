@@ -16,7 +16,7 @@ def gray_names(images: CleanImages) -> tuple[str, ...]:
     Raises:
         DataError: all are.
     """
-    names = tuple(name for name, image in zip(images.names, images, strict=True) if _equal(image))
+    names = tuple(name for name, image in zip(images.names, images, strict=True) if equal_channels(image))
     if len(names) == len(images):
         raise DataError(f"Every image is gray, and the model is one of colour images. {_ADVICE} Give colour images.")
     return names
@@ -32,12 +32,13 @@ def check_colour(images: CleanImages, kind: str) -> None:
     Raises:
         DataError: every image is gray.
     """
-    if all(_equal(image) for image in images):
+    if all(equal_channels(image) for image in images):
         raise DataError(
             f"Colour images are asked for, and every one of the {len(images)} {kind} images is gray. {_ADVICE} Give "
             "colour images, or take these as gray ones, of one channel."
         )
 
 
-def _equal(image: Pixels) -> bool:
+def equal_channels(image: Pixels) -> bool:
+    """Whether an RGB image is a gray one in three equal channels."""
     return bool((image == image[..., :1]).all())

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from difftv.data.base import Splits, unique_names
 from difftv.errors import DataError
-from difftv.files import write_atomically
+from difftv.files import sha256_of, write_atomically
 
 DIGITS = 16
 """Hexadecimal digits of the word; by chance alone, two of a million data sets share one once in 40 million times."""
@@ -113,8 +113,7 @@ def _facts(path: Path) -> _Facts:
 
 def _digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except (FileNotFoundError, PermissionError, IsADirectoryError):
         return UNREADABLE
     except OSError as error:

@@ -1,6 +1,5 @@
 """Fetch an archive over HTTP and unpack it: resumable, checked, and once even when many jobs start together."""
 
-import hashlib
 import logging
 import shutil
 import stat
@@ -16,6 +15,7 @@ from tqdm import tqdm
 
 from difftv.data.base import Archive
 from difftv.errors import DataError
+from difftv.files import sha256_of
 
 log = logging.getLogger(__name__)
 
@@ -157,8 +157,7 @@ def _continue(archive: Archive, partial: Path, start: int) -> None:
 
 
 def _verify(archive: Archive, partial: Path) -> None:
-    with partial.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256_of(partial)
     if found != archive.sha256:
         partial.unlink()
         raise DataError(

@@ -1,9 +1,9 @@
 """Where the model is that a user names, and what it holds, as one word. Free of torch: runs are planned fast."""
 
-import hashlib
 from pathlib import Path
 
 from difftv.errors import ConfigError
+from difftv.files import sha256_of
 from difftv.models.pretrained import shipped_file, shipped_files, shipped_names
 from difftv.rundir.layout import CHECKPOINT
 
@@ -33,7 +33,6 @@ def model_content(word: str) -> str:
     path = find_model(word)
     file = path / CHECKPOINT if path.is_dir() else path
     try:
-        with file.open("rb") as opened:
-            return hashlib.file_digest(opened, "sha256").hexdigest()
+        return sha256_of(file)
     except OSError as error:
         raise ConfigError(f"{word}: {file} cannot be read: {error.strerror}.") from error

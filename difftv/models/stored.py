@@ -105,6 +105,13 @@ class StoredModel:
         # One order in memory for every way of storing: the same weights then give the same bits.
         return place(predictor, torch.device("cpu")).eval()
 
+    def denoiser_parts(self, solver: Solver | None = None) -> tuple[Predictor, Solver, tuple[float, float] | None]:
+        """What a `Denoiser` is made of; see `Denoiser.load`, which reads the model as well."""
+        if solver is None:
+            solver = self.whole_image_solver()
+        self.check_solver(solver)
+        return self.predictor(), solver, self.sigma_range
+
     def _predictor_arguments(self) -> dict[str, Any]:
         """What follows for the predictor from the regularizer and from the noise that it was trained for."""
         node = self.config.get("predictor")

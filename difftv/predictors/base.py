@@ -62,8 +62,7 @@ class Predictor(nn.Module, abc.ABC):
         # The inverse of softplus, written so that neither a tiny nor a huge start overflows.
         offsets = [start + math.log(-math.expm1(-start)) for start in starts]
         self._offsets = offsets[:1] if len(set(offsets)) == 1 else offsets
-        floor = [not_negative("least", value) for value in self._of_each_map("least", least)]
-        self._floor = floor if any(floor) else []
+        self._floor = [not_negative("least", value) for value in self._of_each_map("least", least)]
 
     def _of_each_map(self, name: str, given: float | Sequence[float]) -> list[float]:
         values = [given] * self.num_maps if isinstance(given, int | float) else list(given)
@@ -125,11 +124,8 @@ class Predictor(nn.Module, abc.ABC):
             raw = self.raw_map(features)
         else:
             raw = in_strips(self.raw_map, features, self.reach, self.grain)
-        if len(self._offsets) == 1:
-            lam = softplus(raw + self._offsets[0])
-        else:
-            lam = softplus(raw + raw.new_tensor(self._offsets).view(1, -1, 1, 1))
-        return lam + lam.new_tensor(self._floor).view(1, -1, 1, 1) if self._floor else lam
+        lam = softplus(raw + _for_each_map(self._offsets, raw))
+        return lam + _for_each_map(self._floor, lam) if any(self._floor) else lam
 
     def start_from(self, other: "Predictor") -> None:
         """Take over the weights of another predictor of the same kind; `least` stays.
@@ -167,6 +163,11 @@ class Predictor(nn.Module, abc.ABC):
             )
         level = noise_std_per_image(sigma, noisy)
         return torch.cat([noisy, level.view(-1, 1, 1, 1).expand_as(noisy[:, :1])], dim=1)
+
+
+def _for_each_map(values: Sequence[float], maps: Map) -> float | Tensor:
+    """One value for all maps, or one for each, fit to be added to them."""
+    return values[0] if len(values) == 1 else maps.new_tensor(values).view(1, -1, 1, 1)
 
 
 def starting_at(arguments: Mapping[str, Any], regularizer: Regularizer, *, sigma_input: bool = False) -> dict[str, Any]:

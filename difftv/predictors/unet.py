@@ -55,7 +55,7 @@ class UNet(Predictor):
     def reach(self) -> int:
         """Of two convolutions at every scale down and up, and of the pixels that a coarse one covers."""
         coarsest = self.grain
-        return 2 * (2 * coarsest - 1) + 2 * (coarsest - 1) + 2 * (coarsest - 1)
+        return 2 * (2 * coarsest - 1) + 4 * (coarsest - 1)
 
     @property
     def grain(self) -> int:
@@ -63,8 +63,7 @@ class UNet(Predictor):
 
     def raw_map(self, features: Features) -> Map:
         height, width = features.shape[-2:]
-        multiple = 2 ** len(self.decoders)
-        features = pad(features, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+        features = pad(features, (0, -width % self.grain, 0, -height % self.grain), mode="replicate")
         skipped = []
         for encoder in self.encoders[:-1]:
             skipped.append(encoder(features))

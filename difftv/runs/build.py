@@ -17,7 +17,7 @@ from difftv.data import (
 from difftv.data.colours import check_colour
 from difftv.denoiser import Denoiser
 from difftv.devices import choose_device, place
-from difftv.errors import CheckpointError, ConfigError, DataError
+from difftv.errors import ConfigError, DataError
 from difftv.models.parts import NAME
 from difftv.models.place import find_model
 from difftv.models.reading import read_model
@@ -25,7 +25,7 @@ from difftv.noise import is_range, middle_of
 from difftv.predictors.base import Predictor, starting_at
 from difftv.regularizers.base import Regularizer
 from difftv.runs.config import image_cache
-from difftv.runs.nodes import Node
+from difftv.runs.nodes import Node, model_of
 from difftv.runs.options import source_node
 from difftv.runs.plan import PlannedRun
 from difftv.solvers.base import Solver
@@ -107,15 +107,13 @@ def _start(predictor: Predictor, word: str, regularizer: Regularizer) -> None:
         ConfigError: there is none of that name, or it is of another kind.
         CheckpointError: its file cannot be used.
     """
-    try:
+    with model_of("trainer.start"):
         stored = read_model(find_model(word))
         theirs, ours = (", ".join(each.map_names) for each in (stored.regularizer(), regularizer))
         if theirs != ours:
             raise ConfigError(f"{word} predicts {theirs}, the regularizer of the run takes {ours}.")
         given = stored.explicit_config()["predictor"]
         trained = stored.predictor()
-    except (ConfigError, CheckpointError) as error:
-        raise type(error)(f"trainer.start: {error}") from error
     try:
         predictor.start_from(trained)
     except ValueError as error:
@@ -132,16 +130,16 @@ def _stored(word: str | None, channels: int) -> Denoiser | None:
         ConfigError: there is none of that name, or it takes images of other channels.
         CheckpointError: its file cannot be used.
     """
-    try:
-        stored = None if word is None else Denoiser.load(find_model(word))
-        if stored is not None and stored.predictor.channels != channels:
+    if word is None:
+        return None
+    with model_of("evaluation.model"):
+        stored = Denoiser.load(find_model(word))
+        if stored.predictor.channels != channels:
             raise ConfigError(
                 f"{word} takes images of {stored.predictor.channels} channel(s), the images of the run have "
                 f"{channels}. Name a model of {'colour' if channels == 3 else 'gray'} images, or evaluation.model=null."
             )
         return stored
-    except (ConfigError, CheckpointError) as error:
-        raise type(error)(f"evaluation.model: {error}") from error
 
 
 def open_patches(planned: PlannedRun, splits: Splits, solver: Solver) -> Images:

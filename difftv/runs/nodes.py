@@ -16,7 +16,7 @@ from typing import Any
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
-from difftv.errors import ConfigError, DiffTVError
+from difftv.errors import CheckpointError, ConfigError, DiffTVError
 
 OF_HYDRA = frozenset({"_target_", "_partial_", "_args_", "_recursive_", "_convert_"})
 """Keys that are instructions to Hydra, not arguments."""
@@ -120,6 +120,19 @@ class Node:
         # torch takes words for the numbers of its optimizers and schedulers, and fails on them epochs later.
         if of_torch and isinstance(value, str) and not re.search(r"str|Literal|^$", annotation):
             raise ConfigError(f"{self.key_of(name)} must be a number, got {value!r}.")
+
+
+@contextlib.contextmanager
+def model_of(key: str) -> Iterator[None]:
+    """Put the key that names a stored model before what is wrong with it.
+
+    Raises:
+        ConfigError, CheckpointError: as they come, with the key.
+    """
+    try:
+        yield
+    except (ConfigError, CheckpointError) as error:
+        raise type(error)(f"{key}: {error}") from error
 
 
 @contextlib.contextmanager

@@ -14,9 +14,10 @@ from difftv.data.contents import content_identity
 from difftv.errors import ConfigError
 from difftv.models.place import model_content
 from difftv.rundir.layout import MODELS
-from difftv.runs.config import image_cache, refuse_unread, resolved
+from difftv.runs.config import image_cache, leaves, refuse_unread, resolved
 from difftv.runs.directory import RunDirectory
 from difftv.runs.identity import SCHEME, identity, readable_name
+from difftv.runs.nodes import model_of
 from difftv.runs.options import Rerun, RunOptions, class_nodes, rerun_policy, source_node, sweep_name
 
 LOOK_AGAIN_SECONDS = 10.0
@@ -148,14 +149,10 @@ def register_resolvers() -> None:
 
 def _models_content(config: Mapping[str, Any]) -> dict[str, str]:
     found = {}
-    for key in MODELS:
-        section, _, name = key.partition(".")
-        word = config[section].get(name) if isinstance(config.get(section), Mapping) else None
-        if word and isinstance(word, str):
-            try:
+    for key, word in leaves(config):
+        if key in MODELS and word and isinstance(word, str):
+            with model_of(key):
                 found[key] = model_content(word)
-            except ConfigError as error:
-                raise ConfigError(f"{key}: {error}") from error
     return found
 
 

@@ -17,9 +17,9 @@ from benchmarks.denoisers import (
     minimiser,
     split_bregman,
 )
-from benchmarks.drop_in import drop_in_table, measure_drop_in, rms
+from benchmarks.drop_in import drop_in_table, measure_drop_in
 from benchmarks.inputs import LAM, natural_colour_image
-from benchmarks.peers import fewest
+from benchmarks.peers import fewest, rms
 from benchmarks.suite import Found, Settings, jobs, run
 from benchmarks.text import to_markdown
 from difftv.data import Sample

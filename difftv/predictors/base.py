@@ -7,7 +7,7 @@ from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d, softplus
+from torch.nn.functional import conv2d, pad, softplus
 
 from difftv.arguments import boolean, not_negative, positive, positive_int
 from difftv.noise import noise_std_per_image
@@ -124,7 +124,7 @@ class Predictor(nn.Module, abc.ABC):
             raw = self.raw_map(features)
         else:
             raw = in_strips(self.raw_map, features, self.reach, self.grain)
-        lam = softplus(raw + _for_each_map(self._offsets, raw))
+        lam = softplus(raw.to(features.dtype) + _for_each_map(self._offsets, features))
         return lam + _for_each_map(self._floor, lam) if any(self._floor) else lam
 
     def start_from(self, other: "Predictor") -> None:
@@ -202,9 +202,17 @@ class _Convolution(nn.Conv2d):
     """One whose gradient is the same every time on CUDA too, where that of torch's padding is summed in any order."""
 
     def forward(self, input: Tensor) -> Tensor:
-        if not input.is_cuda:
-            return super().forward(input)
-        return conv2d(_bordered(input, *self.dilation), self.weight, self.bias, dilation=self.dilation)
+        autocast = torch.is_autocast_enabled(input.device.type)
+        if input.is_cuda:
+            bordered = _bordered(input, *self.dilation)
+        else:
+            # Autocast would take the border to float32 and back, which costs as much as the convolution.
+            with torch.autocast(input.device.type, enabled=False):
+                bordered = pad(input, self._reversed_padding_repeated_twice, mode="replicate")
+        if autocast:
+            # Half precision is fast where the channels of a pixel lie side by side.
+            bordered = bordered.contiguous(memory_format=torch.channels_last)
+        return conv2d(bordered, self.weight, self.bias, dilation=self.dilation)
 
 
 def _bordered(state: Tensor, rows: int, columns: int) -> Tensor:

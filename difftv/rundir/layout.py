@@ -65,6 +65,7 @@ MODELS = ("evaluation.model", "trainer.start")
 
 NEUTRAL: dict[str, object] = {
     "trainer.staircase_weight": 0,
+    "trainer.precision": "float32",
     "evaluation.model": None,
     "regularizer.channels": 1,
     "regularizer.bounds": None,

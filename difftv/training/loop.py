@@ -173,7 +173,8 @@ class Training:
         learner.optimizer.zero_grad()
         totals.batches += 1
         try:
-            solution: Solution = learner.denoiser.denoise(batch.noisy, batch.sigma)
+            with self._mixed_precision():
+                solution: Solution = learner.denoiser.denoise(batch.noisy, batch.sigma)
             if not self._usable(solution):
                 return
             solution.lam.retain_grad()
@@ -197,6 +198,10 @@ class Training:
         learner.optimizer.step()
         totals.add(solution, learner.map_names, batch.clean, loss, norm)
         totals.wall_seconds += time.perf_counter() - started
+
+    def _mixed_precision(self) -> torch.autocast:
+        mixed = self.options.precision == "bfloat16"
+        return torch.autocast(self.learner.device.type, dtype=torch.bfloat16, enabled=mixed)
 
     def _usable(self, solution: Solution) -> bool:
         failing = int((~solution.converged).sum())

@@ -9,6 +9,7 @@ from difftv.arguments import not_negative, one_of, positive, positive_int
 
 OnFailure = Literal["raise", "skip"]
 OnNotConverged = Literal["raise", "skip", "use"]
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class TrainingOptions:
         checkpoint_seconds: least time between two checkpoints within an epoch, >= 0. Every epoch ends with one.
         staircase_weight: what chooses the best epoch: the validation PSNR (dB) minus this times the magnitude of
             `stair/plateau_excess`, >= 0. At 0 it is the PSNR alone, which gives slopes away for hundredths of a dB.
+        precision: of the network's layers in a training step. `bfloat16` is mixed precision (`torch.autocast`): the
+            weights, the maps, the solver and every measurement stay what they are.
 
     Raises:
         ValueError: a value out of range.
@@ -36,6 +39,7 @@ class TrainingOptions:
     on_not_converged: OnNotConverged = "use"
     checkpoint_seconds: float = 60.0
     staircase_weight: float = 0.0
+    precision: Precision = "float32"
 
     def __post_init__(self) -> None:
         positive_int("epochs", self.epochs)
@@ -45,6 +49,7 @@ class TrainingOptions:
         one_of("on_not_converged", self.on_not_converged, get_args(OnNotConverged))
         not_negative("checkpoint_seconds", self.checkpoint_seconds)
         not_negative("staircase_weight", self.staircase_weight)
+        one_of("precision", self.precision, get_args(Precision))
 
     def score(self, row: Mapping[str, float]) -> float:
         """How good an epoch is, by its mean metrics on the validation images; larger = better."""

@@ -74,6 +74,23 @@ def test_dilated_convolutions_in_blocks() -> None:
         Dilated(blocks=0)
 
 
+def test_mixed_precision(predictor: Predictor) -> None:
+    """Maps and gradients of the weights in float32, a few parts in a hundred from those of float32 layers."""
+    found = []
+    for enabled in (False, True):
+        predictor.zero_grad()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            lam = predictor(draw())
+        assert lam.dtype == torch.float32
+        lam.square().mean().backward()
+        gradient = torch.cat([weight.grad.flatten() for weight in predictor.parameters() if weight.grad is not None])
+        assert gradient.dtype == torch.float32
+        found.append((lam.detach(), gradient))
+    (lam, gradient), (mixed, mixed_gradient) = found
+    torch.testing.assert_close(mixed, lam, rtol=0.02, atol=1e-4)
+    assert float((mixed_gradient - gradient).norm() / gradient.norm()) < 0.05
+
+
 @pytest.mark.parametrize("sigma_input", [False, True])
 @pytest.mark.parametrize("name", options_of("predictor"))
 def test_images_of_several_channels(name: str, sigma_input: bool) -> None:

@@ -50,7 +50,7 @@ def test_killed_and_started_again(point: str, undisturbed: Path, tmp_path: Path)
     "options",
     [
         ["solver=taut_string", "predictor=unet", "optimizer=adamw", "scheduler=plateau", "loss=mse_ssim"],
-        ["solver=auto", "regularizer=huber", "scheduler=plateau"],
+        ["solver=auto", "regularizer=huber", "scheduler=plateau", "trainer.precision=bfloat16"],
     ],
     ids=["taut_string", "admm"],
 )

@@ -3,7 +3,7 @@ from .functional import tv_denoise
 from .interop.scikit_image import denoise_tv
 from .models.pretrained import list_pretrained
 from .noise_estimate import estimate_sigma
-from .predictors import Cnn, Constant, Dilated, DnCnn, Predictor, UNet
+from .predictors import Cnn, Constant, Dilated, DnCnn, Predictor, SelfEnsemble, UNet
 from .regularizers import (
     TGV,
     TVTV2,
@@ -35,6 +35,7 @@ __all__ = [
     "Predictor",
     "Regularizer",
     "Scs",
+    "SelfEnsemble",
     "Solution",
     "Solver",
     "TVpwL",

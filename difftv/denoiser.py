@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from difftv.errors import NoiseLevelWarning
 from difftv.predictors.base import Predictor
+from difftv.predictors.self_ensemble import SelfEnsemble
 from difftv.progress import part
 from difftv.solvers.base import Solution, Solver
 from difftv.types import Image
@@ -88,6 +89,15 @@ class Denoiser(nn.Module):
         from difftv.models.reading import read_model
 
         return cls(*read_model(path).denoiser_parts(solver)).eval()
+
+    def self_ensemble(self) -> "Denoiser":
+        """The same denoiser with maps averaged over the image turned and mirrored in all eight ways.
+
+            solution = Denoiser.pretrained("gray").self_ensemble()(noisy, sigma=25)
+
+        About 0.08 dB for eight times the time in the network; one minimisation, as before. The weights are shared.
+        """
+        return Denoiser(SelfEnsemble(self.predictor, self.solver.regularizer), self.solver, self.sigma_range)
 
     @property
     def colour(self) -> bool:

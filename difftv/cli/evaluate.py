@@ -12,7 +12,7 @@ lambda that the run found on its training crops (at the noise that it was tuned 
 these very images (an oracle), whose search takes longer than everything else; --no-search leaves it out.
 
 Prints a Markdown table and writes evaluation-NAME.md, .csv and .json into the run's directory, or for --model into the
-working directory. NAME is that of the set, with the noise where it is given: Set12-sigma15. The
+working directory. NAME is that of the set, with the noise and --ensemble where they are given: Set12-sigma15. The
 minimisation is exact (taut_string) where that solver takes the run's regularizer, else batched (admm), whatever the run
 was trained with.
 
@@ -54,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not paths:
         parser.error(f"give the images to measure on after {place}")
     level = "" if options.sigma is None else f"-sigma{options.sigma:g}"
+    level += "-ensemble" if options.ensemble else ""
     of_set = paths[0].resolve().name if _is_directory(paths) else (options.name or "images").removesuffix(level)
     name = options.name or of_set + level
     if Path(name).name != name:
@@ -88,12 +89,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "set": of_set,
         "weights": weights_digest(stored.weights),
         "best_epoch": stored.best_epoch,
+        "ensemble": options.ensemble,
         "solver": options.solver if options.solver == OWN else denoiser.solver.name,
         "tol": getattr(denoiser.solver, "tol", None),
         "versions": versions(),
         "git": {"commit": git_commit()},
     }
-    text = to_markdown(found, title=f"{name}, sigma {sigma:g}")
+    text = to_markdown(found, title=f"{name}, sigma {sigma:g}" + (", self-ensemble" if options.ensemble else ""))
     problem = ""
     for suffix, content in ((".md", text), (".csv", to_csv(found)), (".json", to_json(found, origin))):
         try:

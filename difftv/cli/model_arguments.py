@@ -23,7 +23,7 @@ WHOLE: dict[str, type[TautString] | type[Admm]] = {"taut_string": TautString, "a
 
 
 def model_parser(description: str | None, images: str) -> argparse.ArgumentParser:
-    """A parser of --model, --device, --solver, --tol, --sigma and of the paths, for `named_model`.
+    """A parser of --model, --device, --solver, --tol, --ensemble, --sigma and of the paths, for `named_model`.
 
     Args:
         description: the docstring of the command.
@@ -51,6 +51,12 @@ def model_parser(description: str | None, images: str) -> argparse.ArgumentParse
         "--tol",
         type=float,
         help="tolerance of taut_string (relative duality gap) or admm (change of the image); default: the solver's own",
+    )
+    parser.add_argument(
+        "--ensemble",
+        action="store_true",
+        help="average the maps over the image turned and mirrored in all eight ways: about 0.08 dB better, and the "
+        "network takes eight times as long",
     )
     parser.add_argument("--sigma", type=float, help="noise of the images in 8-bit units")
     parser.add_argument(
@@ -101,7 +107,8 @@ def load_model(options: argparse.Namespace, path: Path) -> tuple[Denoiser, Store
     """
     device = choose_device(options.device, "--device")
     stored = read_model(path)
-    return place(Denoiser(stored.predictor(), _solver(options, stored)).eval(), device), stored
+    denoiser = place(Denoiser(stored.predictor(), _solver(options, stored)).eval(), device)
+    return denoiser.self_ensemble() if options.ensemble else denoiser, stored
 
 
 def _solver(options: argparse.Namespace, stored: StoredModel) -> Solver:

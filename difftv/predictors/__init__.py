@@ -5,6 +5,7 @@ from difftv.predictors.cnn import Cnn
 from difftv.predictors.constant import Constant
 from difftv.predictors.dilated import Dilated
 from difftv.predictors.dncnn import DnCnn
+from difftv.predictors.self_ensemble import SelfEnsemble
 from difftv.predictors.unet import UNet
 
 BY_NAME: dict[str, type[Predictor]] = {
@@ -16,4 +17,4 @@ BY_NAME: dict[str, type[Predictor]] = {
 }
 """By the name on the command line, which stored models use as well."""
 
-__all__ = ["BY_NAME", "Cnn", "Constant", "Dilated", "DnCnn", "Predictor", "UNet"]
+__all__ = ["BY_NAME", "Cnn", "Constant", "Dilated", "DnCnn", "Predictor", "SelfEnsemble", "UNet"]

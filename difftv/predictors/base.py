@@ -120,12 +120,16 @@ class Predictor(nn.Module, abc.ABC):
                 f"{type(self).__name__} was made for images of {self.channels} channel(s)."
             )
         features = self._features(noisy, sigma)
-        if self.reach is None or torch.is_grad_enabled():
-            raw = self.raw_map(features)
-        else:
-            raw = in_strips(self.raw_map, features, self.reach, self.grain)
+        raw = self.raw_map_in_strips(features)
         lam = softplus(raw.to(features.dtype) + _for_each_map(self._offsets, features))
         return lam + _for_each_map(self._floor, lam) if any(self._floor) else lam
+
+    @final
+    def raw_map_in_strips(self, features: Features) -> Map:
+        """`raw_map`; where no gradient is wanted and `reach` is known, large images go through in strips."""
+        if self.reach is None or torch.is_grad_enabled():
+            return self.raw_map(features)
+        return in_strips(self.raw_map, features, self.reach, self.grain)
 
     def start_from(self, other: "Predictor") -> None:
         """Take over the weights of another predictor of the same kind; `least` stays.
@@ -202,15 +206,18 @@ class _Convolution(nn.Conv2d):
     """One whose gradient is the same every time on CUDA too, where that of torch's padding is summed in any order."""
 
     def forward(self, input: Tensor) -> Tensor:
-        autocast = torch.is_autocast_enabled(input.device.type)
+        kind = input.device.type
+        mixed = torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind)
         if input.is_cuda:
             bordered = _bordered(input, *self.dilation)
-        else:
+        elif mixed:
             # Autocast would take the border to float32 and back, which costs as much as the convolution.
-            with torch.autocast(input.device.type, enabled=False):
+            with torch.autocast(kind, enabled=False):
                 bordered = pad(input, self._reversed_padding_repeated_twice, mode="replicate")
-        if autocast:
-            # Half precision is fast where the channels of a pixel lie side by side.
+        else:
+            return super().forward(input)
+        if mixed:
+            # Where the channels of a pixel lie side by side, half precision is twice as fast.
             bordered = bordered.contiguous(memory_format=torch.channels_last)
         return conv2d(bordered, self.weight, self.bias, dilation=self.dilation)
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from difftv.operators import adjoint_difference, divergence, forward_difference, gradient
 from difftv.regularizers.operator import (
+    Edge,
     Operator,
     difference_matrix,
     edges,
@@ -28,6 +29,7 @@ class ForwardDifferences(Operator):
 
     fields: ClassVar[int] = 1
     components: ClassVar[int] = 2
+    edges: ClassVar[tuple[Edge, ...]] = (Edge(1, 0), Edge(0, 1))
 
     def apply(self, x: Fields) -> Dual:
         return gradient(x)
@@ -60,6 +62,7 @@ class DiagonalDifferences(Operator):
 
     fields: ClassVar[int] = 1
     components: ClassVar[int] = 2
+    edges: ClassVar[tuple[Edge, ...]] = (Edge(1, 1), Edge(1, 1, rising=True))
     beyond_border: ClassVar[bool] = True
 
     def apply(self, x: Fields) -> Dual:

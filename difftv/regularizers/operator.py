@@ -1,6 +1,8 @@
 """The contract of the linear maps K that a regularizer is made of, and the sparse matrices they are built from."""
 
 import abc
+from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 import scipy.sparse as sp
@@ -8,6 +10,26 @@ import torch
 from torch import Tensor
 
 from difftv.types import Dual, Fields
+
+
+@final
+@dataclass(frozen=True)
+class Edge:
+    """A pair of neighbouring pixels, the opposite corners of a cell: it is stored at the cell's upper left pixel.
+
+    Attributes:
+        rows: how many rows lie between them, 0 or 1.
+        columns: how many columns.
+        rising: whether a diagonal goes from the lower left to the upper right.
+    """
+
+    rows: int
+    columns: int
+    rising: bool = False
+
+    def extent(self, axis: int) -> int:
+        """Pixels along an axis of an image, -2 the rows and -1 the columns."""
+        return (self.rows, self.columns)[axis]
 
 
 class Operator(abc.ABC):
@@ -40,6 +62,11 @@ class Operator(abc.ABC):
     def of_one_channel(self) -> "Operator":
         """What acts on every channel of the image."""
         return self
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        """The edges whose differences are the components; empty where those are of more pixels than two."""
+        return ()
 
     @property
     def beyond_border(self) -> bool:

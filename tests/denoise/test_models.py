@@ -132,6 +132,15 @@ def test_help_lists_the_shipped_models(shipped: Path, capsys: Shown) -> None:
     assert "Shipped models: gray, one-level." in " ".join(capsys.readouterr().out.split())
 
 
+def test_an_ensemble_is_taken_where_it_is_asked_for(shipped: Path, tmp_path: Path, capsys: Shown) -> None:
+    path = noisy_file(tmp_path / "photo.png", 20.0)
+    assert main(["--ensemble", "--sigma", "20", str(path)]) == 0
+    found = (tmp_path / "photo-denoised.png").read_bytes()
+    alone = Denoiser.pretrained("gray")
+    assert found == expected(alone.self_ensemble(), path, 20.0)
+    assert found != expected(alone, path, 20.0)
+
+
 def test_without_a_shipped_model_the_ways_are_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Shown
 ) -> None:
@@ -217,6 +226,11 @@ def test_a_shipped_model_is_evaluated(shipped: Path, tmp_path: Path, capsys: Sho
     found = json.loads((tmp_path / "evaluation-Set2-sigma15.json").read_text())
     assert (found["model"], found["set"], found["sigma"], found["images"]) == ("gray", "Set2", 15, 2)
     assert "run" not in found
+    assert evaluate(["--model", "gray", str(tmp_path / "Set2"), "--sigma", "15", "--no-search", "--ensemble"]) == 0
+    assert capsys.readouterr().out.startswith("### Set2-sigma15-ensemble, sigma 15, self-ensemble")
+    turned = json.loads((tmp_path / "evaluation-Set2-sigma15-ensemble.json").read_text())
+    assert (turned["ensemble"], found["ensemble"], turned["set"]) == (True, False, "Set2")
+    assert turned["metrics"]["psnr"] != found["metrics"]["psnr"]
     assert evaluate(["--model", "one-level", str(tmp_path / "Set2"), "--output", "results", "--name", "two"]) == 0
     assert json.loads(Path("results/evaluation-two.json").read_text())["set"] == "Set2"
     named = ["Set2/1.png", "Set2/2.png", "--sigma", "25", "--name", "pair-sigma25"]

@@ -1,0 +1,52 @@
+"""The mean over the eight symmetries of the square: a network that does not care how an image is turned."""
+
+from typing import final
+
+import torch
+
+from difftv.predictors.base import Predictor
+from difftv.progress import part, report
+from difftv.regularizers.base import Regularizer
+from difftv.regularizers.symmetries import SYMMETRIES
+from difftv.types import Features, Map
+
+
+@final
+class SelfEnsemble(Predictor):
+    """The raw maps of another predictor, averaged over the image turned and mirrored in all eight ways.
+
+    Its maps turn with the image. They take eight times as long, for about 0.08 dB of a trained network; the
+    minimisation, its certificate and its cost stay those of one image.
+
+    Args:
+        predictor: whose maps are averaged; its weights are shared, not copied.
+        regularizer: that the maps are for: a map of vertical edges is one of horizontal edges of the turned image.
+
+    Raises:
+        ValueError: the predictor's number of maps is not the regularizer's.
+
+    References: Lim, Son, Kim, Nah, Lee 2017, "Enhanced deep residual networks for single image super-resolution",
+    section 3.3, who average images.
+    """
+
+    def __init__(self, predictor: Predictor, regularizer: Regularizer) -> None:
+        if predictor.num_maps != regularizer.num_maps:
+            raise ValueError(
+                f"predictor gives {predictor.num_maps} map(s), and {regularizer.name} takes {regularizer.num_maps}: "
+                "give the regularizer that it was made for."
+            )
+        super().__init__(
+            predictor.num_maps, predictor.initial_lam, predictor.sigma_input, predictor.channels, predictor.least
+        )
+        self.predictor = predictor
+        self._regularizer = regularizer
+
+    def raw_map(self, features: Features) -> Map:
+        total = torch.zeros(())
+        for index, symmetry in enumerate(SYMMETRIES):
+            done, next_done = index / len(SYMMETRIES), (index + 1) / len(SYMMETRIES)
+            with part(done, next_done):
+                raw = self.predictor.raw_map_in_strips(symmetry.apply(features))
+            report(next_done)
+            total = symmetry.undo(raw, self._regularizer) + total
+        return total / len(SYMMETRIES)

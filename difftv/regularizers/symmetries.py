@@ -1,0 +1,79 @@
+"""The eight symmetries of the square, and what they do to images and to the maps of a regularizer.
+
+A map that weighs one component of a separable regularizer belongs to edges, pairs of neighbouring pixels, and is stored
+at the upper left pixel of their cell. Turning an image turns its edges: vertical ones become horizontal, and where an
+axis is reversed the other end of an edge is the upper or left one. All other maps belong to pixels.
+"""
+
+import itertools
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from difftv.regularizers.base import Regularizer
+from difftv.regularizers.operator import Edge
+from difftv.types import Map
+
+ROWS, COLUMNS = -2, -1
+
+
+@final
+@dataclass(frozen=True)
+class Symmetry:
+    """Rows and columns exchanged (or not), then some axes reversed."""
+
+    transposed: bool
+    reversed: tuple[int, ...]
+
+    def apply(self, images: Tensor) -> Tensor:
+        """The turned images; the last two axes are rows and columns."""
+        return (images.mT if self.transposed else images).flip(self.reversed)
+
+    def undo(self, maps: Map, regularizer: Regularizer) -> Tensor:
+        """The maps of the images, from those of the turned images.
+
+        Args:
+            maps: (batch, num_maps, height, width) of `apply(images)`.
+            regularizer: whose maps they are.
+
+        Returns:
+            The maps that give every edge and pixel the weight that it had in the turned images. Entries past the
+            border, which belong to no edge, go where they do no harm.
+        """
+        back = maps.flip(self.reversed)
+        parts = list(back.split(1, dim=1))
+        for channels in _channels_of_edges(regularizer):
+            for edge, channel in channels.items():
+                turned = self._turned(edge)
+                axes = [axis for axis in self.reversed if turned.extent(axis)]
+                part = back[:, channels[turned]][:, None]
+                parts[channel] = part.roll([-1] * len(axes), axes) if axes else part
+        back = torch.cat(parts, dim=1)
+        return back.mT if self.transposed else back
+
+    def _turned(self, edge: Edge) -> Edge:
+        if self.transposed:
+            edge = Edge(rows=edge.columns, columns=edge.rows, rising=edge.rising)
+        if edge.rows and edge.columns and len(self.reversed) == 1:
+            edge = Edge(edge.rows, edge.columns, rising=not edge.rising)
+        return edge
+
+
+SYMMETRIES = tuple(
+    Symmetry(transposed, axes)
+    for transposed, axes in itertools.product((False, True), ((), (COLUMNS,), (ROWS,), (ROWS, COLUMNS)))
+)
+"""All eight, the identity first."""
+
+
+def _channels_of_edges(regularizer: Regularizer) -> list[dict[Edge, int]]:
+    """Edge -> channel of the map that weighs it, for each family of maps of which every component has one."""
+    families = [
+        (term.operator.edges, channels)
+        for term in regularizer.terms
+        for channels in (term.lam, term.gam)
+        if len(channels) > 1
+    ]
+    return [dict(zip(edges, channels, strict=True)) for edges, channels in families]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import fsum, isfinite
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 import torch
@@ -36,7 +37,7 @@ class Method:
     """A row of the table before it is measured.
 
     Attributes:
-        name: in tables and figures.
+        name: in tables and figures; seeds of one method share it.
         group: "constants", "maps", "shipped" or "other".
         key: of what it is made of: numbers that were measured under another key are not used again.
         denoise: how it denoises at a noise level; asked for only where something has to be measured.
@@ -160,14 +161,33 @@ def _measure(method: Method, items: PublishedImages) -> AblationRow:
     return AblationRow(method.name, method.group, method.weights, items.sigma, images, seconds / pixels * 1e6)
 
 
+def by_name(rows: Sequence[AblationRow]) -> dict[str, list[AblationRow]]:
+    """The seeds of every method, in the order of the first ones."""
+    found: dict[str, list[AblationRow]] = {}
+    for row in rows:
+        found.setdefault(row.name, []).append(row)
+    return found
+
+
+def mean_of_seeds(seeds: Sequence[AblationRow], metric: str) -> float:
+    """Of the means over the images."""
+    return fmean(row.mean(metric) for row in seeds)
+
+
 def ablation_table(rows: Sequence[AblationRow], title: str, remark: str) -> Table:
-    """All methods at one noise level, in their order."""
+    """All methods at one noise level, in their order; seeds of one method as their mean and standard deviation."""
+
+    def cell(seeds: Sequence[AblationRow], metric: str, digits: int) -> str:
+        mean = f"{mean_of_seeds(seeds, metric):.{digits}f}"
+        return mean if len(seeds) == 1 else f"{mean} ± {stdev(row.mean(metric) for row in seeds):.{digits}f}"
+
     return Table(
         title=title,
         remark=remark,
         heads=(
             "method",
             "weights",
+            "seeds",
             "PSNR [dB]",
             "SSIM",
             "plateau_excess",
@@ -177,15 +197,16 @@ def ablation_table(rows: Sequence[AblationRow], title: str, remark: str) -> Tabl
         ),
         rows=[
             (
-                row.name,
-                f"{row.weights:,}" if row.weights else "-",
-                f"{row.mean('psnr'):.2f}",
-                f"{row.mean('ssim'):.4f}",
-                f"{row.mean('stair/plateau_excess'):.3f}",
-                f"{row.mean('stair/plateau_excess_ramp'):.3f}",
-                f"{row.mean('edge/gradient_ratio'):.3f}",
-                three_digits(row.seconds_per_megapixel),
+                name,
+                f"{seeds[0].weights:,}" if seeds[0].weights else "-",
+                f"{len(seeds)}" if seeds[0].weights else "-",
+                cell(seeds, "psnr", 2),
+                cell(seeds, "ssim", 4),
+                cell(seeds, "stair/plateau_excess", 2),
+                cell(seeds, "stair/plateau_excess_ramp", 2),
+                cell(seeds, "edge/gradient_ratio", 2),
+                three_digits(fmean(row.seconds_per_megapixel for row in seeds)),
             )
-            for row in rows
+            for name, seeds in by_name(rows).items()
         ],
     )

@@ -4,16 +4,18 @@ python experiments/run.py -m 'experiment=glob(ablation/*, exclude=ablation/_*)' 
 python experiments/ablation.py outputs/ablation path/to/Set12
 python experiments/ablation.py outputs/ablation path/to/Set12 --model gray gray-small --sigma 25
 
-The first command trains the rows, all with the same steps, seed and images. The second one trains a plain U-Net
-of the same size and budget that predicts the image, tunes constants on training crops, and measures everything under
-the protocol of published tables, minimised to the end whatever a row was trained with. Prints a table per noise level,
-writes ablation.md, ablation.json, psnr_against_stairs.png and, of a ramp and of a photograph, profile_ramp.png and
-profile_photograph.png. What was measured before is not measured again.
+The first command trains the rows, all with the same steps, seed and images; with seed=0,1,2 three times, and the table
+shows mean and standard deviation. The second one trains a plain U-Net of the same size and budget that predicts the
+image, once per seed, tunes constants on training crops, and measures everything under the protocol of published tables,
+minimised to the end whatever a row was trained with. Prints a table per noise level, writes ablation.md, ablation.json,
+psnr_against_stairs.png and, of a ramp and of a photograph, profile_ramp.png and profile_photograph.png. What was
+measured before is not measured again.
 """
 
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -24,11 +26,13 @@ from benchmarks.ablation import (
     Measurements,
     Method,
     ablation_table,
+    by_name,
     learned,
+    mean_of_seeds,
     non_local_means,
     tuned,
 )
-from benchmarks.plain_network import Budget, trained
+from benchmarks.plain_network import Budget, PlainNetwork, trained
 from benchmarks.ramp import SIGMA, SIZE, ramp_problem
 from benchmarks.text import to_markdown
 from difftv import Denoiser
@@ -45,7 +49,8 @@ from difftv.models.reading import read_gray_model
 from difftv.models.stored import StoredModel
 from difftv.noise import add_noise
 from difftv.printing import say
-from difftv.report import read_sweep
+from difftv.report import Run, read_sweep
+from difftv.report.settings import differing_keys
 from difftv.rundir.reading import UnreadableError
 from difftv.training.evaluation import evaluated_set
 from difftv.training.protocol import statement
@@ -117,45 +122,55 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _runs(directory: Path) -> dict[str, StoredModel]:
-    """Label -> the finished run of that row."""
+def _runs(directory: Path) -> list[tuple[str, StoredModel]]:
+    """Label and model of every run that has finished; runs that differ in nothing but the seed share a label."""
     sweep = read_sweep(directory)
-    names = [str(run.settings.get("choices.experiment") or run.name).removeprefix(PREFIX) for run in sweep.runs]
-    found: dict[str, StoredModel] = {}
-    for name, run in zip(names, sweep.runs, strict=True):
-        label = LABELS.get(name, name)
-        found[f"{label}, {run.name}" if names.count(name) > 1 else label] = read_gray_model(run.directory)
-    if not found:
+    if not sweep.runs:
         raise DataError(f"No run of {directory} has finished. Train the rows first: see --help.")
     for absent in sweep.absent:
         say(f"not in the table: {absent.name}, {absent.reason}", error=True)
-    order = list(LABELS.values())
-    return dict(sorted(found.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)))
+    rows: dict[str, list[Run]] = {label: [] for label in LABELS.values()}
+    for run in sweep.runs:
+        name = str(run.settings.get("choices.experiment") or run.name).removeprefix(PREFIX)
+        rows.setdefault(LABELS.get(name, name), []).append(run)
+    found: list[tuple[str, StoredModel]] = []
+    for label, runs in rows.items():
+        are_seeds = not differing_keys([run.settings for run in runs])
+        found += [
+            (label if are_seeds else f"{label}, {run.name}", read_gray_model(run.directory))
+            for run in sorted(runs, key=lambda run: run.name)
+        ]
+    return found
 
 
-def _methods(runs: Mapping[str, StoredModel], models: Sequence[str], output: Path) -> list[Method]:
-    """All rows in the order of the table; the network that predicts the image is trained here."""
-    with_unet = [stored for stored in runs.values() if stored.config["predictor"]["name"] == "unet"]
+def _methods(runs: Sequence[tuple[str, StoredModel]], models: Sequence[str], output: Path) -> list[Method]:
+    """All rows in the order of the table; the networks that predict the image, one per seed, are trained here."""
+    with_unet = [stored for _, stored in runs if stored.config["predictor"]["name"] == "unet"]
     if not with_unet:
         raise DataError("No finished run has a U-Net, whose size and budget the plain one gets. Train the row gam.")
     budget = Budget.of_run(with_unet[0].config)
     training = budget.training_images(default_cache_dir())
-    plain = trained(budget, output / f"plain_network-{budget.digest}", training)
 
     def crops(sigma: float) -> EvaluationPatches:
         return EvaluationPatches(training, patch_size=budget.patch_size, sigma=sigma, limit=TUNING_CROPS, stream=1)
 
     key = f"{TUNING_CROPS} crops of {budget.digest}"
     methods = [tuned(name, regularizer, crops, key) for name, regularizer in CONSTANTS.items()]
-    for name, stored in runs.items():
-        methods.append(_learned(name, "maps", stored))
+    methods += [_learned(name, "maps", stored) for name, stored in runs]
     for name in models:
         stored = read_gray_model(find_model(name))
         methods.append(_learned(stored.name, "shipped", stored))
-    size = sum(parameter.numel() for parameter in plain.parameters())
-    methods.append(Method(PLAIN, "other", budget.digest, lambda sigma: plain, size))
+    for seed in sorted({stored.config["seed"] for stored in with_unet}):
+        of_seed = replace(budget, seed=seed)
+        plain = trained(of_seed, output / f"plain_network-{of_seed.digest}", training)
+        methods.append(_plain(plain, of_seed.digest))
     methods.append(non_local_means())
     return methods
+
+
+def _plain(network: PlainNetwork, digest: str) -> Method:
+    size = sum(parameter.numel() for parameter in network.parameters())
+    return Method(PLAIN, "other", digest, lambda sigma: network, size)
 
 
 def _learned(name: str, group: str, stored: StoredModel) -> Method:
@@ -181,8 +196,8 @@ def _measure(
 def _tables(rows: Sequence[AblationRow], name: str) -> str:
     remark = (
         f"{statement(None)} plateau_excess, plateau_excess_ramp (best: 0) and gradient_ratio (best: 1) of the image "
-        f"before rounding. Constants are tuned on {TUNING_CROPS} training crops. Means over the images; "
-        f"{torch.get_num_threads()} thread(s) of torch."
+        f"before rounding. Constants are tuned on {TUNING_CROPS} training crops. Means over the images; mean ± "
+        f"standard deviation where there are several seeds. {torch.get_num_threads()} thread(s) of torch."
     )
     levels = dict.fromkeys(row.sigma for row in rows)
     tables = (
@@ -195,16 +210,16 @@ def _tables(rows: Sequence[AblationRow], name: str) -> str:
 def _draw(rows: Sequence[AblationRow], methods: Sequence[Method], sigma: float, output: Path) -> None:
     groups = {
         title: {
-            row.name: (row.mean("psnr"), row.mean("stair/plateau_excess"))
-            for row in rows
-            if row.sigma == sigma and row.group == group
+            name: (mean_of_seeds(seeds, "psnr"), mean_of_seeds(seeds, "stair/plateau_excess"))
+            for name, seeds in by_name([row for row in rows if row.sigma == sigma and row.group == group]).items()
         }
         for group, title in GROUPS.items()
     }
     groups = {title: points for title, points in groups.items() if points}
     save_figure(psnr_against_stairs(groups, title=f"sigma {sigma:g}"), output / "psnr_against_stairs.png")
     scenes = {"ramp": (ramp_problem()[0].float(), SIZE // 2), "photograph": (_photograph(), LINE)}
-    denoisers = {DRAWN[method.name]: method.denoise(sigma) for method in methods if method.name in DRAWN}
+    drawn = {method.name: method for method in reversed(methods) if method.name in DRAWN}
+    denoisers = {DRAWN[method.name]: method.denoise(sigma) for method in methods if drawn.get(method.name) is method}
     with torch.no_grad():
         for name, (clean, line) in scenes.items():
             noisy = add_noise(clean, sigma, seed=0)

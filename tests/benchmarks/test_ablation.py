@@ -1,5 +1,6 @@
 """The ablation: rows differ in what they say, nothing is measured twice, the network without a model is a fair one."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ import torch
 from PIL import Image as Pillow
 
 from benchmarks import plain_network
-from benchmarks.ablation import MEASURED, Measurements, Method, ablation_table
+from benchmarks.ablation import MEASURED, AblationRow, Measurements, Method, ablation_table
 from benchmarks.plain_network import Budget, PlainNetwork, trained
 from difftv.data import PublishedImages, open_images
 from difftv.figures import encode_figure, psnr_against_stairs
@@ -129,7 +130,19 @@ def test_nothing_is_measured_twice_and_other_weights_anew(photographs: Path, tmp
     assert rows[0] == rows[1]
     assert set(rows[0].images["test0"]) == set(MEASURED)
     assert rows[0].mean("psnr") == pytest.approx(20.17, abs=0.3)
-    assert ablation_table(rows[:1], "t", "r").rows[0][:2] == ("as it is", "-")
+    assert ablation_table(rows[:1], "t", "r").rows[0][:3] == ("as it is", "-", "-")
+
+
+def test_seeds_are_one_line_with_their_mean_and_standard_deviation() -> None:
+    def row(name: str, psnr: float) -> AblationRow:
+        images = {"a": dict.fromkeys(MEASURED, psnr - 1), "b": dict.fromkeys(MEASURED, psnr + 1)}
+        return AblationRow(name, "maps", 1234, 25.0, images, 2.0)
+
+    rows = [row("x", 28.0), row("y", 27.0), row("x", 29.0), row("x", 30.0)]
+    table = ablation_table(rows, "t", "r")
+    assert table.rows[0][:4] == ("x", "1,234", "3", "29.00 ± 1.00")
+    assert table.rows[1][:4] == ("y", "1,234", "1", "27.00")
+    assert len(table.rows) == 2
 
 
 def test_every_name_of_the_figure_stands_by_itself() -> None:
@@ -158,18 +171,21 @@ def test_the_two_commands(photographs: Path, tmp_path: Path) -> None:
         ),
         *("trainer.epochs=1", "tracker=none", "evaluation.figures=0", "evaluation.refinements=1"),
     ]
-    for row in ("gam", "lam"):
+    for row, seed in (("gam", 0), ("lam", 0), ("lam", 1)):
         command = [
             sys.executable,
             "experiments/run.py",
             f"experiment=ablation/{row}",
             *words,
-            f"hydra.run.dir={sweep / row}",
+            f"seed={seed}",
+            f"hydra.run.dir={sweep / row}-{seed}",
         ]
         subprocess.run(command, cwd=PROJECT, check=True, capture_output=True)
     command = [sys.executable, "experiments/ablation.py", str(sweep), str(photographs / "test"), "--sigma", "25"]
     done = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
     assert done.stdout == (sweep / "ablation.md").read_text()
+    assert re.search(r"\| learned lam +\| 66,565 +\| 2 +\| [0-9.]+ ± [0-9.]+ +\|", done.stdout)
+    assert re.search(r"\| plain U-Net, predicts the image +\| 66,565 +\| 2 +\|", done.stdout)
     for name in (
         "learned lam ",
         "learned lam and gam per direction",

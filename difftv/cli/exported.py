@@ -51,13 +51,14 @@ COLOUR_REFERENCE = ("chelsea.png", (24, 98, 256, 256))
 
 
 def measured(stored: StoredModel) -> tuple[Measured, ...]:
-    """The rows that `experiments/evaluate.py` has left in a run's directory, by set and noise.
+    """The rows that `experiments/evaluate.py` has left in a run's directory, by set and noise; none of self-ensembles.
 
     Raises:
         ConfigError: a file was measured with other weights or under another protocol.
         UnreadableError: a file is damaged.
     """
-    rows = [_measured(path, stored) for path in sorted(stored.path.glob(f"{PREFIX}*.json"))]
+    found = ((path, read_json(path)) for path in sorted(stored.path.glob(f"{PREFIX}*.json")))
+    rows = [_measured(path, content, stored) for path, content in found if not content.get("ensemble")]
     return tuple(sorted(rows, key=lambda row: (row.set, row.sigma)))
 
 
@@ -127,9 +128,9 @@ class _Origin:
                 f"{stored.name} started from {start} (trainer.start), which is not there any more. Put it back: the "
                 "card says how that one was trained, too."
             ) from error
-        if place.is_file():  # the command that names it says enough
+        if place.is_file():
             training = read_card(place).training
-            return cls((), (training.images,), (training.terms,))
+            return cls((training.command,) if training.command else (), (training.images,), (training.terms,))
         earlier = read_model(place)
         before, (images, terms) = cls.of(earlier), _images_of(earlier)
         words = map(str, earlier.config.get("overrides", []))
@@ -161,8 +162,7 @@ def reference_on(denoiser: Denoiser, sigma: float) -> Reference:
     return Reference(item.name, crop_of, float(sigma), score, bool(solution.converged.all()))
 
 
-def _measured(path: Path, stored: StoredModel) -> Measured:
-    content = read_json(path)
+def _measured(path: Path, content: Mapping[str, Any], stored: StoredModel) -> Measured:
     again = f"Run experiments/evaluate.py again, or remove {path.name}."
     if content.get("format") != FORMAT:
         raise ConfigError(f"{path} is of format {content.get('format')!r}, expected {FORMAT}. {again}")

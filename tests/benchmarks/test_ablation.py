@@ -184,8 +184,8 @@ def test_the_two_commands(photographs: Path, tmp_path: Path) -> None:
     command = [sys.executable, "experiments/ablation.py", str(sweep), str(photographs / "test"), "--sigma", "25"]
     done = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
     assert done.stdout == (sweep / "ablation.md").read_text()
-    assert re.search(r"\| learned lam +\| 66,565 +\| +2 +\| [0-9.]+ ± [0-9.]+ +\|", done.stdout)
-    assert re.search(r"\| plain U-Net, predicts the image +\| 66,565 +\| +2 +\|", done.stdout)
+    assert re.search(r"\| learned lam +\| +66,565 +\| +2 +\| [0-9.]+ ± [0-9.]+ +\|", done.stdout)
+    assert re.search(r"\| plain U-Net, predicts the image +\| +66,565 +\| +2 +\|", done.stdout)
     for name in (
         "learned lam ",
         "learned lam and gam per direction",

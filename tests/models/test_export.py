@@ -203,10 +203,12 @@ def test_the_card_of_a_run_that_went_on_from_another_has_both(
     assert training.images.startswith("BSD400: 400 gray photographs")
     assert "; DIV2K (Agustsson" in training.images
     assert training.terms.count("; ") >= 1
-    # A file says on what it was trained, and the command names the file.
+    # A file says how it was made.
     fourth = make_run(tmp_path / "fourth", config("constant"), start=tmp_path / "mine.safetensors")
     assert main([str(fourth), "other", *options[1:]]) == 0
     other = read_card(tmp_path / "other.safetensors").training
+    assert other.command is not None
+    assert other.command.startswith(f"{training.command} && {start}")
     assert other.images == "; ".join(dict.fromkeys([training.images, training.images.partition("; ")[0]]))
     shutil.rmtree(first)
     capsys.readouterr()
@@ -271,6 +273,15 @@ def test_what_cannot_be_exported_is_named(
     assert main([str(make_run(tmp_path / "silent", silent)), "mine", *out, "--without-numbers"]) == 2
     assert "holds no sigma" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_numbers_of_an_ensemble_are_not_those_of_the_model(main: Main, images: Path, tmp_path: Path) -> None:
+    run = measured_run(tmp_path / "run", images, sigmas=(25,))
+    assert evaluate([str(run), str(images), "--sigma", "25", "--ensemble", "--no-search"]) == 0
+    assert (run / "evaluation-Set12-sigma25-ensemble.json").is_file()
+    assert main([str(run), "mine", "--output", str(tmp_path)]) == 0
+    (row,) = read_card(tmp_path / "mine.safetensors").numbers
+    assert row.metrics == json.loads((run / "evaluation-Set12-sigma25.json").read_text())["metrics"]
 
 
 def test_numbers_of_other_weights_are_refused(

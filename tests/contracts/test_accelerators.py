@@ -85,7 +85,8 @@ def test_a_stored_model_and_a_function_there(device: torch.device) -> None:
 
 
 @pytest.mark.parametrize("name", options_of("predictor"))
-def test_a_training_step_gives_the_same_bits_every_time(name: str, device: torch.device) -> None:
+@pytest.mark.parametrize("mixed", [False, True], ids=["float32", "bfloat16"])
+def test_a_training_step_gives_the_same_bits_every_time(name: str, mixed: bool, device: torch.device) -> None:
     """Where it does not, a resumed run is not the run that was not interrupted."""
     arguments = starting_at({"initial_lam": 0.05}, TVpwL(4), sigma_input=True)
 
@@ -100,7 +101,10 @@ def test_a_training_step_gives_the_same_bits_every_time(name: str, device: torch
             clean = torch.rand(8, 1, 48, 48, generator=generator)
             noisy = (clean + 0.1 * torch.randn(clean.shape, generator=generator)).to(device)
             optimizer.zero_grad()
-            (denoiser.denoise(noisy, 25.0).denoised - clean.to(device)).square().mean().backward()
+            with torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixed):
+                denoised = denoiser.denoise(noisy, 25.0).denoised
+            assert denoised.dtype == torch.float32
+            (denoised - clean.to(device)).square().mean().backward()
             optimizer.step()
         return [parameter.detach().cpu() for parameter in predictor.parameters()]
 

@@ -1,5 +1,6 @@
 """The curves that benchopt has measured: how far the objective is above the best one found, against seconds."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +70,13 @@ def read_curves(path: Path) -> Curves:
     return found
 
 
+def _titles(problems: Sequence[tuple[str, str]]) -> tuple[str, list[str]]:
+    """What all problems have in common, and what each is told apart by: `Photograph[side=128]` is two words."""
+    words = [[word for part in problem for word in re.split(r"[\[\],]", part) if word] for problem in problems]
+    common = [word for word in words[0] if all(word in each for each in words)]
+    return ", ".join(common), [", ".join(word for word in each if word not in common) for each in words]
+
+
 def convergence_figure(curves: Curves) -> Figure:
     """A panel per problem, both axes logarithmic; a solver has one colour in all of them."""
     figure = new_figure(5.5 * len(curves), 4.6)
@@ -76,9 +84,11 @@ def convergence_figure(curves: Curves) -> Figure:
     names = sorted({solver for problem in curves.values() for solver in problem})
     for axes in panels:
         plain(axes, "seconds", "(objective - best) / best" if axes is panels[0] else "")
-    for axes, (problem, solvers) in zip(panels, curves.items(), strict=True):
+    common, titles = _titles(list(curves))
+    figure.suptitle(as_text(common), fontsize=TEXT)
+    for axes, solvers, title in zip(panels, curves.values(), titles, strict=True):
         axes.set(xscale="log", yscale="log")
-        axes.set_title("\n".join(map(as_text, problem)), fontsize=TEXT - 2)
+        axes.set_title(as_text(title), fontsize=TEXT)
         for solver, points in solvers.items():
             style = names.index(solver) % len(CYCLE)
             axes.plot(

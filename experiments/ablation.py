@@ -74,6 +74,9 @@ LABELS: Mapping[str, str] = {
 GROUPS = {"constants": "constants", "maps": "learned maps", "shipped": "shipped models", "other": "other methods"}
 
 PLAIN = "plain U-Net, predicts the image"
+NETWORKS = "plain_network-"
+"""Before the names of the directories of its trainings."""
+
 DRAWN: Mapping[str, str] = {
     "scalar TV, isotropic": "scalar TV",
     LABELS["lam_per_direction"]: "learned lam",
@@ -128,7 +131,8 @@ def _runs(directory: Path) -> list[tuple[str, StoredModel]]:
     if not sweep.runs:
         raise DataError(f"No run of {directory} has finished. Train the rows first: see --help.")
     for absent in sweep.absent:
-        say(f"not in the table: {absent.name}, {absent.reason}", error=True)
+        if not absent.name.startswith(NETWORKS):
+            say(f"not in the table: {absent.name}, {absent.reason}", error=True)
     rows: dict[str, list[Run]] = {label: [] for label in LABELS.values()}
     for run in sweep.runs:
         name = str(run.settings.get("choices.experiment") or run.name).removeprefix(PREFIX)
@@ -162,7 +166,7 @@ def _methods(runs: Sequence[tuple[str, StoredModel]], models: Sequence[str], out
         methods.append(_learned(stored.name, "shipped", stored))
     for seed in sorted({stored.config["seed"] for stored in with_unet}):
         of_seed = replace(budget, seed=seed)
-        plain = trained(of_seed, output / f"plain_network-{of_seed.digest}", training)
+        plain = trained(of_seed, output / (NETWORKS + of_seed.digest), training)
         methods.append(_plain(plain, of_seed.digest))
     methods.append(non_local_means())
     return methods

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from difftv.rundir.layout import has_no_effect
+from difftv.rundir.layout import NEUTRAL, has_no_effect
 
 Value = str | int | float | None
 """A leaf of a configuration; lists and booleans are kept as the text that a yaml file would show."""
@@ -78,8 +78,12 @@ def as_written(text: str) -> str:
 
 
 def lookup(settings: Settings, key: str) -> Value:
-    """The value of a key; the name of a group means the option chosen in it. `MISSING` where there is none."""
-    return settings.get(CHOICES + key, settings.get(key, MISSING))
+    """The value of a key; the name of a group means the option chosen in it. `MISSING` where there is none.
+
+    A run from before a key was there has the value at which it does nothing: it is a seed of those that state it.
+    """
+    unstated = _leaf(NEUTRAL[key]) if key in NEUTRAL else MISSING
+    return settings.get(CHOICES + key, settings.get(key, unstated))
 
 
 def order(value: Value) -> tuple[bool, float, str]:

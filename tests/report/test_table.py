@@ -8,6 +8,7 @@ import pytest
 from difftv.report import Table, build_table, read_sweep
 from difftv.report.lines import Estimate
 from difftv.report.notation import best_entries, digits, goodness
+from difftv.rundir.layout import NEUTRAL
 from tests.report.conftest import Writer
 
 
@@ -62,6 +63,13 @@ def test_a_key_that_differs_is_never_averaged_over(write_run: Writer, sweep: Pat
 def test_bookkeeping_does_not_split_seeds(write_run: Writer, sweep: Path, key: str) -> None:
     write_run("a", {key: "x", "seed": 0})
     write_run("b", {key: "y", "seed": 1})
+    assert entry(table_of(sweep), "learned map", "scs").n == 2
+
+
+@pytest.mark.parametrize(("key", "value"), NEUTRAL.items())
+def test_a_run_from_before_a_key_was_there_is_a_seed(write_run: Writer, sweep: Path, key: str, value: object) -> None:
+    write_run("a", {"seed": 0})
+    write_run("b", {key: value, "seed": 1})
     assert entry(table_of(sweep), "learned map", "scs").n == 2
 
 

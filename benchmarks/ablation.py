@@ -178,7 +178,7 @@ def ablation_table(rows: Sequence[AblationRow], title: str, remark: str) -> Tabl
     """All methods at one noise level, in their order; seeds of one method as their mean and standard deviation."""
 
     def cell(seeds: Sequence[AblationRow], metric: str, digits: int) -> str:
-        mean = f"{mean_of_seeds(seeds, metric):.{digits}f}"
+        mean = f"{mean_of_seeds(seeds, metric):z.{digits}f}"
         return mean if len(seeds) == 1 else f"{mean} ± {stdev(row.mean(metric) for row in seeds):.{digits}f}"
 
     return Table(

@@ -81,11 +81,10 @@ DRAWN: Mapping[str, str] = {
     "scalar TV, isotropic": "scalar TV",
     LABELS["lam_per_direction"]: "learned lam",
     LABELS["gam"]: "learned lam, gam",
-    LABELS["tgv"]: "learned TGV",
     "gray": "model gray",
     PLAIN: "plain U-Net",
 }
-"""In the figures of profiles, where they are there, and how they are called there."""
+"""In the figures of profiles, where they are there, and how they are called there; at most five."""
 
 TUNING_CROPS = 32
 PHOTOGRAPH, WINDOW, LINE = "camera", (slice(60, 188), slice(150, 278)), 64

@@ -15,8 +15,9 @@ from benchmarks import plain_network
 from benchmarks.ablation import MEASURED, AblationRow, Measurements, Method, ablation_table
 from benchmarks.plain_network import Budget, PlainNetwork, trained
 from difftv.data import PublishedImages, open_images
-from difftv.figures import encode_figure, psnr_against_stairs
+from difftv.figures import encode_figure, line_profiles, psnr_against_stairs
 from difftv.runs.config import resolved
+from experiments.ablation import DRAWN, PLAIN
 from tests.conftest import CONF, PROJECT, composed
 
 ROWS = sorted(path.stem for path in (CONF / "experiment" / "ablation").glob("*.yaml") if path.stem[0] != "_")
@@ -143,6 +144,12 @@ def test_seeds_are_one_line_with_their_mean_and_standard_deviation() -> None:
     assert table.rows[0][:4] == ("x", "1,234", "3", "29.00 ± 1.00")
     assert table.rows[1][:4] == ("y", "1,234", "1", "27.00")
     assert len(table.rows) == 2
+
+
+def test_all_that_is_drawn_fits_into_a_figure() -> None:
+    image = torch.rand(1, 1, 8, 8)
+    line_profiles(image, image, dict.fromkeys(DRAWN.values(), image), row=4)
+    assert set(DRAWN) >= {"gray", PLAIN}
 
 
 def test_every_name_of_the_figure_stands_by_itself() -> None:

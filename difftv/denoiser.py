@@ -95,7 +95,7 @@ class Denoiser(nn.Module):
 
             solution = Denoiser.pretrained("gray").self_ensemble()(noisy, sigma=25)
 
-        About 0.08 dB for eight times the time in the network; one minimisation, as before. The weights are shared.
+        About 0.1 dB for eight times the time in the network; one minimisation, as before. The weights are shared.
         """
         return Denoiser(SelfEnsemble(self.predictor, self.solver.regularizer), self.solver, self.sigma_range)
 

@@ -2,8 +2,6 @@
 
 from typing import final
 
-import torch
-
 from difftv.predictors.base import Predictor
 from difftv.progress import part, report
 from difftv.regularizers.base import Regularizer
@@ -42,7 +40,7 @@ class SelfEnsemble(Predictor):
         self._regularizer = regularizer
 
     def raw_map(self, features: Features) -> Map:
-        total = torch.zeros(())
+        total = features.new_zeros(())
         for index, symmetry in enumerate(SYMMETRIES):
             done, next_done = index / len(SYMMETRIES), (index + 1) / len(SYMMETRIES)
             with part(done, next_done):

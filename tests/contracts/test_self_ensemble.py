@@ -97,6 +97,14 @@ def test_large_images_go_through_in_strips_and_say_how_far(monkeypatch: pytest.M
     assert shares[-1] == 1.0
 
 
+def test_the_callers_default_device_is_not_meant() -> None:
+    regularizer = AnisotropicTV(2)
+    predictor, noisy = SelfEnsemble(network(regularizer), regularizer), draw(regularizer)
+    expected = predictor(noisy)
+    with torch.device("meta"):
+        assert torch.equal(predictor(noisy), expected)
+
+
 def test_another_regularizer_is_refused() -> None:
     with pytest.raises(ValueError, match=r"predictor gives 1 map\(s\), and tvpwl takes 4"):
         SelfEnsemble(Cnn(), TVpwL(4))

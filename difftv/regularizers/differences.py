@@ -13,10 +13,10 @@ from difftv.regularizers.operator import (
     Edge,
     Operator,
     difference_matrix,
-    edges,
     half_angle_sines,
     identity,
     product,
+    real_edges,
     second_order,
 )
 from difftv.types import Dual, Fields
@@ -38,7 +38,7 @@ class ForwardDifferences(Operator):
         return -divergence(p)
 
     def interior(self, height: int, width: int) -> np.ndarray:
-        return edges(height, width)
+        return real_edges(height, width)
 
     def matrix(self, height: int, width: int) -> sp.csr_array:
         vertical = product(difference_matrix(height), identity(width))
@@ -81,7 +81,7 @@ class DiagonalDifferences(Operator):
         return _fold_last(_fold_last(down, -2), -1) + _fold_first(_fold_first(up, -2), -1)
 
     def interior(self, height: int, width: int) -> np.ndarray:
-        real = edges(height, width)
+        real = real_edges(height, width)
         return np.stack([real.all(0), real.all(0)])
 
     def matrix(self, height: int, width: int) -> sp.csr_array:

@@ -12,10 +12,10 @@ from difftv.regularizers.operator import (
     Operator,
     all_but_last_matrix,
     difference_matrix,
-    edges,
     half_angle_sines,
     identity,
     product,
+    real_edges,
     second_order,
     without_last,
 )
@@ -41,7 +41,7 @@ class GradientMinusField(Operator):
         return torch.cat([u, -without_last(vertical, -2), -without_last(horizontal, -1)], dim=1)
 
     def interior(self, height: int, width: int) -> np.ndarray:
-        return edges(height, width)
+        return real_edges(height, width)
 
     def matrix(self, height: int, width: int) -> sp.csr_array:
         ones = identity(height), identity(width)

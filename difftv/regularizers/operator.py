@@ -128,7 +128,7 @@ def identity(size: int) -> sp.csr_array:
     return sp.csr_array(sp.eye_array(size))
 
 
-def edges(height: int, width: int) -> np.ndarray:
+def real_edges(height: int, width: int) -> np.ndarray:
     """Which forward differences are real, (2, height, width)."""
     real = np.ones((2, height, width), dtype=bool)
     real[0, -1] = False
@@ -144,7 +144,7 @@ def second_order(height: int, width: int) -> np.ndarray:
     real = np.ones((3, height, width), dtype=bool)
     real[0, [0, -1]] = False
     real[1][:, [0, -1]] = False
-    real[2] = edges(height, width).all(0)
+    real[2] = real_edges(height, width).all(0)
     return real
 
 

@@ -15,15 +15,15 @@ import torch
 from tqdm import tqdm
 
 from benchmarks.text import Table, three_digits
-from difftv.baselines import nonlocal_means, scalar_denoiser, search_per_set
-from difftv.data import EvaluationPatches, PublishedImages
 from difftv.denoiser import Denoiser
 from difftv.files import write_atomically
+from difftv.lab.baselines import nonlocal_means, scalar_denoiser, search_per_set
+from difftv.lab.data import EvaluationPatches, PublishedImages
+from difftv.lab.rundir.reading import read_json
+from difftv.lab.training.protocol import score
 from difftv.metrics import gradient_ratio, plateau_excess, plateau_excess_ramp, quantize
 from difftv.regularizers import TGV, TVTV2, AnisotropicTV, IsotropicTV, Regularizer, TVpwL
-from difftv.rundir.reading import read_json
 from difftv.solvers import whole_image_solver
-from difftv.training.protocol import score
 from difftv.types import Image
 
 MEASURED = ("psnr", "ssim", "stair/plateau_excess", "stair/plateau_excess_ramp", "edge/gradient_ratio")
@@ -118,7 +118,7 @@ def tuned(name: str, regularizer: Regularizer, crops: Callable[[float], Evaluati
 
 
 def non_local_means() -> Method:
-    return Method("non-local means", "other", "as in difftv.baselines", lambda sigma: nonlocal_means)
+    return Method("non-local means", "other", "as in difftv.lab.baselines", lambda sigma: nonlocal_means)
 
 
 class Measurements:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from difftv.errors import DataError
 from difftv.extras import require
-from difftv.figures.style import CYCLE, DASHES, MARKERS, TEXT, as_text, new_figure, plain
+from difftv.lab.figures.style import CYCLE, DASHES, MARKERS, TEXT, as_text, new_figure, plain
 
 ROUNDING = 1e-14
 """Relative excesses below it are those of the arithmetic, and are drawn there."""

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from difftv.data import TrainingPatches, open_images
-from difftv.data.colours import equal_channels
-from difftv.data.decoding import Pixels
-from difftv.data.patches import to_tensor
 from difftv.denoiser import Denoiser
 from difftv.errors import DataError
+from difftv.lab.data import TrainingPatches, open_images
+from difftv.lab.data.colours import equal_channels
+from difftv.lab.data.decoding import Pixels
+from difftv.lab.data.patches import to_tensor
 from difftv.noise import add_noise
 from difftv.regularizers import Regularizer
 from difftv.types import Image, Map

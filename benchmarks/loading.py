@@ -8,8 +8,8 @@ from itertools import count
 from pathlib import Path
 
 from benchmarks.text import Table, milliseconds, three_digits
-from difftv.data import CleanImages, TrainingPatches, open_images
-from difftv.data.decoding import decode_gray
+from difftv.lab.data import CleanImages, TrainingPatches, open_images
+from difftv.lab.data.decoding import decode_gray
 
 _SIGMA = 25.0  # the speed does not depend on it
 _SEED = 0

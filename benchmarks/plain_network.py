@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from difftv.data import CleanImages, Folder, TrainingPatches, open_images
-from difftv.losses import Psnr
+from difftv.lab.data import CleanImages, Folder, TrainingPatches, open_images
+from difftv.lab.losses import Psnr
+from difftv.lab.rundir.checkpoint import CheckpointStore
 from difftv.noise import noise_std_per_image
 from difftv.predictors import UNet
-from difftv.rundir.checkpoint import CheckpointStore
 from difftv.types import Image
 
 

@@ -10,4 +10,8 @@ Nothing here knows Hydra, and nothing, torch included, is imported before it is 
 
 import lazy_loader
 
+from difftv._moved import install
+
+install()
+
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

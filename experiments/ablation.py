@@ -37,23 +37,23 @@ from benchmarks.ramp import SIGMA, SIZE, ramp_problem
 from benchmarks.text import to_markdown
 from difftv import Denoiser
 from difftv.arguments import path_argument, positive
-from difftv.data import EvaluationPatches, PublishedImages, Sample, default_cache_dir, open_images
-from difftv.data.base import image_files
-from difftv.data.patches import to_tensor
 from difftv.errors import DataError, DiffTVError
-from difftv.figures import line_profiles, psnr_against_stairs, save_figure
 from difftv.files import check_writable, write_atomically
+from difftv.lab.data import EvaluationPatches, PublishedImages, Sample, default_cache_dir, open_images
+from difftv.lab.data.base import image_files
+from difftv.lab.data.patches import to_tensor
+from difftv.lab.figures import line_profiles, psnr_against_stairs, save_figure
+from difftv.lab.report import Run, read_sweep
+from difftv.lab.report.settings import differing_keys
+from difftv.lab.rundir.reading import UnreadableError
+from difftv.lab.training.evaluation import evaluated_set
+from difftv.lab.training.protocol import statement
 from difftv.models.file import weights_digest
 from difftv.models.place import find_model
 from difftv.models.reading import read_gray_model
 from difftv.models.stored import StoredModel
 from difftv.noise import add_noise
 from difftv.printing import say
-from difftv.report import Run, read_sweep
-from difftv.report.settings import differing_keys
-from difftv.rundir.reading import UnreadableError
-from difftv.training.evaluation import evaluated_set
-from difftv.training.protocol import statement
 
 PREFIX = "ablation/"
 

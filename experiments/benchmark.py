@@ -17,11 +17,11 @@ from tqdm import tqdm
 from benchmarks.peers import peer_versions
 from benchmarks.suite import PARTS, Found, Settings, jobs, run, to_json, to_text
 from difftv.arguments import path_argument, positive_int
-from difftv.data import Sample, default_cache_dir
-from difftv.data.base import image_files
 from difftv.files import check_writable, write_atomically
+from difftv.lab.data import Sample, default_cache_dir
+from difftv.lab.data.base import image_files
+from difftv.lab.rundir.provenance import git_commit, versions
 from difftv.printing import say
-from difftv.rundir.provenance import git_commit, versions
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

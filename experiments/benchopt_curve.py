@@ -15,7 +15,7 @@ from pathlib import Path
 from benchmarks.convergence import convergence_figure, read_curves
 from difftv.arguments import path_argument
 from difftv.errors import DiffTVError
-from difftv.figures import save_figure
+from difftv.lab.figures import save_figure
 from difftv.printing import say
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from difftv.cli.dashboard import main
+from difftv.lab.cli.dashboard import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,7 +2,7 @@
 
 import sys
 
-from difftv.cli.denoise import main
+from difftv.lab.cli.denoise import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,7 +2,7 @@
 
 import sys
 
-from difftv.cli.evaluate import main
+from difftv.lab.cli.evaluate import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -2,7 +2,7 @@
 
 import sys
 
-from difftv.cli.export import main
+from difftv.lab.cli.export import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -21,8 +21,8 @@ from benchmarks.text import to_markdown
 from difftv import Denoiser
 from difftv.arguments import path_argument
 from difftv.errors import DiffTVError
-from difftv.figures import line_profiles, save_figure
 from difftv.files import check_writable, write_atomically
+from difftv.lab.figures import line_profiles, save_figure
 from difftv.metrics import psnr
 from difftv.models.place import find_model
 from difftv.models.reading import read_gray_model

@@ -2,7 +2,7 @@
 
 import sys
 
-from difftv.cli.report import main
+from difftv.lab.cli.report import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -5,12 +5,12 @@ python experiments/run.py -m solver=scs,ecos sigma=15,25,50       # a sweep
 python experiments/run.py --help                                  # every group and key
 """
 
-import difftv.runs  # noqa: F401, I001  # first: it says what to install where Hydra is missing
+import difftv.lab.runs  # noqa: F401, I001  # first: it says what to install where Hydra is missing
 
 import hydra
 from omegaconf import DictConfig
 
-from difftv.runs.app import run_from_hydra
+from difftv.lab.runs.app import run_from_hydra
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")

@@ -2,7 +2,7 @@
 
 import sys
 
-from difftv.cli.status import main
+from difftv.lab.cli.status import main
 
 if __name__ == "__main__":
     sys.exit(main())

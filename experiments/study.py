@@ -26,15 +26,15 @@ from benchmarks.accuracy import REFERENCE_TOL, AccuracyRow, accuracy_table, meas
 from benchmarks.inputs import Inputs, natural_patches
 from benchmarks.text import Table, three_digits, to_markdown
 from difftv.arguments import path_argument, positive, positive_int
-from difftv.data import Sample, default_cache_dir
-from difftv.data.base import image_files
 from difftv.errors import DataError, DiffTVError, MissingDependencyError
-from difftv.figures import AccuracyPoint, gradient_accuracy, save_figure, training_comparison
 from difftv.files import check_writable, write_atomically
+from difftv.lab.data import Sample, default_cache_dir
+from difftv.lab.data.base import image_files
+from difftv.lab.figures import AccuracyPoint, gradient_accuracy, save_figure, training_comparison
+from difftv.lab.report import read_history, read_sweep
+from difftv.lab.rundir.provenance import git_commit, versions
 from difftv.printing import say
 from difftv.regularizers import AnisotropicTV
-from difftv.report import read_history, read_sweep
-from difftv.rundir.provenance import git_commit, versions
 from difftv.solvers import Clarabel, Ecos, Scs, Solver, TautString
 
 EXACT = "taut_string"

@@ -2,7 +2,7 @@
 
 import sys
 
-from difftv.cli.table import main
+from difftv.lab.cli.table import main
 
 if __name__ == "__main__":
     sys.exit(main())

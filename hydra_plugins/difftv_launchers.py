@@ -1,8 +1,8 @@
 """Our launchers where Hydra looks for them; it takes launchers from this package only, and names them by it."""
 
-from difftv.runs.launchers.local import LocalLauncher
-from difftv.runs.launchers.ray import RayLauncher
-from difftv.runs.launchers.slurm import SlurmLauncher
+from difftv.lab.runs.launchers.local import LocalLauncher
+from difftv.lab.runs.launchers.ray import RayLauncher
+from difftv.lab.runs.launchers.slurm import SlurmLauncher
 
 
 class Local(LocalLauncher):

@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 from hypothesis import settings
 from omegaconf import DictConfig
 
-from difftv.runs.plan import register_resolvers
+from difftv.lab.runs.plan import register_resolvers
 
 pytest_plugins = ["tests.photographs", "tests.tracking.places"]
 

@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 
-from difftv.figures import training_curves
-from difftv.training.options import TrainingOptions
-from difftv.training.state import TrainingState
+from difftv.lab.figures import training_curves
+from difftv.lab.training.options import TrainingOptions
+from difftv.lab.training.state import TrainingState
 
 EPOCHS = [
     {"psnr": 29.00, "stair/plateau_excess": 0.10},

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from difftv.losses import Mse, MseGradient, MseSsim, Psnr, PsnrGradient
+from difftv.lab.losses import Mse, MseGradient, MseSsim, Psnr, PsnrGradient
 from difftv.metrics import psnr, ssim
 
 LOSSES = [Mse(), Psnr(), MseGradient(), PsnrGradient(), MseSsim(), MseSsim(alpha=0.0), MseSsim(alpha=1.0)]

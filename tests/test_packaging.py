@@ -18,8 +18,8 @@ import pytest
 from packaging.requirements import Requirement
 from PIL import Image
 
+from difftv.lab.rundir.checkpoint import CheckpointStore
 from difftv.predictors import Constant
-from difftv.rundir.checkpoint import CheckpointStore
 from tests.conftest import PROJECT
 from tests.models.made import config, make_file
 
@@ -56,9 +56,9 @@ CHECKED_ELSEWHERE = {
     "difftv/solvers/": "a cone solver asks for its extra when it is constructed",
     "difftv/regularizers/": "cone programs are asked for by cone solvers only",
     "difftv/interop/_cvxpy_problem.py": "cvxpylayers.py asks before it imports this",
-    "difftv/data/download.py": "div2k.py asks before it imports this",
-    "difftv/runs/launchers/": "a launcher asks for its extra when a sweep starts",
-    "difftv/runs/search/": "the sweeper asks for its extra when a search starts",
+    "difftv/lab/data/download.py": "div2k.py asks before it imports this",
+    "difftv/lab/runs/launchers/": "a launcher asks for its extra when a sweep starts",
+    "difftv/lab/runs/search/": "the sweeper asks for its extra when a search starts",
 }
 """Files that import from an extra without asking for it, each with the reason."""
 
@@ -179,18 +179,18 @@ WHEN_MISSING = {
     "from difftv import AnisotropicTV, Scs; Scs(AnisotropicTV())": "cone",
     "from difftv import AnisotropicTV, Clarabel; Clarabel(AnisotropicTV())": "cone",
     "from difftv import AnisotropicTV, Ecos; Ecos(AnisotropicTV())": "ecos",
-    "import difftv.figures": "figures",
-    "import difftv.report": "train",
-    "import difftv.runs.app": "train",
-    "import difftv.cli.table": "train",
-    "import difftv.cli.evaluate": "train",
-    "import difftv.cli.export": "train",
-    "from difftv.data import Sample; Sample().files()": "train",
-    "from difftv.data import Div2k; Div2k('nowhere', download=True).files()": "train",
+    "import difftv.lab.figures": "figures",
+    "import difftv.lab.report": "train",
+    "import difftv.lab.runs.app": "train",
+    "import difftv.lab.cli.table": "train",
+    "import difftv.lab.cli.evaluate": "train",
+    "import difftv.lab.cli.export": "train",
+    "from difftv.lab.data import Sample; Sample().files()": "train",
+    "from difftv.lab.data import Div2k; Div2k('nowhere', download=True).files()": "train",
     "from difftv.metrics import fom; import torch; fom(torch.rand(1, 1, 9, 9), torch.rand(1, 1, 9, 9))": "train",
-    "from difftv.baselines import nonlocal_means; import torch; nonlocal_means(torch.rand(1, 1, 9, 9), 25)": "train",
-    "from difftv.tracking.wandb import WandbTracker; WandbTracker()": "train",
-    "from difftv.tracking.dashboard import workspaces; workspaces()": "dashboard",
+    "import torch; from difftv.lab.baselines import nonlocal_means as m; m(torch.rand(1, 1, 9, 9), 25)": "train",
+    "from difftv.lab.tracking.wandb import WandbTracker; WandbTracker()": "train",
+    "from difftv.lab.tracking.dashboard import workspaces; workspaces()": "dashboard",
     "import difftv.interop.deepinv": "deepinv",
     "import difftv.interop.cvxpylayers": "cone",
 }
@@ -253,7 +253,7 @@ def test_a_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     package = {path.relative_to(PROJECT).as_posix() for path in (PROJECT / "difftv").rglob("*")}
     kept = {name for name in package if name.endswith((".py", ".pyi", ".j2", ".js", ".safetensors", ".md", "py.typed"))}
     assert kept | {f"difftv/models/shipped/{ADDED}{suffix}" for suffix in (".safetensors", ".md")} <= names
-    assert "difftv-denoise = difftv.cli.denoise:main" in commands
+    assert "difftv-denoise = difftv.lab.cli.denoise:main" in commands
     required = [line for line in metadata.splitlines() if line.startswith("Requires-Dist") and "extra ==" not in line]
     assert len(required) == len(PLAIN)
     assert "==" not in "".join(required), "exact versions belong into constraints.txt"
@@ -277,7 +277,7 @@ def test_a_plain_install_denoises_files(alone: Callable[..., subprocess.Complete
     training = {"best_weights": Constant(initial_lam=0.1).state_dict(), "best_epoch": 3}
     CheckpointStore(tmp_path, "0", config).save({"training": training})
     Image.new("RGB", (20, 12), (10, 100, 200)).save(tmp_path / "photo.png")
-    command = "from difftv.cli.denoise import main; sys.exit(main())"
+    command = "from difftv.lab.cli.denoise import main; sys.exit(main())"
     done = alone(command, "--help")
     assert done.returncode == 0, done.stderr
     assert "NAME-denoised" in done.stdout
@@ -297,7 +297,7 @@ def test_a_plain_install_denoises_with_a_shipped_model(
 import difftv
 assert {ADDED!r} in difftv.list_pretrained()
 assert "torch" not in sys.modules
-from difftv.cli.denoise import main
+from difftv.lab.cli.denoise import main
 code = main(["--model", {ADDED!r}, sys.argv[1]])
 import torch
 noisy = torch.rand(1, 1, 16, 18)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from difftv.errors import ConfigError
 from difftv.files import sha256_of
+from difftv.lab.rundir.layout import CHECKPOINT
 from difftv.models.pretrained import shipped_file, shipped_files, shipped_names
-from difftv.rundir.layout import CHECKPOINT
 
 
 def find_model(word: str) -> Path:

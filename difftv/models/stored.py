@@ -15,14 +15,14 @@ from torch import Tensor
 from difftv.arguments import sigma_range
 from difftv.devices import place
 from difftv.errors import CheckpointError, ConfigError
+from difftv.lab.rundir.checkpoint import read_with_config
+from difftv.lab.rundir.layout import CHECKPOINT, RESULT
+from difftv.lab.rundir.reading import UnreadableError, numbers, read_json
+from difftv.lab.rundir.standing import standing
 from difftv.models.parts import NAME, construct, described, spelt_out
 from difftv.noise import middle_of
 from difftv.predictors.base import Predictor, starting_at
 from difftv.regularizers import Regularizer
-from difftv.rundir.checkpoint import read_with_config
-from difftv.rundir.layout import CHECKPOINT, RESULT
-from difftv.rundir.reading import UnreadableError, numbers, read_json
-from difftv.rundir.standing import standing
 from difftv.solvers import Solver, whole_image_solver
 
 BASELINE = "baseline/"

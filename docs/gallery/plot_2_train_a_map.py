@@ -12,8 +12,8 @@ import torch
 from matplotlib import pyplot as plt
 
 from difftv import AnisotropicTV, Cnn, Denoiser, TautString
-from difftv.data import Sample, open_images
-from difftv.losses import Psnr
+from difftv.lab.data import Sample, open_images
+from difftv.lab.losses import Psnr
 from difftv.metrics import psnr
 from difftv.noise import add_noise
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from difftv.baselines import nonlocal_means, search_per_image, search_per_set
-from difftv.data import EvaluationPatches, open_images
+from difftv.lab.baselines import nonlocal_means, search_per_image, search_per_set
+from difftv.lab.data import EvaluationPatches, open_images
 from difftv.metrics import psnr
 from difftv.regularizers import AnisotropicTV
 from difftv.solvers import Clarabel

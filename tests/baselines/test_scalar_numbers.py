@@ -8,12 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
-from difftv.baselines import scalar_denoiser, search_per_image, search_per_set
-from difftv.data import EvaluationPatches, open_images
+from difftv.lab.baselines import scalar_denoiser, search_per_image, search_per_set
+from difftv.lab.data import EvaluationPatches, open_images
+from difftv.lab.training.evaluation import evaluate
 from difftv.metrics import psnr
 from difftv.regularizers import TGV, TVTV2, AnisotropicTV, EightNeighbourTV, Regularizer, TVpwL
 from difftv.solvers import Clarabel, Solver, TautString
-from difftv.training.evaluation import evaluate
 
 SIDE = 12
 
@@ -128,7 +128,7 @@ def test_maps_that_share_a_number_move_together(
 
 
 def test_a_search_starts_with_a_grid_around_the_start_of_training() -> None:
-    from difftv.baselines._plane import Axes, whole_grid
+    from difftv.lab.baselines._plane import Axes, whole_grid
 
     for regularizer in (TGV(), TVTV2(), TVpwL()):
         axes = Axes.of(regularizer)

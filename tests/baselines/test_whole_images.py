@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 
 from difftv.denoiser import Denoiser
+from difftv.lab.rundir.checkpoint import CheckpointStore
 from difftv.predictors import Constant
 from difftv.regularizers import TGV, IsotropicTV, Regularizer, TVpwL
-from difftv.rundir.checkpoint import CheckpointStore
 from difftv.solvers import Clarabel
 from tests.conftest import PROJECT
 

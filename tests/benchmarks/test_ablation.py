@@ -15,9 +15,9 @@ from PIL import Image as Pillow
 from benchmarks import plain_network
 from benchmarks.ablation import MEASURED, AblationRow, Measurements, Method, ablation_table
 from benchmarks.plain_network import Budget, PlainNetwork, trained
-from difftv.data import PublishedImages, open_images
-from difftv.figures import encode_figure, line_profiles, psnr_against_stairs
-from difftv.runs.config import resolved
+from difftv.lab.data import PublishedImages, open_images
+from difftv.lab.figures import encode_figure, line_profiles, psnr_against_stairs
+from difftv.lab.runs.config import resolved
 from tests.conftest import CONF, PROJECT, composed
 
 ROWS = sorted(path.stem for path in (CONF / "experiment" / "ablation").glob("*.yaml") if path.stem[0] != "_")

@@ -22,8 +22,8 @@ from benchmarks.inputs import LAM, natural_colour_image
 from benchmarks.peers import fewest, rms
 from benchmarks.suite import Found, Settings, jobs, run
 from benchmarks.text import to_markdown
-from difftv.data import Sample
 from difftv.errors import DataError
+from difftv.lab.data import Sample
 
 ERROR = 3e-3
 TIGHT = {"tol": 1e-6, "max_num_iter": 1500, "n_it_max": 1000, "max_iters": 200, None: None}

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks.ramp import Candidate, measure_ramp, ramp_problem, ramp_table
-from difftv.figures import encode_figure, line_profiles
+from difftv.lab.figures import encode_figure, line_profiles
 from difftv.regularizers import TGV, IsotropicTV, TVpwL
 from tests.conftest import PROJECT
 

@@ -14,8 +14,8 @@ from benchmarks.clock import paired_ratio, total
 from benchmarks.inputs import LAM, VARIATION, natural_image, natural_patches, smooth_map
 from benchmarks.peers import measure_prox_tv
 from benchmarks.suite import PARTS, Found, Job, Settings, jobs, run, to_json, to_text
-from difftv.data import Sample
 from difftv.errors import ProblemTooLargeError
+from difftv.lab.data import Sample
 from difftv.regularizers import TGV, AnisotropicTV, IsotropicTV
 from difftv.solvers import Scs
 from tests.runs.commands import SMALL

@@ -9,7 +9,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from matplotlib.figure import Figure
 
-from difftv.tracking import RunInfo, Tracker
+from difftv.lab.tracking import RunInfo, Tracker
 from tests.conftest import composed, options_of
 
 TRACKERS = options_of("tracker")
@@ -47,10 +47,10 @@ def test_wandb_is_imported_by_nothing_but_an_open_run(tmp_path: Path) -> None:
     program = f"""
 import sys
 from pathlib import Path
-import difftv.tracking.wandb, difftv.tracking.dashboard
-from difftv.tracking import RunInfo
-from difftv.tracking.none import NoTracker
-from difftv.tracking.wandb import WandbTracker
+import difftv.lab.tracking.wandb, difftv.lab.tracking.dashboard
+from difftv.lab.tracking import RunInfo
+from difftv.lab.tracking.none import NoTracker
+from difftv.lab.tracking.wandb import WandbTracker
 for tracker in (NoTracker(), WandbTracker(mode="disabled")):
     with tracker.open(RunInfo(Path({str(tmp_path)!r}), "id", "name", "group")) as log:
         log.epoch(1, {{"train/loss": 1.0}})

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from difftv.data import CleanImages
+from difftv.lab.data import CleanImages
 
 
 def in_memory(*images: np.ndarray) -> CleanImages:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from difftv.data import Div2k, Folder, Sample, open_images
-from difftv.data.base import image_files
-from difftv.data.div2k import ARCHIVES
 from difftv.errors import DataError
+from difftv.lab.data import Div2k, Folder, Sample, open_images
+from difftv.lab.data.base import image_files
+from difftv.lab.data.div2k import ARCHIVES
 
 
 def touch(root: Path, *names: str) -> None:
@@ -160,7 +160,7 @@ def test_div2k_downloads_both_archives_into_their_directories(tmp_path, monkeypa
     def fetch(archive, directory):
         touch(directory, f"{Path(archive.url).stem}.png")
 
-    monkeypatch.setattr("difftv.data.download.fetch", fetch)
+    monkeypatch.setattr("difftv.lab.data.download.fetch", fetch)
     splits = Div2k(tmp_path, download=True).files()
     assert names(splits.train, tmp_path) == ["DIV2K_train_HR/DIV2K_train_HR.png"]
     assert names(splits.validation, tmp_path) == ["DIV2K_valid_HR/DIV2K_valid_HR.png"]
@@ -172,7 +172,7 @@ def test_an_empty_directory_does_not_pass_for_downloaded_images(tmp_path, monkey
         if not directory.is_dir():
             touch(directory, "0001.png")
 
-    monkeypatch.setattr("difftv.data.download.fetch", fetch)
+    monkeypatch.setattr("difftv.lab.data.download.fetch", fetch)
     (tmp_path / "DIV2K_train_HR").mkdir()
     touch(tmp_path, "DIV2K_valid_HR/notes.txt")
     with pytest.raises(DataError, match=r"DIV2K_valid_HR holds files but no images: move it away.*download=true"):
@@ -202,13 +202,14 @@ def test_sample_has_three_disjoint_splits_of_readable_images():
 
 
 def test_sample_names_what_an_installation_lacks(monkeypatch, tmp_path):
-    monkeypatch.setattr("difftv.data.sample.resources.files", lambda package: tmp_path)
+    monkeypatch.setattr("difftv.lab.data.sample.resources.files", lambda package: tmp_path)
     with pytest.raises(DataError, match=r"lacks astronaut\.png.*data set folder"):
         Sample().files()
 
 
 def test_the_package_loads_without_hydra():
     program = (
-        "import sys, difftv.data; sys.exit(any(name.split('.')[0] in ('hydra', 'omegaconf') for name in sys.modules))"
+        "import sys, difftv.lab.data;"
+        "sys.exit(any(name.split('.')[0] in ('hydra', 'omegaconf') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -11,10 +11,10 @@ import pytest
 import tifffile
 from PIL import Image
 
-from difftv.data import Div2k
-from difftv.data.decoding import decode_gray, full_scale
 from difftv.errors import DataError
-from difftv.imagefiles.formats import MAX_PIXELS
+from difftv.lab.data import Div2k
+from difftv.lab.data.decoding import decode_gray, full_scale
+from difftv.lab.imagefiles.formats import MAX_PIXELS
 
 RNG = np.random.default_rng(0)
 COLOUR = RNG.integers(0, 256, (5, 7, 3), dtype=np.uint8)

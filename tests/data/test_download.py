@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from archive_server import ArchiveServer
 
-from difftv.data.download import _BLOCK as BLOCK
-from difftv.data.download import Archive, fetch
 from difftv.errors import DataError
+from difftv.lab.data.download import _BLOCK as BLOCK
+from difftv.lab.data.download import Archive, fetch
 
 PICTURE = np.random.default_rng(0).bytes(100_000)
 
@@ -224,7 +224,7 @@ def test_no_place_to_write(tmp_path):
 
 def test_two_processes_download_once(directory):
     program = (
-        "import sys; from pathlib import Path; from difftv.data.download import Archive, fetch;"
+        "import sys; from pathlib import Path; from difftv.lab.data.download import Archive, fetch;"
         "print('ready', flush=True); input();"
         "fetch(Archive(sys.argv[1], int(sys.argv[2]), sys.argv[3]), Path(sys.argv[4]))"
     )

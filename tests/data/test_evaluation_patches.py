@@ -5,8 +5,8 @@ import pytest
 import torch
 from arrays import in_memory
 
-from difftv.data import CleanImages, EvaluationPatches
 from difftv.errors import DataError
+from difftv.lab.data import CleanImages, EvaluationPatches
 
 
 def images(*sizes: tuple[int, int]) -> CleanImages:

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import difftv.data.cache
-import difftv.data.contents
-from difftv.data import Div2k, EvaluationPatches, default_cache_dir, open_images, warn_of_repeated
-from difftv.data.cache import MAX_OPEN_MAPS, unique_names
-from difftv.data.decoding import decode_gray
+import difftv.lab.data.cache
+import difftv.lab.data.contents
 from difftv.errors import DataError
+from difftv.lab.data import Div2k, EvaluationPatches, default_cache_dir, open_images, warn_of_repeated
+from difftv.lab.data.cache import MAX_OPEN_MAPS, unique_names
+from difftv.lab.data.decoding import decode_gray
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def forbid_decoding(monkeypatch) -> None:
     def refuse(path: Path) -> np.ndarray:
         raise AssertionError(f"{path} was decoded again")
 
-    monkeypatch.setattr(difftv.data.cache, "_read", refuse)
+    monkeypatch.setattr(difftv.lab.data.cache, "_read", refuse)
 
 
 @pytest.mark.parametrize("cached", [True, False])
@@ -88,7 +88,7 @@ def replaced(path: Path, how: str) -> None:
 @pytest.mark.parametrize("how", ["written over", "another file"])
 def test_a_replacement_of_the_same_size_and_time_is_decoded(tmp_path, cache_dir, monkeypatch, how, settled):
     if settled:
-        monkeypatch.setattr(difftv.data.contents, "SETTLED_NS", -(10**18))
+        monkeypatch.setattr(difftv.lab.data.contents, "SETTLED_NS", -(10**18))
     path = tmp_path / "a.bmp"
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(path)
     before = np.array(open_images([path], cache_dir)[0])
@@ -188,7 +188,7 @@ def test_full_disk_costs_one_warning_only(write_png, cache_dir, caplog, monkeypa
     def full(path: Path, content: bytes) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(difftv.data.cache, "write_atomically", full)
+    monkeypatch.setattr(difftv.lab.data.cache, "write_atomically", full)
     path = write_png("a.png")
     np.testing.assert_array_equal(open_images([path, path], cache_dir)[1], decode_gray(path))
     (record,) = caplog.records
@@ -228,7 +228,7 @@ def test_open_files_stay_few(write_png, cache_dir):
 def test_several_processes_fill_one_cache(write_png, cache_dir):
     paths = [write_png(f"{index}.png", 40, 50, seed=index) for index in range(6)]
     program = (
-        "import sys; from pathlib import Path; from difftv.data import open_images;"
+        "import sys; from pathlib import Path; from difftv.lab.data import open_images;"
         "print('ready', flush=True); input();"
         "images = open_images([Path(path) for path in sys.argv[2:]], Path(sys.argv[1]));"
         "print(sum(int(image.sum()) for image in images))"

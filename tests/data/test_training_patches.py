@@ -7,8 +7,8 @@ import pytest
 import torch
 from arrays import in_memory
 
-from difftv.data import CleanImages, TrainingPatches
 from difftv.errors import DataError
+from difftv.lab.data import CleanImages, TrainingPatches
 
 SIZE = 5
 

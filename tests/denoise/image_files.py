@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image
 from skimage import data
 
-from difftv.imagefiles import ImageFile, encode_like, read_image
+from difftv.lab.imagefiles import ImageFile, encode_like, read_image
 
 PHOTOGRAPH = data.astronaut()[40:77, 180:211]  # 37x31 RGB
 ORIENTATION = 274

@@ -14,9 +14,9 @@ from PIL import Image
 from skimage import data
 
 from difftv.denoiser import Denoiser
-from difftv.imagefiles import encode_like, read_image
+from difftv.lab.imagefiles import encode_like, read_image
+from difftv.lab.rundir.checkpoint import CheckpointStore, read_with_config
 from difftv.predictors import Constant
-from difftv.rundir.checkpoint import CheckpointStore, read_with_config
 from tests.closed_output import run_with_closed_output
 from tests.conftest import PROJECT
 from tests.denoise.image_files import raw_png, tagged, tiff_of
@@ -179,7 +179,7 @@ def forbid_solving(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         pytest.fail("solved before the outputs were checked")
 
-    monkeypatch.setattr("difftv.cli.denoise.denoise_image", refuse)
+    monkeypatch.setattr("difftv.lab.cli.denoise.denoise_image", refuse)
 
 
 def test_what_cannot_be_written_is_named_before_the_solve(

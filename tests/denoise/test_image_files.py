@@ -13,7 +13,7 @@ import tifffile
 from PIL import Image, ImageCms
 
 from difftv.errors import DataError
-from difftv.imagefiles import decode, encode_like, not_copied, read_image
+from difftv.lab.imagefiles import decode, encode_like, not_copied, read_image
 from tests.denoise.image_files import (
     EXIF,
     ORIENTATION,

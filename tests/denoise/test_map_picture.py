@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from difftv.figures.map_picture import map_picture
+from difftv.lab.figures.map_picture import map_picture
 
 
 def test_every_map_is_one_panel_in_its_own_scale() -> None:

@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 from skimage import data
 
-from difftv.cli.denoise import main
-from difftv.cli.evaluate import main as evaluate
 from difftv.colour import denoise_image
 from difftv.denoiser import Denoiser
 from difftv.errors import NoiseLevelWarning
-from difftv.imagefiles import encode_like, read_image
+from difftv.lab.cli.denoise import main
+from difftv.lab.cli.evaluate import main as evaluate
+from difftv.lab.imagefiles import encode_like, read_image
 from difftv.models import pretrained
 from difftv.noise import add_noise
 from tests.models.made import config, make_file, make_run

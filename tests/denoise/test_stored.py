@@ -11,13 +11,13 @@ from omegaconf import OmegaConf
 
 from difftv.denoiser import Denoiser
 from difftv.errors import CheckpointError, ConfigError
+from difftv.lab.rundir.checkpoint import CheckpointStore
+from difftv.lab.runs.build import build
+from difftv.lab.runs.plan import PlannedRun
 from difftv.models.parts import CLASSES, described
 from difftv.models.stored import read_run
 from difftv.predictors import Cnn, Constant, Predictor
 from difftv.regularizers import AnisotropicTV, IsotropicTV, Regularizer
-from difftv.rundir.checkpoint import CheckpointStore
-from difftv.runs.build import build
-from difftv.runs.plan import PlannedRun
 from difftv.solvers import Scs
 from difftv.solvers.taut_string import TautString
 from tests.conftest import composed, options_of
@@ -56,7 +56,7 @@ def test_every_option_has_its_class_by_name(group: str) -> None:
 
 
 def test_a_class_of_another_package_is_left_as_it_is() -> None:
-    config = {"predictor": {"_target_": "elsewhere.Net", "width": 3}, "loss": {"_target_": "difftv.losses.Mse"}}
+    config = {"predictor": {"_target_": "elsewhere.Net", "width": 3}, "loss": {"_target_": "difftv.lab.losses.Mse"}}
     assert described(config) == config
 
 

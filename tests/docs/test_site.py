@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import difftv
-import difftv.data
-import difftv.figures
+import difftv.lab.data
+import difftv.lab.figures
 import difftv.metrics
 from tests.conftest import PROJECT
 from tests.docs.extension import extension
@@ -42,7 +42,7 @@ def test_every_public_name_is_in_the_api(name: str) -> None:
     assert re.search(rf"^\.\. auto(class|function):: difftv\.{name}$", API, re.MULTILINE)
 
 
-@pytest.mark.parametrize("package", [difftv.data, difftv.figures], ids=lambda package: package.__name__)
+@pytest.mark.parametrize("package", [difftv.lab.data, difftv.lab.figures], ids=lambda package: package.__name__)
 def test_every_name_of_a_documented_package_is_in_the_api(package) -> None:
     for name in set(package.__all__) - {"warn_of_repeated"}:
         assert f":: {package.__name__}.{name}\n" in API, name

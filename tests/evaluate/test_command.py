@@ -15,8 +15,8 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from difftv import tv_denoise
 from difftv.denoiser import Denoiser
+from difftv.lab.rundir.checkpoint import CheckpointStore
 from difftv.predictors import Cnn
-from difftv.rundir.checkpoint import CheckpointStore
 from tests.closed_output import run_with_closed_output
 from tests.conftest import PROJECT
 
@@ -186,7 +186,7 @@ def test_what_cannot_be_written_is_named_before_the_solve(
 ) -> None:
     run = make_run(tmp_path / "run")
     (tmp_path / "file").touch()
-    monkeypatch.setattr("difftv.cli.evaluate.evaluate_published", lambda *_, **__: pytest.fail("measured first"))
+    monkeypatch.setattr("difftv.lab.cli.evaluate.evaluate_published", lambda *_, **__: pytest.fail("measured first"))
     assert main([str(run), str(folder), "--output", str(tmp_path / "file")]) == 2
     assert "cannot be written" in capsys.readouterr().err
     assert main([str(run), str(folder), "--name", "x" * 250]) == 2

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from difftv.data import PublishedImages, open_images
-from difftv.data.evaluation import EvaluationItem
+from difftv.lab.data import PublishedImages, open_images
+from difftv.lab.data.evaluation import EvaluationItem
 from tests.denoise.image_files import raw_png
 
 

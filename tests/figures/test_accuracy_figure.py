@@ -2,7 +2,7 @@
 
 import pytest
 
-from difftv.figures import AccuracyPoint, encode_figure, gradient_accuracy
+from difftv.lab.figures import AccuracyPoint, encode_figure, gradient_accuracy
 
 LOOSE = AccuracyPoint("1e-3", 1e-3, 2e-1, 1e-1, 0.05, 0.30)
 TIGHT = AccuracyPoint("1e-6", 1e-7, 4e-5, 2e-5, 0.08, 0.09)

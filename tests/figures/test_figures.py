@@ -17,7 +17,7 @@ from PIL import Image
 from skimage import data
 from skimage.restoration import denoise_tv_chambolle
 
-from difftv.figures import (
+from difftv.lab.figures import (
     comparison_strip,
     encode_figure,
     lam_over_edges,
@@ -27,9 +27,9 @@ from difftv.figures import (
     training_comparison,
     training_curves,
 )
-from difftv.figures.comparison import _ramp_window
-from difftv.figures.map_picture import map_picture
-from difftv.figures.style import COLOURS, CYCLE, as_text
+from difftv.lab.figures.comparison import _ramp_window
+from difftv.lab.figures.map_picture import map_picture
+from difftv.lab.figures.style import COLOURS, CYCLE, as_text
 from difftv.metrics import psnr, ssim
 from difftv.regularizers import BY_NAME
 

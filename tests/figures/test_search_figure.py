@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from difftv.figures import encode_figure, search_progress
-from difftv.rundir.search import Search, Trial, read_search, write_search
+from difftv.lab.figures import encode_figure, search_progress
+from difftv.lab.rundir.search import Search, Trial, read_search, write_search
 
 
 def trial(number: int, state: str, value: float, lr: float = 1e-3, loss: str = "m$e", depth: int = 3) -> Trial:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from difftv.runs.launchers.jobs import THREAD_VARIABLES, as_in_a_new_process
-from difftv.runs.launchers.local import cores
+from difftv.lab.runs.launchers.jobs import THREAD_VARIABLES, as_in_a_new_process
+from difftv.lab.runs.launchers.local import cores
 from tests.conftest import options_of
 from tests.runs.commands import SMALL, run, run_each
 

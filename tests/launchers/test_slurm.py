@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from difftv.runs.launchers.slurm import job_states, largest_node
+from difftv.lab.runs.launchers.slurm import job_states, largest_node
 from tests.launchers.slurm_cluster import UnavailableError, slurm_cluster
 from tests.launchers.sweeps import (
     KILLED,

@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 
+from difftv.lab.rundir.checkpoint import CheckpointStore
 from difftv.models.card import Card, Measured, Reference, Training
 from difftv.models.file import write_file
 from difftv.models.parts import construct
 from difftv.predictors import Predictor
 from difftv.predictors.base import starting_at
-from difftv.rundir.checkpoint import CheckpointStore
 
 OVERRIDES = ["data=folder", "data.root=/home/somebody/images/BSD400", "sigma=[5,55]", "tracker=none"]
 

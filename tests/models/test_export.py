@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 from skimage import data
 
-from difftv.cli.evaluate import main as evaluate
-from difftv.cli.public_command import public_command
 from difftv.denoiser import Denoiser
+from difftv.lab.cli.evaluate import main as evaluate
+from difftv.lab.cli.public_command import public_command
 from difftv.models.file import read_card, read_file
 from difftv.models.stored import read_run
 from tests.conftest import PROJECT
@@ -125,7 +125,7 @@ def test_anybody_can_compute_the_numbers_again(exported: Path, images: Path) -> 
 def test_a_model_is_measured_as_its_run_is(exported: Path, images: Path, tmp_path: Path) -> None:
     run = make_run(tmp_path / "one level", config("constant"))
     assert evaluate([str(run), str(images)]) == 0
-    from difftv.cli.export import main as export
+    from difftv.lab.cli.export import main as export
 
     assert export([str(run), "one", "--output", str(tmp_path)]) == 0
     model = ["--model", str(tmp_path / "one.safetensors")]

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from difftv.cli.card_page import card_page
-from difftv.cli.exported import NOT_STATED, reference_on
-from difftv.data import PublishedImages, open_images
 from difftv.denoiser import Denoiser
+from difftv.lab.cli.card_page import card_page
+from difftv.lab.cli.exported import NOT_STATED, reference_on
+from difftv.lab.data import PublishedImages, open_images
 from difftv.metrics import psnr, quantize
 from difftv.models.card import Card
 from difftv.models.file import read_card

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from difftv.report import build_table, read_sweep, to_csv, to_latex, to_markdown
-from difftv.report.latex import escape as escape_latex
-from difftv.report.markdown import escape as escape_markdown
+from difftv.lab.report import build_table, read_sweep, to_csv, to_latex, to_markdown
+from difftv.lab.report.latex import escape as escape_latex
+from difftv.lab.report.markdown import escape as escape_markdown
 from tests.report.conftest import Writer
 
 NASTY = r"""a_b%c&d#e${f}g~h^i\j "k" <b>|*[x]*` -- café Ñ Łódź λσ 中文 ±…"""

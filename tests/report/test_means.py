@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from difftv.report import build_table, read_sweep
-from difftv.report.lines import Estimate
-from difftv.training.evaluation import left_out, mean_row
+from difftv.lab.report import build_table, read_sweep
+from difftv.lab.report.lines import Estimate
+from difftv.lab.training.evaluation import left_out, mean_row
 from tests.report.conftest import IMAGES, Writer
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from difftv.lab.report import build_table, read_sweep, to_csv, to_latex, to_markdown
+from difftv.lab.report.page import to_html
+from difftv.lab.runs.directory import RunDirectory
 from difftv.printing import printable, say
-from difftv.report import build_table, read_sweep, to_csv, to_latex, to_markdown
-from difftv.report.page import to_html
-from difftv.runs.directory import RunDirectory
 from tests.closed_output import run_with_closed_output
 from tests.conftest import PROJECT
 from tests.report.conftest import run_writer

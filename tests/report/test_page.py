@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from difftv.figures import encode_figure, training_curves
-from difftv.report import build_table, page, read_sweep
-from difftv.report.page import to_html
+from difftv.lab.figures import encode_figure, training_curves
+from difftv.lab.report import build_table, page, read_sweep
+from difftv.lab.report.page import to_html
 from tests.report.conftest import Writer, run_writer, write_demo
 
 ATTACK = "<script>parent.hacked = 1</script>\"'><img src=x onerror='parent.hacked = 1'>{{ 7 * 7 }}</title>$\\x$"

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from difftv.report import Run, build_table, read_sweep
-from difftv.report.paired import Difference, paired_difference
+from difftv.lab.report import Run, build_table, read_sweep
+from difftv.lab.report.paired import Difference, paired_difference
 from tests.report.conftest import Writer
 
 

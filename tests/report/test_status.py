@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from difftv.report.status import RunStatus, read_statuses, to_text
-from difftv.rundir.layout import SILENT_SECONDS
-from difftv.rundir.owner import process_start
-from difftv.rundir.standing import duration
+from difftv.lab.report.status import RunStatus, read_statuses, to_text
+from difftv.lab.rundir.layout import SILENT_SECONDS
+from difftv.lab.rundir.owner import process_start
+from difftv.lab.rundir.standing import duration
 from tests.conftest import PROJECT
 
 SCRIPT = PROJECT / "experiments" / "status.py"

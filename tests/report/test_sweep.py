@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from difftv.report import read_history, read_sweep
-from difftv.report.settings import flatten, lookup
+from difftv.lab.report import read_history, read_sweep
+from difftv.lab.report.settings import flatten, lookup
 from tests.report.conftest import Writer
 
 WRITTEN = datetime(2026, 11, 23, 10, 0, tzinfo=UTC).timestamp()

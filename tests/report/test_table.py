@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from difftv.report import Table, build_table, read_sweep
-from difftv.report.lines import Estimate
-from difftv.report.notation import best_entries, digits, goodness
-from difftv.rundir.layout import NEUTRAL
+from difftv.lab.report import Table, build_table, read_sweep
+from difftv.lab.report.lines import Estimate
+from difftv.lab.report.notation import best_entries, digits, goodness
+from difftv.lab.rundir.layout import NEUTRAL
 from tests.report.conftest import Writer
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from difftv.errors import CheckpointError
-from difftv.rundir.checkpoint import CheckpointStore, random_state, read_checkpoint, restore_random_state
+from difftv.lab.rundir.checkpoint import CheckpointStore, random_state, read_checkpoint, restore_random_state
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_a_damaged_checkpoint_never_takes_the_place_of_the_good_one(
     def full(path: Path, content: bytes) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("difftv.rundir.checkpoint.write_atomically", full)
+    monkeypatch.setattr("difftv.lab.rundir.checkpoint.write_atomically", full)
     with pytest.raises(CheckpointError, match="The checkpoint from before is intact"):
         store.save(state(3))
     assert store.load()["step"] == 1
@@ -90,7 +90,9 @@ def test_saving_after_a_failed_save_leaves_nothing_behind(
 ) -> None:
     store.save(state(1))
     with monkeypatch.context() as patch:
-        patch.setattr("difftv.rundir.checkpoint.write_atomically", lambda *_: (_ for _ in ()).throw(OSError("full")))
+        patch.setattr(
+            "difftv.lab.rundir.checkpoint.write_atomically", lambda *_: (_ for _ in ()).throw(OSError("full"))
+        )
         with pytest.raises(CheckpointError):
             store.save(state(2))
     store.save(state(3))
@@ -134,7 +136,7 @@ def test_a_full_disk_leaves_the_checkpoint_from_before(store: CheckpointStore) -
     script = textwrap.dedent(f"""
         import resource, signal, torch
         from pathlib import Path
-        from difftv.rundir.checkpoint import CheckpointStore
+        from difftv.lab.rundir.checkpoint import CheckpointStore
         from difftv.errors import CheckpointError
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))

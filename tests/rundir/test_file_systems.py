@@ -12,7 +12,7 @@ import pytest
 
 from difftv.errors import RunDirectoryError, RunInUseError
 from difftv.files import write_atomically
-from difftv.runs.directory import RunDirectory
+from difftv.lab.runs.directory import RunDirectory
 from tests.runs.processes import holder
 
 

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from difftv.rundir import provenance
+from difftv.lab.rundir import provenance
 
 if shutil.which("git") is None:
     pytest.skip("git is not installed", allow_module_level=True)

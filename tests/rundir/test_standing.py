@@ -13,16 +13,16 @@ from typing import Any
 import pytest
 
 from difftv.errors import CheckpointError
+from difftv.lab.report.status import read_statuses
+from difftv.lab.report.sweep import read_sweep
+from difftv.lab.rundir import standing as module
+from difftv.lab.rundir.layout import SILENT_SECONDS
+from difftv.lab.rundir.owner import process_start
+from difftv.lab.rundir.standing import file_system_time, standing
+from difftv.lab.runs.claim import working_owner
+from difftv.lab.runs.directory import RunDirectory
+from difftv.lab.runs.outcomes import Planned, outcome
 from difftv.models.stored import read_run
-from difftv.report.status import read_statuses
-from difftv.report.sweep import read_sweep
-from difftv.rundir import standing as module
-from difftv.rundir.layout import SILENT_SECONDS
-from difftv.rundir.owner import process_start
-from difftv.rundir.standing import file_system_time, standing
-from difftv.runs.claim import working_owner
-from difftv.runs.directory import RunDirectory
-from difftv.runs.outcomes import Planned, outcome
 
 Write = Callable[..., Path]
 

@@ -145,10 +145,10 @@ def serve() -> None:
 def main() -> None:
     # What every fork shares; cvxpylayers imports cvxpy, and torch's optimizers import torch._dynamo.
 
-    import difftv.figures
-    import difftv.runs.job
+    import difftv.lab.figures
+    import difftv.lab.runs.job
 
-    difftv.figures.comparison_strip  # noqa: B018  lazy: this imports matplotlib
+    difftv.lab.figures.comparison_strip  # noqa: B018  lazy: this imports matplotlib
     with contextlib.suppress(ImportError):
         import cvxpylayers.torch  # noqa: F401
     if len(sys.argv) == 1:

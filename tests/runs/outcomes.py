@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from difftv.rundir.checkpoint import read_checkpoint
+from difftv.lab.rundir.checkpoint import read_checkpoint
 
 
 def timeless(metrics: dict[str, float]) -> dict[str, float]:

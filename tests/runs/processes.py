@@ -5,13 +5,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from difftv.runs.directory import RunDirectory
+from difftv.lab.runs.directory import RunDirectory
 from tests.conftest import PROJECT
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from difftv.runs.directory import RunDirectory
+from difftv.lab.runs.directory import RunDirectory
 directory = RunDirectory(Path(sys.argv[1]), "abc")
 with directory.claim():
     directory.write_status("running", epochs=2, epoch=1)

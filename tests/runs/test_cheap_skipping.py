@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.conftest import PROJECT
 from tests.runs.commands import SMALL, run_alone
 
-HEAVY = ("torch", "cvxpy", "cvxpylayers", "matplotlib", "wandb", "numba", "scipy", "pandas", "difftv.runs.job")
+HEAVY = ("torch", "cvxpy", "cvxpylayers", "matplotlib", "wandb", "numba", "scipy", "pandas", "difftv.lab.runs.job")
 
 SAY_WHAT_WAS_IMPORTED = """
 import atexit
@@ -33,17 +33,17 @@ def test_nothing_heavy_is_imported_for_a_run_that_is_only_skipped(tmp_path: Path
 
 
 def test_a_job_begins_without_what_it_needs_at_its_end() -> None:
-    code = "import sys, difftv.runs.job; print(*{'matplotlib', 'wandb', 'cvxpy'} & {*sys.modules})"
+    code = "import sys, difftv.lab.runs.job; print(*{'matplotlib', 'wandb', 'cvxpy'} & {*sys.modules})"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PROJECT)
     assert found.stdout.split() == []
 
 
 def test_the_names_of_the_packages_are_all_there() -> None:
     import difftv
-    import difftv.data
-    import difftv.figures
+    import difftv.lab.data
+    import difftv.lab.figures
 
-    for package in (difftv, difftv.data, difftv.figures):
+    for package in (difftv, difftv.lab.data, difftv.lab.figures):
         for name in package.__all__:
             assert getattr(package, name).__name__ == name
     assert "difftv" in sys.modules

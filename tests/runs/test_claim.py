@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from difftv.errors import ConfigError, RunDirectoryError, RunInUseError
-from difftv.rundir.owner import process_start
-from difftv.rundir.standing import read_status
-from difftv.runs.claim import termination_as_exit, working_owner
-from difftv.runs.directory import RunDirectory
+from difftv.lab.rundir.owner import process_start
+from difftv.lab.rundir.standing import read_status
+from difftv.lab.runs.claim import termination_as_exit, working_owner
+from difftv.lab.runs.directory import RunDirectory
 from tests.runs.processes import holder
 
 
@@ -80,7 +80,7 @@ def test_another_machine_is_judged_by_its_heartbeat(directory: RunDirectory) -> 
 def test_a_clock_that_was_set_back_is_no_sign_of_life_or_death(
     running: bool, directory: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("difftv.runs.claim.HEARTBEAT_SECONDS", 0.2)
+    monkeypatch.setattr("difftv.lab.runs.claim.HEARTBEAT_SECONDS", 0.2)
     left_behind(directory, host="elsewhere", pid=7)
     ahead = time.time() + 5000
     os.utime(directory.status, (ahead, ahead))
@@ -96,7 +96,7 @@ def test_a_clock_that_was_set_back_is_no_sign_of_life_or_death(
 
 
 def test_a_job_shows_signs_of_life_until_it_ends(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("difftv.runs.claim.HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("difftv.lab.runs.claim.HEARTBEAT_SECONDS", 0.02)
     with directory.claim():
         directory.write_status("running", epochs=2, epoch=1, psnr=20.0)
         first = directory.status.stat().st_mtime_ns
@@ -111,10 +111,10 @@ def test_a_full_disk_does_not_stop_the_signs_of_life(directory: RunDirectory, mo
     def full(path: Path, content: bytes | str) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("difftv.runs.claim.HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("difftv.lab.runs.claim.HEARTBEAT_SECONDS", 0.02)
     with directory.claim():
         directory.write_status("running", epochs=2)
-        monkeypatch.setattr("difftv.runs.directory.write_atomically", full)
+        monkeypatch.setattr("difftv.lab.runs.directory.write_atomically", full)
         first = directory.status.stat().st_mtime_ns
         wait_until(lambda: directory.status.stat().st_mtime_ns > first)
         with pytest.raises(RunDirectoryError, match=r"No space left on device.*run the same command again"):
@@ -124,7 +124,7 @@ def test_a_full_disk_does_not_stop_the_signs_of_life(directory: RunDirectory, mo
 def test_a_deleted_directory_is_noticed_and_stays_deleted(
     directory: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("difftv.runs.claim.HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr("difftv.lab.runs.claim.HEARTBEAT_SECONDS", 0.02)
     with directory.claim():
         directory.write_status("running", epochs=2)
         for path in directory.path.iterdir():

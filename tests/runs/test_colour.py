@@ -12,20 +12,20 @@ from PIL import Image
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
 
-from difftv.cli import denoise, evaluate, export, exported
 from difftv.colour import COLOUR, denoise_image
 from difftv.denoiser import Denoiser
 from difftv.errors import ConfigError, DataError
+from difftv.lab.cli import denoise, evaluate, export, exported
+from difftv.lab.rundir.layout import is_run
+from difftv.lab.runs.build import build, open_patches
+from difftv.lab.runs.config import resolved
+from difftv.lab.runs.identity import identity
+from difftv.lab.runs.plan import PlannedRun
 from difftv.metrics import psnr, quantize
 from difftv.models.file import read_card
 from difftv.models.reading import read_model
 from difftv.noise import add_noise
 from difftv.regularizers import IsotropicTV
-from difftv.rundir.layout import is_run
-from difftv.runs.build import build, open_patches
-from difftv.runs.config import resolved
-from difftv.runs.identity import identity
-from difftv.runs.plan import PlannedRun
 from difftv.solvers import Admm
 from tests.conftest import PROJECT, composed
 from tests.models.made import config, make_file

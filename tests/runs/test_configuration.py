@@ -1,10 +1,10 @@
 import pytest
 from omegaconf import OmegaConf
 
-from difftv.rundir.layout import PLACES, WITHOUT_EFFECT, has_no_effect
-from difftv.runs.config import resolved
-from difftv.runs.identity import identity, readable_name
-from difftv.runs.options import RunOptions
+from difftv.lab.rundir.layout import PLACES, WITHOUT_EFFECT, has_no_effect
+from difftv.lab.runs.config import resolved
+from difftv.lab.runs.identity import identity, readable_name
+from difftv.lab.runs.options import RunOptions
 from tests.conftest import composed, options_of
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from difftv.runs.config import resolved
-from difftv.runs.identity import identity
+from difftv.lab.runs.config import resolved
+from difftv.lab.runs.identity import identity
 from tests.conftest import composed
 
 DIGESTS = {

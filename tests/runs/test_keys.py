@@ -7,8 +7,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from difftv.errors import ConfigError, DataError
-from difftv.runs.config import refuse_unread
-from difftv.runs.plan import PlannedRun
+from difftv.lab.runs.config import refuse_unread
+from difftv.lab.runs.plan import PlannedRun
 from tests.conftest import CONF, PROJECT, composed, options_of
 from tests.runs.commands import run_each
 

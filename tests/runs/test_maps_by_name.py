@@ -5,9 +5,9 @@ from dataclasses import asdict
 import pytest
 import torch
 
+from difftv.lab.training.state import Totals, TrainingState
 from difftv.metrics import map_metrics
 from difftv.solvers.base import Solution
-from difftv.training.state import Totals, TrainingState
 
 PER_MAP = ("edge_to_smooth", "mean", "min", "max")
 

@@ -8,7 +8,7 @@ import pytest
 
 from difftv import arguments
 from difftv.errors import ConfigError, DataError, MissingDependencyError
-from difftv.runs.nodes import Node, keyed
+from difftv.lab.runs.nodes import Node, keyed
 from tests.conftest import PROJECT
 
 
@@ -47,7 +47,7 @@ def test_a_constructor_names_the_key_of_its_argument() -> None:
 
 
 def test_an_argument_that_is_stated_elsewhere_is_named_there() -> None:
-    values = {"_target_": "difftv.data.Folder", "root": None}
+    values = {"_target_": "difftv.lab.data.Folder", "root": None}
     with pytest.raises(ConfigError, match=r"^data\.root must not be null"):
         Node("data.source", values, outside={"data": ["root"]}).check()
     with pytest.raises(ConfigError, match=r"^data\.source\.root must not be null"):

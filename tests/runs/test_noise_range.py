@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 from skimage import data
 
-from difftv.cli.denoise import main as denoise
-from difftv.cli.evaluate import main as evaluate
-from difftv.cli.export import main as export
 from difftv.denoiser import Denoiser
+from difftv.lab.cli.denoise import main as denoise
+from difftv.lab.cli.evaluate import main as evaluate
+from difftv.lab.cli.export import main as export
+from difftv.lab.report import build_table, read_sweep, to_markdown
 from difftv.models.file import read_card
-from difftv.report import build_table, read_sweep, to_markdown
 from tests.runs.commands import SMALL, run
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from difftv.report import read_sweep
-from difftv.report.markdown import absent_list
-from difftv.report.page import to_html
-from difftv.report.status import read_statuses, to_text
-from difftv.rundir.reading import read_epochs
-from difftv.rundir.search import read_search
+from difftv.lab.report import read_sweep
+from difftv.lab.report.markdown import absent_list
+from difftv.lab.report.page import to_html
+from difftv.lab.report.status import read_statuses, to_text
+from difftv.lab.rundir.reading import read_epochs
+from difftv.lab.rundir.search import read_search
 from tests.runs.commands import SMALL, run_each
 from tests.runs.faults import fails_at, killed_at
 from tests.runs.outcomes import outcome

@@ -7,9 +7,9 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from difftv.errors import ConfigError
-from difftv.runs.search.options import SearchOptions
-from difftv.runs.search.space import Parameter, split, words
-from difftv.runs.search.study import SearchStudy, quiet
+from difftv.lab.runs.search.options import SearchOptions
+from difftv.lab.runs.search.space import Parameter, split, words
+from difftv.lab.runs.search.study import SearchStudy, quiet
 
 optuna = pytest.importorskip("optuna", reason="the extra `optuna` is not installed")
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import skimage
 
-from difftv.rundir.checkpoint import read_checkpoint
-from difftv.runs.directory import RunDirectory
+from difftv.lab.rundir.checkpoint import read_checkpoint
+from difftv.lab.runs.directory import RunDirectory
 from tests.runs.commands import SMALL, run_alone, run_each
 from tests.runs.faults import at, fails_at
 from tests.runs.outcomes import outcome

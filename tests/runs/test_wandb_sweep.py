@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from difftv.rundir.objective import PSNR
-from difftv.runs.plan import PlannedRun
+from difftv.lab.rundir.objective import PSNR
+from difftv.lab.runs.plan import PlannedRun
 from tests.conftest import PROJECT, composed
 
 SWEEP: dict[str, Any] = yaml.safe_load((PROJECT / "experiments" / "wandb_sweep.yaml").read_text())
@@ -34,7 +34,7 @@ def test_every_run_of_the_sweep_can_be_carried_out(arguments: tuple[str, ...]) -
     config = composed(*SWEEP["command"][3:-1], *arguments)
     planned = PlannedRun.of(config)
     planned.check()
-    assert planned.config["tracker"]["_target_"] == "difftv.tracking.wandb.WandbTracker"
+    assert planned.config["tracker"]["_target_"] == "difftv.lab.tracking.wandb.WandbTracker"
 
 
 def test_the_agent_fills_in_the_macros_that_are_used() -> None:

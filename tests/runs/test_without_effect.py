@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from difftv.rundir.layout import PLACES, WITHOUT_EFFECT
+from difftv.lab.rundir.layout import PLACES, WITHOUT_EFFECT
 from tests.runs.commands import SMALL, run_each
 from tests.runs.outcomes import timeless
 

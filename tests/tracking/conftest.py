@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from difftv.tracking import RunInfo
-from difftv.tracking.wandb import WandbTracker
+from difftv.lab.tracking import RunInfo
+from difftv.lab.tracking.wandb import WandbTracker
 from tests.tracking.fake_server import API_KEY, FakeServer
 
 Records = list[dict[str, Any]]

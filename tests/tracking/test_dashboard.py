@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from difftv.errors import DiffTVError, MissingDependencyError
+from difftv.lab.tracking import dashboard
 from difftv.metrics import MEANING
-from difftv.tracking import dashboard
 from tests.conftest import PROJECT
 from tests.tracking.fake_server import FakeServer
 

@@ -14,8 +14,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from difftv.errors import ConfigError
-from difftv.tracking import RunInfo, RunLog
-from difftv.tracking.wandb import WandbTracker
+from difftv.lab.tracking import RunInfo, RunLog
+from difftv.lab.tracking.wandb import WandbTracker
 from tests.tracking.conftest import Records, lines_of, rows
 
 IMAGES = ("camera", "coins")

@@ -72,8 +72,8 @@ def test_the_run_goes_on_without_the_background_process(tmp_path: Path, place: P
     program = f"""
 import logging, psutil
 from pathlib import Path
-from difftv.tracking import RunInfo
-from difftv.tracking.wandb import WandbTracker
+from difftv.lab.tracking import RunInfo
+from difftv.lab.tracking.wandb import WandbTracker
 logging.basicConfig()
 with WandbTracker(mode="offline").open(RunInfo(Path({str(place)!r}), "id", "name", "group")) as log:
     log.epoch(1, {{"train/loss": 1.0}})
@@ -97,8 +97,8 @@ def test_a_run_that_is_killed_keeps_what_it_logged(
     program = f"""
 import os, signal, time
 from pathlib import Path
-from difftv.tracking import RunInfo
-from difftv.tracking.wandb import WandbTracker
+from difftv.lab.tracking import RunInfo
+from difftv.lab.tracking.wandb import WandbTracker
 with WandbTracker(mode="offline").open(RunInfo(Path({str(place)!r}), "id", "name", "group")) as log:
     log.epoch(1, {{"train/loss": 0.5}})
     log.epoch(2, {{"train/loss": 0.25}})

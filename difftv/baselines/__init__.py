@@ -1,7 +1,0 @@
-"""What the learned map is compared with."""
-
-from difftv.baselines.nonlocal_means import nonlocal_means
-from difftv.baselines.outcome import GridSearch
-from difftv.baselines.scalar import scalar_denoiser, search_per_image, search_per_set
-
-__all__ = ["GridSearch", "nonlocal_means", "scalar_denoiser", "search_per_image", "search_per_set"]

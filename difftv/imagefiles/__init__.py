@@ -1,9 +1,0 @@
-"""Image files read and written whole: depth, transparency and colour profile come out as they went in."""
-
-from difftv.imagefiles.base import Decoded, ImageFile
-from difftv.imagefiles.decoding import decode
-from difftv.imagefiles.depth import unused_depth
-from difftv.imagefiles.reading import read_content, read_image
-from difftv.imagefiles.writing import encode_like, not_copied
-
-__all__ = ["Decoded", "ImageFile", "decode", "encode_like", "not_copied", "read_content", "read_image", "unused_depth"]

@@ -1,0 +1,7 @@
+"""What the learned map is compared with."""
+
+from difftv.lab.baselines.nonlocal_means import nonlocal_means
+from difftv.lab.baselines.outcome import GridSearch
+from difftv.lab.baselines.scalar import scalar_denoiser, search_per_image, search_per_set
+
+__all__ = ["GridSearch", "nonlocal_means", "scalar_denoiser", "search_per_image", "search_per_set"]

@@ -1,0 +1,72 @@
+"""The PSNR of images that are denoised with constant maps."""
+
+import logging
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from difftv.errors import SolverError
+from difftv.lab.data import EvaluationItem, EvaluationItems
+from difftv.metrics import psnr
+from difftv.solvers.base import Solver
+
+log = logging.getLogger(__name__)
+
+Numbers = tuple[float, ...]
+"""One value per name in `Regularizer.numbers`."""
+
+
+class Scores:
+    """The PSNR of every image at numbers of its own.
+
+    Args:
+        solver: solves with the regularizer that the learned maps are used with.
+        items: the images.
+        batch_size: images solved at a time, >= 1.
+        device: of the run; a solver that works elsewhere (the CPU) is given its images there.
+    """
+
+    def __init__(
+        self, solver: Solver, items: EvaluationItems, batch_size: int, device: torch.device | str = "cpu"
+    ) -> None:
+        self.solver = solver
+        self.items = items
+        self.batch_size = batch_size
+        self.device = solver.workplace.nearest(device)
+
+    def per_image(self, numbers: Sequence[Numbers | None]) -> list[float]:
+        """One PSNR per image in dB; -inf where the solver gave no answer or there are no numbers to try."""
+        values: list[float] = []
+        with torch.no_grad():
+            for group in self.items.batches(self.batch_size):
+                wanted = numbers[len(values) : len(values) + len(group)]
+                asked = [index for index, entry in enumerate(wanted) if entry is not None]
+                found = torch.full((len(group),), -math.inf, dtype=torch.float64, device="cpu")
+                if asked:
+                    found[asked] = self._group(
+                        [group[index] for index in asked], [entry for entry in wanted if entry is not None]
+                    )
+                values += found.tolist()
+        return values
+
+    def mean(self, numbers: Numbers) -> float:
+        """The mean PSNR over the images, all with the same numbers."""
+        scores = self.per_image([numbers] * len(self.items))
+        return torch.tensor(scores, dtype=torch.float64, device="cpu").mean().item()
+
+    def _group(self, group: Sequence[EvaluationItem], numbers: Sequence[Numbers]) -> Tensor:
+        clean, noisy = (torch.cat([getattr(item, name) for item in group]) for name in ("clean", "noisy"))
+        constants = [self.solver.regularizer.constants(entry) for entry in numbers]
+        maps = torch.tensor(constants, dtype=torch.float64, device="cpu").to(noisy.dtype)[:, :, None, None]
+        maps = maps.expand(-1, -1, *noisy.shape[2:])
+        try:
+            return psnr(self.solver(noisy.to(self.device), maps.to(self.device)).denoised.cpu(), clean).double()
+        except SolverError as error:
+            if len(group) > 1:
+                return torch.cat([self._group([item], numbers[i : i + 1]) for i, item in enumerate(group)])
+            names = self.solver.regularizer.numbers
+            tried = ", ".join(f"{name} = {value:.3g}" for name, value in zip(names, numbers[0], strict=True))
+            log.warning("%s is out of the search, on %s: %s", tried, group[0].name, error)
+            return torch.tensor([-math.inf], dtype=torch.float64, device="cpu")

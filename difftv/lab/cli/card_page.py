@@ -1,0 +1,94 @@
+"""The card of a model as a page to read, NAME.md."""
+
+from difftv.lab.report.markdown import escape, grid
+from difftv.models.card import Card, Measured
+
+COLUMNS = {
+    "psnr": ("PSNR (dB)", 2),
+    "ssim": ("SSIM", 4),
+    "tuned/psnr": ("scalar, tuned on training crops: PSNR", 2),
+    "tuned/ssim": ("SSIM", 4),
+    "set_oracle/psnr": ("best scalar for these images: PSNR", 2),
+    "set_oracle/ssim": ("SSIM", 4),
+    "noisy/psnr": ("noisy: PSNR", 2),
+    "noisy/ssim": ("SSIM", 4),
+}
+"""Metric -> head of its column and digits, in this order; others are shown under their own names after these."""
+
+
+def card_page(card: Card) -> str:
+    """The card as Markdown."""
+    parts = [
+        f"# {card.name}",
+        f'`Denoiser.load("{card.name}.safetensors")`, or `difftv-denoise --model {card.name}.safetensors photo.png`.',
+        _what(card),
+        "## Numbers",
+        _numbers(card),
+        card.protocol,
+        _reference(card),
+        "## Training",
+        _training(card),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _what(card: Card) -> str:
+    lines = ["- images: RGB, the three channels together; a gray one as three equal channels"] if card.colour else []
+    lines += [f"- noise: sigma {card.sigmas} (8-bit units)", f"- weights: {card.weights:,}, float32"]
+    for group in ("predictor", "regularizer"):
+        node = card.config[group]
+        settings = ", ".join(f"{key} = {value}" for key, value in node.items() if key != "name")
+        lines.append(f"- {group}: `{node['name']}`{f' ({escape(settings)})' if settings else ''}")
+    lines.append(f"- trained through: `{card.config['solver']['name']}`")
+    return "\n".join(lines)
+
+
+def _numbers(card: Card) -> str:
+    if not card.numbers:
+        return "Nothing was measured on a set of images."
+    known = [name for name in COLUMNS if any(name in row.metrics for row in card.numbers)]
+    others = sorted({name for row in card.numbers for name in row.metrics} - set(COLUMNS))
+    heads = ["set", "sigma", "images", "solver", *(COLUMNS[name][0] for name in known), *others]
+    rows = [_row(row, [*known, *others]) for row in card.numbers]
+    parts = [grid([list(map(escape, heads)), *rows], left=1)]
+    late = [
+        f"{row.set} at sigma {row.sigma:g}: {', '.join(row.not_converged)}" for row in card.numbers if row.not_converged
+    ]
+    if late:
+        parts.append(f"NOT CONVERGED: {escape('; '.join(late))}.")
+    return "\n\n".join(parts)
+
+
+def _row(row: Measured, names: list[str]) -> list[str]:
+    cells = [escape(row.set), f"{row.sigma:g}", str(row.images), escape(row.solver)]
+    for name in names:
+        value, digits = row.metrics.get(name), COLUMNS.get(name, ("", 4))[1]
+        cells.append("" if value is None else f"{value:.{digits}f}")
+    return cells
+
+
+def _reference(card: Card) -> str:
+    found = card.reference
+    top, left, height, width = found.crop
+    return (
+        f"Reference, on a photograph that ships with scikit-image: `{escape(found.image)}`, rows {top} to "
+        f"{top + height}, columns {left} to {left + width}, sigma {found.sigma:g}, the same protocol: "
+        f"{found.psnr:.2f} dB{'' if found.converged else ' (NOT CONVERGED)'}."
+    )
+
+
+def _training(card: Card) -> str:
+    it = card.training
+    lines = [
+        f"- images: {escape(it.images)}",
+        f"- their terms: {escape(it.terms)}",
+        f"- command: `{it.command}`" if it.command else "- command: not recorded",
+        f"- commit: {escape(it.commit)}" if it.commit else "- commit: not recorded",
+        f"- seed {it.seed}; {it.epochs} epochs, weights of epoch {it.best_epoch} (the best on validation images)",
+    ]
+    if it.scalars:
+        constants = ", ".join(f"{name} = {value:.4g}" for name, value in it.scalars.items())
+        lines.append(f"- best constants on the training crops: {escape(constants)}")
+    versions = ", ".join(f"{name} {version}" for name, version in it.versions.items())
+    lines.append(f"- versions: {escape(versions) or 'not recorded'}")
+    return "\n".join(lines)

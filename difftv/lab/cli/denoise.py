@@ -1,0 +1,183 @@
+"""Denoise image files, whole and of any size, with a model that is shipped, a model file, or the network of a run.
+
+difftv-denoise photograph.png scan.tif                            (python experiments/denoise.py in a checkout)
+difftv-denoise --model gray-small noisy/*.png --clean clean/*.png --output denoised
+difftv-denoise outputs/<sweep>/<run> photograph.png
+
+Writes NAME-denoised.SUFFIX in the format and depth of the image (gray or colour, 8 or 16 bit, transparency unchanged;
+JPEG, which always loses a little, at quality 95) and, with matplotlib, NAME-lam.png, a picture of the regularization
+maps, each by its name (lam; lam and gam; lam1 and lam2). The minimisation is exact (taut_string) where that solver
+takes the model's regularizer, else batched (admm). An RGB image is denoised as luma and two chroma channels, each with
+maps of its own: that scores more than a decibel better than R, G and B on their own (difftv/colour.py). A model of
+colour images, whose regularizer couples three channels, takes the three together; a gray file as three equal ones.
+
+Without --model, and without a run in front of the images, the shipped model "gray" is taken. A model knows the noise
+that it was trained with (sigma in 8-bit units, white Gaussian noise, the same in every colour), which is printed. For
+one that was trained on a range of levels, that of every image is estimated and printed, or given as --sigma.
+"""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from difftv.arguments import path_argument, positive
+from difftv.colour import COLOUR, denoise_image, is_gray, solved_channels
+from difftv.denoiser import Denoiser
+from difftv.errors import DataError, DiffTVError, MissingDependencyError
+from difftv.extras import require
+from difftv.files import write_atomically
+from difftv.lab.cli.model_arguments import announce, load_model, model_parser, named_model
+from difftv.lab.cli.noise_level import check_sigma, estimated_sigma
+from difftv.lab.cli.targets import Targets, plan
+from difftv.lab.imagefiles import ImageFile, encode_like, not_copied, read_image, unused_depth
+from difftv.models.stored import StoredModel
+from difftv.printing import printable, say
+
+_BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = model_parser(__doc__, "noisy image files")
+    parser.add_argument(
+        "--clean", type=path_argument, nargs="+", default=[], help="clean images in the same order, for the PSNR"
+    )
+    parser.add_argument(
+        "--output", type=path_argument, help="directory of what is written (default: beside every image)"
+    )
+    parser.add_argument(
+        "--white-level", type=float, help="value of white in the files (default: 255 or 65535, by their depth)"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        place, images = named_model(options.model, options.paths, default=True)
+        if not images:
+            parser.error(f"give the images to denoise after {place}")
+        if options.clean and len(options.clean) != len(images):
+            parser.error(f"--clean needs one file per image: {len(images)} images, {len(options.clean)} clean ones")
+        if options.white_level is not None:
+            positive("--white-level", options.white_level)
+        denoiser, stored = load_model(options, place)
+        check_sigma(options.sigma, stored)
+    except (DiffTVError, OSError, ValueError) as error:  # OSError: a name that is too long
+        say(f"{parser.prog}: {error}", error=True)
+        return 2
+    say(announce(stored))
+    draws, failed = _can_draw(), 0
+    planned = plan(images, options.output, [*images, *options.clean])
+    cleans = options.clean or [None] * len(images)
+    for path, clean, targets in zip(images, cleans, planned, strict=True):
+        try:
+            if isinstance(targets, DataError):
+                raise targets
+            words = _denoise(denoiser, stored, options, path, clean, targets, draws)
+        # torch reports memory that cannot be had as a RuntimeError.
+        except (DiffTVError, OSError, ValueError, RuntimeError) as error:
+            failed += 1
+            say(f"{path}: {error}", error=True)
+        else:
+            say(f"{path}: {words}")
+    return 1 if failed else 0
+
+
+def _can_draw() -> bool:
+    try:
+        require("figures", "matplotlib", by="The picture of the map")
+    except MissingDependencyError as error:
+        say(f"{error} The images are denoised without it.", error=True)
+        return False
+    return True
+
+
+def _denoise(
+    denoiser: Denoiser,
+    stored: StoredModel,
+    options: argparse.Namespace,
+    path: Path,
+    clean: Path | None,
+    targets: Targets,
+    draws: bool,
+) -> str:
+    """Write both files and say in a line what was done."""
+    started = time.perf_counter()
+    image = read_image(path)
+    white = _white(image, options.white_level)
+    _remark(path, image, options.white_level)
+    reference = _reference(clean, image, white) if clean else None
+    noisy = torch.from_numpy(image.channels.astype(np.float32) / np.float32(white))
+    sigma = _sigma(options, denoiser, stored, noisy, path)
+    noisy = noisy.to(next(denoiser.parameters()).device)
+    names = solved_channels(denoiser, noisy)
+    if names == COLOUR and is_gray(noisy):
+        say(f"{path}: a gray image and a model of colour images: taken as three equal channels", error=True)
+    with tqdm(total=len(names), desc=printable(path.name), leave=False, disable=None, bar_format=_BAR) as bar:
+        found = denoise_image(denoiser, noisy, sigma=sigma, on_progress=lambda done: bar.update(done - bar.n))
+    # Values above the white level are the file's to keep, those above its depth are not.
+    scaled = found.denoised.cpu().clamp(0.0, image.full_scale / white) * white
+    channels = scaled.round().numpy().astype(image.channels.dtype)
+    write_atomically(targets.denoised, encode_like(image, channels))
+    if draws:
+        from difftv.lab.figures import save_figure
+        from difftv.lab.figures.map_picture import map_picture
+
+        pictured = map_picture(
+            {name: lam[None] for name, lam in found.lam.items()},
+            names=denoiser.solver.regularizer.map_names,
+            title=path.name,
+        )
+        save_figure(pictured, targets.picture)
+    words = [f"{image}, {time.perf_counter() - started:.1f} s"]
+    if not found.converged:
+        words.append(f"NOT CONVERGED (relative gap {found.gap:.1e})")
+    if reference is not None:
+        before, after = (_psnr(pixels / white, reference) for pixels in (image.channels, channels))
+        words.append(f"PSNR {before:.2f} -> {after:.2f} dB")
+    return ", ".join(words) + f" -> {targets.denoised}" + (f", {targets.picture.name}" if draws else "")
+
+
+def _sigma(
+    options: argparse.Namespace, denoiser: Denoiser, stored: StoredModel, noisy: torch.Tensor, path: Path
+) -> float | None:
+    """What the network is told of the noise; None where it takes nothing."""
+    if not denoiser.sigma_input:
+        return None
+    if options.sigma is None and stored.sigma is None:
+        return estimated_sigma(noisy, stored, path)
+    return options.sigma or stored.sigma
+
+
+def _white(image: ImageFile, white_level: float | None) -> float:
+    if white_level is not None and white_level > image.full_scale:
+        raise DataError(f"--white-level {white_level:g} is above {image.full_scale:g}, the largest value of its depth")
+    return white_level or image.full_scale
+
+
+def _remark(path: Path, image: ImageFile, white_level: float | None) -> None:
+    """Say, before the solve, what the user should know about the result."""
+    if white_level is None and (dim := unused_depth(image.channels)):
+        advice = f"if white is another value than {image.full_scale:g}, give it as --white-level"
+        say(f"{path}: {dim}; {advice}", error=True)
+    if lost := not_copied(image):
+        say(f"{path}: written without its {', '.join(lost)}, which cannot be copied", error=True)
+
+
+def _reference(path: Path, noisy: ImageFile, white: float) -> np.ndarray:
+    try:
+        clean = read_image(path)
+    except DataError as error:
+        raise DataError(f"its clean image {path}: {error}") from error
+    if clean.channels.shape != noisy.channels.shape:
+        raise DataError(
+            f"its clean image {path} is {clean}, the noisy one is {noisy}: they must have one size and colour"
+        )
+    # A white level is that of a depth: a clean image of another one has its own.
+    return clean.channels / (white if clean.full_scale == noisy.full_scale else clean.full_scale)
+
+
+def _psnr(image: np.ndarray, clean: np.ndarray) -> float:
+    with np.errstate(divide="ignore"):
+        return float(-10.0 * np.log10(np.mean((image - clean) ** 2)))

@@ -1,0 +1,117 @@
+"""Measure a stored model on clean images, whole, under the protocol of published tables.
+
+python experiments/evaluate.py outputs/<sweep>/<run> path/to/Set12
+python experiments/evaluate.py outputs/<sweep>/<run> path/to/Set12 path/to/BSD68/*.png --name both --output results
+
+python experiments/evaluate.py outputs/<sweep>/<run> path/to/Set12 --sigma 15
+python experiments/evaluate.py --model gray path/to/Set12 --sigma 15
+
+The noise is the run's own sigma, or --sigma, not clipped; the generator is seeded with 0 anew for every image; denoised
+images are clamped and rounded to 8 bit; no border is removed. Beside the learned map stand the noisy images, the scalar
+lambda that the run found on its training crops (at the noise that it was tuned for), and the best scalar lambda for
+these very images (an oracle), whose search takes longer than everything else; --no-search leaves it out.
+
+Prints a Markdown table and writes evaluation-NAME.md, .csv and .json into the run's directory, or for --model into the
+working directory. NAME is that of the set, with the noise and --ensemble where they are given: Set12-sigma15. The
+minimisation is exact (taut_string) where that solver takes the run's regularizer, else batched (admm), whatever the run
+was trained with.
+
+A model of gray images is measured on the luma of colour files; one of colour images on RGB, with noise of its own in
+every channel and PSNR and SSIM over all three: gray files among them are named, nothing but gray ones is refused.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from difftv.arguments import path_argument
+from difftv.errors import ConfigError, DataError, DiffTVError
+from difftv.files import check_writable, write_atomically
+from difftv.lab.cli.model_arguments import OWN, announce, files_of, load_model, model_parser, named_model
+from difftv.lab.cli.noise_level import known_sigma
+from difftv.lab.data import PublishedImages, open_images
+from difftv.lab.rundir.provenance import git_commit, versions
+from difftv.lab.training.protocol import evaluate_published, to_csv, to_json, to_markdown
+from difftv.models.file import weights_digest
+from difftv.models.stored import StoredModel
+from difftv.printing import say
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = model_parser(__doc__, "clean images, files or directories")
+    parser.add_argument("--name", help="in the files' names (default: the directory's, else images; and the sigma)")
+    parser.add_argument(
+        "--output", type=path_argument, help="directory of what is written (default: the run's, else the working one)"
+    )
+    parser.add_argument(
+        "--no-search", action="store_true", help="leave out the best scalar for these images, which takes longest"
+    )
+    options = parser.parse_args(arguments)
+    try:
+        place, paths = named_model(options.model, options.paths, default=False)
+    except (ConfigError, OSError) as error:  # OSError: a name that is too long
+        say(f"{parser.prog}: {error}", error=True)
+        return 2
+    if not paths:
+        parser.error(f"give the images to measure on after {place}")
+    level = "" if options.sigma is None else f"-sigma{options.sigma:g}"
+    level += "-ensemble" if options.ensemble else ""
+    of_set = paths[0].resolve().name if _is_directory(paths) else (options.name or "images").removesuffix(level)
+    name = options.name or of_set + level
+    if Path(name).name != name:
+        parser.error(f"--name must be fit for a file's name, got {name!r}")
+    stem = (options.output or (place if place.is_dir() else Path())) / f"evaluation-{name}"
+    files = {suffix: stem.with_name(stem.name + suffix) for suffix in (".md", ".csv", ".json")}
+    try:
+        denoiser, stored = load_model(options, place)
+        for file in files.values():
+            check_writable(file)
+        sigma = known_sigma(options.sigma, stored)
+        say(announce(stored), error=True)
+        images = open_images(files_of(paths), cache_dir=None, colour=denoiser.colour)
+        if images.skipped:
+            path, reason = images.skipped[0]
+            raise DataError(f"{path}: {reason}. A mean over the other images would not be comparable.")
+        found = evaluate_published(
+            denoiser,
+            PublishedImages(images, sigma=sigma),
+            tuned=_tuned(stored, denoiser.solver.regularizer.numbers) if sigma == stored.evaluated_sigma else None,
+            search=not options.no_search,
+            device=next(denoiser.parameters()).device,
+        )
+    except (DiffTVError, ValueError) as error:
+        say(f"{parser.prog}: {error}", error=True)
+        return 2
+    except OSError as error:
+        say(f"{parser.prog}: {stem} cannot be written ({error.strerror}): give --output", error=True)
+        return 2
+    origin = {
+        "run" if place.is_dir() else "model": str(place) if place.is_dir() else stored.name,
+        "set": of_set,
+        "weights": weights_digest(stored.weights),
+        "best_epoch": stored.best_epoch,
+        "ensemble": options.ensemble,
+        "solver": options.solver if options.solver == OWN else denoiser.solver.name,
+        "tol": getattr(denoiser.solver, "tol", None),
+        "versions": versions(),
+        "git": {"commit": git_commit()},
+    }
+    text = to_markdown(found, title=f"{name}, sigma {sigma:g}" + (", self-ensemble" if options.ensemble else ""))
+    problem = ""
+    for suffix, content in ((".md", text), (".csv", to_csv(found)), (".json", to_json(found, origin))):
+        try:
+            write_atomically(files[suffix], content)
+        except OSError as error:
+            problem = problem or f"{files[suffix]} cannot be written ({error.strerror}): give --output"
+    say(text)
+    say(f"{parser.prog}: {problem}" if problem else f"Written: {stem}.md, .csv, .json", error=True)
+    return 1 if problem else 0
+
+
+def _is_directory(paths: list[Path]) -> bool:
+    return len(paths) == 1 and paths[0].is_dir()
+
+
+def _tuned(stored: StoredModel, names: Sequence[str]) -> dict[str, float] | None:
+    """The scalars that the run found on its training crops, if it did."""
+    found = {name: stored.scalars[name] for name in names if name in stored.scalars}
+    return found if len(found) == len(names) else None

@@ -1,0 +1,211 @@
+"""What a finished run has left for the card of its model."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from difftv.denoiser import Denoiser
+from difftv.errors import ConfigError
+from difftv.lab.cli.public_command import SCRIPT, public_command, public_place
+from difftv.lab.data import CleanImages, PublishedImages, Sample, open_images
+from difftv.lab.rundir.layout import RESULT
+from difftv.lab.rundir.reading import UnreadableError, numbers, read_images, read_json
+from difftv.lab.training.protocol import FORMAT, statement
+from difftv.metrics import psnr, quantize
+from difftv.models.card import Measured, Reference, Training
+from difftv.models.file import read_card, weights_digest
+from difftv.models.place import find_model
+from difftv.models.reading import read_model
+from difftv.models.stored import StoredModel
+
+PREFIX = "evaluation-"
+
+KNOWN: Mapping[str, tuple[str, str]] = {
+    "sample": (
+        "photographs of the scikit-image package",
+        "public domain, CC0 or no known restrictions, image by image",
+    ),
+    "DIV2K": (
+        "DIV2K (Agustsson and Timofte 2017), training split",
+        "academic research only; its images belong to their owners",
+    ),
+    "BSD400": (
+        "BSD400: 400 gray photographs of the Berkeley segmentation dataset (Martin et al. 2001)",
+        "offered for non-commercial research and educational purposes; its images belong to their owners",
+    ),
+}
+"""Training sets by name: what they are, and their terms."""
+
+NOT_STATED = "not stated"
+
+REFERENCE = ("camera.png", (128, 128, 256, 256))
+"""The photograph that every card of a gray model has a number of, and top, left, height and width of the piece that is
+taken of it: a second, not several."""
+
+COLOUR_REFERENCE = ("chelsea.png", (24, 98, 256, 256))
+"""The same of a model of colour images."""
+
+
+def measured(stored: StoredModel) -> tuple[Measured, ...]:
+    """The rows that `experiments/evaluate.py` has left in a run's directory, by set and noise; none of self-ensembles.
+
+    Raises:
+        ConfigError: a file was measured with other weights or under another protocol.
+        UnreadableError: a file is damaged.
+    """
+    found = ((path, read_json(path)) for path in sorted(stored.path.glob(f"{PREFIX}*.json")))
+    rows = [_measured(path, content, stored) for path, content in found if not content.get("ensemble")]
+    return tuple(sorted(rows, key=lambda row: (row.set, row.sigma)))
+
+
+def training_of(
+    stored: StoredModel, images: str | None, terms: str | None, command: str | None, commit: str | None
+) -> Training:
+    """How the run was trained.
+
+    Args:
+        stored: a finished run.
+        images: what it was trained on; None to take it from the configuration.
+        terms: those of the images; None to take what is known of them.
+        command: words of the command line; None to take those of the checkpoint.
+        commit: of the code; None to take that of the run.
+
+    Raises:
+        ConfigError: the run keeps its command or its commit, and another one is given.
+        UnreadableError: its result cannot be read.
+    """
+    words: Sequence[str] | None = stored.config.get("overrides")
+    result = read_json(stored.path / RESULT)
+    git, versions = result.get("git"), result.get("versions")
+    recorded = git.get("commit") if isinstance(git, Mapping) else None
+    for option, given, kept in (("command", command, words), ("commit", commit, recorded)):
+        if given is not None and kept is not None:
+            raise ConfigError(f"The run keeps its own {option}: leave --{option} out.")
+    if command is not None:
+        words = shlex.split(command.removeprefix(SCRIPT))
+    before, known = _Origin.of(stored), _images_of(stored)
+    own_terms = terms or (known[1] if images is None else NOT_STATED)
+    return Training(
+        images="; ".join(dict.fromkeys([*before.images, images or known[0]])),
+        terms="; ".join(dict.fromkeys([*before.terms, own_terms])),
+        command=None if words is None else " && ".join([*before.commands, public_command(map(str, words))]),
+        commit=commit or recorded,
+        seed=stored.config.get("seed", 0),
+        epochs=stored.config.get("trainer", {}).get("epochs", 0),
+        best_epoch=stored.best_epoch,
+        versions=dict(versions) if isinstance(versions, Mapping) else {},
+        scalars={name: stored.scalars[name] for name in stored.regularizer().numbers if name in stored.scalars},
+    )
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """How the weights that a training started from came about: public commands, images and their terms, in order."""
+
+    commands: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, stored: StoredModel) -> "_Origin":
+        """Of the start of a run (trainer.start); nothing where it started afresh.
+
+        Raises:
+            ConfigError: what it started from is not there any more.
+            CheckpointError: it cannot be read.
+        """
+        start = stored.config.get("trainer", {}).get("start")
+        if start is None:
+            return cls()
+        try:
+            place = find_model(start)
+        except ConfigError as error:
+            raise ConfigError(
+                f"{stored.name} started from {start} (trainer.start), which is not there any more. Put it back: the "
+                "card says how that one was trained, too."
+            ) from error
+        if place.is_file():
+            training = read_card(place).training
+            return cls((training.command,) if training.command else (), (training.images,), (training.terms,))
+        earlier = read_model(place)
+        before, (images, terms) = cls.of(earlier), _images_of(earlier)
+        words = map(str, earlier.config.get("overrides", []))
+        return cls((*before.commands, public_command(words)), (*before.images, images), (*before.terms, terms))
+
+
+def _images_of(stored: StoredModel) -> tuple[str, str]:
+    """What a run was trained on, and the terms of that."""
+    name = _images_name(stored.config)
+    return KNOWN.get(name, (name, NOT_STATED))
+
+
+def reference_on(denoiser: Denoiser, sigma: float) -> Reference:
+    """The PSNR of a denoiser on a piece of a photograph that ships with scikit-image, under the published protocol.
+
+    Raises:
+        MissingDependencyError: scikit-image is not installed.
+        SolverError: the solver gave no answer.
+    """
+    file, crop_of = COLOUR_REFERENCE if denoiser.colour else REFERENCE
+    top, left, height, width = crop_of
+    paths = [path for path in Sample().files().test if path.name == file]
+    whole = open_images(paths, cache_dir=None, colour=denoiser.colour)
+    crop = whole[0][top : top + height, left : left + width]
+    item = PublishedImages(CleanImages(whole.paths, [crop.shape[:2]], [lambda: crop]), sigma=sigma)[0]
+    with torch.no_grad():
+        solution = denoiser.denoise(item.noisy, sigma)
+    score = float(psnr(quantize(solution.denoised), item.clean))
+    return Reference(item.name, crop_of, float(sigma), score, bool(solution.converged.all()))
+
+
+def _measured(path: Path, content: Mapping[str, Any], stored: StoredModel) -> Measured:
+    again = f"Run experiments/evaluate.py again, or remove {path.name}."
+    if content.get("format") != FORMAT:
+        raise ConfigError(f"{path} is of format {content.get('format')!r}, expected {FORMAT}. {again}")
+    own = content.get("best_epoch") == stored.best_epoch
+    if not own or content.get("weights", weights_digest(stored.weights)) != weights_digest(stored.weights):
+        raise ConfigError(f"{path} was measured with other weights than those of the run. {again}")
+    try:
+        sigma = float(content["sigma"])
+        if content["protocol"] != statement(sigma, colour=stored.colour):
+            raise ConfigError(f"{path} was measured under another protocol than that of this version. {again}")
+        name = path.stem.removeprefix(PREFIX)
+        return Measured(
+            set=content.get("set", name.removesuffix(f"-sigma{sigma:g}")),
+            images=content["images"],
+            sigma=sigma,
+            solver=content["solver"],
+            tol=content["tol"],
+            metrics=content["metrics"],
+            scalars=numbers(content["lam"]),
+            not_converged=tuple(content["not_converged"]),
+            per_image=_per_image(path.with_suffix(".csv")),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise UnreadableError(f"{path} is not what evaluate.py writes ({error!r}). {again}") from error
+
+
+def _per_image(path: Path) -> dict[str, float]:
+    """Image -> PSNR, where the file is there."""
+    try:
+        return {name: row["psnr"] for name, row in read_images(path).items()}
+    except (UnreadableError, KeyError):
+        return {}
+
+
+def _images_name(config: Mapping[str, Any]) -> str:
+    """The training set's name, without its place."""
+    choices, data = config.get("choices"), config.get("data")
+    chosen = choices.get("data") if isinstance(choices, Mapping) else None
+    if chosen == "div2k":
+        return "DIV2K"
+    root = data.get("root") if isinstance(data, Mapping) else None
+    if isinstance(root, str):
+        return public_place(root).removeprefix("path/to/")
+    return chosen or "images"

@@ -1,0 +1,153 @@
+"""What the commands that apply a stored model have in common: their arguments, and the model that these name."""
+
+import argparse
+from collections.abc import Iterable
+from pathlib import Path
+
+from difftv.arguments import path_argument, positive
+from difftv.denoiser import Denoiser
+from difftv.devices import choose_device, place
+from difftv.errors import ConfigError, DataError
+from difftv.lab.data.base import IMAGE_SUFFIXES, image_files
+from difftv.lab.rundir.layout import CHECKPOINT
+from difftv.models.file import SUFFIX
+from difftv.models.place import find_model
+from difftv.models.pretrained import DEFAULT, shipped_file, shipped_names
+from difftv.models.reading import read_model
+from difftv.models.stored import StoredModel
+from difftv.solvers import Admm, Solver, TautString, whole_image_solver
+
+OWN = "own"
+WHOLE: dict[str, type[TautString] | type[Admm]] = {"taut_string": TautString, "admm": Admm}
+"""Solvers that take images of any size, by name."""
+
+
+def model_parser(description: str | None, images: str) -> argparse.ArgumentParser:
+    """A parser of --model, --device, --solver, --tol, --ensemble, --sigma and of the paths, for `named_model`.
+
+    Args:
+        description: the docstring of the command.
+        images: what the images are, for its help.
+    """
+    parser = argparse.ArgumentParser(
+        usage="%(prog)s [options] [RUN] image [image ...]",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--model",
+        type=_word,
+        metavar="NAME_OR_FILE",
+        help=f"a shipped model by its name, a model file, or a run. {shipped_names()}",
+    )
+    parser.add_argument("--device", default="auto", help="of the network: auto (default), cpu, cuda, cuda:1, mps")
+    parser.add_argument(
+        "--solver",
+        choices=(*WHOLE, OWN),
+        help="default: taut_string (exact) where it takes the model's regularizer, else admm, both for any size; "
+        "own: as in the training, for small images",
+    )
+    parser.add_argument(
+        "--tol",
+        type=float,
+        help="tolerance of taut_string (relative duality gap) or admm (change of the image); default: the solver's own",
+    )
+    parser.add_argument(
+        "--ensemble",
+        action="store_true",
+        help="average the maps over the image turned and mirrored in all eight ways: about 0.1 dB better, and the "
+        "network takes eight times as long",
+    )
+    parser.add_argument("--sigma", type=float, help="noise of the images in 8-bit units")
+    parser.add_argument(
+        "paths",
+        type=path_argument,
+        nargs="+",
+        metavar="[RUN] image",
+        help=f"the directory of a run (or a model file), where none is given as --model; {images}",
+    )
+    return parser
+
+
+def named_model(model: str | None, paths: list[Path], *, default: bool) -> tuple[Path, list[Path]]:
+    """The place of the model that a command line names, and the other paths.
+
+    It is that of --model; else the first path, where it is a directory or a model file; else the default model.
+
+    Args:
+        model: what --model says.
+        paths: the other words; at least one.
+        default: whether the default model is taken; otherwise the first path names the model whatever it is.
+
+    Raises:
+        ConfigError: no such model, or two of them.
+    """
+    first = paths[0]
+    if model is not None:
+        if (first / CHECKPOINT).is_file() or first.suffix == SUFFIX:
+            raise ConfigError(f"--model {model} and {first} both name a model: give one of them.")
+        return find_model(model), paths
+    if first.is_dir() or first.suffix == SUFFIX or not default:
+        return first, paths[1:]
+    if not first.exists() and first.suffix.lower() not in IMAGE_SUFFIXES:
+        raise ConfigError(f"{first} is neither the directory of a run nor an image.")
+    try:
+        return shipped_file(DEFAULT), paths
+    except ConfigError as error:
+        raise ConfigError(f"{error} Give the directory of a run before the images, or a model as --model.") from error
+
+
+def load_model(options: argparse.Namespace, path: Path) -> tuple[Denoiser, StoredModel]:
+    """The denoiser of a stored model on the device and with the solver of the options, and the model itself.
+
+    The denoiser does not warn of noise levels; `difftv.lab.cli.noise_level` does so for the commands.
+
+    Raises:
+        DiffTVError: the device is not there, or the model cannot be used; the message is for the user.
+    """
+    device = choose_device(options.device, "--device")
+    stored = read_model(path)
+    denoiser = place(Denoiser(stored.predictor(), _solver(options, stored)).eval(), device)
+    return denoiser.self_ensemble() if options.ensemble else denoiser, stored
+
+
+def _solver(options: argparse.Namespace, stored: StoredModel) -> Solver:
+    if options.solver == OWN:
+        return stored.own_solver()
+    regularizer = stored.regularizer()
+    kind = WHOLE[options.solver or whole_image_solver(regularizer).name]
+    try:
+        return kind(regularizer) if options.tol is None else kind(regularizer, tol=positive("--tol", options.tol))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def announce(stored: StoredModel) -> str:
+    """A line about the model: what it knows, and whether its run got to its end."""
+    low, high = stored.sigma_range or (None, None)
+    trained = stored.sigma if low == high else f"{low:g} to {high:g}"
+    cut = "" if stored.finished else ", which was cut off"
+    of = f"model {stored.name}: " if stored.path.is_file() else ""
+    units = "8-bit units" + (", RGB images" if stored.colour else "")
+    return f"{of}trained for sigma {trained} ({units}); weights of epoch {stored.best_epoch} of the run{cut}"
+
+
+def files_of(paths: Iterable[Path]) -> list[Path]:
+    """The files among the paths and the image files in the directories among them, in their order.
+
+    Raises:
+        DataError: a directory holds no image.
+    """
+    found: list[Path] = []
+    for path in paths:
+        inside = image_files(path) if path.is_dir() else [path]
+        if not inside:
+            raise DataError(f"There is no image in {path}.")
+        found += inside
+    return found
+
+
+def _word(text: str) -> str:
+    """A word that is not empty, as it was typed: ./gray is a file, gray a shipped model."""
+    path_argument(text)
+    return text

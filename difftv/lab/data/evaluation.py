@@ -1,0 +1,135 @@
+"""The fixed patches or whole images that validation and evaluation see: the same for every run, seed and sigma."""
+
+import abc
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+import numpy as np
+
+from difftv.arguments import positive_int, sigma_range
+from difftv.lab.data.cache import CleanImages
+from difftv.lab.data.patches import cut, large_enough, to_tensor
+from difftv.noise import add_noise, draw_sigma
+from difftv.types import Image
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationItem:
+    """One test case.
+
+    Attributes:
+        name: the image's name, with `#1`, `#2`, ... from the second crop of an image on.
+        clean: (1, 1 or 3, height, width) float32 in [0, 1].
+        noisy: the same with noise added, not clipped unless asked for.
+        sigma: standard deviation of that noise in 8-bit units.
+    """
+
+    name: str
+    clean: Image
+    noisy: Image
+    sigma: float
+
+
+class EvaluationItems(Sequence[EvaluationItem], abc.ABC):
+    """Test cases that are made when they are asked for, the same each time. Subclasses write `__len__` and `item`."""
+
+    @abc.abstractmethod
+    def item(self, index: int) -> EvaluationItem:
+        """Test case `index`, 0 <= index < len(self)."""
+
+    @overload
+    def __getitem__(self, index: int) -> EvaluationItem: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[EvaluationItem]: ...
+    def __getitem__(self, index: int | slice) -> EvaluationItem | list[EvaluationItem]:
+        if isinstance(index, slice):
+            return [self.item(each) for each in range(len(self))[index]]
+        return self.item(range(len(self))[index])
+
+    def batches(self, batch_size: int) -> Iterator[list[EvaluationItem]]:
+        """The items in order, neighbours of equal size together, at most `batch_size` at a time."""
+        positive_int("batch_size", batch_size)
+        group: list[EvaluationItem] = []
+        for item in self:
+            if group and (len(group) == batch_size or item.clean.shape != group[0].clean.shape):
+                yield group
+                group = []
+            group.append(item)
+        if group:
+            yield group
+
+
+class EvaluationPatches(EvaluationItems):
+    """Crops at fixed positions, or whole images, each with its own fixed noise.
+
+    The first crop of an image is its centre; the others are at positions drawn from (image name, crop index). The
+    noise is drawn from the same pair and scaled by sigma, so that runs with other seeds, and other sigmas, are compared
+    on the same draws, and an image keeps its noise whatever other images there are.
+    """
+
+    def __init__(
+        self,
+        images: CleanImages,
+        *,
+        patch_size: int | None,
+        sigma: float | Sequence[float],
+        crops_per_image: int = 1,
+        clip_noise: bool = False,
+        limit: int | None = None,
+        stream: int = 0,
+    ) -> None:
+        """
+        Args:
+            images: the clean images; those smaller than the patch are left out and named in a warning.
+            patch_size: height and width of a crop in pixels; None takes whole images.
+            sigma: noise standard deviation in 8-bit units; of a range [low, high] every crop has a level of its own,
+                drawn like its noise.
+            crops_per_image: crops of every image, >= 1; whole images allow only 1.
+            clip_noise: clamp the noisy images to [0, 1].
+            limit: keep only so many items, the first ones; None keeps all.
+            stream: another number >= 0 gives other positions and other noise.
+
+        Raises:
+            ValueError: an argument is out of range.
+            DataError: no image is as large as a crop.
+        """
+        sigma_range(sigma)
+        positive_int("crops_per_image", crops_per_image)
+        if patch_size is None and crops_per_image > 1:
+            raise ValueError(
+                f"crops_per_image must be 1 for whole images (patch_size=None), got {crops_per_image}. "
+                "Set a patch_size."
+            )
+        if limit is not None:
+            positive_int("limit", limit)
+        self.images = images
+        self.patch_size = patch_size if patch_size is None else positive_int("patch_size", patch_size)
+        self.sigma = sigma
+        self.clip_noise = clip_noise
+        self.stream = stream
+        usable = list(range(len(images))) if patch_size is None else large_enough(images, patch_size)
+        # Crop by crop, so that a limit takes as many images as it can.
+        self._cases = [(image, crop) for crop in range(crops_per_image) for image in usable][:limit]
+
+    def __len__(self) -> int:
+        return len(self._cases)
+
+    def item(self, index: int) -> EvaluationItem:
+        image_index, crop_index = self._cases[index]
+        image = self.images[image_index]
+        key = (self.stream, zlib.crc32(self.images.names[image_index].encode("utf-8", "surrogateescape")), crop_index)
+        words = np.random.SeedSequence(0, spawn_key=key).generate_state(4, np.uint64)
+        down, right, noise_seed, level = map(int, words)
+        if self.patch_size is not None:
+            space = (image.shape[0] - self.patch_size, image.shape[1] - self.patch_size)
+            top, left = (free // 2 for free in space)
+            if crop_index > 0:
+                top, left = down % (space[0] + 1), right % (space[1] + 1)
+            image = cut(image, top, left, self.patch_size)
+        clean = to_tensor(image)
+        name = self.images.names[image_index] + (f"#{crop_index}" if crop_index else "")
+        sigma = draw_sigma(self.sigma, level)
+        noisy = add_noise(clean, sigma, seed=noise_seed, clip=self.clip_noise)
+        return EvaluationItem(name, clean, noisy, sigma)

@@ -1,0 +1,85 @@
+"""Any directory of images."""
+
+import hashlib
+from pathlib import Path
+
+from difftv.arguments import directory, positive
+from difftv.errors import DataError
+from difftv.lab.data.base import ImageSource, Splits, image_files
+
+
+class Folder(ImageSource):
+    """All images under a directory, recursively.
+
+    Without a validation directory, an image goes to validation when the hash of its path below `root` falls under
+    `validation_fraction`: the split is the same on every machine, and a file that is added moves no other one. Files of
+    the validation and test directories never train, even where these directories are below `root`.
+    """
+
+    def __init__(
+        self,
+        root: Path | str,
+        validation: Path | str | None = None,
+        test: Path | str | None = None,
+        validation_fraction: float = 0.1,
+    ) -> None:
+        """
+        Args:
+            root: directory of the training images.
+            validation: directory of the validation images; None takes a share of the training images.
+            test: directory of the test images; None evaluates on the validation images.
+            validation_fraction: the share, in (0, 1); unused when `validation` is given.
+
+        Raises:
+            ValueError: validation_fraction is not in (0, 1), or a directory is empty.
+        """
+        if positive("validation_fraction", validation_fraction) >= 1:
+            raise ValueError(f"validation_fraction must be between 0 and 1, got {validation_fraction!r}. Try 0.1.")
+        self.root = directory("root", root)
+        self.validation = None if validation is None else directory("validation", validation)
+        self.test = None if test is None else directory("test", test)
+        self.validation_fraction = validation_fraction
+
+    def files(self) -> Splits:
+        roots = tuple(root for root in (self.root, self.validation, self.test) if root is not None)
+        test = () if self.test is None else _found("test", self.test)
+        held_out = () if self.validation is None else _found("validation", self.validation)
+        elsewhere = {path.resolve() for path in test + held_out}
+        rest = [path for path in _found("root", self.root) if path.resolve() not in elsewhere]
+        if not rest:
+            raise DataError(
+                f"root={self.root} holds no image that is not a validation or test image: none is left to train on. "
+                "Give validation and test directories of their own."
+            )
+        if held_out:
+            return Splits(tuple(rest), held_out, test, roots)
+        return Splits(*self._split(rest), test, roots)
+
+    def _split(self, paths: list[Path]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+        if len(paths) < 2:
+            raise DataError(
+                f"root={self.root} holds a single image ({paths[0].name}), which cannot be split into training "
+                "and validation. Add images, or set validation to another directory."
+            )
+        place = {path: _place(path.relative_to(self.root).as_posix()) for path in paths}
+        held_out = {path for path in paths if place[path] < self.validation_fraction}
+        if not held_out:
+            held_out = {min(paths, key=place.__getitem__)}
+        elif len(held_out) == len(paths):
+            held_out.remove(max(paths, key=place.__getitem__))
+        return tuple(path for path in paths if path not in held_out), tuple(path for path in paths if path in held_out)
+
+
+def _place(name: str) -> float:
+    """A number in [0, 1) that follows from the name alone."""
+    return int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:6]) / 2**48
+
+
+def _found(key: str, place: Path) -> tuple[Path, ...]:
+    if not place.is_dir():
+        problem = "is not a directory" if place.exists() else "does not exist"
+        raise DataError(f"{key}={place} {problem}. Give a directory of images, or use the data set sample.")
+    paths = tuple(image_files(place))
+    if not paths:
+        raise DataError(f"{key}={place} holds no image files (.png, .jpg, .tif, ...). Check the path.")
+    return paths

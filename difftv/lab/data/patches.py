@@ -1,0 +1,167 @@
+"""Training patches: which crop, which symmetry and which noise follow from (seed, epoch, index) and nothing else."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import UInt
+
+from difftv.arguments import positive_int, random_seed, sigma_range
+from difftv.errors import DataError
+from difftv.lab.data.cache import CleanImages
+from difftv.lab.data.decoding import Pixels, full_scale
+from difftv.noise import add_noise, draw_sigma
+from difftv.types import Image, PerImage
+
+log = logging.getLogger(__name__)
+
+Crop = UInt[np.ndarray, "size size"] | UInt[np.ndarray, "size size 3"]
+
+# Branches of the seed: the draws of one purpose never meet those of another.
+_ORDER = 0
+_PATCH = 1
+
+_NUM_SYMMETRIES = 8
+
+
+class Batch(NamedTuple):
+    """Float32 CPU tensors: `clean` in [0, 1] and `noisy`, not clipped, (batch, 1 or 3, patch_size, patch_size);
+    `sigma`, the noise level of every patch in 8-bit units, (batch,)."""
+
+    clean: Image
+    noisy: Image
+    sigma: PerImage
+
+
+class TrainingPatches:
+    """Noisy crops of clean images, drawn anew in every epoch.
+
+    Patch `index` of an epoch comes from image `index mod number of images`; its position (uniform), its symmetry (one
+    of the 8 flips and quarter turns) and its noise are a pure function of (seed, epoch, index). So is the order of the
+    patches, of (seed, epoch). No state is kept: any epoch, or any part of it, can be drawn again at any time.
+    """
+
+    def __init__(
+        self,
+        images: CleanImages,
+        *,
+        patch_size: int,
+        sigma: float | Sequence[float],
+        seed: int,
+        crops_per_image: int = 1,
+        clip_noise: bool = False,
+    ) -> None:
+        """
+        Args:
+            images: the clean images; those smaller than the patch are left out and named in a warning.
+            patch_size: height and width of a patch in pixels.
+            sigma: noise standard deviation in 8-bit units; of a range [low, high] every patch draws its own, uniformly.
+            seed: >= 0; two runs with the same seed see the same patches.
+            crops_per_image: patches drawn from every image in an epoch, >= 1.
+            clip_noise: clamp the noisy patches to [0, 1].
+
+        Raises:
+            ValueError: an argument is out of range.
+            DataError: no image is as large as a patch.
+        """
+        self.patch_size = positive_int("patch_size", patch_size)
+        self.crops_per_image = positive_int("crops_per_image", crops_per_image)
+        sigma_range(sigma)
+        random_seed("seed", seed)
+        self.sigma = sigma
+        self.seed = seed
+        self.clip_noise = clip_noise
+        self.images = images
+        self._usable = large_enough(images, patch_size)
+
+    def __len__(self) -> int:
+        """Patches per epoch."""
+        return len(self._usable) * self.crops_per_image
+
+    def num_batches(self, batch_size: int) -> int:
+        """Batches per epoch; the last one may be smaller."""
+        return -(-len(self) // positive_int("batch_size", batch_size))
+
+    def batches(self, epoch: int, batch_size: int, start_batch: int = 0) -> Iterator[Batch]:
+        """The batches of one epoch, from `start_batch` on, without drawing those before it.
+
+        Args:
+            epoch: >= 0.
+            batch_size: patches per batch, >= 1; it changes how the epoch is divided, not which patches it holds.
+            start_batch: how many batches of this epoch are already done, at most `num_batches(batch_size)`.
+        """
+        number = self.num_batches(batch_size)
+        if not 0 <= start_batch <= number:
+            raise ValueError(f"start_batch must be in 0..{number} for batches of {batch_size}, got {start_batch}.")
+        order = np.random.default_rng(self._branch(_ORDER, epoch)).permutation(len(self))
+        return (
+            self._batch(epoch, order[start : start + batch_size])
+            for start in range(start_batch * batch_size, len(self), batch_size)
+        )
+
+    def _batch(self, epoch: int, indices: np.ndarray) -> Batch:
+        drawn = [self._patch(epoch, int(index)) for index in indices]
+        return Batch(*(torch.cat(tensors) for tensors in zip(*drawn, strict=True)))
+
+    def _patch(self, epoch: int, index: int) -> Batch:
+        image = self.images[self._usable[index % len(self._usable)]]
+        # The words are far larger than what they are reduced to: the modulo favours no position measurably.
+        words = map(int, self._branch(_PATCH, epoch, index).generate_state(5, np.uint64))
+        down, right, symmetry, noise_seed, level = words
+        height, width = image.shape[:2]
+        top, left = down % (height - self.patch_size + 1), right % (width - self.patch_size + 1)
+        crop = _turned(cut(image, top, left, self.patch_size), symmetry % _NUM_SYMMETRIES)
+        clean = to_tensor(crop)
+        sigma = draw_sigma(self.sigma, level)
+        noisy = add_noise(clean, sigma, seed=noise_seed, clip=self.clip_noise)
+        return Batch(clean, noisy, torch.tensor([sigma], dtype=torch.float32, device="cpu"))
+
+    def _branch(self, *key: int) -> np.random.SeedSequence:
+        return np.random.SeedSequence(self.seed, spawn_key=key)
+
+
+def large_enough(images: CleanImages, patch_size: int) -> list[int]:
+    """Indices of the images that hold a patch; the others are named in a warning.
+
+    Raises:
+        DataError: none does.
+    """
+    usable = [index for index, shape in enumerate(images.shapes) if min(shape) >= patch_size]
+    if not usable:
+        height, width = max(images.shapes, key=min)
+        raise DataError(
+            f"patch_size={patch_size} is larger than every image (the largest has {height}x{width} pixels). "
+            f"Set patch_size={min(height, width)} or less."
+        )
+    small = sorted(set(range(len(images))) - set(usable))
+    if small:
+        named = ", ".join(
+            f"{images.names[index]} ({images.shapes[index][0]}x{images.shapes[index][1]})" for index in small
+        )
+        log.warning(
+            "%d of %d images are smaller than patch_size=%d and left out: %s",
+            len(small),
+            len(images),
+            patch_size,
+            named,
+        )
+    return usable
+
+
+def cut(image: Pixels, top: int, left: int, size: int) -> Crop:
+    """The square of `size` pixels whose first row and column are given."""
+    return image[top : top + size, left : left + size]
+
+
+def to_tensor(pixels: Pixels | Crop) -> Image:
+    """(1, 1 or 3, height, width) float32 in [0, 1], from integers of 8 or 16 bit."""
+    found = torch.from_numpy(pixels.astype(np.float32) / np.float32(full_scale(pixels)))
+    return found[None, None] if found.ndim == 2 else found.permute(2, 0, 1).contiguous()[None]
+
+
+def _turned(crop: Crop, symmetry: int) -> Crop:
+    """One of the 8 symmetries of the square: a number of quarter turns, then perhaps a flip."""
+    turned = np.rot90(crop, symmetry % 4)
+    return np.fliplr(turned) if symmetry >= 4 else turned

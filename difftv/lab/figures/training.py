@@ -1,0 +1,93 @@
+"""How a run learned, epoch by epoch."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from difftv.lab.figures.style import CYCLE, DASHES, MARKERS, TEXT, as_text, new_figure, plain
+
+History = Sequence[Mapping[str, float]]
+"""One mapping per epoch: `epoch`, `train/loss`, `validation/psnr`, ..., as in metrics.jsonl."""
+
+WIDTH, HEIGHT = 9.0, 3.2  # inches
+MOST_LABELLED = len(CYCLE)  # as many curves as there are colours; more share one gray
+
+LOSS, PSNR = "train/loss", "validation/psnr"
+SCORE = "validation/score"  # what chose the best epoch, where that is not the PSNR alone
+
+
+def training_curves(history: History, *, title: str = "") -> Figure:
+    """Training loss and validation PSNR of one run; a mark on the best epoch.
+
+    Args:
+        history: one mapping per epoch; names other than `epoch`, `train/loss`, `validation/psnr` and `validation/score`
+            are ignored. Values that are missing, NaN or infinite leave a gap.
+        title: above the figure.
+    """
+    figure, axes = _panels(title, [history])
+    for panel, (name, colour) in zip(axes, ((LOSS, CYCLE[1]), (PSNR, CYCLE[0])), strict=True):
+        epochs, values = _curve(history, name)
+        panel.plot(epochs, values, color=colour, marker="o", markersize=3.5, linewidth=1.5)
+    scores = _points(history, SCORE) or _points(history, PSNR)
+    chosen = max(scores, key=lambda point: point[1], default=(None, 0.0))[0]
+    best = next((point for point in _points(history, PSNR) if point[0] == chosen), None)
+    if best is not None:
+        axes[1].plot(*best, marker="*", markersize=13, color=CYCLE[4], linestyle="none")
+        axes[1].set_title(f"best: {best[1]:.2f} dB in epoch {best[0]:.0f}", fontsize=TEXT)
+    return figure
+
+
+def training_comparison(histories: Mapping[str, History], *, title: str = "") -> Figure:
+    """Training loss and validation PSNR of several runs on common axes.
+
+    Args:
+        histories: name of a run -> its history. Beyond seven runs the curves are drawn alike and not named.
+        title: above the figure.
+    """
+    figure, axes = _panels(title, histories.values())
+    named = len(histories) <= MOST_LABELLED
+    for index, (run, history) in enumerate(histories.items()):
+        for panel, name in zip(axes, (LOSS, PSNR), strict=True):
+            epochs, values = _curve(history, name)
+            if named:
+                look = {
+                    "label": as_text(run),
+                    "color": CYCLE[index],
+                    "linestyle": DASHES[index],
+                    "marker": MARKERS[index],
+                }
+                panel.plot(epochs, values, markersize=3.5, linewidth=1.5, **look)  # type: ignore[arg-type]
+            else:
+                panel.plot(epochs, values, color="0.35", linewidth=1.0, alpha=0.6, marker=".", markersize=3)
+    if named and histories:
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=1, fontsize=TEXT - 1, frameon=False)
+        figure.set_figheight(HEIGHT + 0.22 * len(histories))
+    return figure
+
+
+def _panels(title: str, histories: Iterable[History]) -> tuple[Figure, tuple[Axes, Axes]]:
+    figure = new_figure(WIDTH, HEIGHT)
+    loss, psnr = figure.subplots(1, 2)
+    if title:
+        figure.suptitle(as_text(title), fontsize=TEXT + 1)
+    plain(loss, "epoch", "training loss")
+    plain(psnr, "epoch", "validation PSNR in dB")
+    # A loss in dB is negative, and the drawn curve of a mean squared error spans decades.
+    if all(value > 0 for history in histories for _, value in _points(history, LOSS)):
+        loss.set_yscale("log")
+    for axes in (loss, psnr):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return figure, (loss, psnr)
+
+
+def _curve(history: History, name: str) -> tuple[list[float], list[float]]:
+    rows = [(row.get("epoch", math.nan), row.get(name, math.nan)) for row in history]
+    return [epoch for epoch, _ in rows], [value if math.isfinite(value) else math.nan for _, value in rows]
+
+
+def _points(history: History, name: str) -> list[tuple[float, float]]:
+    return [(epoch, value) for epoch, value in zip(*_curve(history, name), strict=True) if math.isfinite(epoch + value)]

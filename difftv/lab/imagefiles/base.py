@@ -1,0 +1,56 @@
+"""What an image file holds, whatever its format."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import UInt
+
+Samples = UInt[np.ndarray, "height width samples"]
+"""As files hold them: 1 gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha; uint8 or uint16."""
+
+Channels = UInt[np.ndarray, "channels height width"]
+"""1 gray or 3 RGB, without alpha; uint8 in 0..255 or uint16 in 0..65535."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The pixels of a file's first image, as stored: no orientation is applied.
+
+    Attributes:
+        kind: the format, as in `difftv.lab.imagefiles.formats`.
+        samples: 1 or 2 bit, 4 bit and palettes come as 8 bit; 9 to 15 bit are scaled to 16, so that white is 65535.
+        premultiplied: whether the colours have been multiplied by alpha.
+        why_not_written: why these pixels cannot be written again as a file of this kind; empty where they can.
+    """
+
+    kind: str
+    samples: Samples
+    premultiplied: bool = False
+    why_not_written: str = ""
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image, and the file it came in.
+
+    Attributes:
+        kind: PNG, TIFF, JPEG, WEBP, BMP or PPM.
+        channels: gray or RGB, at the precision of the file.
+        alpha: transparency of the same type, (height, width), or None.
+        content: the bytes of the file, from which `encode_like` takes what is not pixels.
+    """
+
+    kind: str
+    channels: Channels
+    alpha: UInt[np.ndarray, "height width"] | None
+    content: bytes
+
+    @property
+    def full_scale(self) -> float:
+        """The largest value that the type holds: 255 or 65535."""
+        return float(np.iinfo(self.channels.dtype).max)
+
+    def __str__(self) -> str:
+        count, height, width = self.channels.shape
+        colours = ("gray" if count == 1 else "RGB") + ("" if self.alpha is None else " + alpha")
+        return f"{width}x{height} {colours}, {8 * self.channels.itemsize} bit {self.kind}"

@@ -1,0 +1,45 @@
+"""What a reader of a table must know before comparing its numbers."""
+
+import math
+from collections.abc import Sequence
+
+from difftv.lab.report.settings import EVALUATED_ON, MISSING, NUM_IMAGES, Settings, confounded, lookup, show
+from difftv.lab.report.sweep import Run
+
+
+def protocol(all_settings: Sequence[Settings]) -> str:
+    """`Evaluated on test (12 crops of 64x64 pixels)`; every kind, where the runs differ."""
+    return "Evaluated on " + "; ".join(sorted({evaluation(settings) for settings in all_settings}))
+
+
+def evaluation(settings: Settings) -> str:
+    """`test (12 crops of 64x64 pixels)`: what one run was evaluated on."""
+    number, side = show(settings[NUM_IMAGES]), lookup(settings, "data.eval_patch_size")
+    if side == MISSING:
+        images = "image" if number == "1" else "images"
+    else:
+        crops = "crop" if number == "1" else "crops"
+        images = f"{crops} of {show(side)}x{show(side)} pixels" if side is not None else "whole images"
+    clipped = ", noise clipped to [0, 1]" if lookup(settings, "data.clip_noise") == "true" else ""
+    return f"{show(settings[EVALUATED_ON])} ({number} {images}{clipped})"
+
+
+def key_remarks(all_settings: Sequence[Settings], shown: Sequence[str], *, added: Sequence[str]) -> list[str]:
+    """Which keys became rows unasked, and which ones change along with those that are shown."""
+    remarks = []
+    if added:
+        remarks.append(f"The runs also differ in {', '.join(added)}: added as rows, not averaged over.")
+    hidden = confounded(all_settings, shown)
+    if hidden:
+        remarks.append(f"Changes along with the rows or columns: {', '.join(hidden)}.")
+    return remarks
+
+
+def metric_remarks(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
+    """Which runs hold something else than a number under one of these names, and which lack their rows per image."""
+    remarks = [f"{run.name}: per_image.csv is missing or unreadable." for run in runs if not run.images]
+    for run in runs:
+        broken = [name for name in names if math.isnan(run.metrics.get(name, 0.0))]
+        if broken:
+            remarks.append(f"{run.name}: not a number: {', '.join(broken)}.")
+    return remarks

@@ -1,0 +1,215 @@
+"""The one place where a configuration becomes objects, wired by hand."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from difftv.denoiser import Denoiser
+from difftv.devices import choose_device, place
+from difftv.errors import ConfigError, DataError
+from difftv.lab.data import (
+    CleanImages,
+    EvaluationPatches,
+    Splits,
+    TrainingPatches,
+    open_images,
+    warn_of_repeated,
+)
+from difftv.lab.data.colours import check_colour
+from difftv.lab.runs.config import image_cache
+from difftv.lab.runs.nodes import Node, model_of
+from difftv.lab.runs.options import source_node
+from difftv.lab.runs.plan import PlannedRun
+from difftv.lab.tracking.base import Tracker
+from difftv.lab.training.loop import Learner
+from difftv.models.parts import NAME
+from difftv.models.place import find_model
+from difftv.models.reading import read_model
+from difftv.noise import is_range, middle_of
+from difftv.predictors.base import Predictor, starting_at
+from difftv.regularizers.base import Regularizer
+from difftv.solvers.base import Solver
+
+
+@dataclass(frozen=True)
+class Objects:
+    """Everything a run works with, except its images; `stored` is the model that is measured beside the learned one."""
+
+    learner: Learner
+    tracker: Tracker
+    splits: Splits
+    stored: Denoiser | None
+
+
+@dataclass(frozen=True)
+class Images:
+    """The patches of a run.
+
+    `evaluation` holds the test images, or the validation images where the data set has no test images
+    (`evaluated_on` says which); `search` the fixed training crops on which the scalar lambda is tuned.
+    """
+
+    training: TrainingPatches
+    validation: EvaluationPatches
+    evaluation: EvaluationPatches
+    search: EvaluationPatches
+    evaluated_on: str
+    skipped: tuple[str, ...]
+
+
+def build(planned: PlannedRun) -> Objects:
+    """All objects of a run from its configuration; cheap, so that a mistake shows before any work.
+
+    Raises:
+        ConfigError: an option or a value does not fit; the message is the constructor's.
+        DataError: the images are not there.
+        MissingDependencyError: an optional package is not installed.
+        ProblemTooLargeError: the solver cannot take the patch size on this machine.
+    """
+    options = planned.options
+    nodes, source = options.nodes, source_node(planned.config)
+    regularizer = nodes["regularizer"].make()
+    solver: Solver = nodes["solver"].make(regularizer=regularizer)
+    for side in (options.top.patch_size, options.data.eval_patch_size):
+        if side is not None:
+            solver.check_size(side, side)
+    # The global generator is left as it was: in a reused worker the next job starts from it.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options.top.seed)
+        with nodes["predictor"].keyed():
+            complete = starting_at(nodes["predictor"].values, regularizer, sigma_input=is_range(options.top.sigma))
+        predictor = Node("predictor", complete).make()
+    if options.start is not None:
+        _start(predictor, options.start, regularizer)
+    device = choose_device(options.device, "trainer.device")
+    denoiser = Denoiser(place(predictor, device), solver)
+    make_optimizer, make_scheduler = nodes["optimizer"].make(), nodes["scheduler"].make()
+    with nodes["optimizer"].keyed():
+        optimizer = make_optimizer(denoiser.predictor.parameters())
+    with nodes["scheduler"].keyed():
+        scheduler = make_scheduler(optimizer)
+    with source.keyed():
+        splits = source.make().files()
+    return Objects(
+        learner=Learner(denoiser, nodes["loss"].make(), optimizer, scheduler, device),
+        tracker=nodes["tracker"].make(),
+        splits=splits,
+        stored=_stored(options.evaluation.model, regularizer.channels),
+    )
+
+
+def _start(predictor: Predictor, word: str, regularizer: Regularizer) -> None:
+    """Give the predictor the weights of a stored model.
+
+    Raises:
+        ConfigError: there is none of that name, or it is of another kind.
+        CheckpointError: its file cannot be used.
+    """
+    with model_of("trainer.start"):
+        stored = read_model(find_model(word))
+        theirs, ours = (", ".join(each.map_names) for each in (stored.regularizer(), regularizer))
+        if theirs != ours:
+            raise ConfigError(f"{word} predicts {theirs}, the regularizer of the run takes {ours}.")
+        given = stored.explicit_config()["predictor"]
+        trained = stored.predictor()
+    try:
+        predictor.start_from(trained)
+    except ValueError as error:
+        made = " ".join(f"{key}={value}" for key, value in given.items() if key != NAME)
+        raise ConfigError(
+            f"trainer.start: {word} cannot be continued: {error} It was made with predictor={given[NAME]}: {made}."
+        ) from error
+
+
+def _stored(word: str | None, channels: int) -> Denoiser | None:
+    """The model of evaluation.model, on the CPU.
+
+    Raises:
+        ConfigError: there is none of that name, or it takes images of other channels.
+        CheckpointError: its file cannot be used.
+    """
+    if word is None:
+        return None
+    with model_of("evaluation.model"):
+        stored = Denoiser.load(find_model(word))
+        if stored.predictor.channels != channels:
+            raise ConfigError(
+                f"{word} takes images of {stored.predictor.channels} channel(s), the images of the run have "
+                f"{channels}. Name a model of {'colour' if channels == 3 else 'gray'} images, or evaluation.model=null."
+            )
+        return stored
+
+
+def open_patches(planned: PlannedRun, splits: Splits, solver: Solver) -> Images:
+    """Decode the images of a run (through the cache) and take patches from them.
+
+    Raises:
+        DataError: no readable image, none as large as a patch, or none with a colour where colours are wanted.
+        ProblemTooLargeError: whole images are evaluated and the solver cannot take the largest.
+    """
+    top, data, evaluation = planned.options.top, planned.options.data, planned.options.evaluation
+    cache_path = image_cache(planned.config)
+
+    def opened(paths: Sequence[Path]) -> CleanImages:
+        return open_images(paths, cache_path, splits.roots, colour=data.colour)
+
+    training, validation = opened(splits.train), opened(splits.validation)
+    test = opened(splits.test) if splits.test else validation
+    sets = {"training": training, "validation": validation} | ({"test": test} if splits.test else {})
+    warn_of_repeated(sets)
+    if data.colour:
+        for kind, images in sets.items():
+            check_colour(images, kind)
+
+    def fixed(
+        images: CleanImages,
+        side: int | None,
+        crops: int,
+        limit: int | None,
+        stream: int = 0,
+        sigma: float | Sequence[float] | None = None,
+    ) -> EvaluationPatches:
+        try:
+            return EvaluationPatches(
+                images,
+                patch_size=side,
+                sigma=middle_of(top.sigma) if sigma is None else sigma,
+                crops_per_image=crops,
+                clip_noise=data.clip_noise,
+                limit=limit,
+                stream=stream,
+            )
+        except (DataError, ValueError) as error:
+            raise type(error)(f"evaluation (data.eval_patch_size, data.eval_crops_per_image): {error}") from error
+
+    side, crops = data.eval_patch_size, data.eval_crops_per_image
+    if side is None:
+        for shape in {*validation.shapes, *test.shapes}:
+            solver.check_size(*shape)
+    return Images(
+        training=TrainingPatches(
+            training,
+            patch_size=top.patch_size,
+            sigma=top.sigma,
+            seed=top.seed,
+            crops_per_image=data.crops_per_image,
+            clip_noise=data.clip_noise,
+        ),
+        validation=fixed(validation, side, crops, evaluation.validation_images, sigma=top.sigma),
+        evaluation=fixed(test, side, crops, evaluation.test_images),
+        # Crops of the size that is evaluated (of patch_size where that is whole images): a best lambda depends a little
+        # on how much border a crop has. A stream of their own: nothing is tuned on the noise of the evaluation.
+        search=fixed(
+            training,
+            side or top.patch_size,
+            -(-evaluation.search_images // max(len(training), 1)),
+            evaluation.search_images,
+            stream=1,
+        ),
+        evaluated_on="test" if splits.test else "validation",
+        skipped=tuple(
+            f"{path}: {reason}" for images in {training, validation, test} for path, reason in images.skipped
+        ),
+    )

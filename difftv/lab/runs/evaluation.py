@@ -1,0 +1,138 @@
+"""The final numbers of a run: the learned map beside the noisy images, scalar lambdas and non-local means."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from difftv.denoiser import Denoiser
+from difftv.lab.baselines import (
+    GridSearch,
+    nonlocal_means,
+    scalar_denoiser,
+    search_per_image,
+    search_per_set,
+)
+from difftv.lab.data import EvaluationItems
+from difftv.lab.runs.build import Images
+from difftv.lab.runs.options import RunOptions
+from difftv.lab.training.evaluation import Evaluated, Row, evaluate, evaluate_group, evaluate_plain
+from difftv.lab.training.loop import Learner
+from difftv.noise import middle_of
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What an evaluation found.
+
+    Attributes:
+        names: of the images.
+        map_names: of the regularizer.
+        methods: prefixes of the metrics: one way of denoising each, the learned map under the empty one.
+        rows: one per image, the metrics of every method.
+        learned: the images through the learned map.
+        baseline: the images through the constant maps of `search`.
+        search: for the constant maps, on training crops.
+        oracle: for constant maps of every image, on that image; None where the configuration leaves it out.
+    """
+
+    names: list[str]
+    map_names: tuple[str, ...]
+    methods: list[str]
+    rows: list[Row]
+    learned: list[Evaluated]
+    baseline: list[Evaluated]
+    search: GridSearch
+    oracle: GridSearch | None
+
+
+class FinalEvaluation:
+    """Measures what a run has learned on its evaluation images.
+
+    Args:
+        learner: with the weights of the best epoch.
+        images: of the run.
+        options: of the run.
+        stored: a model that is measured on the same images; None for none.
+    """
+
+    def __init__(self, learner: Learner, images: Images, options: RunOptions, stored: Denoiser | None = None) -> None:
+        self.learner = learner
+        self.images = images
+        self.options = options
+        self.stored = stored
+        self.solver = learner.denoiser.solver
+        self.device = self.solver.workplace.nearest(learner.device)
+
+    def measure(self) -> Measured:
+        """All of it, with progress bars; the searches take the longest."""
+        items, sigma = self.images.evaluation, middle_of(self.options.top.sigma)
+        learned = self._learned()
+        search = search_per_set(
+            self.solver.for_search(),
+            self.images.search,
+            batch_size=self._batch_size(self.images.search),
+            refinements=self.options.evaluation.refinements,
+            label=f"search {', '.join(self.solver.regularizer.numbers)}",
+            device=self.learner.device,
+        )
+        baseline = evaluate(
+            self._scalar(search.values[0]),
+            items,
+            batch_size=self.options.training.batch_size,
+            device=self.device,
+            label="evaluate scalar",
+        )
+        columns = {
+            "": [entry.row for entry in learned],
+            "baseline": [entry.row for entry in baseline],
+            "noisy": evaluate_plain(lambda noisy: noisy, items),
+            "nonlocal_means": evaluate_plain(lambda noisy: nonlocal_means(noisy, sigma), items),
+        }
+        if self.stored is not None:
+            found = evaluate(
+                self.stored, items, batch_size=self.options.training.batch_size, label="evaluate stored model"
+            )
+            columns["model"] = [entry.row for entry in found]
+        oracle = self._oracle(search) if self.options.evaluation.oracle else None
+        if oracle is not None:
+            columns["oracle"] = self._oracle_rows(oracle)
+        rows = [
+            {f"{prefix}/{name}" if prefix else name: value for prefix, row in zip(columns, kinds, strict=True)
+             for name, value in row.items()}
+            for kinds in zip(*columns.values(), strict=True)
+        ]  # fmt: skip
+        names, map_names = [item.name for item in items], self.learner.map_names
+        return Measured(names, map_names, list(columns), rows, learned, baseline, search, oracle)
+
+    def _learned(self) -> list[Evaluated]:
+        return evaluate(
+            self.learner.denoiser.eval(),
+            self.images.evaluation,
+            batch_size=self.options.training.batch_size,
+            device=self.learner.device,
+            label="evaluate learned",
+        )
+
+    def _oracle(self, search: GridSearch) -> GridSearch:
+        return search_per_image(
+            self.solver.for_search(),
+            self.images.evaluation,
+            batch_size=self._batch_size(self.images.evaluation),
+            start=search.values[0],
+            refinements=self.options.evaluation.refinements,
+            label=f"search {', '.join(search.names)} per image",
+            device=self.learner.device,
+        )
+
+    def _batch_size(self, items: EvaluationItems) -> int:
+        """Of a search, whose result does not depend on it."""
+        height, width = items[0].clean.shape[-2:] if len(items) else (1, 1)
+        return self.solver.batch_size(self.options.training.batch_size, height, width)
+
+    def _oracle_rows(self, oracle: GridSearch) -> list[Row]:
+        return [
+            {**evaluate_group(self._scalar(oracle.values[index]), [item], self.device)[0].row, **oracle.named(index)}
+            for index, item in enumerate(self.images.evaluation)
+        ]
+
+    def _scalar(self, numbers: Sequence[float]) -> Denoiser:
+        return scalar_denoiser(self.solver, numbers).to(self.device)

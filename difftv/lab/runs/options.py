@@ -1,0 +1,213 @@
+"""The configuration of a run as typed values. Every value is checked where it is stored, by the name it has there."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, Literal, TypeVar, get_args
+
+from difftv.arguments import boolean, count, model_word, positive_int, random_seed, sigma_range
+from difftv.errors import ConfigError
+from difftv.lab.runs.nodes import Node, keyed
+from difftv.lab.training.options import TrainingOptions
+
+Rerun = Literal["failed", "all", "none"]
+
+SUPPLIED = {
+    "predictor": ("num_maps", "channels"),
+    "regularizer": (),
+    "solver": ("regularizer",),
+    "loss": (),
+    "optimizer": ("params",),
+    "scheduler": ("optimizer",),
+    "tracker": (),
+}
+"""Groups that name a class -> its arguments that are no plain values: the run adds them."""
+
+Section = TypeVar("Section")
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """`data` without what its source takes.
+
+    Raises:
+        ValueError: a value that no run could use.
+    """
+
+    crops_per_image: int
+    clip_noise: bool
+    eval_patch_size: int | None
+    eval_crops_per_image: int
+    cache_dir: str | None
+    colour: bool = False
+
+    def __post_init__(self) -> None:
+        positive_int("crops_per_image", self.crops_per_image)
+        boolean("clip_noise", self.clip_noise)
+        boolean("colour", self.colour)
+        if self.eval_patch_size is not None:
+            positive_int("eval_patch_size", self.eval_patch_size)
+        positive_int("eval_crops_per_image", self.eval_crops_per_image)
+        if self.cache_dir is not None and not isinstance(self.cache_dir, str):
+            raise ValueError(f"cache_dir must be a directory, auto or null, got {self.cache_dir!r}.")
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """`evaluation`.
+
+    Raises:
+        ValueError: a value that no run could use.
+    """
+
+    validation_images: int | None
+    test_images: int | None
+    search_images: int
+    refinements: int
+    oracle: bool
+    figures: int
+    model: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("validation_images", "test_images"):
+            if getattr(self, name) is not None:
+                positive_int(name, getattr(self, name))
+        positive_int("search_images", self.search_images)
+        positive_int("refinements", self.refinements)
+        boolean("oracle", self.oracle)
+        count("figures", self.figures)
+        model_word("model", self.model)
+
+
+@dataclass(frozen=True)
+class Top:
+    """The keys outside any group.
+
+    Raises:
+        ValueError: a value that no run could use.
+    """
+
+    sigma: float | Sequence[float]
+    patch_size: int
+    seed: int
+    rerun: Rerun
+    sweep: str
+
+    def __post_init__(self) -> None:
+        sigma_range(self.sigma)
+        positive_int("patch_size", self.patch_size)
+        random_seed("seed", self.seed)
+
+
+DEVICE = "device"
+"""The key of `trainer` that says where the predictor runs; those besides it and `START` are `TrainingOptions`."""
+
+START = "start"
+"""The key of `trainer` that names the stored model whose weights training starts from."""
+
+KNOWN: Mapping[str, frozenset[str]] = {
+    "": frozenset({*(field.name for field in fields(Top)), *SUPPLIED, "data", "evaluation", "trainer"}),
+    "data": frozenset({*(field.name for field in fields(DataOptions)), "source"}),
+    "evaluation": frozenset(field.name for field in fields(EvaluationOptions)),
+    "trainer": frozenset({*(field.name for field in fields(TrainingOptions)), DEVICE, START}),
+}
+"""Keys that a run reads by itself, by their section; what is below a class's node the class reads."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """All values of a run, and the nodes of the classes that it constructs."""
+
+    top: Top
+    data: DataOptions
+    evaluation: EvaluationOptions
+    training: TrainingOptions
+    device: str
+    start: str | None
+    nodes: Mapping[str, Node]
+
+    @classmethod
+    def from_plain(cls, config: Mapping[str, Any]) -> "RunOptions":
+        """The same from the resolved configuration.
+
+        Raises:
+            ConfigError: naming the key, what was expected and what came.
+        """
+        trainer = _mapping(config, "trainer")
+        return cls(
+            top=_section(Top, "", {**config, "rerun": rerun_policy(config), "sweep": sweep_name(config)}),
+            data=_section(DataOptions, "data", _mapping(config, "data")),
+            evaluation=_section(EvaluationOptions, "evaluation", _mapping(config, "evaluation")),
+            training=_section(TrainingOptions, "trainer", trainer),
+            device=trainer.get(DEVICE, "auto"),
+            start=_start(trainer),
+            nodes=class_nodes(config),
+        )
+
+
+def class_nodes(config: Mapping[str, Any]) -> dict[str, Node]:
+    """The nodes of the groups that name a class, by group."""
+    return {group: Node(group, _mapping(config, group), supplied) for group, supplied in SUPPLIED.items()}
+
+
+def source_node(config: Mapping[str, Any]) -> Node:
+    """The node of the images; the user states its arguments in `data` itself."""
+    data = _mapping(config, "data")
+    return Node("data.source", _mapping(data, "source", "data.source"), outside={"data": [*data]})
+
+
+def rerun_policy(config: Mapping[str, Any]) -> Rerun:
+    """Which runs of the command are computed although they ended before.
+
+    Raises:
+        ConfigError: none of the three words.
+    """
+    policy: Any = config.get("rerun")
+    if policy not in get_args(Rerun):
+        raise ConfigError(
+            "rerun must be failed (retry what failed), all (compute finished runs again as well) or none (leave failed "
+            f"runs alone), got {policy!r}."
+        )
+    return policy
+
+
+def sweep_name(config: Mapping[str, Any]) -> str:
+    """The folder of the sweep, and the group of its runs in trackers.
+
+    An integer is taken as it is written, sweep=20251125. Other values that YAML does not take for text have lost how
+    they were written: 1e5 is 100000.0 by now.
+
+    Raises:
+        ConfigError: no text and no integer.
+    """
+    name = config.get("sweep")
+    if isinstance(name, str):
+        return name
+    if isinstance(name, int) and not isinstance(name, bool):
+        return str(name)
+    raise ConfigError(
+        f"sweep must be the name of a folder, got {name!r}, which YAML takes for something else than text. Quote it "
+        "once for YAML and once for the shell, sweep=\"'1e5'\"."
+    )
+
+
+def _section(kind: type[Section], key: str, values: Mapping[str, Any]) -> Section:
+    prefix = f"{key}." if key else ""
+    names = [field.name for field in fields(kind)]  # type: ignore[arg-type]  # a dataclass
+    required = [field.name for field in fields(kind) if field.default is MISSING]  # type: ignore[arg-type]
+    missing = [f"{prefix}{name}" for name in required if name not in values]
+    if missing:
+        raise ConfigError(f"{missing[0]} is missing. Give it as {missing[0]}=VALUE.")
+    with keyed(key, {name: f"{prefix}{name}" for name in names}):
+        return kind(**{name: values[name] for name in names if name in values})
+
+
+def _start(trainer: Mapping[str, Any]) -> str | None:
+    with keyed("trainer", {START: f"trainer.{START}"}):
+        return model_word(START, trainer.get(START))
+
+
+def _mapping(config: Mapping[str, Any], name: str, key: str | None = None) -> Mapping[str, Any]:
+    found = config.get(name)
+    if not isinstance(found, Mapping):
+        raise ConfigError(f"{key or name} must be a group of keys, got {found!r}. Choose an option of conf/{name}.")
+    return found

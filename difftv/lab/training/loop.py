@@ -1,0 +1,291 @@
+"""The training loop, resumable at every step.
+
+Everything that the next step depends on is in `TrainingState`, the model, the optimizer and the scheduler; patches
+and noise are pure functions of (seed, epoch, index). A run that is killed and started again therefore ends with the
+same bits as one that was not.
+
+The loop announces its stages through `sys.audit`, so that a test can act at one (interrupt a run)
+adds a hook with `sys.addaudithook` instead of changing the code: `difftv.train` (directory of the checkpoints),
+`difftv.step` (epoch, batch) before a step and `difftv.validate` (epoch) before a validation.
+"""
+
+import logging
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from difftv.denoiser import Denoiser
+from difftv.errors import SolverError
+from difftv.lab.data import Batch, EvaluationPatches, TrainingPatches
+from difftv.lab.rundir.checkpoint import CheckpointStore, random_state, restore_random_state
+from difftv.lab.training.evaluation import Evaluated, evaluate, mean_row, prefixed
+from difftv.lab.training.maps import map_is_constant
+from difftv.lab.training.options import TrainingOptions
+from difftv.lab.training.state import TrainingState
+from difftv.solvers.base import Solution
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Learner:
+    """What is trained, and by which rule.
+
+    Args:
+        denoiser: its predictor is trained, in place.
+        loss: (denoised, clean) -> scalar.
+        optimizer: over the predictor's parameters.
+        scheduler: stepped once per epoch; `ReduceLROnPlateau` sees the validation PSNR.
+        device: where the predictor is.
+    """
+
+    denoiser: Denoiser
+    loss: nn.Module
+    optimizer: Optimizer
+    scheduler: LRScheduler
+    device: torch.device
+
+    @property
+    def map_names(self) -> tuple[str, ...]:
+        """Of the maps that are predicted."""
+        return self.denoiser.solver.regularizer.map_names
+
+    def to_plain(self) -> dict[str, Any]:
+        """The state of its parts and of the random generators, as a checkpoint takes it."""
+        return {
+            "predictor": self.denoiser.predictor.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict(),
+            "random": random_state(),
+        }
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Put all of it back to what `to_plain` gave."""
+        self.denoiser.predictor.load_state_dict(saved["predictor"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.scheduler.load_state_dict(saved["scheduler"])
+        restore_random_state(saved["random"])
+
+
+class Training:
+    """One training, from its first step or from a checkpoint to its last epoch.
+
+    Args:
+        learner: what is trained.
+        patches: the training patches.
+        validation: the fixed images that choose the best epoch and drive a plateau scheduler.
+        options: how long, how large the steps, what to do about failures.
+        checkpoints: where the state is kept.
+        on_epoch: called with the state after every epoch, and once after a resume with the state found.
+        should_stop: asked after `on_epoch`, unless the last epoch is done: True ends the training there, with the
+            checkpoint of that epoch. The same state must get the same answer, for a resumed training asks again.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        patches: TrainingPatches,
+        validation: EvaluationPatches,
+        options: TrainingOptions,
+        checkpoints: CheckpointStore,
+        on_epoch: Callable[[TrainingState], None],
+        should_stop: Callable[[TrainingState], bool] = lambda state: False,
+    ) -> None:
+        self.learner = learner
+        self.patches = patches
+        self.validation = validation
+        self.options = options
+        self.checkpoints = checkpoints
+        self.on_epoch = on_epoch
+        self.should_stop = should_stop
+        self.state = TrainingState()
+        self._last_save = time.monotonic()
+
+    def run(self, saved: dict[str, Any] | None = None) -> TrainingState:
+        """Train to the end, or to where `should_stop` ends it, and leave the best weights in the predictor.
+
+        Args:
+            saved: what `checkpoints.load()` found, None to start afresh.
+
+        Returns:
+            The final state; its `epoch` is below `options.epochs` where the training was stopped.
+
+        Raises:
+            SolverError: a solve failed and the options say `raise`; or every batch so far had to be left out.
+            CheckpointError: a checkpoint could not be written.
+        """
+        sys.audit("difftv.train", str(self.checkpoints.path.parent))
+        state, predictor = self.state, self.learner.denoiser.predictor
+        if saved is not None:
+            self.learner.restore(saved)
+            state = self.state = TrainingState.from_plain(saved["training"])
+            log.info("continuing after epoch %d, step %d", state.epoch, state.batch)
+            self.on_epoch(state)
+        stopped = saved is not None and self._is_stopped()
+        batches = self.patches.num_batches(self.options.batch_size)
+        self._last_save = time.monotonic()
+        with logging_redirect_tqdm(), self._bar(batches) as bar:
+            while state.epoch < self.options.epochs and not stopped:
+                predictor.train()
+                for batch in self.patches.batches(state.epoch, self.options.batch_size, start_batch=state.batch):
+                    sys.audit("difftv.step", state.epoch, state.batch)
+                    self._step(Batch(*(tensor.to(self.learner.device) for tensor in batch)))
+                    state.batch += 1
+                    bar.update()
+                    bar.set_postfix(_postfix(state, self.learner.map_names), refresh=False)
+                    due = time.monotonic() - self._last_save >= self.options.checkpoint_seconds
+                    if state.batch < batches and due:
+                        self._save()
+                self._check_learned(batches)
+                self._finish_epoch()
+                self._save()
+                self.on_epoch(state)
+                stopped = self._is_stopped()
+        predictor.load_state_dict(state.best_weights)
+        return state
+
+    def _is_stopped(self) -> bool:
+        return 0 < self.state.epoch < self.options.epochs and self.should_stop(self.state)
+
+    def _bar(self, batches: int) -> "tqdm[Any]":
+        return tqdm(
+            total=self.options.epochs * batches,
+            initial=self.state.epoch * batches + self.state.batch,
+            desc="train",
+            unit="step",
+            dynamic_ncols=True,
+            disable=None,
+        )
+
+    def _step(self, batch: Batch) -> None:
+        started = time.perf_counter()
+        learner, totals = self.learner, self.state.totals
+        learner.optimizer.zero_grad()
+        totals.batches += 1
+        try:
+            with self._mixed_precision():
+                solution: Solution = learner.denoiser.denoise(batch.noisy, batch.sigma)
+            if not self._usable(solution):
+                return
+            solution.lam.retain_grad()
+            loss = learner.loss(solution.denoised, batch.clean)
+            loss.backward()
+        except SolverError as error:
+            if self.options.on_solver_failure == "raise":
+                raise
+            totals.failed_batches += 1
+            log.warning("step %d skipped: %s", totals.batches, error)
+            return
+        norm = nn.utils.clip_grad_norm_(learner.denoiser.predictor.parameters(), self.options.grad_clip)
+        if not bool(torch.isfinite(norm)):
+            if self.options.on_solver_failure == "raise":
+                raise SolverError(
+                    f"The gradient of the weights is {float(norm)} at step {totals.batches} of the epoch. Lower the "
+                    "learning rate, tighten the solver's tolerance, or leave such batches out (on_solver_failure=skip)."
+                )
+            totals.failed_batches += 1
+            return
+        learner.optimizer.step()
+        totals.add(solution, learner.map_names, batch.clean, loss, norm)
+        totals.wall_seconds += time.perf_counter() - started
+
+    def _mixed_precision(self) -> torch.autocast:
+        mixed = self.options.precision == "bfloat16"
+        return torch.autocast(self.learner.device.type, dtype=torch.bfloat16, enabled=mixed)
+
+    def _usable(self, solution: Solution) -> bool:
+        failing = int((~solution.converged).sum())
+        self.state.totals.not_converged += failing
+        if failing and self.options.on_not_converged == "raise":
+            raise SolverError(
+                f"{failing} of {len(solution.converged)} solves of a batch stopped short of the tolerance (worst "
+                f"relative gap {float(solution.gap.max()):.1e}). Raise max_iter, loosen the tolerance, or use such "
+                "batches all the same (on_not_converged=use)."
+            )
+        return not (failing and self.options.on_not_converged == "skip")
+
+    def _check_learned(self, batches: int) -> None:
+        """An epoch without a step ends the training where no other had one: nothing is learned."""
+        state = self.state
+        if state.totals.images > 0:
+            return
+        counts = (
+            f"all {batches} batches of epoch {state.epoch + 1} were left out ({state.totals.failed_batches} without an "
+            f"answer, and {state.totals.not_converged} solves short of the tolerance)"
+        )
+        if state.has_learned:
+            log.warning("%s: the network has not changed in this epoch", counts)
+            return
+        raise SolverError(
+            f"Nothing was learned: {counts}. Raise max_iter, loosen the tolerance, take another solver, or use solves "
+            "short of the tolerance (on_not_converged=use)."
+        )
+
+    def _finish_epoch(self) -> None:
+        sys.audit("difftv.validate", self.state.epoch)
+        started = time.perf_counter()
+        learner, state = self.learner, self.state
+        learner.denoiser.predictor.eval()
+        rate = learner.optimizer.param_groups[0]["lr"]
+        evaluated = evaluate(
+            learner.denoiser,
+            self.validation,
+            batch_size=self.options.batch_size,
+            device=learner.device,
+            label=f"validate epoch {state.epoch + 1}",
+        )
+        means = mean_row(entry.row for entry in evaluated)
+        self._check_maps(evaluated)
+        reached = means.get("psnr", math.nan)
+        if isinstance(learner.scheduler, ReduceLROnPlateau):
+            learner.scheduler.step(reached)
+        else:
+            learner.scheduler.step()
+        seconds = {
+            "train/wall_seconds": state.totals.wall_seconds,
+            "validation/wall_seconds": time.perf_counter() - started,
+            "validation/metrics_seconds": math.fsum(entry.metrics_seconds for entry in evaluated),
+        }
+        score = self.options.score(means)
+        measured = prefixed("validation", {**means, "score": score} if self.options.staircase_weight else means)
+        state.finish_epoch({"lr": rate, **state.totals.row(learner.map_names), **measured, **seconds})
+        state.keep_if_best(score, learner.denoiser.predictor.state_dict())
+
+    def _check_maps(self, evaluated: Sequence[Evaluated]) -> None:
+        """Say that a network gives one number for all pixels, which it will hardly ever leave again."""
+        maps = [entry.lam for entry in evaluated if entry.lam is not None]
+        if self.learner.denoiser.predictor.varies and maps and all(map_is_constant(lam) for lam in maps):
+            log.warning(
+                "after epoch %d every map is one number for all pixels of a validation image: the network sees nothing "
+                "any more, as a rule because its ReLUs are dead. Start again with a smaller learning rate or another "
+                "seed.",
+                self.state.epoch + 1,
+            )
+
+    def _save(self) -> None:
+        self.checkpoints.save({**self.learner.to_plain(), "training": self.state.to_plain()})
+        self._last_save = time.monotonic()
+
+
+def _postfix(state: TrainingState, map_names: Sequence[str]) -> dict[str, str]:
+    row = state.totals.row(map_names)
+    seconds = row["solver/forward_seconds"] + row["solver/backward_seconds"]
+    shown = {
+        "epoch": str(state.epoch + 1),
+        "loss": f"{row['train/loss']:.5f}",
+        "psnr": f"{row['train/psnr']:.2f}",
+        "solver s/image": f"{seconds:.3f}",
+    }
+    if state.history:
+        shown["validation psnr"] = f"{state.history[-1].get('validation/psnr', math.nan):.2f}"
+    return shown

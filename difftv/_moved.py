@@ -3,7 +3,6 @@
 import importlib
 import importlib.util
 import sys
-from collections.abc import Sequence
 from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
@@ -22,6 +21,8 @@ MOVED = {
         "runs",
         "tracking",
         "training",
+        "models.place",
+        "models.reading",
     )
 }
 """Earlier path -> today's; modules below a package moved with it."""
@@ -58,7 +59,7 @@ class _Alias(Loader):
 
 class _Finder:
     @staticmethod
-    def find_spec(name: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(name: str, path: object = None, target: ModuleType | None = None) -> ModuleSpec | None:
         now = todays_path(name)
         found = importlib.util.find_spec(now) if now else None
         if now is None or found is None:

@@ -86,7 +86,7 @@ class Denoiser(nn.Module):
             CheckpointError: no usable checkpoint or model file.
             ConfigError: it names classes that are not of this package, or `solver` has another regularizer.
         """
-        from difftv.models.reading import read_model
+        from difftv.lab.models.reading import read_model
 
         return cls(*read_model(path).denoiser_parts(solver)).eval()
 

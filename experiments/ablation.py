@@ -43,14 +43,14 @@ from difftv.lab.data import EvaluationPatches, PublishedImages, Sample, default_
 from difftv.lab.data.base import image_files
 from difftv.lab.data.patches import to_tensor
 from difftv.lab.figures import line_profiles, psnr_against_stairs, save_figure
+from difftv.lab.models.place import find_model
+from difftv.lab.models.reading import read_gray_model
 from difftv.lab.report import Run, read_sweep
 from difftv.lab.report.settings import differing_keys
 from difftv.lab.rundir.reading import UnreadableError
 from difftv.lab.training.evaluation import evaluated_set
 from difftv.lab.training.protocol import statement
 from difftv.models.file import weights_digest
-from difftv.models.place import find_model
-from difftv.models.reading import read_gray_model
 from difftv.models.stored import StoredModel
 from difftv.noise import add_noise
 from difftv.printing import say

@@ -23,9 +23,9 @@ from difftv.arguments import path_argument
 from difftv.errors import DiffTVError
 from difftv.files import check_writable, write_atomically
 from difftv.lab.figures import line_profiles, save_figure
+from difftv.lab.models.place import find_model
+from difftv.lab.models.reading import read_gray_model
 from difftv.metrics import psnr
-from difftv.models.place import find_model
-from difftv.models.reading import read_gray_model
 from difftv.printing import say
 
 DRAWN = {"isotropic": "TV (isotropic)", "tvpwl": "TVpwL", "tgv": "TGV"}

@@ -3,7 +3,6 @@
 Both are untrusted: classes are named (see `difftv.models.parts`), weights are read as tensors alone.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +14,11 @@ from torch import Tensor
 from difftv.arguments import sigma_range
 from difftv.devices import place
 from difftv.errors import CheckpointError, ConfigError
-from difftv.lab.rundir.checkpoint import read_with_config
-from difftv.lab.rundir.layout import CHECKPOINT, RESULT
-from difftv.lab.rundir.reading import UnreadableError, numbers, read_json
-from difftv.lab.rundir.standing import standing
 from difftv.models.parts import NAME, construct, described, spelt_out
 from difftv.noise import middle_of
 from difftv.predictors.base import Predictor, starting_at
 from difftv.regularizers import Regularizer
 from difftv.solvers import Solver, whole_image_solver
-
-BASELINE = "baseline/"
-"""Before the names of the scalars, and of what they score, in result.json."""
 
 LARGEST_ARGUMENT = 10_000
 """Of a stored predictor: with more channels or layers, even the description of the network would fill the memory."""
@@ -187,55 +179,3 @@ class StoredModel:
                 f"{self.path} was trained with {type(wanted).__name__}({settings}), but the solver minimises "
                 f"another regularizer (a {type(found).__name__}). Construct it with the run's."
             )
-
-
-def read_run(path: Path | str) -> StoredModel:
-    """What a run has left in `checkpoint.pt`; of its other files, only the scalars in `result.json` are read.
-
-    Args:
-        path: the directory of the run, outputs/<sweep>/<run>.
-
-    Raises:
-        CheckpointError: there is no checkpoint, it cannot be read, or no epoch has ended yet.
-    """
-    directory = Path(path)
-    file = directory / CHECKPOINT
-    if not file.is_file():
-        raise CheckpointError(f"{directory} holds no {CHECKPOINT}: {_why_no_checkpoint(directory)}")
-    state, config = read_with_config(file)
-    training = state.get("training") if isinstance(state, Mapping) else None
-    weights = training.get("best_weights") if isinstance(training, Mapping) else None
-    if not isinstance(training, Mapping) or not isinstance(weights, Mapping) or not isinstance(config, Mapping):
-        raise CheckpointError(f"{file} holds no trained predictor. Give the directory of a run of experiments/run.py.")
-    if not weights:
-        raise CheckpointError(f"No epoch of {directory} has ended yet. Run its command again to continue it.")
-    return StoredModel(
-        path=directory,
-        name=directory.resolve().name,
-        config=config,
-        weights=weights,
-        best_epoch=training.get("best_epoch", 0),
-        finished=(directory / RESULT).is_file(),
-        scalars=_scalars(directory),
-    )
-
-
-def _scalars(directory: Path) -> dict[str, float]:
-    """What the run found on its training crops; only a run that went to its end has it."""
-    try:
-        metrics = numbers(read_json(directory / RESULT).get("metrics"))
-    except (UnreadableError, ValueError):
-        return {}
-    found = {name.removeprefix(BASELINE): value for name, value in metrics.items() if name.startswith(BASELINE)}
-    return {name: value for name, value in found.items() if math.isfinite(value)}
-
-
-def _why_no_checkpoint(directory: Path) -> str:
-    found = standing(directory)
-    if found.state == "not a run":
-        runs = sorted(file.parent.name for file in directory.glob(f"*/{CHECKPOINT}"))
-        hint = f" Give one of the runs in it, such as {directory / runs[0]}." if runs else ""
-        return f"it is not the directory of a run.{hint}"
-    if found.state == "finished":
-        return "the run has finished, but its checkpoint was removed. Compute it again with rerun=all."
-    return f"the run is {found.state} ({found.reason}). It can be used once its first checkpoint is written."

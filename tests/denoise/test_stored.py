@@ -11,11 +11,11 @@ from omegaconf import OmegaConf
 
 from difftv.denoiser import Denoiser
 from difftv.errors import CheckpointError, ConfigError
+from difftv.lab.models.run import read_run
 from difftv.lab.rundir.checkpoint import CheckpointStore
 from difftv.lab.runs.build import build
 from difftv.lab.runs.plan import PlannedRun
 from difftv.models.parts import CLASSES, described
-from difftv.models.stored import read_run
 from difftv.predictors import Cnn, Constant, Predictor
 from difftv.regularizers import AnisotropicTV, IsotropicTV, Regularizer
 from difftv.solvers import Scs

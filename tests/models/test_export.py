@@ -18,8 +18,8 @@ from skimage import data
 from difftv.denoiser import Denoiser
 from difftv.lab.cli.evaluate import main as evaluate
 from difftv.lab.cli.public_command import public_command
+from difftv.lab.models.run import read_run
 from difftv.models.file import read_card, read_file
-from difftv.models.stored import read_run
 from tests.conftest import PROJECT
 from tests.models.made import OVERRIDES, config, make_run
 from tests.models.test_shipped import assert_it_gives_its_numbers

@@ -9,8 +9,8 @@ import pytest
 import difftv
 from difftv import Denoiser, list_pretrained
 from difftv.errors import CheckpointError
+from difftv.lab.models.place import find_model
 from difftv.models import pretrained
-from difftv.models.place import find_model
 from tests.models.made import card_of, config, make_file
 
 

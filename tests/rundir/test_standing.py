@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from difftv.errors import CheckpointError
+from difftv.lab.models.run import read_run
 from difftv.lab.report.status import read_statuses
 from difftv.lab.report.sweep import read_sweep
 from difftv.lab.rundir import standing as module
@@ -22,7 +23,6 @@ from difftv.lab.rundir.standing import file_system_time, standing
 from difftv.lab.runs.claim import working_owner
 from difftv.lab.runs.directory import RunDirectory
 from difftv.lab.runs.outcomes import Planned, outcome
-from difftv.models.stored import read_run
 
 Write = Callable[..., Path]
 

@@ -16,6 +16,7 @@ from difftv.colour import COLOUR, denoise_image
 from difftv.denoiser import Denoiser
 from difftv.errors import ConfigError, DataError
 from difftv.lab.cli import denoise, evaluate, export, exported
+from difftv.lab.models.reading import read_model
 from difftv.lab.rundir.layout import is_run
 from difftv.lab.runs.build import build, open_patches
 from difftv.lab.runs.config import resolved
@@ -23,7 +24,6 @@ from difftv.lab.runs.identity import identity
 from difftv.lab.runs.plan import PlannedRun
 from difftv.metrics import psnr, quantize
 from difftv.models.file import read_card
-from difftv.models.reading import read_model
 from difftv.noise import add_noise
 from difftv.regularizers import IsotropicTV
 from difftv.solvers import Admm

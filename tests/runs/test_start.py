@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from difftv.lab.models.reading import read_model
 from difftv.lab.runs.plan import PlannedRun
-from difftv.models.reading import read_model
 from tests.conftest import composed
 from tests.models.made import config, make_run
 from tests.runs.commands import SMALL, run

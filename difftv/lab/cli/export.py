@@ -21,12 +21,13 @@ from difftv.errors import ConfigError, DiffTVError
 from difftv.files import check_writable, write_atomically
 from difftv.lab.cli.card_page import card_page
 from difftv.lab.cli.exported import measured, reference_on, training_of
+from difftv.lab.models.run import read_run
 from difftv.lab.rundir.reading import UnreadableError
 from difftv.lab.rundir.standing import standing
 from difftv.lab.training.protocol import statement
 from difftv.models.card import Card, check_name
 from difftv.models.file import SUFFIX, read_file, write_file
-from difftv.models.stored import StoredModel, read_run
+from difftv.models.stored import StoredModel
 from difftv.printing import say
 
 

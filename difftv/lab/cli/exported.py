@@ -12,14 +12,14 @@ from difftv.denoiser import Denoiser
 from difftv.errors import ConfigError
 from difftv.lab.cli.public_command import SCRIPT, public_command, public_place
 from difftv.lab.data import CleanImages, PublishedImages, Sample, open_images
+from difftv.lab.models.place import find_model
+from difftv.lab.models.reading import read_model
 from difftv.lab.rundir.layout import RESULT
 from difftv.lab.rundir.reading import UnreadableError, numbers, read_images, read_json
 from difftv.lab.training.protocol import FORMAT, statement
 from difftv.metrics import psnr, quantize
 from difftv.models.card import Measured, Reference, Training
 from difftv.models.file import read_card, weights_digest
-from difftv.models.place import find_model
-from difftv.models.reading import read_model
 from difftv.models.stored import StoredModel
 
 PREFIX = "evaluation-"

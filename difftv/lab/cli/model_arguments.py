@@ -9,11 +9,11 @@ from difftv.denoiser import Denoiser
 from difftv.devices import choose_device, place
 from difftv.errors import ConfigError, DataError
 from difftv.lab.data.base import IMAGE_SUFFIXES, image_files
+from difftv.lab.models.place import find_model
+from difftv.lab.models.reading import read_model
 from difftv.lab.rundir.layout import CHECKPOINT
 from difftv.models.file import SUFFIX
-from difftv.models.place import find_model
 from difftv.models.pretrained import DEFAULT, shipped_file, shipped_names
-from difftv.models.reading import read_model
 from difftv.models.stored import StoredModel
 from difftv.solvers import Admm, Solver, TautString, whole_image_solver
 

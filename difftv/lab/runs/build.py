@@ -18,6 +18,8 @@ from difftv.lab.data import (
     warn_of_repeated,
 )
 from difftv.lab.data.colours import check_colour
+from difftv.lab.models.place import find_model
+from difftv.lab.models.reading import read_model
 from difftv.lab.runs.config import image_cache
 from difftv.lab.runs.nodes import Node, model_of
 from difftv.lab.runs.options import source_node
@@ -25,8 +27,6 @@ from difftv.lab.runs.plan import PlannedRun
 from difftv.lab.tracking.base import Tracker
 from difftv.lab.training.loop import Learner
 from difftv.models.parts import NAME
-from difftv.models.place import find_model
-from difftv.models.reading import read_model
 from difftv.noise import is_range, middle_of
 from difftv.predictors.base import Predictor, starting_at
 from difftv.regularizers.base import Regularizer

@@ -12,13 +12,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from difftv.errors import ConfigError
 from difftv.lab.data.contents import content_identity
+from difftv.lab.models.place import model_content
 from difftv.lab.rundir.layout import MODELS
 from difftv.lab.runs.config import image_cache, leaves, refuse_unread, resolved
 from difftv.lab.runs.directory import RunDirectory
 from difftv.lab.runs.identity import SCHEME, identity, readable_name
 from difftv.lab.runs.nodes import model_of
 from difftv.lab.runs.options import Rerun, RunOptions, class_nodes, rerun_policy, source_node, sweep_name
-from difftv.models.place import model_content
 
 LOOK_AGAIN_SECONDS = 10.0
 """Planning a run asks for its images several times in a row, which takes 0.2 s for a thousand files each time."""

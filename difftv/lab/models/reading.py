@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from difftv.errors import CheckpointError, ConfigError
+from difftv.lab.models.run import read_run
 from difftv.lab.rundir.layout import CHECKPOINT, PREVIOUS_CHECKPOINT
 from difftv.models.file import SUFFIX, read_file
-from difftv.models.stored import StoredModel, read_run
+from difftv.models.stored import StoredModel
 
 
 def read_model(path: Path | str) -> StoredModel:

@@ -36,7 +36,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def installed(root: Path) -> ModuleType:
     """The module as it would be imported from a copy of the package below `root`."""
-    place = root / "difftv" / "rundir" / "provenance.py"
+    place = root / "difftv" / "lab" / "rundir" / "provenance.py"
     place.parent.mkdir(parents=True)
     shutil.copy(str(provenance.__file__), place)
     spec = importlib.util.spec_from_file_location("copied", place)

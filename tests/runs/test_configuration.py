@@ -23,7 +23,7 @@ def test_what_cannot_change_the_result_is_not_in_the_identity() -> None:
     for override in ("sweep=other", "rerun=all", "tracker=none", "trainer.device=cpu", "data.cache_dir=null",
                      "data.root=elsewhere", "data.download=true"):  # fmt: skip
         assert identity(resolved(composed(override)), "images") == expected, override
-    for override in ("sigma=26", "solver.eps=1e-6", "seed=1", "trainer.epochs=51", "data.clip_noise=true"):
+    for override in ("sigma=26", "solver=ecos", "seed=1", "trainer.epochs=51", "data.clip_noise=true"):
         assert identity(resolved(composed(override)), "images") != expected, override
     for key in (*WITHOUT_EFFECT, *PLACES):
         known = [

@@ -20,7 +20,7 @@ REFUSED = [
     (["++crops_per_image=9"], "Did you mean data.crops_per_image?"),
     (["++evaluation.oracl=true"], "Did you mean evaluation.oracle?"),
     (["++trainer.epoch=3"], "Did you mean trainer.epochs?"),
-    (["++solver.epz=1e-3"], "Nothing reads solver.epz (=0.001). Did you mean solver.eps?"),
+    (["solver=scs", "++solver.epz=1e-3"], "Nothing reads solver.epz (=0.001). Did you mean solver.eps?"),
     (["loss=mse_ssim", "++loss.alhpa=0.3"], "Did you mean loss.alpha?"),
     (["++loss.alpha=0.3"], "Nothing reads loss.alpha"),
     (["++optimizer.weight_decy=1"], "Did you mean optimizer.weight_decay?"),
@@ -69,12 +69,12 @@ def test_a_key_that_no_run_could_use_is_named(words: list[str], message: str) ->
 
 
 ACCEPTED = [
-    ["++solver.max_iter=7"],
+    ["solver=admm", "solver.max_iter=7"],
     ["regularizer.bounds=[0,1]"],
     ["regularizer=tgv", "regularizer.bounds=[0,null]"],
     ["++optimizer.betas=[0.5,0.9]"],
     ["++optimizer.fused=null"],
-    ["+iterations=50", "solver.max_iter='${iterations}'"],
+    ["solver=admm", "+iterations=50", "solver.max_iter='${iterations}'"],
     ["+parts.name=x", "+hydra.job.env_set.NAME='${parts.name}'"],
     ["tracker.entity=null"],
     ["sweep=20251125"],

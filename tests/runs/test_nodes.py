@@ -62,7 +62,7 @@ KEY = re.compile(
 BELOW = [
     path
     for path in sorted((PROJECT / "difftv").rglob("*.py"))
-    if path.relative_to(PROJECT / "difftv").parts[0].removesuffix(".py") not in {"runs", "cli"}
+    if path.relative_to(PROJECT / "difftv").parts[:2] not in {("lab", "runs"), ("lab", "cli")}
 ]
 
 

@@ -1,4 +1,4 @@
-"""docs/regularizers.md says what the code does: names, maps, starts, solvers, and the lines that measure gradients."""
+"""The pages on regularizers, data term and gradients say what the code does; their examples run."""
 
 import re
 import subprocess
@@ -14,7 +14,9 @@ from difftv.regularizers import Regularizer
 from difftv.solvers import BY_NAME as SOLVERS
 from tests.conftest import PROJECT
 
-PAGE = (PROJECT / "docs" / "regularizers.md").read_text()
+PAGE, DATA_TERM, GRADIENTS = (
+    (PROJECT / "docs" / name).read_text() for name in ("regularizers.md", "data_term.md", "gradients.md")
+)
 VARIANTS = {"anisotropic": (1, 2), "tvpwl": (2, 4), "eight_neighbour": (1, 2, 4)}
 """num_maps that a regularizer can have; the others have no choice."""
 
@@ -72,7 +74,7 @@ def test_a_quarter_of_a_gray_level_is_where_gam_starts() -> None:
 
 
 def test_the_examples_run_and_the_gradients_are_those_of_the_page() -> None:
-    example = "\n".join(re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL))
+    example = "\n".join(re.findall(r"```python\n(.*?)```", DATA_TERM + GRADIENTS, flags=re.DOTALL))
     bounds = "\nassert tvpwl[:, 0].median() < 1e-2 < 0.1 < tvpwl[:, 1].median()\nassert 1e-4 < tgv.max() < 0.05"
     done = subprocess.run(
         [sys.executable, "-c", example + bounds], cwd=PROJECT, capture_output=True, text=True, check=False

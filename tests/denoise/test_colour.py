@@ -74,6 +74,35 @@ def test_the_noise_of_every_channel_is_the_one_the_network_knows() -> None:
     assert torch.corrcoef(channels).triu(1).abs().max() < 0.02
 
 
+@pytest.mark.parametrize(("sigma", "expected"), [(25, [3**0.5, 2**0.5, 4 / 6**0.5]), (7.5, [1.5, 2**0.5, 1.5])])
+def test_a_network_that_knows_many_levels_sees_every_channel_in_its_own_range(sigma, expected) -> None:
+    seen: list[tuple[torch.Tensor, float]] = []
+    network = Constant(initial_lam=0.08, sigma_input=True)
+    denoiser = Denoiser(network, TautString(AnisotropicTV()), sigma_range=(5.0, 55.0))
+    network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs))
+    flat = torch.full((3, 200, 200), 0.5)
+    found = denoise_image(denoiser, add_noise(flat[:, None], sigma, seed=1)[:, 0], sigma=sigma)
+    assert [level for _, level in seen] == pytest.approx([sigma / scale for scale in expected])
+    for images, level in seen:
+        assert float(images.std()) * 255 == pytest.approx(level, rel=0.02)
+        assert float(images.mean()) == pytest.approx(0.5, abs=0.002)
+    # Maps are in the units of the channel, whatever the network was shown.
+    assert [float(lam.mean()) for lam in found.lam.values()] == pytest.approx([0.08 * scale for scale in expected])
+    assert float((found.denoised - 0.5).abs().max()) < 0.05
+
+
+def test_extremes_of_every_channel_stay_within_what_the_network_expects() -> None:
+    seen: list[torch.Tensor] = []
+    network = Constant(initial_lam=1e-6, sigma_input=True)
+    denoiser = Denoiser(network, TautString(AnisotropicTV()), sigma_range=(5.0, 55.0))
+    network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    corners = torch.tensor([[r, g, b] for r in (0.0, 1.0) for g in (0.0, 1.0) for b in (0.0, 1.0)]).T.reshape(3, 2, 4)
+    found = denoise_image(denoiser, corners, sigma=25)
+    for images in seen:
+        assert (float(images.min()), float(images.max())) == pytest.approx((0.0, 1.0), abs=1e-6)
+    torch.testing.assert_close(found.denoised, corners, atol=1e-5, rtol=0)
+
+
 def test_luma_and_chroma_score_better_than_red_green_and_blue() -> None:
     by_luma = max(fidelity(denoise_image(constant(lam), NOISY).denoised) for lam in (0.05, 0.08, 0.12))
     by_colour = max(

@@ -7,23 +7,26 @@ from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import CodeType, ModuleType
 
+LAB = (
+    "baselines",
+    "cli",
+    "data",
+    "figures",
+    "imagefiles",
+    "losses",
+    "models.place",
+    "models.reading",
+    "report",
+    "rundir",
+    "runs",
+    "tracking",
+    "training",
+)
+
 MOVED = {
-    f"difftv.{name}": f"difftv.lab.{name}"
-    for name in (
-        "baselines",
-        "cli",
-        "data",
-        "figures",
-        "imagefiles",
-        "losses",
-        "report",
-        "rundir",
-        "runs",
-        "tracking",
-        "training",
-        "models.place",
-        "models.reading",
-    )
+    **{f"difftv.{name}": f"difftv.lab.{name}" for name in LAB},
+    "difftv.operators": "difftv.linear.gradient",
+    **{f"difftv.regularizers.{name}": f"difftv.linear.{name}" for name in ("operator", "differences", "fields")},
 }
 """Earlier path -> today's; modules below a package moved with it."""
 

@@ -11,7 +11,7 @@ PACKAGE = PROJECT / "difftv"
 
 LAYERS = [
     {"types", "errors", "arguments", "files", "printing", "memory", "progress", "_moved"},
-    {"operators", "noise", "devices", "extras"},
+    {"linear", "noise", "devices", "extras"},
     {"noise_estimate", "lab.rundir", "lab.imagefiles"},
     {"metrics", "regularizers", "lab.data", "lab.tracking"},
     {"solvers", "predictors", "weights", "lab.losses", "lab.figures"},

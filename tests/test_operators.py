@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from difftv.operators import divergence, gradient
+from difftv.linear.gradient import divergence, gradient
 
 sizes = st.integers(1, 7)
 

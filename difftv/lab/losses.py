@@ -3,9 +3,9 @@
 from torch import Tensor, nn
 
 from difftv.arguments import not_negative
+from difftv.linear.gradient import gradient
 from difftv.metrics import ssim
 from difftv.noise import EIGHT_BIT_RANGE
-from difftv.operators import gradient
 from difftv.types import Image
 
 # The mean squared error of rounding to 8 bit: below it an image cannot be told from a perfect one.

@@ -8,9 +8,9 @@ from jaxtyping import Bool, Float
 from scipy.ndimage import gaussian_filter, minimum_filter
 from torch import Tensor
 
+from difftv.linear.gradient import gradient
 from difftv.metrics.contract import check_image, on_cpu
 from difftv.noise import EIGHT_BIT_RANGE
-from difftv.operators import gradient
 from difftv.types import Image
 
 Mask = Bool[Tensor, "batch 1 height width"]

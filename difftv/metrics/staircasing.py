@@ -11,10 +11,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
+from difftv.linear.gradient import gradient
 from difftv.metrics.contract import ROUNDING, diagnostic
 from difftv.metrics.masks import Mask, Masks, gradient_length, masks_of
 from difftv.noise import EIGHT_BIT_RANGE
-from difftv.operators import gradient
 from difftv.types import Image, PerImage
 
 GRAY_LEVEL = 1.0 / EIGHT_BIT_RANGE

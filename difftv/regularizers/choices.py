@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from difftv.arguments import positive_int
-from difftv.regularizers.operator import Operator
-from difftv.regularizers.per_channel import PerChannel
+from difftv.linear.operator import Operator
+from difftv.linear.per_channel import PerChannel
 from difftv.regularizers.potentials import Absolute, Huber, Potential
 
 Choice = TypeVar("Choice")

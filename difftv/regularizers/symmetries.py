@@ -12,8 +12,8 @@ from typing import final
 import torch
 from torch import Tensor
 
+from difftv.linear.operator import Edge
 from difftv.regularizers.base import Regularizer
-from difftv.regularizers.operator import Edge
 from difftv.types import Map
 
 ROWS, COLUMNS = -2, -1

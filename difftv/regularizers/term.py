@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from difftv.regularizers.operator import Operator
+from difftv.linear.operator import Operator
 from difftv.regularizers.potentials import Potential
 from difftv.types import Dual, Fields, Map, PerImage
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import final
 
+from difftv.linear.fields import GradientMinusField, SymmetrisedGradient
 from difftv.regularizers.base import MapSpec, Regularizer
 from difftv.regularizers.bounds import Bounds
 from difftv.regularizers.choices import coupled, huber_or_absolute
-from difftv.regularizers.fields import GradientMinusField, SymmetrisedGradient
 from difftv.regularizers.term import Norm, Term
 
 SECOND_SHARE = 2.0

@@ -2,10 +2,10 @@
 
 from typing import final
 
+from difftv.linear.differences import ForwardDifferences
 from difftv.regularizers.base import MapSpec, Regularizer
 from difftv.regularizers.bounds import Bounds
 from difftv.regularizers.choices import one_of
-from difftv.regularizers.differences import ForwardDifferences
 from difftv.regularizers.potentials import PiecewiseLipschitz
 from difftv.regularizers.term import Norm, Term
 

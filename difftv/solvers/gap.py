@@ -2,8 +2,8 @@
 
 import torch
 
+from difftv.linear.differences import DiagonalDifferences, ForwardDifferences
 from difftv.regularizers.base import Regularizer
-from difftv.regularizers.differences import DiagonalDifferences, ForwardDifferences
 from difftv.solvers.data_term import DataTerm, weighted_mean
 from difftv.types import Dual, Fields, Image, Map, PerImage
 

@@ -51,9 +51,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from difftv.arguments import positive, positive_int
+from difftv.linear.differences import DiagonalDifferences, ForwardDifferences
+from difftv.linear.operator import Operator
 from difftv.regularizers.base import Regularizer
-from difftv.regularizers.differences import DiagonalDifferences, ForwardDifferences
-from difftv.regularizers.operator import Operator
 from difftv.regularizers.potentials import Absolute, PiecewiseLipschitz
 from difftv.regularizers.term import Norm
 from difftv.solvers._active_set_function import minimise

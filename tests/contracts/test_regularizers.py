@@ -6,8 +6,8 @@ import pytest
 import torch
 from hydra.utils import instantiate
 
+from difftv.linear.operator import Operator
 from difftv.regularizers import TGV, AnisotropicTV, EightNeighbourTV, HuberTV, IsotropicTV, Regularizer, TVpwL
-from difftv.regularizers.operator import Operator
 from difftv.regularizers.potentials import Absolute, Huber, PiecewiseLipschitz, Potential
 from difftv.solvers._cone_program import cone_program
 from tests.conftest import composed, options_of

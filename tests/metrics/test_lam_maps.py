@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from difftv.linear.gradient import gradient
 from difftv.metrics import (
     edge_to_smooth,
     field_metrics,
@@ -13,7 +14,6 @@ from difftv.metrics import (
     meaning_of,
     zero_gradient_share,
 )
-from difftv.operators import gradient
 from difftv.regularizers import BY_NAME, AnisotropicTV, EightNeighbourTV, TVpwL
 
 

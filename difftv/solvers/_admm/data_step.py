@@ -13,7 +13,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from difftv.regularizers.operator import Operator
+from difftv.linear.operator import Operator
 from difftv.solvers.data_term import DataTerm
 from difftv.types import Dual, Fields
 

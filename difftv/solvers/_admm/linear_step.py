@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from difftv.regularizers.operator import Operator
-from difftv.regularizers.per_channel import apart, together
+from difftv.linear.operator import Operator
+from difftv.linear.per_channel import apart, together
 from difftv.solvers._admm.transforms import inverse, transform
 
 

@@ -12,8 +12,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from difftv.linear.operator import Operator
 from difftv.progress import Progress
-from difftv.regularizers.operator import Operator
 from difftv.solvers._admm.linear_step import LinearStep
 
 RELAXATION = 1.8

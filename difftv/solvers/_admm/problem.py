@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from difftv.linear.fields import GradientMinusField, SymmetrisedGradient
+from difftv.linear.operator import Operator
 from difftv.regularizers.base import Regularizer
-from difftv.regularizers.fields import GradientMinusField, SymmetrisedGradient
-from difftv.regularizers.operator import Operator
 from difftv.regularizers.term import Term
 from difftv.solvers._admm.data_step import RHO, DataStep, ImageItself
 from difftv.solvers._admm.dual_step import Weighed

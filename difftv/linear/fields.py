@@ -7,8 +7,8 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from difftv.operators import adjoint_difference, forward_difference
-from difftv.regularizers.operator import (
+from difftv.linear.gradient import adjoint_difference, forward_difference
+from difftv.linear.operator import (
     Operator,
     all_but_last_matrix,
     difference_matrix,

@@ -8,8 +8,8 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from difftv.operators import adjoint_difference, divergence, forward_difference, gradient
-from difftv.regularizers.operator import (
+from difftv.linear.gradient import adjoint_difference, divergence, forward_difference, gradient
+from difftv.linear.operator import (
     Edge,
     Operator,
     difference_matrix,
@@ -25,7 +25,7 @@ from difftv.types import Dual, Fields
 @final
 @dataclass(frozen=True)
 class ForwardDifferences(Operator):
-    """D u = (D_v u, D_h u), see `difftv.operators.gradient`."""
+    """D u = (D_v u, D_h u), see `difftv.linear.gradient.gradient`."""
 
     fields: ClassVar[int] = 1
     components: ClassVar[int] = 2

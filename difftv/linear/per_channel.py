@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from difftv.regularizers.operator import Operator
+from difftv.linear.operator import Operator
 from difftv.types import Dual, Fields
 
 

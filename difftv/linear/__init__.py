@@ -1,0 +1,1 @@
+"""Linear maps: the operators K of regularizers, gradient and divergence."""

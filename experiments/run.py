@@ -7,10 +7,12 @@ python experiments/run.py --help                                  # every group 
 
 import difftv.lab.runs  # noqa: F401, I001  # first: it says what to install where Hydra is missing
 
+import sys
+
 import hydra
 from omegaconf import DictConfig
 
-from difftv.lab.runs.app import run_from_hydra
+from difftv.lab.runs.app import refuse_retired, run_from_hydra
 
 
 @hydra.main(version_base="1.3", config_path="../conf", config_name="config")
@@ -19,4 +21,5 @@ def main(config: DictConfig) -> float:
 
 
 if __name__ == "__main__":
+    refuse_retired(sys.argv[1:])
     main()

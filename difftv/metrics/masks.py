@@ -18,7 +18,7 @@ Mask = Bool[Tensor, "batch 1 height width"]
 BLUR = 1.0  # px; G_1: a derivative of an unsmoothed photograph is half noise
 SMOOTH_SHARE, EDGE_SHARE = 0.80, 0.10
 EROSION = 2  # px: keeps the foot of an edge, where every method errs, out of the smooth part
-RAMP = (0.5 / EIGHT_BIT_RANGE, 8.0 / EIGHT_BIT_RANGE)
+RAMP = (0.5 / EIGHT_BIT_RANGE, 8.0 / EIGHT_BIT_RANGE)  # slopes per pixel at which total variation makes stairs
 TIE = 1e-6  # below it two slopes are equal: a float32 image carries rounding of 1e-7
 
 

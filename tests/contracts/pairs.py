@@ -20,7 +20,6 @@ from tests.conftest import composed, options_of
 
 TIGHT = {
     "scs": ["solver.eps=1e-9"],
-    "scs_fast": ["solver.eps=1e-9", "solver.max_iter=100000"],
     "ecos": [],
     "clarabel": ["solver.tol=1e-9"],
     "admm": ["solver.tol=1e-8", "solver.max_iter=20000", "solver.dtype=float64"],
@@ -64,7 +63,7 @@ SOLVERS = [name for name in options_of("solver") if kind_of(name) is not Auto]
 TAKEN = [(s, r) for s in SOLVERS for r in REGULARIZERS if kind_of(s).refusal(REGULARIZERS[r]) is None]
 """Every solver with every regularizer that it takes: all of them agree on the minimiser."""
 
-SAME_PROGRAM = {"scs", "scs_fast", "ecos"}
+SAME_PROGRAM = {"scs", "ecos"}
 """Solvers that are handed the cone program of `clarabel`: two regularizers are enough for the rest of the contract."""
 
 COUPLED = {r for r, regularizer in REGULARIZERS.items() if regularizer.channels > 1}

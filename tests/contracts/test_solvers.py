@@ -50,20 +50,19 @@ def nearest_affine(noisy: torch.Tensor) -> torch.Tensor:
     return fitted.T.reshape(noisy.shape)
 
 
-def accuracy(solver: Solver) -> float:
-    """Largest error that the default settings may have; the loose preset is loose on purpose."""
-    return 0.05 if getattr(solver, "eps", 0.0) > 1e-4 else 5e-4
+ACCURACY = 5e-4
+"""Largest error that the default settings may have."""
 
 
 def test_lam_zero_gives_the_noisy_image_back(solver: Solver) -> None:
     noisy, lam = draw(solver.regularizer)
-    torch.testing.assert_close(solver(noisy, 0 * lam).denoised, noisy, atol=accuracy(solver), rtol=0)
+    torch.testing.assert_close(solver(noisy, 0 * lam).denoised, noisy, atol=ACCURACY, rtol=0)
 
 
 def test_mean_and_range_are_kept(solver: Solver) -> None:
     noisy, lam = draw(solver.regularizer)
     denoised = solver(noisy, lam).denoised
-    within = accuracy(solver)
+    within = ACCURACY
     torch.testing.assert_close(denoised.mean((2, 3)), noisy.mean((2, 3)), atol=within, rtol=0)
     if solver.regularizer.auxiliary or len(solver.regularizer.terms) > 1:
         return  # second-order models may leave the range of the image
@@ -161,7 +160,7 @@ def test_constant_images_stay_and_have_a_finite_gap(solver: Solver) -> None:
     _, lam = draw(solver.regularizer)
     noisy = torch.full((2, solver.regularizer.channels, 6, 5), 0.25, dtype=torch.float64)
     solution = solver(noisy, lam)
-    torch.testing.assert_close(solution.denoised, noisy, atol=accuracy(solver), rtol=0)
+    torch.testing.assert_close(solution.denoised, noisy, atol=ACCURACY, rtol=0)
     assert solution.gap.isfinite().all()
 
 

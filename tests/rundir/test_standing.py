@@ -20,7 +20,6 @@ from difftv.lab.rundir import standing as module
 from difftv.lab.rundir.layout import SILENT_SECONDS
 from difftv.lab.rundir.owner import process_start
 from difftv.lab.rundir.standing import file_system_time, standing
-from difftv.lab.runs.claim import working_owner
 from difftv.lab.runs.directory import RunDirectory
 from difftv.lab.runs.outcomes import Planned, outcome
 
@@ -55,7 +54,7 @@ def answers(directory: Path) -> dict[str, str]:
     (line,) = (run for run in read_statuses(directory.parent) if run.name == directory.name)
     (absent,) = (run for run in read_sweep(directory.parent).absent if run.name == directory.name)
     return {
-        "claim": "free" if working_owner(directory) is None else "taken",
+        "claim": "free" if standing(directory).worker is None else "taken",
         "status": line.state,
         "table": absent.state,
         "summary": outcome(planned)[0],

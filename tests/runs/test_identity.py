@@ -9,6 +9,7 @@ import pytest
 from hydra.utils import get_class
 
 from difftv.lab.rundir.layout import MODELS, NEUTRAL, PLACES, has_no_effect
+from difftv.lab.runs.app import RETIRED
 from difftv.lab.runs.config import leaves, resolved
 from difftv.lab.runs.identity import identity
 from difftv.lab.runs.options import SUPPLIED
@@ -28,7 +29,7 @@ DIGESTS = {
      "seed=3"): "b6d30f4d864d",
     ("solver=clarabel", "regularizer=isotropic", "predictor=constant", "loss=mse_ssim", "tracker=none",
      "evaluation.oracle=false", "trainer.epochs=2"): "11c4441662b6",
-    ("sigma=25.0", "trainer.grad_clip=1", "data.eval_patch_size=null", "solver=scs_fast",
+    ("sigma=25.0", "trainer.grad_clip=1", "data.eval_patch_size=null", *RETIRED["solver", "scs_fast"].split(),
      "predictor=dncnn"): "673ed5ec5f3d",
     ("solver=scs", "+optimizer.amsgrad=true", "+scheduler.cooldown=2", "++predictor.initial_lam=0.1"): "8097e5bd6d59",
 }  # fmt: skip

@@ -1,5 +1,7 @@
 """Every key of a configuration is read or refused, before anything is written."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -158,3 +160,12 @@ def test_nothing_is_written_where_a_key_is_refused(tmp_path: Path) -> None:
         assert "Traceback" not in shown
     assert list(tmp_path.iterdir()) == []
     assert set(PROJECT.iterdir()) - before <= {PROJECT / "outputs"}
+
+
+@pytest.mark.parametrize("words", [["solver=scs_fast"], ["-m", "sigma=15", "solver=ecos,scs_fast"]])
+def test_an_option_of_earlier_versions_is_told_what_to_write_instead(words: list[str]) -> None:
+    done = subprocess.run([sys.executable, "experiments/run.py", *words], cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: solver=scs_fast is no option any more. Write solver=scs solver.eps=5e-3 solver.max_iter=500\n"
+    )

@@ -88,7 +88,7 @@ print("trained to the end")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, timeout=60)
     assert done.stdout == "trained to the end\n"
     assert done.returncode == 0
-    assert done.stderr.count("W&B failed and is left alone for the rest of this run") == 1
+    assert done.stderr.count("W&B failed and is disabled for the rest of this run") == 1
 
 
 def test_a_run_that_is_killed_keeps_what_it_logged(

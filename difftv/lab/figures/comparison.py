@@ -24,9 +24,9 @@ from difftv.lab.figures.style import (
     plain,
 )
 from difftv.metrics import map_groups, psnr, ssim
+from difftv.metrics.masks import RAMP
 
 WIDTH = 11.0  # inches, for six panels
-RAMP = (0.25 / 255, 4 / 255)  # slopes per pixel at which total variation makes stairs
 EDGE = 16 / 255  # slope per pixel
 TEXTURE = 4 / 255  # detail of this size hides them
 LEAST_RANGE, LEAST_SHARE = 2e-3, 0.04  # of the colours of a map: intensity, and share of its largest value

@@ -34,27 +34,11 @@ _SPECIAL = {
     "\N{RIGHT SINGLE QUOTATION MARK}": "'",
     "\N{HORIZONTAL ELLIPSIS}": r"\ldots{}",
     "\N{NO-BREAK SPACE}": "~",
-    "\N{LATIN SMALL LETTER SHARP S}": r"\ss{}",
-    "\N{LATIN SMALL LETTER O WITH STROKE}": r"\o{}",
-    "\N{LATIN CAPITAL LETTER O WITH STROKE}": r"\O{}",
-    "\N{LATIN SMALL LETTER AE}": r"\ae{}",
-    "\N{LATIN CAPITAL LETTER AE}": r"\AE{}",
-    "\N{LATIN SMALL LETTER L WITH STROKE}": r"\l{}",
 } | {character: f"\\{character}" for character in "_%&#${}"}
-# the letters that have a macro; LaTeX sets the others, capital alpha for example, as Latin letters
-_GREEK = re.compile(
-    "GREEK (?:SMALL LETTER (ALPHA|BETA|GAMMA|DELTA|EPSILON|ZETA|ETA|THETA|IOTA|KAPPA|LAMDA|MU|NU|XI|PI|RHO|SIGMA|TAU"
-    "|UPSILON|PHI|CHI|PSI|OMEGA)|CAPITAL LETTER (GAMMA|DELTA|THETA|LAMDA|XI|PI|SIGMA|UPSILON|PHI|PSI|OMEGA))"
-)
-_ACCENTS = {
-    "\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0308": '"', "\u0304": "=", "\u0307": ".",
-    "\u0306": "u ", "\u030a": "r ", "\u030b": "H ", "\u030c": "v ", "\u0327": "c ", "\u0328": "k ",
-}  # fmt: skip
-_BELOW = "\u0327\u0328"
 
 
 def to_latex(table: Table) -> str:
-    """A `table` environment that compiles with pdfLaTeX; the absent runs follow as comments."""
+    """A `table` environment for pdfLaTeX (of 2018 or later, which reads UTF-8); the absent runs follow as comments."""
     labels, rows = layout(table, _NOTATION)
     left = len(table.row_keys) + len(labels)
     heads = [*table.row_keys, *labels, *(head or "all runs" for head in column_heads(table))]
@@ -89,13 +73,9 @@ def _character(character: str) -> str:
         return _SPECIAL[character]
     if character.isascii():
         return character if character.isprintable() else " "
-    if greek := _GREEK.fullmatch(unicodedata.name(character, "")):
-        small, capital = (name and name.replace("LAMDA", "LAMBDA") for name in greek.groups())
-        return rf"$\{small.lower() if small else capital.capitalize()}$"
-    base, mark = (*unicodedata.normalize("NFD", character), "", "")[:2]
-    if base.isascii() and base.isalpha() and mark in _ACCENTS and len(unicodedata.normalize("NFD", character)) == 2:
-        dotless = rf"\{base}" if base in "ij" and mark not in _BELOW else base
-        return rf"\{_ACCENTS[mark]}{{{dotless}}}"
+    base, *marks = list(unicodedata.normalize("NFD", character))
+    if character <= "\u017f" and (character in "ßæÆœŒøØłŁ" or (len(marks) == 1 and base.isascii() and base.isalpha())):
+        return character
     return rf"\texttt{{U+{ord(character):04X}}}"
 
 

@@ -3,6 +3,7 @@
 import logging
 import math
 import sys
+from collections.abc import Sequence
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -18,6 +19,18 @@ from difftv.lab.runs.search.trial import RunningTrial
 log = logging.getLogger(__name__)
 
 register_resolvers()
+
+RETIRED = {("solver", "scs_fast"): "solver=scs solver.eps=5e-3 solver.max_iter=500"}
+"""Options of earlier versions (group, word) -> the words that ask for the same run, with the same identity."""
+
+
+def refuse_retired(words: Sequence[str]) -> None:
+    """End the program where the command line names an option of earlier versions, with the words to write instead."""
+    for word in words:
+        group, _, options = word.partition("=")
+        for option in options.split(","):
+            if instead := RETIRED.get((group, option)):
+                sys.exit(f"error: {group}={option} is no option any more. Write {instead}")
 
 
 def run_from_hydra(config: DictConfig) -> float:

@@ -9,7 +9,6 @@ import logging
 import re
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from difftv.errors import RunInUseError
 from difftv.files import is_missing_service
-from difftv.lab.rundir.layout import FIGURES, HEARTBEAT_SECONDS, LOCK, STATUS
+from difftv.lab.rundir.layout import FIGURES, HEARTBEAT_SECONDS, LOCK
 from difftv.lab.rundir.owner import Owner, owner_of, this_process
 from difftv.lab.rundir.standing import read_status, standing
 
@@ -25,14 +24,6 @@ log = logging.getLogger(__name__)
 
 _TEMPORARY = re.compile(r"\..+\.\d+-[0-9a-f]{8}")
 """The names under which `write_atomically` and the checkpoints write a file before it is whole."""
-
-
-def working_owner(directory: Path) -> Owner | None:
-    """The process that works on a run; None where none does. Waits three heartbeats where a clock was set back."""
-    found = standing(directory)
-    if found.worker is None or found.worker.is_here or found.silent >= 0:
-        return found.worker
-    return found.worker if _heartbeat_seen(directory / STATUS) else None
 
 
 @contextlib.contextmanager
@@ -44,7 +35,7 @@ def held(directory: Path) -> Iterator[None]:
         OSError: the directory cannot be written to.
     """
     with _locked(directory):
-        owner = working_owner(directory)
+        owner = standing(directory).worker
         if owner is not None and owner != this_process():
             raise RunInUseError(_refusal(directory, owner))
         _remove_leftovers(directory)
@@ -157,24 +148,6 @@ def stop_name(stop: BaseException) -> str:
 def _refusal(directory: Path, owner: Owner | None) -> str:
     name = f" ({owner})" if owner else ""
     return f"Another process{name} is working on {directory}. Wait for it, or stop it; then run the same command again."
-
-
-def _heartbeat_seen(status: Path) -> bool:
-    """Whether status.json changes while it is watched: after the clock was set back nothing else tells."""
-    before = _changed(status)
-    deadline = time.monotonic() + 3 * HEARTBEAT_SECONDS
-    while before is not None and time.monotonic() < deadline:
-        if _changed(status) not in (before, None):
-            return True
-        time.sleep(min(1.0, HEARTBEAT_SECONDS))
-    return False
-
-
-def _changed(path: Path) -> int | None:
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return None
 
 
 def _leftovers(directory: Path) -> Iterator[Path]:

@@ -1,7 +1,5 @@
 """The run that a composed configuration stands for: its identity, name and directory are derived nowhere else."""
 
-import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,11 +17,6 @@ from difftv.lab.runs.directory import RunDirectory
 from difftv.lab.runs.identity import SCHEME, identity, readable_name
 from difftv.lab.runs.nodes import model_of
 from difftv.lab.runs.options import Rerun, RunOptions, class_nodes, rerun_policy, source_node, sweep_name
-
-LOOK_AGAIN_SECONDS = 10.0
-"""Planning a run asks for its images several times in a row, which takes 0.2 s for a thousand files each time."""
-
-_looked_at: dict[str, tuple[float, str]] = {}
 
 
 @dataclass(frozen=True)
@@ -157,11 +150,6 @@ def _models_content(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _images_identity(config: Mapping[str, Any]) -> str:
-    data = repr(config["data"])
-    seen, images = _looked_at.get(data, (-math.inf, ""))
-    if time.monotonic() - seen > LOOK_AGAIN_SECONDS:
-        source = source_node(config)
-        with source.keyed():
-            images = content_identity(source.make().files(), image_cache(config))
-        _looked_at[data] = time.monotonic(), images
-    return images
+    source = source_node(config)
+    with source.keyed():
+        return content_identity(source.make().files(), image_cache(config))

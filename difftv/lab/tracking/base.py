@@ -34,8 +34,6 @@ class RunInfo:
         identity: hash of everything that changes the result; the same run resumed has the same identity.
         name: what a person reads, `solver=scs,sigma=25`.
         group: name of the sweep.
-        job_type: `train`, `evaluate`, ...
-        tags: words to filter by.
         config: the resolved configuration in plain containers.
         git_commit: commit of the code, None outside a checkout.
         versions: library -> version.
@@ -47,8 +45,6 @@ class RunInfo:
     identity: str
     name: str
     group: str
-    job_type: str = "train"
-    tags: tuple[str, ...] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
     git_commit: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -133,7 +129,6 @@ class Tracker(abc.ABC):
                 run,
                 name=printable(run.name),
                 group=printable(run.group),
-                tags=tuple(map(printable, run.tags)),
                 config=printable_within(dict(run.config)),
             )
         )

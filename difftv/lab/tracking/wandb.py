@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 MODES = ("auto", "online", "offline", "disabled")
 LONGEST_NAME = 128  # characters, the server's limit for names and groups
-LONGEST_TAG = 64
 
 logger = logging.getLogger(__name__)
 
@@ -115,8 +114,6 @@ class WandbTracker(Tracker):
             id=run.identity,
             name=run.name[:LONGEST_NAME],
             group=run.group[:LONGEST_NAME],
-            job_type=run.job_type,
-            tags=[tag[:LONGEST_TAG] for tag in run.tags if tag],
             config={**run.config, "git_commit": run.git_commit, "versions": dict(run.versions)},
             # A run that starts again from nothing replaces what an earlier attempt had uploaded.
             resume="allow" if run.resumed_epoch else None,
@@ -214,7 +211,7 @@ class _WandbLog(RunLog):
         if self.working:
             self.working = False
             logger.warning(
-                "W&B failed and is left alone for the rest of this run (%s: %s). The run goes on; its results are in "
+                "W&B failed and is disabled for the rest of this run (%s: %s). The run goes on; its results are in "
                 "its own files.",
                 type(error).__name__,
                 reason(error),

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from benchmarks.text import Table, three_digits
+from benchmarks.markdown import Table, three_digits
 from difftv.denoiser import Denoiser
 from difftv.files import write_atomically
 from difftv.lab.baselines import nonlocal_means, scalar_denoiser, search_per_set

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.inputs import Inputs
-from benchmarks.text import Table, three_digits
+from benchmarks.markdown import Table, three_digits
 from difftv.solvers import Solver
 from difftv.types import Image, Map, PerImage
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from timeit import timeit
 
-from benchmarks.alone import in_own_process, peak_bytes, resident_bytes
-from benchmarks.bare import bare_layer
-from benchmarks.text import Table, mebibytes, three_digits
+from benchmarks.markdown import Table, mebibytes, three_digits
+from benchmarks.own_process import in_own_process, peak_bytes, resident_bytes
+from benchmarks.reference_layer import bare_layer
 from difftv.regularizers import Regularizer
 from difftv.solvers.cvxpy_layer import build_bytes
 

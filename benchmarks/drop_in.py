@@ -10,8 +10,8 @@ import torch
 from benchmarks.clock import Spread, mean_seconds, paired_ratio, take_turns
 from benchmarks.denoisers import Contestant, Picture, contestants, minimiser
 from benchmarks.inputs import LAM
+from benchmarks.markdown import Table, between, milliseconds
 from benchmarks.peers import fewest, rms
-from benchmarks.text import Table, between, milliseconds
 
 _MOST_ITERATIONS = 2**14
 _LIMIT_FROM = 128

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.inputs import natural_image
-from benchmarks.text import Table, three_digits
+from benchmarks.markdown import Table, three_digits
 from difftv.noise import add_noise
 from difftv.regularizers import AnisotropicTV
 from difftv.solvers import Solution, Solver

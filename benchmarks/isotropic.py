@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.alone import in_own_process, peak_bytes, resident_bytes
 from benchmarks.clock import Seconds, Spread, paired_ratio, take_turns, training_step
 from benchmarks.inputs import LAM, Inputs, natural_image
+from benchmarks.markdown import Table, between, mebibytes, milliseconds
+from benchmarks.own_process import in_own_process, peak_bytes, resident_bytes
 from benchmarks.peers import require_deepinv, rms
-from benchmarks.text import Table, between, mebibytes, milliseconds
 from difftv.errors import DiffTVError
 from difftv.regularizers import IsotropicTV
 from difftv.solvers.admm import Admm

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.clock import Spread, paired_ratio, take_turns
-from benchmarks.text import Table, between, three_digits
+from benchmarks.markdown import Table, between, three_digits
 from difftv.errors import DiffTVError
 
 JOB = ("experiment=demo", "solver=scs", "trainer.epochs=2", "evaluation.oracle=false")

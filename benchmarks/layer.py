@@ -6,7 +6,6 @@ from functools import partial
 
 import torch
 
-from benchmarks.bare import bare_layer, bare_solve
 from benchmarks.clock import (
     Seconds,
     Spread,
@@ -17,7 +16,8 @@ from benchmarks.clock import (
     training_step,
 )
 from benchmarks.inputs import Inputs
-from benchmarks.text import Table, between, milliseconds
+from benchmarks.markdown import Table, between, milliseconds
+from benchmarks.reference_layer import bare_layer, bare_solve
 from difftv.solvers import Solver
 from difftv.solvers.cvxpy_layer import ConeSolver
 from difftv.types import Image, Map

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from benchmarks.text import Table, milliseconds, three_digits
+from benchmarks.markdown import Table, milliseconds, three_digits
 from difftv.lab.data import CleanImages, TrainingPatches, open_images
 from difftv.lab.data.decoding import decode_gray
 

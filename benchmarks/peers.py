@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from benchmarks.accuracy import REFERENCE_TOL
 from benchmarks.clock import Spread, mean_seconds, paired_ratio, take_turns, threads
 from benchmarks.inputs import LAM, Inputs
-from benchmarks.text import Table, between, milliseconds
+from benchmarks.markdown import Table, between, milliseconds
 from difftv.errors import MissingDependencyError, SolverError
 from difftv.extras import require
 from difftv.regularizers import AnisotropicTV, IsotropicTV

@@ -8,7 +8,7 @@ from math import isclose
 import numpy as np
 import torch
 
-from benchmarks.text import Table
+from benchmarks.markdown import Table
 from difftv.denoiser import Denoiser
 from difftv.metrics import plateau_excess, psnr
 from difftv.noise import add_noise

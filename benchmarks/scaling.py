@@ -8,10 +8,10 @@ from pathlib import Path
 
 import torch
 
-from benchmarks.alone import in_own_process, peak_bytes, resident_bytes
 from benchmarks.clock import Seconds, Spread, paired_ratio, take_turns, total, training_step
 from benchmarks.inputs import Inputs, natural_image
-from benchmarks.text import Table, between, mebibytes, milliseconds, three_digits
+from benchmarks.markdown import Table, between, mebibytes, milliseconds, three_digits
+from benchmarks.own_process import in_own_process, peak_bytes, resident_bytes
 from difftv.predictors import Predictor
 from difftv.regularizers import AnisotropicTV
 from difftv.solvers import Solver

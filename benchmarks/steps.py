@@ -9,7 +9,7 @@ import torch
 from benchmarks.accuracy import AccuracyRow, measure_accuracy
 from benchmarks.clock import Seconds, Spread, paired_ratio, spread, take_turns, total, training_step
 from benchmarks.inputs import Inputs
-from benchmarks.text import Table, between, milliseconds
+from benchmarks.markdown import Table, between, milliseconds
 from difftv.solvers import Solver
 from difftv.types import Image, Map
 

@@ -30,10 +30,10 @@ from benchmarks.isotropic import (
 from benchmarks.launchers import JOB, launcher_table, measure_launchers
 from benchmarks.layer import layer_table, measure_layer
 from benchmarks.loading import loading_table, measure_loading
+from benchmarks.markdown import Table, to_markdown
 from benchmarks.peers import measure_prox_tv, measure_scikit_image, peer_table
 from benchmarks.scaling import measure_predictor, measure_scaling, predictor_table, scaling_table
 from benchmarks.steps import measure_steps, steps_table
-from benchmarks.text import Table, to_markdown
 from difftv.errors import DiffTVError, MissingDependencyError
 from difftv.predictors import Cnn
 from difftv.regularizers import TGV, AnisotropicTV, HuberTV, IsotropicTV, Regularizer, TVpwL

@@ -21,7 +21,7 @@ def printable_within(value: Any) -> Any:
     return value
 
 
-def say(text: str, *, error: bool = False) -> bool:
+def print_safely(text: str, *, error: bool = False) -> bool:
     r"""Print text, and say whether the output is still open.
 
     A character that the stream cannot encode (a byte of a file name that is no UTF-8, most of Unicode on an ASCII

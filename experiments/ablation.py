@@ -32,9 +32,9 @@ from benchmarks.ablation import (
     non_local_means,
     tuned,
 )
+from benchmarks.markdown import to_markdown
 from benchmarks.plain_network import Budget, PlainNetwork, trained
 from benchmarks.ramp import SIGMA, SIZE, ramp_problem
-from benchmarks.text import to_markdown
 from difftv import Denoiser
 from difftv.arguments import path_argument, positive
 from difftv.errors import DataError, DiffTVError
@@ -53,7 +53,7 @@ from difftv.lab.training.protocol import statement
 from difftv.models.file import weights_digest
 from difftv.models.stored import StoredModel
 from difftv.noise import add_noise
-from difftv.printing import say
+from difftv.printing import print_safely
 
 PREFIX = "ablation/"
 
@@ -114,13 +114,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         rows = _measure(methods, files, levels, output)
     except (ValueError, DiffTVError, UnreadableError) as error:
-        say(f"{parser.prog}: {error}", error=True)
+        print_safely(f"{parser.prog}: {error}", error=True)
         return 1
     text = _tables(rows, options.images.resolve().name)
     write_atomically(output / "ablation.md", text)
     _draw(rows, methods, SIGMA if SIGMA in levels else levels[0], output)
-    say(text.rstrip())
-    say(f"Written: {output}", error=True)
+    print_safely(text.rstrip())
+    print_safely(f"Written: {output}", error=True)
     return 0
 
 
@@ -131,7 +131,7 @@ def _runs(directory: Path) -> list[tuple[str, StoredModel]]:
         raise DataError(f"No run of {directory} has finished. Train the rows first: see --help.")
     for absent in sweep.absent:
         if not absent.name.startswith(NETWORKS):
-            say(f"not in the table: {absent.name}, {absent.reason}", error=True)
+            print_safely(f"not in the table: {absent.name}, {absent.reason}", error=True)
     rows: dict[str, list[Run]] = {label: [] for label in LABELS.values()}
     for run in sweep.runs:
         name = str(run.settings.get("choices.experiment") or run.name).removeprefix(PREFIX)

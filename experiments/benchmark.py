@@ -21,7 +21,7 @@ from difftv.files import check_writable, write_atomically
 from difftv.lab.data import Sample, default_cache_dir
 from difftv.lab.data.base import image_files
 from difftv.lab.rundir.provenance import git_commit, versions
-from difftv.printing import say
+from difftv.printing import print_safely
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,8 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             write_atomically(options.output / "benchmark.json", to_json(found, settings, *origin))
     text = to_text(found, settings)
     write_atomically(options.output / "benchmark.md", text + "\n")
-    say(text)
-    say(f"Written: {options.output / 'benchmark.json'}", error=True)
+    print_safely(text)
+    print_safely(f"Written: {options.output / 'benchmark.json'}", error=True)
     return 0
 
 

@@ -16,7 +16,7 @@ from benchmarks.convergence import convergence_figure, read_curves
 from difftv.arguments import path_argument
 from difftv.errors import DiffTVError
 from difftv.lab.figures import save_figure
-from difftv.printing import say
+from difftv.printing import print_safely
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,14 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         curves = read_curves(options.result)
         save_figure(convergence_figure(curves), figure)
     except (DiffTVError, OSError) as error:
-        say(f"{parser.prog}: {error}", error=True)
+        print_safely(f"{parser.prog}: {error}", error=True)
         return 2
     for problem, solvers in curves.items():
-        say(", ".join(problem))
+        print_safely(", ".join(problem))
         for solver, points in solvers.items():
             last = points[-1]
-            say(f"  {solver}: {last.excess:.1e} above the best after {last.seconds:.3g} s")
-    say(f"Written: {figure}", error=True)
+            print_safely(f"  {solver}: {last.excess:.1e} above the best after {last.seconds:.3g} s")
+    print_safely(f"Written: {figure}", error=True)
     return 0
 
 

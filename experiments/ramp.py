@@ -16,8 +16,8 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
+from benchmarks.markdown import to_markdown
 from benchmarks.ramp import CANDIDATES, SIZE, RampRow, measure_model, measure_ramp, ramp_problem, ramp_table
-from benchmarks.text import to_markdown
 from difftv import Denoiser
 from difftv.arguments import path_argument
 from difftv.errors import DiffTVError
@@ -26,7 +26,7 @@ from difftv.lab.figures import line_profiles, save_figure
 from difftv.lab.models.place import find_model
 from difftv.lab.models.reading import read_gray_model
 from difftv.metrics import psnr
-from difftv.printing import say
+from difftv.printing import print_safely
 
 DRAWN = {"isotropic": "TV (isotropic)", "tvpwl": "TVpwL", "tgv": "TGV"}
 """In the figure, by the name of the regularizer; of several widths the one with the best PSNR."""
@@ -75,8 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if drawn:
         pictures = {name: row.denoised for name, row in drawn.items()}
         save_figure(line_profiles(clean, noisy, pictures, row=SIZE // 2), options.output / "ramp.png")
-    say(text.rstrip())
-    say(f"Written: {options.output}", error=True)
+    print_safely(text.rstrip())
+    print_safely(f"Written: {options.output}", error=True)
     return 0
 
 

@@ -14,7 +14,7 @@ import torch
 
 from benchmarks.accuracy import accuracy_table, measure_accuracy, to_csv
 from benchmarks.inputs import Inputs, smooth_map
-from benchmarks.text import to_markdown
+from benchmarks.markdown import to_markdown
 from difftv.regularizers import AnisotropicTV
 from difftv.solvers import Scs, TautString
 from difftv.solvers.base import RawSolution, Solver, Workplace
@@ -22,7 +22,7 @@ from difftv.solvers.data_term import DataTerm
 from difftv.types import Map
 from tests.conftest import PROJECT
 
-SCRIPT = PROJECT / "experiments" / "study.py"
+SCRIPT = PROJECT / "experiments" / "gradient_accuracy.py"
 REFERENCE = TautString(AnisotropicTV(), tol=1e-12)
 
 

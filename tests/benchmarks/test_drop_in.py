@@ -19,9 +19,9 @@ from benchmarks.denoisers import (
 )
 from benchmarks.drop_in import drop_in_table, measure_drop_in
 from benchmarks.inputs import LAM, natural_colour_image
+from benchmarks.markdown import to_markdown
 from benchmarks.peers import fewest, rms
 from benchmarks.suite import Found, Settings, jobs, run
-from benchmarks.text import to_markdown
 from difftv.errors import DataError
 from difftv.lab.data import Sample
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from benchmarks import isotropic, scaling
-from benchmarks.bare import bare_layer, bare_solve
 from benchmarks.clock import paired_ratio, total
 from benchmarks.inputs import LAM, VARIATION, natural_image, natural_patches, smooth_map
 from benchmarks.peers import measure_prox_tv
+from benchmarks.reference_layer import bare_layer, bare_solve
 from benchmarks.suite import PARTS, Found, Job, Settings, jobs, run, to_json, to_text
 from difftv.errors import ProblemTooLargeError
 from difftv.lab.data import Sample

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import difftv.lab.data.cache
-import difftv.lab.data.contents
+import difftv.lab.data.fingerprint
 from difftv.errors import DataError
 from difftv.lab.data import Div2k, EvaluationPatches, default_cache_dir, open_images, warn_of_repeated
 from difftv.lab.data.cache import MAX_OPEN_MAPS, unique_names
@@ -88,7 +88,7 @@ def replaced(path: Path, how: str) -> None:
 @pytest.mark.parametrize("how", ["written over", "another file"])
 def test_a_replacement_of_the_same_size_and_time_is_decoded(tmp_path, cache_dir, monkeypatch, how, settled):
     if settled:
-        monkeypatch.setattr(difftv.lab.data.contents, "SETTLED_NS", -(10**18))
+        monkeypatch.setattr(difftv.lab.data.fingerprint, "SETTLED_NS", -(10**18))
     path = tmp_path / "a.bmp"
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(path)
     before = np.array(open_images([path], cache_dir)[0])

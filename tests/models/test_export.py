@@ -17,7 +17,7 @@ from skimage import data
 
 from difftv.denoiser import Denoiser
 from difftv.lab.cli.evaluate import main as evaluate
-from difftv.lab.cli.public_command import public_command
+from difftv.lab.cli.redact import public_command
 from difftv.lab.models.run import read_run
 from difftv.models.file import read_card, read_file
 from tests.conftest import PROJECT

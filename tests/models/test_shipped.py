@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from difftv.denoiser import Denoiser
+from difftv.lab.cli.card_from_run import NOT_STATED, reference_on
 from difftv.lab.cli.card_page import card_page
-from difftv.lab.cli.exported import NOT_STATED, reference_on
 from difftv.lab.data import PublishedImages, open_images
 from difftv.metrics import psnr, quantize
 from difftv.models.card import Card

@@ -13,7 +13,7 @@ import yaml
 from difftv.lab.report import build_table, read_sweep, to_csv, to_latex, to_markdown
 from difftv.lab.report.page import to_html
 from difftv.lab.runs.directory import RunDirectory
-from difftv.printing import printable, say
+from difftv.printing import print_safely, printable
 from tests.closed_output import run_with_closed_output
 from tests.conftest import PROJECT
 from tests.report.conftest import run_writer
@@ -88,7 +88,7 @@ def test_a_reader_that_leaves_costs_nothing(script: str, written: str | None, de
 
 
 def test_say_shows_what_the_stream_can_show(capsys: pytest.CaptureFixture[str]) -> None:
-    assert say(f"± {BROKEN}")
-    assert say("why", error=True)
+    assert print_safely(f"± {BROKEN}")
+    assert print_safely("why", error=True)
     assert capsys.readouterr() == (f"± {SHOWN}\n", "why\n")
     assert printable("café ± 中") == "café ± 中"

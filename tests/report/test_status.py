@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from difftv.lab.report.status import RunStatus, read_statuses, to_text
+from difftv.lab.report.status import StatusLine, read_statuses, to_text
 from difftv.lab.rundir.layout import SILENT_SECONDS
 from difftv.lab.rundir.owner import process_start
-from difftv.lab.rundir.standing import duration
+from difftv.lab.rundir.status import duration
 from tests.conftest import PROJECT
 
 SCRIPT = PROJECT / "experiments" / "status.py"
@@ -47,7 +47,7 @@ def write(sweep: Path) -> Write:
     return write
 
 
-def only(sweep: Path) -> RunStatus:
+def only(sweep: Path) -> StatusLine:
     (found,) = read_statuses(sweep, now=NOW)
     return found
 

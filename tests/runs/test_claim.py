@@ -14,7 +14,7 @@ import pytest
 
 from difftv.errors import ConfigError, RunDirectoryError, RunInUseError
 from difftv.lab.rundir.owner import process_start
-from difftv.lab.rundir.standing import read_status, standing
+from difftv.lab.rundir.status import read_status, run_status
 from difftv.lab.runs.claim import termination_as_exit
 from difftv.lab.runs.directory import RunDirectory
 from tests.runs.processes import holder
@@ -37,17 +37,17 @@ def test_the_owner_is_named_and_a_killed_one_gives_way(directory: RunDirectory) 
         with pytest.raises(RunInUseError, match=rf"pid {process.pid} on {platform.node()}\) is working on"), \
                 directory.claim():  # fmt: skip
             pass
-        assert str(standing(directory.path).worker) == f"pid {process.pid} on {platform.node()}"
+        assert str(run_status(directory.path).worker) == f"pid {process.pid} on {platform.node()}"
         # Even where the lock is not to be seen, as on a file system without locks.
         (directory.path / ".lock").unlink()
         with pytest.raises(RunInUseError, match=rf"pid {process.pid} on"), directory.claim():
             pass
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert standing(directory.path).worker is None
+    assert run_status(directory.path).worker is None
     with directory.claim():
         directory.write_status("running", epochs=2)
-        assert standing(directory.path).worker.pid == os.getpid()
+        assert run_status(directory.path).worker.pid == os.getpid()
 
 
 def test_a_pid_that_is_used_again_is_not_the_owner(directory: RunDirectory) -> None:

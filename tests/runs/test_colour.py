@@ -15,7 +15,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from difftv.colour import COLOUR, denoise_image
 from difftv.denoiser import Denoiser
 from difftv.errors import ConfigError, DataError
-from difftv.lab.cli import denoise, evaluate, export, exported
+from difftv.lab.cli import card_from_run, denoise, evaluate, export
 from difftv.lab.models.reading import read_model
 from difftv.lab.rundir.layout import is_run
 from difftv.lab.runs.build import build, open_patches
@@ -160,7 +160,7 @@ def test_a_set_of_gray_images_is_not_measured_as_colour(
 def test_the_exported_model_is_the_run_and_its_card_says_rgb(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exported, "COLOUR_REFERENCE", ("chelsea.png", (100, 150, 24, 28)))
+    monkeypatch.setattr(card_from_run, "COLOUR_REFERENCE", ("chelsea.png", (100, 150, 24, 28)))
     assert export.main([str(trained), "mine", "--output", str(tmp_path), "--without-numbers"]) == 0
     assert "isotropic of RGB images, sigma 25" in capsys.readouterr().out
     card, page = read_card(tmp_path / "mine.safetensors"), (tmp_path / "mine.md").read_text()
@@ -182,7 +182,7 @@ def test_numbers_of_colour_images_go_into_the_card(trained: Path, tmp_path: Path
     files = (trained / "evaluation-face.md", trained / "evaluation-face.csv", trained / "evaluation-face.json")
     try:
         assert evaluate.main([str(trained), saved(tmp_path / "face.png", FACE), "--no-search", "--name", "face"]) == 0
-        (row,) = exported.measured(read_model(trained))
+        (row,) = card_from_run.measured(read_model(trained))
     finally:
         for file in files:
             file.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from difftv.arguments import path_argument
 from difftv.errors import DiffTVError
 from difftv.lab.tracking.dashboard import publish
-from difftv.printing import say
+from difftv.printing import print_safely
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,10 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         published = publish(options.sweep, project=options.project, entity=options.entity)
     except DiffTVError as error:
-        say(f"{parser.prog}: {error}", error=True)
+        print_safely(f"{parser.prog}: {error}", error=True)
         return 2
     if published.url:
-        say(published.url)
+        print_safely(published.url)
     else:
-        say(f"Not saved to W&B: {published.why_not}. The view is in {published.file}; run this again to save it.")
+        print_safely(
+            f"Not saved to W&B: {published.why_not}. The view is in {published.file}; run this again to save it."
+        )
     return 0

@@ -33,10 +33,10 @@ from difftv.extras import require
 from difftv.files import write_atomically
 from difftv.lab.cli.model_arguments import announce, load_model, model_parser, named_model
 from difftv.lab.cli.noise_level import check_sigma, estimated_sigma
-from difftv.lab.cli.targets import Targets, plan
+from difftv.lab.cli.output_paths import Targets, plan
 from difftv.lab.imagefiles import ImageFile, encode_like, not_copied, read_image, unused_depth
 from difftv.models.stored import StoredModel
-from difftv.printing import printable, say
+from difftv.printing import print_safely, printable
 
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
 
@@ -64,9 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         denoiser, stored = load_model(options, place)
         check_sigma(options.sigma, stored)
     except (DiffTVError, OSError, ValueError) as error:  # OSError: a name that is too long
-        say(f"{parser.prog}: {error}", error=True)
+        print_safely(f"{parser.prog}: {error}", error=True)
         return 2
-    say(announce(stored))
+    print_safely(announce(stored))
     draws, failed = _can_draw(), 0
     planned = plan(images, options.output, [*images, *options.clean])
     cleans = options.clean or [None] * len(images)
@@ -78,9 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # torch reports memory that cannot be had as a RuntimeError.
         except (DiffTVError, OSError, ValueError, RuntimeError) as error:
             failed += 1
-            say(f"{path}: {error}", error=True)
+            print_safely(f"{path}: {error}", error=True)
         else:
-            say(f"{path}: {words}")
+            print_safely(f"{path}: {words}")
     return 1 if failed else 0
 
 
@@ -88,7 +88,7 @@ def _can_draw() -> bool:
     try:
         require("figures", "matplotlib", by="The picture of the map")
     except MissingDependencyError as error:
-        say(f"{error} The images are denoised without it.", error=True)
+        print_safely(f"{error} The images are denoised without it.", error=True)
         return False
     return True
 
@@ -113,7 +113,7 @@ def _denoise(
     noisy = noisy.to(next(denoiser.parameters()).device)
     names = solved_channels(denoiser, noisy)
     if names == COLOUR and is_gray(noisy):
-        say(f"{path}: a gray image and a model of colour images: taken as three equal channels", error=True)
+        print_safely(f"{path}: a gray image and a model of colour images: taken as three equal channels", error=True)
     with tqdm(total=len(names), desc=printable(path.name), leave=False, disable=None, bar_format=_BAR) as bar:
         found = denoise_image(denoiser, noisy, sigma=sigma, on_progress=lambda done: bar.update(done - bar.n))
     # Values above the white level are the file's to keep, those above its depth are not.
@@ -160,9 +160,9 @@ def _remark(path: Path, image: ImageFile, white_level: float | None) -> None:
     """Say, before the solve, what the user should know about the result."""
     if white_level is None and (dim := unused_depth(image.channels)):
         advice = f"if white is another value than {image.full_scale:g}, give it as --white-level"
-        say(f"{path}: {dim}; {advice}", error=True)
+        print_safely(f"{path}: {dim}; {advice}", error=True)
     if lost := not_copied(image):
-        say(f"{path}: written without its {', '.join(lost)}, which cannot be copied", error=True)
+        print_safely(f"{path}: written without its {', '.join(lost)}, which cannot be copied", error=True)
 
 
 def _reference(path: Path, noisy: ImageFile, white: float) -> np.ndarray:

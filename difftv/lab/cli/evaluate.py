@@ -33,7 +33,7 @@ from difftv.lab.rundir.provenance import git_commit, versions
 from difftv.lab.training.protocol import evaluate_published, to_csv, to_json, to_markdown
 from difftv.models.file import weights_digest
 from difftv.models.stored import StoredModel
-from difftv.printing import say
+from difftv.printing import print_safely
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         place, paths = named_model(options.model, options.paths, default=False)
     except (ConfigError, OSError) as error:  # OSError: a name that is too long
-        say(f"{parser.prog}: {error}", error=True)
+        print_safely(f"{parser.prog}: {error}", error=True)
         return 2
     if not paths:
         parser.error(f"give the images to measure on after {place}")
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for file in files.values():
             check_writable(file)
         sigma = known_sigma(options.sigma, stored)
-        say(announce(stored), error=True)
+        print_safely(announce(stored), error=True)
         images = open_images(files_of(paths), cache_dir=None, colour=denoiser.colour)
         if images.skipped:
             path, reason = images.skipped[0]
@@ -79,10 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             device=next(denoiser.parameters()).device,
         )
     except (DiffTVError, ValueError) as error:
-        say(f"{parser.prog}: {error}", error=True)
+        print_safely(f"{parser.prog}: {error}", error=True)
         return 2
     except OSError as error:
-        say(f"{parser.prog}: {stem} cannot be written ({error.strerror}): give --output", error=True)
+        print_safely(f"{parser.prog}: {stem} cannot be written ({error.strerror}): give --output", error=True)
         return 2
     origin = {
         "run" if place.is_dir() else "model": str(place) if place.is_dir() else stored.name,
@@ -102,8 +102,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             write_atomically(files[suffix], content)
         except OSError as error:
             problem = problem or f"{files[suffix]} cannot be written ({error.strerror}): give --output"
-    say(text)
-    say(f"{parser.prog}: {problem}" if problem else f"Written: {stem}.md, .csv, .json", error=True)
+    print_safely(text)
+    print_safely(f"{parser.prog}: {problem}" if problem else f"Written: {stem}.md, .csv, .json", error=True)
     return 1 if problem else 0
 
 

@@ -19,16 +19,16 @@ from difftv.arguments import path_argument
 from difftv.denoiser import Denoiser
 from difftv.errors import ConfigError, DiffTVError
 from difftv.files import check_writable, write_atomically
+from difftv.lab.cli.card_from_run import measured, reference_on, training_of
 from difftv.lab.cli.card_page import card_page
-from difftv.lab.cli.exported import measured, reference_on, training_of
 from difftv.lab.models.run import read_run
 from difftv.lab.rundir.reading import UnreadableError
-from difftv.lab.rundir.standing import standing
+from difftv.lab.rundir.status import run_status
 from difftv.lab.training.protocol import statement
 from difftv.models.card import Card, check_name
 from difftv.models.file import SUFFIX, read_file, write_file
 from difftv.models.stored import StoredModel
-from difftv.printing import say
+from difftv.printing import print_safely
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,19 +53,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_atomically(files[".md"], card_page(card))
         assert read_file(files[SUFFIX]).config == card.config
     except (DiffTVError, UnreadableError, ValueError) as error:
-        say(f"{parser.prog}: {error}", error=True)
+        print_safely(f"{parser.prog}: {error}", error=True)
         return 2
     except OSError as error:
-        say(f"{parser.prog}: {options.output} cannot be written ({error.strerror}): give --output", error=True)
+        print_safely(f"{parser.prog}: {options.output} cannot be written ({error.strerror}): give --output", error=True)
         return 1
-    say(str(card))
-    say(f"Written: {files[SUFFIX]} ({files[SUFFIX].stat().st_size / 1e6:.2f} MB), {files['.md']}", error=True)
+    print_safely(str(card))
+    print_safely(f"Written: {files[SUFFIX]} ({files[SUFFIX].stat().st_size / 1e6:.2f} MB), {files['.md']}", error=True)
     return 0
 
 
 def _card(options: argparse.Namespace, stored: StoredModel) -> Card:
     if not stored.finished:
-        found = standing(stored.path)
+        found = run_status(stored.path)
         why = f": {found.reason}" if found.reason else ""
         raise ConfigError(
             f"{stored.path} has not finished ({found.state}{why}): only a finished run is exported. Run its command "

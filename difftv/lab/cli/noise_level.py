@@ -7,7 +7,7 @@ from difftv.colour import ChannelImage, estimate_image_noise
 from difftv.errors import ConfigError, DataError
 from difftv.models.stored import StoredModel
 from difftv.noise_estimate import CLIPPED
-from difftv.printing import say
+from difftv.printing import print_safely
 
 
 def check_sigma(sigma: float | None, stored: StoredModel) -> None:
@@ -23,7 +23,7 @@ def check_sigma(sigma: float | None, stored: StoredModel) -> None:
     except ValueError as error:
         raise ConfigError(str(error)) from error
     if stored.sigma_range is not None and not stored.sigma_range[0] <= sigma <= stored.sigma_range[1]:
-        say(
+        print_safely(
             f"--sigma {sigma:g} is not what the run was trained for ({_trained(stored)}): expect less of it", error=True
         )
 
@@ -62,15 +62,15 @@ def estimated_sigma(noisy: ChannelImage, stored: StoredModel, name: object) -> f
     sigma, clipped = float(found.sigma), float(found.clipped)
     low, high = stored.sigma_range or (0.0, math.inf)
     used = min(max(sigma, low), high)
-    say(f"{name}: estimated sigma {sigma:.1f}; give --sigma to overrule")
+    print_safely(f"{name}: estimated sigma {sigma:.1f}; give --sigma to overrule")
     if used != sigma:
         where = "below" if sigma < low else "above"
-        say(
+        print_safely(
             f"{name}: the estimate is {where} what the model was trained for ({_trained(stored)}): {used:g} is used",
             error=True,
         )
     if clipped > CLIPPED:
-        say(
+        print_safely(
             f"{name}: {clipped:.0%} of its pixels are clipped (black or white): the estimate of the noise is too low",
             error=True,
         )

@@ -13,7 +13,7 @@ from difftv.files import write_atomically
 from difftv.lab.report import build_table, read_sweep
 from difftv.lab.report.arguments import table_parser, words
 from difftv.lab.report.page import to_html
-from difftv.printing import say
+from difftv.printing import print_safely
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,12 +28,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rows, columns, metrics = words(options.rows), words(options.columns), words(options.metric)
             table = build_table(sweep, rows=rows, columns=columns, metrics=metrics, reference=options.reference)
     except ValueError as error:
-        say(f"{parser.prog}: {error}", error=True)
+        print_safely(f"{parser.prog}: {error}", error=True)
         return 2
     try:
         write_atomically(output, to_html(sweep, table))
     except OSError as error:
-        say(f"{parser.prog}: {output} cannot be written ({error.strerror}): give --output PATH", error=True)
+        print_safely(f"{parser.prog}: {output} cannot be written ({error.strerror}): give --output PATH", error=True)
         return 1
-    say(f"Written: {output}")
+    print_safely(f"Written: {output}")
     return 0

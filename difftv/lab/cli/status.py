@@ -18,8 +18,8 @@ from pathlib import Path
 
 from difftv.arguments import path_argument, positive
 from difftv.lab.report.status import read_statuses, to_text
-from difftv.lab.rundir.standing import OPEN
-from difftv.printing import say
+from difftv.lab.rundir.status import OPEN
+from difftv.printing import print_safely
 
 CLEAR = "\x1b[H\x1b[J"
 SECONDS = 5.0
@@ -35,10 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         while _show(options.sweep, watch=pause > 0) and pause:
             time.sleep(pause)
     except ValueError as error:
-        say(f"{parser.prog}: {error}", error=True)
+        print_safely(f"{parser.prog}: {error}", error=True)
         return 2
     except KeyboardInterrupt:
-        say("")
+        print_safely("")
     return 0
 
 
@@ -48,5 +48,5 @@ def _show(sweep: Path, *, watch: bool) -> bool:
     terminal = sys.stdout.isatty()
     width = shutil.get_terminal_size().columns if terminal else None
     text = to_text(sweep.resolve().name, runs, width=width, colour=terminal and "NO_COLOR" not in os.environ)
-    read = say((CLEAR if terminal and watch else "") + text + ("" if terminal or not watch else "\n"))
+    read = print_safely((CLEAR if terminal and watch else "") + text + ("" if terminal or not watch else "\n"))
     return read and any(run.state in OPEN for run in runs)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from difftv.lab.report import absent_list, build_table, read_sweep, to_csv, to_latex, to_markdown, write_beside_runs
 from difftv.lab.report.arguments import table_parser, words
-from difftv.printing import say
+from difftv.printing import print_safely
 
 
 def subset(text: str) -> tuple[str, list[str]]:
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         sweep = read_sweep(options.sweep)
         if not sweep.runs:
-            say(f"No run of {options.sweep} has finished yet.\n\n{absent_list(sweep.absent)}")
+            print_safely(f"No run of {options.sweep} has finished yet.\n\n{absent_list(sweep.absent)}")
             return 2
         table = build_table(
             sweep,
@@ -40,11 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             subset=dict(options.subset),
         )
     except ValueError as error:
-        say(f"{parser.prog}: {error}", error=True)
+        print_safely(f"{parser.prog}: {error}", error=True)
         return 2
     markdown = to_markdown(table)
     contents = {"table.md": markdown, "table.csv": to_csv(table), "table.tex": to_latex(table)}
     written = write_beside_runs(options.sweep, contents)  # first: the reader of the output may close it early
-    say(markdown)
-    say(written, error=True)
+    print_safely(markdown)
+    print_safely(written, error=True)
     return 0

@@ -1,11 +1,11 @@
 from .base import ImageSource, Splits, default_cache_dir
 from .cache import CleanImages, open_images
 from .div2k import Div2k
+from .duplicates import warn_of_repeated
 from .evaluation import EvaluationItem, EvaluationItems, EvaluationPatches
 from .folder import Folder
 from .patches import Batch, TrainingPatches
 from .published import PublishedImages
-from .repeated import warn_of_repeated
 from .sample import Sample
 
 __all__ = [

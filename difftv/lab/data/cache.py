@@ -19,8 +19,8 @@ from tqdm import tqdm
 from difftv.errors import DataError
 from difftv.files import write_atomically
 from difftv.lab.data.base import CACHE_DIR_VARIABLE, unique_names
-from difftv.lab.data.contents import UNREADABLE, file_digests
 from difftv.lab.data.decoding import DECODER_VERSION, Pixels, to_colour, to_gray
+from difftv.lab.data.fingerprint import UNREADABLE, file_digests
 from difftv.lab.imagefiles import decode, read_content, unused_depth
 
 log = logging.getLogger(__name__)

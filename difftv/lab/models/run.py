@@ -8,7 +8,7 @@ from difftv.errors import CheckpointError
 from difftv.lab.rundir.checkpoint import read_with_config
 from difftv.lab.rundir.layout import CHECKPOINT, RESULT
 from difftv.lab.rundir.reading import UnreadableError, numbers, read_json
-from difftv.lab.rundir.standing import standing
+from difftv.lab.rundir.status import run_status
 from difftv.models.stored import StoredModel
 
 BASELINE = "baseline/"
@@ -57,7 +57,7 @@ def _scalars(directory: Path) -> dict[str, float]:
 
 
 def _why_no_checkpoint(directory: Path) -> str:
-    found = standing(directory)
+    found = run_status(directory)
     if found.state == "not a run":
         runs = sorted(file.parent.name for file in directory.glob(f"*/{CHECKPOINT}"))
         hint = f" Give one of the runs in it, such as {directory / runs[0]}." if runs else ""

@@ -10,7 +10,7 @@ from typing import get_args
 
 from difftv.lab.rundir.layout import LOG, METRICS, is_run
 from difftv.lab.rundir.reading import read_epochs
-from difftv.lab.rundir.standing import OPEN, Stand, duration, standing
+from difftv.lab.rundir.status import OPEN, RunState, duration, run_status
 from difftv.printing import printable
 
 COLOURS: Mapping[str, str] = {
@@ -23,18 +23,18 @@ BAR = 10
 
 
 @dataclass(frozen=True)
-class RunStatus:
+class StatusLine:
     """One run.
 
     Attributes:
         name: its directory's name.
-        state, epoch, epochs, psnr: as in `difftv.lab.rundir.standing.Standing`.
+        state, epoch, epochs, psnr: as in `difftv.lab.rundir.status.RunStatus`.
         seconds_left: of the training of a running run, from its epochs so far; NaN where unknown.
         detail: owner and heartbeat, the first line of an error, or what to do; may be empty.
     """
 
     name: str
-    state: Stand
+    state: RunState
     epoch: int = 0
     epochs: int = 0
     psnr: float = math.nan
@@ -42,7 +42,7 @@ class RunStatus:
     detail: str = ""
 
 
-def read_statuses(directory: Path, *, now: float | None = None) -> list[RunStatus]:
+def read_statuses(directory: Path, *, now: float | None = None) -> list[StatusLine]:
     """Every run of a sweep, by name; a single run is a sweep of one. Other files and directories are passed over.
 
     Args:
@@ -67,7 +67,7 @@ def read_statuses(directory: Path, *, now: float | None = None) -> list[RunStatu
     return runs
 
 
-def to_text(name: str, runs: Sequence[RunStatus], *, width: int | None = None, colour: bool = False) -> str:
+def to_text(name: str, runs: Sequence[StatusLine], *, width: int | None = None, colour: bool = False) -> str:
     """A line for every run, and the totals.
 
     Args:
@@ -92,17 +92,17 @@ def to_text(name: str, runs: Sequence[RunStatus], *, width: int | None = None, c
     return "\n".join([*lines, "", f"{_one_line(name)}: {totals(runs)}"])
 
 
-def totals(runs: Sequence[RunStatus]) -> str:
+def totals(runs: Sequence[StatusLine]) -> str:
     """`6 runs: 2 running, 4 finished; about 5 min of training left in those running`."""
     counts = Counter(run.state for run in runs)
-    found = ", ".join(f"{counts[state]} {state}" for state in get_args(Stand) if counts[state])
+    found = ", ".join(f"{counts[state]} {state}" for state in get_args(RunState) if counts[state])
     left = [run.seconds_left for run in runs if run.state == "running" and not math.isnan(run.seconds_left)]
     tail = f"; about {duration(max(left))} of training left in those running" if left else ""
     return f"{len(runs)} run{'s'[: len(runs) != 1]}: {found}{tail}"
 
 
-def _read(directory: Path, now: float | None) -> RunStatus:
-    found = standing(directory, now=now)
+def _read(directory: Path, now: float | None) -> StatusLine:
+    found = run_status(directory, now=now)
     epoch, psnr, left, detail = found.epoch, found.psnr, math.nan, found.reason
     if found.state != "finished":
         history = read_epochs(directory / METRICS)
@@ -113,7 +113,7 @@ def _read(directory: Path, now: float | None) -> RunStatus:
             detail = f"evaluating, {detail}" if 0 < found.epochs == epoch else detail
     if found.state == "failed":
         detail = f"{detail} (see {directory / LOG})"
-    return RunStatus(
+    return StatusLine(
         directory.name, found.state, epoch, found.epochs, psnr, left, "" if found.state == "queued" else detail
     )
 
@@ -142,18 +142,18 @@ def _cut(line: str, width: int | None) -> str:
     return line if width is None or len(line) <= width else line[: max(width - 3, 0)] + "..."
 
 
-def _bar(run: RunStatus) -> str:
+def _bar(run: StatusLine) -> str:
     share = min(run.epoch / run.epochs, 1.0) if run.epochs else float(run.state == "finished")
     done = int(BAR * share)
     count = f"{run.epoch}/{run.epochs}" if run.epochs else ""
     return f"{'#' * done}{'-' * (BAR - done)} {count:>9}"
 
 
-def _psnr(run: RunStatus) -> str:
+def _psnr(run: StatusLine) -> str:
     return "" if math.isnan(run.psnr) else f"{run.psnr:.2f} dB"
 
 
-def _left(run: RunStatus) -> str:
+def _left(run: StatusLine) -> str:
     return "" if math.isnan(run.seconds_left) else duration(run.seconds_left)
 
 

@@ -14,7 +14,7 @@ from difftv.lab.report.evaluated import Recorded, recorded, set_labels
 from difftv.lab.report.settings import EVALUATED_ON, NUM_IMAGES, Value, flatten
 from difftv.lab.rundir.layout import CONFIG, LOG, METRICS, PER_IMAGE, is_run
 from difftv.lab.rundir.reading import UnreadableError, numbers, read_epochs, read_images, read_yaml
-from difftv.lab.rundir.standing import Standing, standing
+from difftv.lab.rundir.status import RunStatus, run_status
 from difftv.printing import printable
 
 
@@ -51,7 +51,7 @@ class Absent:
     Attributes:
         name: its directory's name.
         directory: its path.
-        state: as in `difftv.lab.rundir.standing`, or duplicate.
+        state: as in `difftv.lab.rundir.status`, or duplicate.
         reason: one line.
         log: its run.log, where there is one.
     """
@@ -112,7 +112,7 @@ def read_history(run: Run) -> list[dict[str, float]]:
 
 
 def _read_run(directory: Path, now: float | None) -> Run | Absent:
-    found = standing(directory, now=now)
+    found = run_status(directory, now=now)
     log = directory / LOG
     place = (printable(directory.name), directory)
     logged = log if log.is_file() else None
@@ -127,7 +127,7 @@ def _read_run(directory: Path, now: float | None) -> Run | Absent:
     return Absent(*place, found.state, reason, logged)
 
 
-def _finished(directory: Path, found: Standing) -> Run:
+def _finished(directory: Path, found: RunStatus) -> Run:
     assert found.result is not None
     try:
         images = read_images(directory / PER_IMAGE)

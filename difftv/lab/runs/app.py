@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from difftv.errors import DiffTVError
 from difftv.lab.rundir.objective import of_best_epoch
-from difftv.lab.runs.claim import tidy
+from difftv.lab.runs.claim import remove_leftovers
 from difftv.lab.runs.outcomes import summarised
 from difftv.lab.runs.plan import PlannedRun, register_resolvers
 from difftv.lab.runs.search.trial import RunningTrial
@@ -62,7 +62,7 @@ def _run(config: DictConfig, hydra: DictConfig) -> float:
     directory = planned.at(hydra.runtime.output_dir)
     finished = directory.finished()
     if finished and planned.rerun != "all":
-        tidy(directory.path)
+        remove_leftovers(directory.path)
         log.info("finished before, nothing to do: %s", directory.path)
         return of_best_epoch(directory.path)
     trial = RunningTrial.of(hydra)

@@ -1,7 +1,7 @@
 """Holding a run's directory: one process at a time works on a run, and says that it does.
 
 On one machine, and on shared file systems that pass locks on, a file lock decides. Where the lock of another machine
-cannot be seen, the run's standing does (`difftv.lab.rundir.standing`): its process, or the heartbeat that it leaves.
+cannot be seen, the run's status does (`difftv.lab.rundir.status`): its process, or the heartbeat that it leaves.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from difftv.errors import RunInUseError
 from difftv.files import is_missing_service
 from difftv.lab.rundir.layout import FIGURES, HEARTBEAT_SECONDS, LOCK
 from difftv.lab.rundir.owner import Owner, owner_of, this_process
-from difftv.lab.rundir.standing import read_status, standing
+from difftv.lab.rundir.status import read_status, run_status
 
 log = logging.getLogger(__name__)
 
@@ -27,41 +27,36 @@ _TEMPORARY = re.compile(r"\..+\.\d+-[0-9a-f]{8}")
 
 
 @contextlib.contextmanager
-def held(directory: Path) -> Iterator[None]:
+def locked(directory: Path) -> Iterator[None]:
     """Hold a run's directory alone; half-written files of an owner process that was killed are removed.
 
     Raises:
         RunInUseError: another process works on it, with its name.
         OSError: the directory cannot be written to.
     """
-    with _locked(directory):
-        owner = standing(directory).worker
+    with file_lock(
+        directory / LOCK,
+        refusal=lambda: _refusal(directory, owner_of(read_status(directory))),
+        without="only heartbeats keep two processes apart",
+    ):
+        owner = run_status(directory).worker
         if owner is not None and owner != this_process():
             raise RunInUseError(_refusal(directory, owner))
-        _remove_leftovers(directory)
+        for path in _leftovers(directory):
+            with contextlib.suppress(OSError):
+                path.unlink(missing_ok=True)
         yield
 
 
-def tidy(directory: Path) -> None:
+def remove_leftovers(directory: Path) -> None:
     """Remove half-written files of a killed process from a run that is there already, and that nobody holds.
 
     A run that is finished is not held again, and a process may be killed between its result and its last status. Never
     raises.
     """
     if any(_leftovers(directory)):
-        with contextlib.suppress(OSError, RunInUseError), held(directory):
+        with contextlib.suppress(OSError, RunInUseError), locked(directory):
             pass
-
-
-@contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Hold the file lock of a directory, on file systems that have locks."""
-    with file_lock(
-        directory / LOCK,
-        refusal=lambda: _refusal(directory, owner_of(read_status(directory))),
-        without="only heartbeats keep two processes apart",
-    ):
-        yield
 
 
 @contextlib.contextmanager
@@ -157,9 +152,3 @@ def _leftovers(directory: Path) -> Iterator[Path]:
             for path in place.iterdir():
                 if _TEMPORARY.fullmatch(path.name):
                     yield path
-
-
-def _remove_leftovers(directory: Path) -> None:
-    for path in _leftovers(directory):
-        with contextlib.suppress(OSError):
-            path.unlink(missing_ok=True)

@@ -30,9 +30,9 @@ from difftv.lab.rundir.layout import (
     State,
 )
 from difftv.lab.rundir.owner import Owner, owner_of, this_process
-from difftv.lab.rundir.standing import read_status, standing
+from difftv.lab.rundir.status import read_status, run_status
 from difftv.lab.rundir.writing import plain
-from difftv.lab.runs.claim import heartbeat, held
+from difftv.lab.runs.claim import heartbeat, locked
 
 
 class RunDirectory:
@@ -72,7 +72,7 @@ class RunDirectory:
         """
         self.path.mkdir(parents=True, exist_ok=True)
         self._refuse_other_contents()
-        with held(self.path):
+        with locked(self.path):
             self._node = self.path.stat().st_ino
             try:
                 with heartbeat(self._beat):
@@ -86,7 +86,7 @@ class RunDirectory:
         Raises:
             ConfigError: the directory holds another finished run, or a result that this version cannot read.
         """
-        found = standing(self.path)
+        found = run_status(self.path)
         if found.state == "other format":
             raise ConfigError(
                 f"{self.result} was written by another version or another program ({found.reason}). Choose another "

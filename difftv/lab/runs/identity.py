@@ -28,7 +28,7 @@ def identity(config: dict[str, Any], images: str, models: Mapping[str, str] | No
 
     Args:
         config: the resolved configuration (plain containers, without Hydra's own node).
-        images: content identity of the images (`difftv.lab.data.contents`); it stands for the keys of `PLACES`.
+        images: content identity of the images (`difftv.lab.data.fingerprint`); it stands for the keys of `PLACES`.
         models: content of the stored models by the keys that name them (`MODELS`), where they name any.
     """
     what = [SCHEME, what_counts(config), images, *([dict(models)] if models else [])]

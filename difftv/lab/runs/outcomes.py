@@ -17,7 +17,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
 
 from difftv.errors import ConfigError
-from difftv.lab.rundir.standing import standing
+from difftv.lab.rundir.status import run_status
 from difftv.lab.runs.directory import RunDirectory
 from difftv.lab.runs.plan import PlannedRun
 
@@ -110,7 +110,7 @@ def outcome(run: Planned) -> tuple[Outcome, str]:
         return "skipped", ""
     if finished:
         return "not started", "its result is the one from before"
-    found = standing(directory.path)
+    found = run_status(directory.path)
     again = "the same command again continues it"
     match found.state:
         case "running" if found.worker is not None and found.worker.pid != os.getpid():

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from difftv.errors import ConfigError
-from difftv.lab.data.contents import content_identity
+from difftv.lab.data.fingerprint import content_identity
 from difftv.lab.models.place import model_content
 from difftv.lab.rundir.layout import MODELS
 from difftv.lab.runs.config import image_cache, leaves, refuse_unread, resolved

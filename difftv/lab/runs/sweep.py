@@ -17,7 +17,7 @@ from difftv.errors import DiffTVError
 from difftv.lab.runs.config import without_wrapping
 from difftv.lab.runs.outcomes import GOOD, SWEEP, Planned, look_ahead, outcome, summary
 from difftv.lab.runs.preflight import exit_unless_writable
-from difftv.printing import say
+from difftv.printing import print_safely
 
 
 class Sweep(Callback):
@@ -60,7 +60,7 @@ class Sweep(Callback):
         if not self._planned or self._process != os.getpid():
             return True
         outcomes = [(run.directory, *outcome(run)) for run in self._planned]
-        say(summary(outcomes))
+        print_safely(summary(outcomes))
         return all(name in GOOD for _, name, _ in outcomes)
 
 

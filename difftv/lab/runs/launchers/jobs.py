@@ -19,7 +19,7 @@ from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from difftv.errors import DiffTVError
-from difftv.lab.runs.claim import tidy
+from difftv.lab.runs.claim import remove_leftovers
 from difftv.lab.runs.directory import RunDirectory
 from difftv.lab.runs.plan import PlannedRun
 
@@ -108,7 +108,7 @@ class SweepJob:
                 return False
         except NOT_READY:
             return False
-        tidy(directory.path)
+        remove_leftovers(directory.path)
         return True
 
     def run(self) -> tuple[RunDirectory, str]:

@@ -27,7 +27,7 @@ from difftv.lab.runs.outcomes import GOOD, Planned, look_ahead, outcome, summary
 from difftv.lab.runs.search.comparable import probes, settings_of
 from difftv.lab.runs.search.options import SearchOptions
 from difftv.lab.runs.search.space import split, words
-from difftv.printing import say
+from difftv.printing import print_safely
 
 if TYPE_CHECKING:
     from difftv.lab.runs.search.study import SearchStudy
@@ -208,14 +208,14 @@ class SearchSweeper(Sweeper):
     def _sum_up(self, study: "SearchStudy") -> bool:
         outcomes = [(run.directory, *outcome(run)) for run in self._runs.values()]
         if outcomes:
-            say(summary(outcomes))
+            print_safely(summary(outcomes))
         plain = study.to_plain()
         states = [trial.state for trial in plain.trials]
         counts = {state: states.count(state) for state in ("complete", "pruned", "failed", "running")}
         shown = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-        say(f"search: {len(states)} trials: {shown or 'none'}")
+        print_safely(f"search: {len(states)} trials: {shown or 'none'}")
         if plain.best is not None:
-            say(f"best: trial {plain.best.number}, {plain.metric} {plain.best.value:.4f}: {plain.best.run}")
+            print_safely(f"best: trial {plain.best.number}, {plain.metric} {plain.best.value:.4f}: {plain.best.run}")
         return all(name in GOOD for _, name, _ in outcomes)
 
     def _look_ahead(self, jobs: Sequence[Sequence[str]]) -> Iterator[Any]:

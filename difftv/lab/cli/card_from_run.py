@@ -10,7 +10,7 @@ import torch
 
 from difftv.denoiser import Denoiser
 from difftv.errors import ConfigError
-from difftv.lab.cli.public_command import SCRIPT, public_command, public_place
+from difftv.lab.cli.redact import SCRIPT, public_command, public_place
 from difftv.lab.data import CleanImages, PublishedImages, Sample, open_images
 from difftv.lab.models.place import find_model
 from difftv.lab.models.reading import read_model

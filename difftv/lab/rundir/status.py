@@ -19,7 +19,7 @@ from difftv.lab.rundir.layout import CONFIG, RESULT, RESULT_FORMAT, SILENT_SECON
 from difftv.lab.rundir.owner import Owner, owner_of
 from difftv.lab.rundir.reading import ShapeError, UnreadableError, numbers, read_json
 
-Stand = Literal[
+RunState = Literal[
     "running", "queued", "failed", "lost", "interrupted", "pruned", "damaged", "other format", "not a run", "finished"
 ]
 """As in status.json, and: `lost` = says running, but its process has ended or is silent; `damaged` = a file is missing
@@ -30,12 +30,12 @@ OPEN = ("running", "queued")
 
 
 @dataclass(frozen=True)
-class Standing:
+class RunStatus:
     """Where one run stands.
 
     Attributes:
         directory: of the run.
-        state: see `Stand`.
+        state: see `RunState`.
         reason: one line: who works on it, the first line of an error, what is damaged; empty for finished.
         owner: the process that status.json names; None where it names none.
         silent: seconds since the last heartbeat of a run that says running; negative where the clock was set back,
@@ -47,7 +47,7 @@ class Standing:
     """
 
     directory: Path
-    state: Stand
+    state: RunState
     reason: str = ""
     owner: Owner | None = None
     silent: float = math.nan
@@ -63,7 +63,7 @@ class Standing:
         return self.owner if self.state == "running" else None
 
 
-def standing(directory: Path, *, now: float | None = None) -> Standing:
+def run_status(directory: Path, *, now: float | None = None) -> RunStatus:
     """Where the run in a directory stands; whatever is in it, this does not raise.
 
     Args:
@@ -71,21 +71,21 @@ def standing(directory: Path, *, now: float | None = None) -> Standing:
         now: seconds since the epoch that heartbeats are compared with; by default the file system's time.
     """
     if not is_run(directory):
-        return Standing(directory, "not a run", "no config.yaml, status.json or result.json")
+        return RunStatus(directory, "not a run", "no config.yaml, status.json or result.json")
     if (directory / RESULT).exists():
         return _with_result(directory)
     try:
         status = read_json(directory / STATUS)
         beat = (directory / STATUS).stat().st_mtime
     except FileNotFoundError:
-        return Standing(directory, "damaged", f"{STATUS} has just been removed")
+        return RunStatus(directory, "damaged", f"{STATUS} has just been removed")
     except (UnreadableError, OSError) as error:
-        return Standing(directory, "damaged", str(error))
+        return RunStatus(directory, "damaged", str(error))
     owner, silent = owner_of(status), math.nan
     if status.get("state") == "running":
         silent = (file_system_time(directory) if now is None else now) - beat
     state, reason = _unfinished(status, owner, silent)
-    return Standing(
+    return RunStatus(
         directory,
         state,
         reason,
@@ -132,28 +132,28 @@ def duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h" if seconds < 36 * 3600 else f"{seconds / 86400:.1f} d"
 
 
-def _with_result(directory: Path) -> Standing:
+def _with_result(directory: Path) -> RunStatus:
     status = read_status(directory)
     epochs, updated = _count(status.get("epochs")), str(status.get("updated") or "")
     try:
         result = read_json(directory / RESULT)
     except ShapeError as error:
-        return Standing(directory, "other format", f"{error}: another program's, or another version's")
+        return RunStatus(directory, "other format", f"{error}: another program's, or another version's")
     except UnreadableError as error:
-        return Standing(directory, "damaged", str(error))
+        return RunStatus(directory, "damaged", str(error))
     metrics = result.get("metrics")
     if result.get("format") != RESULT_FORMAT:
         reason = f"{RESULT} has format {result.get('format')!r}, this version reads {RESULT_FORMAT}"
-        return Standing(directory, "other format", f"{reason}: delete the directory and run it again")
+        return RunStatus(directory, "other format", f"{reason}: delete the directory and run it again")
     if not isinstance(metrics, Mapping) or not metrics:
-        return Standing(directory, "other format", f"{RESULT} holds no metrics: delete the directory and run it again")
+        return RunStatus(directory, "other format", f"{RESULT} holds no metrics: delete the directory and run it again")
     psnr = numbers(metrics).get("psnr", math.nan)
-    return Standing(
+    return RunStatus(
         directory, "finished", "", owner_of(status), math.nan, epochs, epochs, psnr, updated, result
     )  # fmt: skip
 
 
-def _unfinished(status: Mapping[str, Any], owner: Owner | None, silent: float) -> tuple[Stand, str]:
+def _unfinished(status: Mapping[str, Any], owner: Owner | None, silent: float) -> tuple[RunState, str]:
     error = str(status.get("error") or "").strip().partition("\n")[0]
     match status.get("state"):
         case "running":
@@ -174,7 +174,7 @@ def _unfinished(status: Mapping[str, Any], owner: Owner | None, silent: float) -
             return "damaged", f"{STATUS} has the unknown state {other!r}"
 
 
-def _running(owner: Owner | None, silent: float) -> tuple[Stand, str]:
+def _running(owner: Owner | None, silent: float) -> tuple[RunState, str]:
     """Whether a run that says so does run. A process of this machine that exists works, however long it is silent."""
     if owner is None:
         return "damaged", f"{STATUS} says running, but not who runs it"

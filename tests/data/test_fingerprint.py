@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from difftv.lab.data import Folder, open_images
-from difftv.lab.data.contents import content_identity
+from difftv.lab.data.fingerprint import content_identity
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def images(tmp_path: Path) -> Path:
 @pytest.fixture(autouse=True)
 def _remembered_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The files of these tests are younger than what is remembered in use."""
-    monkeypatch.setattr("difftv.lab.data.contents.SETTLED_NS", -(10**18))
+    monkeypatch.setattr("difftv.lab.data.fingerprint.SETTLED_NS", -(10**18))
 
 
 def of(root: Path, cache: Path | None = None) -> str:
@@ -58,9 +58,9 @@ def test_the_identity_of_earlier_runs_stays(images: Path) -> None:
 
 
 def test_a_change_within_one_tick_is_seen(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("difftv.lab.data.contents.SETTLED_NS", 2_000_000_000)
+    monkeypatch.setattr("difftv.lab.data.fingerprint.SETTLED_NS", 2_000_000_000)
     frozen = (images / "image1.bmp").stat()
-    monkeypatch.setattr("difftv.lab.data.contents._facts", lambda path: (frozen.st_size, frozen.st_mtime_ns, 0, 0))
+    monkeypatch.setattr("difftv.lab.data.fingerprint._facts", lambda path: (frozen.st_size, frozen.st_mtime_ns, 0, 0))
     before = of(images, tmp_path / "cache")
     flip_in_the_middle(images)
     assert of(images, tmp_path / "cache") != before
@@ -95,7 +95,7 @@ def test_other_images_are_another_data_set(change: str, images: Path, tmp_path: 
 
 def test_files_are_read_once(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = of(images, tmp_path / "cache")
-    monkeypatch.setattr("difftv.lab.data.contents._digest", lambda path: pytest.fail(f"{path} was read again"))
+    monkeypatch.setattr("difftv.lab.data.fingerprint._digest", lambda path: pytest.fail(f"{path} was read again"))
     assert of(images, tmp_path / "cache") == before
 
 

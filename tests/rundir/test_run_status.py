@@ -16,10 +16,10 @@ from difftv.errors import CheckpointError
 from difftv.lab.models.run import read_run
 from difftv.lab.report.status import read_statuses
 from difftv.lab.report.sweep import read_sweep
-from difftv.lab.rundir import standing as module
+from difftv.lab.rundir import status as module
 from difftv.lab.rundir.layout import SILENT_SECONDS
 from difftv.lab.rundir.owner import process_start
-from difftv.lab.rundir.standing import file_system_time, standing
+from difftv.lab.rundir.status import file_system_time, run_status
 from difftv.lab.runs.directory import RunDirectory
 from difftv.lab.runs.outcomes import Planned, outcome
 
@@ -54,7 +54,7 @@ def answers(directory: Path) -> dict[str, str]:
     (line,) = (run for run in read_statuses(directory.parent) if run.name == directory.name)
     (absent,) = (run for run in read_sweep(directory.parent).absent if run.name == directory.name)
     return {
-        "claim": "free" if standing(directory).worker is None else "taken",
+        "claim": "free" if run_status(directory).worker is None else "taken",
         "status": line.state,
         "table": absent.state,
         "summary": outcome(planned)[0],
@@ -99,7 +99,7 @@ def test_the_clock_is_the_file_system_s(write: Write, monkeypatch: pytest.Monkey
     """However wrong the clock of this machine is, it has no say."""
     alive, silent = write("alive"), write("silent", silent=2 * SILENT_SECONDS)
     monkeypatch.setattr(module.time, "time", lambda: 0.0)
-    assert (standing(alive).state, standing(silent).state) == ("running", "lost")
+    assert (run_status(alive).state, run_status(silent).state) == ("running", "lost")
     assert sorted(path.name for path in alive.iterdir()) == ["status.json"]
 
 
@@ -113,22 +113,22 @@ def test_a_directory_that_may_only_be_read_is_judged_by_the_machine_s_clock(
 
     monkeypatch.setattr(Path, "touch", refused)
     assert file_system_time(directory) == pytest.approx(time.time(), abs=5)
-    assert standing(directory).state == "running"
-    assert standing(directory, now=time.time() + 1000).state == "lost"
+    assert run_status(directory).state == "running"
+    assert run_status(directory, now=time.time() + 1000).state == "lost"
 
 
 def test_a_clock_that_was_set_back_is_no_reason_to_call_a_run_lost(write: Write) -> None:
-    found = standing(write("a", silent=-5000.0))
+    found = run_status(write("a", silent=-5000.0))
     assert found.state == "running"
     assert found.silent < 0
     assert "heartbeat 0 s ago" in found.reason
 
 
 def test_whatever_lies_there_is_named(tmp_path: Path) -> None:
-    assert standing(tmp_path / "nowhere").state == "not a run"
-    assert standing(tmp_path).state == "not a run"
+    assert run_status(tmp_path / "nowhere").state == "not a run"
+    assert run_status(tmp_path).state == "not a run"
     (tmp_path / "config.yaml").write_text("a: 1\n")
-    assert "status.json is missing" in standing(tmp_path).reason
+    assert "status.json is missing" in run_status(tmp_path).reason
     for text, state in (
         ('{"format": 1, "metr', "damaged"),
         ("[]", "other format"),
@@ -137,7 +137,7 @@ def test_whatever_lies_there_is_named(tmp_path: Path) -> None:
         ('{"format": 1, "metrics": {"psnr": 30.0}}', "finished"),
     ):
         (tmp_path / "result.json").write_text(text)
-        found = standing(tmp_path)
+        found = run_status(tmp_path)
         assert (found.state, found.result is not None) == (state, state == "finished")
     assert found.psnr == 30.0
 

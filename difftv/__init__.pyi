@@ -2,7 +2,7 @@ from .denoiser import Denoiser
 from .functional import tv_denoise
 from .interop.scikit_image import denoise_tv
 from .models.pretrained import list_pretrained
-from .noise_estimate import estimate_sigma
+from .noise.estimate import estimate_sigma
 from .predictors import Cnn, Constant, Dilated, DnCnn, Predictor, SelfEnsemble, UNet
 from .regularizers import (
     TGV,

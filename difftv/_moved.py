@@ -25,6 +25,7 @@ LAB = (
 
 MOVED = {
     **{f"difftv.{name}": f"difftv.lab.{name}" for name in LAB},
+    "difftv.noise_estimate": "difftv.noise.estimate",
     "difftv.operators": "difftv.linear.gradient",
     **{f"difftv.regularizers.{name}": f"difftv.linear.{name}" for name in ("operator", "differences", "fields")},
 }

@@ -72,33 +72,6 @@ def random_seed(name: str, value: int) -> int:
     return value
 
 
-def noise_level(name: str, value: float) -> float:
-    """`value` itself.
-
-    Raises:
-        ValueError: not a finite number above 0.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ValueError(f"{name} must be a positive number in 8-bit units (15, 25 and 50 are usual), got {value!r}.")
-    return value
-
-
-def sigma_range(sigma: float | Sequence[float]) -> tuple[float, float]:
-    """The least and the largest noise level, in 8-bit units: of a number twice that number.
-
-    Raises:
-        ValueError: neither a positive number nor two of them in ascending order.
-    """
-    if isinstance(sigma, Sequence) and not isinstance(sigma, str):
-        if len(sigma) != 2:
-            raise ValueError(f"sigma must be one number or a range of two, such as [5, 55], got {list(sigma)!r}.")
-        low, high = (noise_level("sigma", level) for level in sigma)
-        if not low < high:
-            raise ValueError(f"sigma must be a range from low to high, such as [5, 55], got {list(sigma)!r}.")
-        return float(low), float(high)
-    return (float(noise_level("sigma", sigma)),) * 2
-
-
 def one_of(name: str, value: str, allowed: Sequence[str]) -> str:
     """`value` itself.
 

@@ -30,7 +30,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from difftv.denoiser import Denoiser
-from difftv.noise_estimate import NoiseEstimate, estimate_noise
+from difftv.noise import NoiseEstimate, estimate_white
 from difftv.progress import watched
 
 ChannelImage = Float[Tensor, "channels height width"]
@@ -125,10 +125,10 @@ def estimate_image_noise(noisy: ChannelImage) -> NoiseEstimate:
         ValueError: the image is too small, or holds values that are not finite.
     """
     if is_gray(noisy):
-        return estimate_noise(noisy[:1, None])
+        return estimate_white(noisy[:1, None])
     luma = noisy.sum(dim=0) / math.sqrt(3.0)
     clipped = ((noisy == 0) | (noisy == 1)).any(dim=0)
-    return estimate_noise(luma[None, None], clipped[None, None])
+    return estimate_white(luma[None, None], clipped[None, None])
 
 
 def is_gray(image: ChannelImage) -> bool:

@@ -6,6 +6,9 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from difftv.errors import NoiseLevelWarning
+from difftv.missing import fill_missing
+from difftv.noise import GaussianNoise, Noise, SigmaRange, as_noise
+from difftv.noise.level import EIGHT_BIT_RANGE
 from difftv.predictors.base import Predictor
 from difftv.predictors.self_ensemble import SelfEnsemble
 from difftv.progress import part
@@ -109,35 +112,42 @@ class Denoiser(nn.Module):
         """Whether the noise level is an input of the predictor."""
         return self.predictor.sigma_input
 
-    def forward(self, noisy: Image, sigma: float | Tensor | None = None) -> Solution:
+    def forward(self, noisy: Image, sigma: float | Tensor | None = None, data_weight: Image | None = None) -> Solution:
         """Denoise a batch of images.
 
         Args:
             noisy: (batch, channels, height, width), intensities nominally in [0, 1], on the predictor's device.
             sigma: noise standard deviation in 8-bit units, a number or one per image; to be given where, and only
                 where, the predictor has the noise level as an input (`sigma_input`).
+            data_weight: weight of every pixel in the data term, shaped like `noisy`, smaller = smoother, 0 = missing
+                pixel, see `Solver`. The predictor sees the image as it is, with local means at missing pixels.
 
         Returns:
             Solution: `denoised` and `lam` on that device, differentiable, and what the solver reports.
         """
+        seen = noisy if data_weight is None else fill_missing(noisy, data_weight.expand(noisy.shape) > 0)
         with part(0.0, 0.5):
-            maps = self.predictor(noisy, sigma)
+            maps = self.predictor(seen, sigma)
         if sigma is not None:
             self._warn_outside(sigma)
         with part(0.5, 1.0):
-            return self.solver(noisy, maps)
+            return self.solver(noisy, maps, data_weight)
 
-    def denoise(self, noisy: Image, sigma: float | Tensor) -> Solution:
-        """Denoise images whose noise level is known, whether the predictor has it as an input or not.
+    def denoise(self, noisy: Image, noise: Noise | float | Tensor, data_weight: Image | None = None) -> Solution:
+        """Denoise images whose noise is known, whether the predictor has it as an input or not.
 
         Args:
             noisy: as for a call.
-            sigma: noise standard deviation in 8-bit units, a number or one per image.
+            noise: noise of the images; a number or a tensor stands for white Gaussian noise of that standard deviation
+                in 8-bit units, one or one per image.
+            data_weight: as for a call.
         """
+        noise = as_noise(noise)
+        sigma = noise.sigma if isinstance(noise, GaussianNoise) else EIGHT_BIT_RANGE * noise.std_per_image(noisy)
         if self.sigma_input:
-            return self(noisy, sigma)
+            return self(noisy, sigma, data_weight)
         self._warn_outside(sigma)
-        return self(noisy)
+        return self(noisy, None, data_weight)
 
     def _warn_outside(self, sigma: float | Tensor) -> None:
         if self.sigma_range is None:
@@ -146,10 +156,10 @@ class Denoiser(nn.Module):
         least, largest = (sigma, sigma) if not isinstance(sigma, Tensor) else (float(sigma.min()), float(sigma.max()))
         # Levels may have been rounded to single precision.
         if least < low * (1 - 1e-6) or largest > high * (1 + 1e-6):
-            given = f"{least:g}" if least == largest else f"{least:g} to {largest:g}"
-            trained = f"{low:g}" if low == high else f"{low:g} to {high:g}"
+            given, trained = SigmaRange(least, largest), SigmaRange(low, high)
             warnings.warn(
-                f"sigma is {given}, but the predictor was trained for {trained} (8-bit units): expect less of it.",
+                f"sigma is {given}, but the predictor was trained for {trained} (8-bit units): results may be worse "
+                "than at the trained levels.",
                 NoiseLevelWarning,
                 stacklevel=3,
             )

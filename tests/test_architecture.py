@@ -11,8 +11,8 @@ PACKAGE = PROJECT / "difftv"
 
 LAYERS = [
     {"types", "errors", "arguments", "files", "printing", "memory", "progress", "_moved"},
-    {"linear", "noise", "devices", "extras"},
-    {"noise_estimate", "lab.rundir", "lab.imagefiles"},
+    {"linear", "noise", "missing", "devices", "extras"},
+    {"lab.rundir", "lab.imagefiles"},
     {"metrics", "regularizers", "lab.data", "lab.tracking"},
     {"solvers", "predictors", "weights", "lab.losses", "lab.figures"},
     {"denoiser", "functional", "lab.report"},

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from difftv.denoiser import Denoiser
+from difftv.noise import GaussianNoise
 from difftv.predictors import Cnn, Constant
 from difftv.regularizers import AnisotropicTV, IsotropicTV
 from difftv.solvers import Admm, Clarabel, Scs
@@ -96,3 +97,26 @@ def test_the_stand_in_catches_a_cast_in_the_wrong_order() -> None:
             tensor.to(device="cpu", dtype=torch.float64)
         with pytest.raises(TypeError, match="change the precision first"):
             draw().double().to(device=DEVICE)
+
+
+def test_the_data_weight_reaches_the_solver_and_hides_missing_pixels_from_the_network() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        denoiser = Denoiser(Cnn(), Admm(IsotropicTV()))
+    noisy = draw()
+    weight = torch.rand(noisy.shape, generator=torch.Generator().manual_seed(1)) + 0.5
+    solution = denoiser(noisy, None, weight)
+    assert torch.equal(solution.denoised, denoiser.solver(noisy, denoiser.predictor(noisy), weight).denoised)
+    weight[:, :, 2:5, 2:4] = 0
+    other = torch.where(weight > 0, noisy, 1000.0)
+    one, two = (denoiser.denoise(images, 25.0, weight) for images in (noisy, other))
+    assert torch.equal(one.lam, two.lam)
+    assert torch.equal(one.denoised, two.denoised)
+
+
+def test_noise_is_an_object_a_number_or_a_tensor() -> None:
+    denoiser = Denoiser(Cnn(sigma_input=True), Admm(IsotropicTV()))
+    noisy = draw()
+    answers = [denoiser.denoise(noisy, noise).denoised for noise in (25.0, torch.tensor([25.0, 25.0]))]
+    answers.append(denoiser.denoise(noisy, GaussianNoise(25)).denoised)
+    assert all(torch.equal(answer, answers[0]) for answer in answers)

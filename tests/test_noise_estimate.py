@@ -12,7 +12,7 @@ from difftv import estimate_sigma
 from difftv.colour import _opponent, estimate_image_noise
 from difftv.errors import NoiseLevelWarning
 from difftv.noise import add_noise
-from difftv.noise_estimate import CLIPPED, HIGH_PASS, estimate_noise
+from difftv.noise.estimate import CLIPPED, HIGH_PASS, estimate_white
 
 NAMES = ("camera", "coins", "moon", "brick", "gravel", "grass", "page", "text")
 
@@ -64,7 +64,7 @@ def test_no_gradient_goes_through() -> None:
 
 @pytest.mark.parametrize("level", [0.0, 0.3, 1.0])
 def test_an_image_without_anything_has_no_noise(level: float) -> None:
-    found = estimate_noise(torch.full((1, 1, 20, 30), level))
+    found = estimate_white(torch.full((1, 1, 20, 30), level))
     assert float(found.sigma) == 0
     assert float(found.clipped) == (level in (0.0, 1.0))
 
@@ -80,13 +80,13 @@ def test_clipped_pixels_do_not_pull_it_down(name: str, sigma: float) -> None:
     gray = torch.from_numpy(getattr(data, name)().mean(axis=-1).astype(np.float32) / 255)[None, None]
     noisy = eight_bit(add_noise(gray, sigma, seed=0))
     plain = 255 * reference(noisy[0, 0].numpy())
-    assert float(estimate_noise(noisy).sigma) == pytest.approx(sigma, rel=0.05)
+    assert float(estimate_white(noisy).sigma) == pytest.approx(sigma, rel=0.05)
     assert plain < 0.95 * sigma
 
 
 def test_an_image_that_is_saturated_is_named() -> None:
     noisy = eight_bit(add_noise(0.5 + 0.5 * photograph("camera"), 50, seed=0))
-    found = estimate_noise(noisy)
+    found = estimate_white(noisy)
     assert float(found.clipped) > CLIPPED
     assert float(found.sigma) < 50
     with pytest.warns(NoiseLevelWarning, match=r"\d+% of the pixels of an image are clipped .* is too low"):
@@ -95,7 +95,7 @@ def test_an_image_that_is_saturated_is_named() -> None:
 
 def test_where_every_detail_is_clipped_all_of_them_are_taken() -> None:
     noisy = eight_bit(add_noise(torch.ones(1, 1, 64, 64), 25, seed=0))
-    found = estimate_noise(noisy)
+    found = estimate_white(noisy)
     assert float(found.clipped) > 0.4
     assert 5 < float(found.sigma) < 25
 

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from difftv.arguments import not_negative
 from difftv.linear.gradient import gradient
 from difftv.metrics import ssim
-from difftv.noise import EIGHT_BIT_RANGE
+from difftv.noise.level import EIGHT_BIT_RANGE
 from difftv.types import Image
 
 # The mean squared error of rounding to 8 bit: below it an image cannot be told from a perfect one.

@@ -10,7 +10,7 @@ from difftv.extras import require
 from difftv.linear.gradient import divergence, gradient
 from difftv.metrics.contract import diagnostic
 from difftv.metrics.masks import Masks, gradient_length, masks_of, steepest
-from difftv.noise import EIGHT_BIT_RANGE
+from difftv.noise.level import EIGHT_BIT_RANGE
 from difftv.types import Image, PerImage
 
 FOM_ALPHA = 1.0 / 9.0  # Pratt's: an edge that is off by 3 px counts half

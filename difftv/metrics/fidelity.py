@@ -11,7 +11,7 @@ from torch.nn.functional import conv2d
 
 from difftv.metrics.contract import check_pair, diagnostic
 from difftv.metrics.masks import Mask, Masks, masks_of
-from difftv.noise import EIGHT_BIT_RANGE
+from difftv.noise.level import EIGHT_BIT_RANGE
 from difftv.types import Image, PerImage
 
 GRAY_OR_RGB = (1, 3)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from difftv.linear.gradient import gradient
 from difftv.metrics.contract import check_image, on_cpu
-from difftv.noise import EIGHT_BIT_RANGE
+from difftv.noise.level import EIGHT_BIT_RANGE
 from difftv.types import Image
 
 Mask = Bool[Tensor, "batch 1 height width"]

@@ -14,7 +14,7 @@ from torch import Tensor
 from difftv.linear.gradient import gradient
 from difftv.metrics.contract import ROUNDING, diagnostic
 from difftv.metrics.masks import Mask, Masks, gradient_length, masks_of
-from difftv.noise import EIGHT_BIT_RANGE
+from difftv.noise.level import EIGHT_BIT_RANGE
 from difftv.types import Image, PerImage
 
 GRAY_LEVEL = 1.0 / EIGHT_BIT_RANGE

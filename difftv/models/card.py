@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, final
 
-from difftv.arguments import sigma_range
 from difftv.models.plain import argument, count, exactly, flag, mapping, number, optional, several, text
+from difftv.noise.level import SigmaRange
 
 NAME = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
 """Names of models: fit for a file's name and a command line."""
@@ -144,8 +144,7 @@ class Card:
     @property
     def sigmas(self) -> str:
         """The noise levels that it is for, in words."""
-        low, high = sigma_range(self.config["sigma"])
-        return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+        return str(SigmaRange.of(self.config["sigma"]))
 
     def plain(self) -> dict[str, Any]:
         """The card in plain containers, which `of` reads."""
@@ -185,7 +184,7 @@ def check_name(value: Any, place: str = "The name") -> str:
 
 def _sigma(value: Any, place: str) -> Any:
     try:
-        sigma_range(value)
+        SigmaRange.of(value)
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from None
     return value

@@ -11,11 +11,10 @@ from typing import Any, final
 import torch
 from torch import Tensor
 
-from difftv.arguments import sigma_range
 from difftv.devices import place
 from difftv.errors import CheckpointError, ConfigError
 from difftv.models.parts import NAME, construct, described, spelt_out
-from difftv.noise import middle_of
+from difftv.noise import SigmaRange
 from difftv.predictors.base import Predictor, starting_at
 from difftv.regularizers import Regularizer
 from difftv.solvers import Solver, whole_image_solver
@@ -51,21 +50,24 @@ class StoredModel:
     @property
     def sigma(self) -> float | None:
         """The noise it was trained for, in 8-bit units; None for a range and where the configuration does not say."""
-        sigma = self.config.get("sigma")
-        return float(sigma) if isinstance(sigma, int | float) else None
+        return None if self._levels is None or self._levels.several else float(self._levels.low)
 
     @property
     def sigma_range(self) -> tuple[float, float] | None:
         """The least and the largest noise it was trained for; None where the configuration does not say."""
-        try:
-            return sigma_range(self.config["sigma"])
-        except (KeyError, ValueError):
-            return None
+        return None if self._levels is None else self._levels.pair
 
     @property
     def evaluated_sigma(self) -> float | None:
         """The noise at which the run was evaluated and its scalar lambda tuned; None where it does not say."""
-        return None if self.sigma_range is None else middle_of(self.config["sigma"])
+        return None if self._levels is None else self._levels.middle
+
+    @property
+    def _levels(self) -> SigmaRange | None:
+        try:
+            return SigmaRange.of(self.config["sigma"])
+        except (KeyError, ValueError):
+            return None
 
     @property
     def colour(self) -> bool:
@@ -112,7 +114,7 @@ class StoredModel:
             if isinstance(value, int | float) and abs(value) > LARGEST_ARGUMENT:
                 raise ConfigError(f"{self.path}: predictor: {key} is {value:g}; up to {LARGEST_ARGUMENT} is read.")
         start = {key: node[key] for key in ("initial_lam", "sigma_input") if key in node}
-        many_levels = self.sigma is None and self.sigma_range is not None
+        many_levels = self._levels is not None and self._levels.several
         try:
             return starting_at(start, self.regularizer(), sigma_input=many_levels)
         except ValueError as error:

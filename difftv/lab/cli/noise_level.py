@@ -2,11 +2,11 @@
 
 import math
 
-from difftv.arguments import noise_level
 from difftv.colour import ChannelImage, estimate_image_noise
 from difftv.errors import ConfigError, DataError
 from difftv.models.stored import StoredModel
-from difftv.noise_estimate import CLIPPED
+from difftv.noise import SigmaRange, checked_sigma
+from difftv.noise.estimate import CLIPPED
 from difftv.printing import print_safely
 
 
@@ -19,12 +19,14 @@ def check_sigma(sigma: float | None, stored: StoredModel) -> None:
     if sigma is None:
         return
     try:
-        noise_level("--sigma", sigma)
+        checked_sigma(sigma, "--sigma")
     except ValueError as error:
         raise ConfigError(str(error)) from error
     if stored.sigma_range is not None and not stored.sigma_range[0] <= sigma <= stored.sigma_range[1]:
         print_safely(
-            f"--sigma {sigma:g} is not what the run was trained for ({_trained(stored)}): expect less of it", error=True
+            f"--sigma {sigma:g} is not what the run was trained for ({_trained(stored)}): results may be "
+            "worse than at the trained levels",
+            error=True,
         )
 
 
@@ -80,5 +82,4 @@ def estimated_sigma(noisy: ChannelImage, stored: StoredModel, name: object) -> f
 
 
 def _trained(stored: StoredModel) -> str:
-    low, high = stored.sigma_range or (math.nan, math.nan)
-    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+    return str(SigmaRange(*(stored.sigma_range or (math.nan, math.nan))))

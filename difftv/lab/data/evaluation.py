@@ -8,10 +8,10 @@ from typing import overload
 
 import numpy as np
 
-from difftv.arguments import positive_int, sigma_range
+from difftv.arguments import positive_int
 from difftv.lab.data.cache import CleanImages
 from difftv.lab.data.patches import cut, large_enough, to_tensor
-from difftv.noise import add_noise, draw_sigma
+from difftv.noise import GaussianNoise, SigmaRange
 from difftv.types import Image
 
 
@@ -95,7 +95,7 @@ class EvaluationPatches(EvaluationItems):
             ValueError: an argument is out of range.
             DataError: no image is as large as a crop.
         """
-        sigma_range(sigma)
+        self.levels = SigmaRange.of(sigma)
         positive_int("crops_per_image", crops_per_image)
         if patch_size is None and crops_per_image > 1:
             raise ValueError(
@@ -106,7 +106,6 @@ class EvaluationPatches(EvaluationItems):
             positive_int("limit", limit)
         self.images = images
         self.patch_size = patch_size if patch_size is None else positive_int("patch_size", patch_size)
-        self.sigma = sigma
         self.clip_noise = clip_noise
         self.stream = stream
         usable = list(range(len(images))) if patch_size is None else large_enough(images, patch_size)
@@ -130,6 +129,6 @@ class EvaluationPatches(EvaluationItems):
             image = cut(image, top, left, self.patch_size)
         clean = to_tensor(image)
         name = self.images.names[image_index] + (f"#{crop_index}" if crop_index else "")
-        sigma = draw_sigma(self.sigma, level)
-        noisy = add_noise(clean, sigma, seed=noise_seed, clip=self.clip_noise)
+        sigma = self.levels.draw(level)
+        noisy = GaussianNoise(sigma).corrupt(clean, seed=noise_seed, clip=self.clip_noise)
         return EvaluationItem(name, clean, noisy, sigma)

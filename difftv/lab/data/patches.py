@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from jaxtyping import UInt
 
-from difftv.arguments import positive_int, random_seed, sigma_range
+from difftv.arguments import positive_int, random_seed
 from difftv.errors import DataError
 from difftv.lab.data.cache import CleanImages
 from difftv.lab.data.decoding import Pixels, full_scale
-from difftv.noise import add_noise, draw_sigma
+from difftv.noise import GaussianNoise, SigmaRange
 from difftv.types import Image, PerImage
 
 log = logging.getLogger(__name__)
@@ -68,9 +68,8 @@ class TrainingPatches:
         """
         self.patch_size = positive_int("patch_size", patch_size)
         self.crops_per_image = positive_int("crops_per_image", crops_per_image)
-        sigma_range(sigma)
+        self.levels = SigmaRange.of(sigma)
         random_seed("seed", seed)
-        self.sigma = sigma
         self.seed = seed
         self.clip_noise = clip_noise
         self.images = images
@@ -114,8 +113,8 @@ class TrainingPatches:
         top, left = down % (height - self.patch_size + 1), right % (width - self.patch_size + 1)
         crop = _turned(cut(image, top, left, self.patch_size), symmetry % _NUM_SYMMETRIES)
         clean = to_tensor(crop)
-        sigma = draw_sigma(self.sigma, level)
-        noisy = add_noise(clean, sigma, seed=noise_seed, clip=self.clip_noise)
+        sigma = self.levels.draw(level)
+        noisy = GaussianNoise(sigma).corrupt(clean, seed=noise_seed, clip=self.clip_noise)
         return Batch(clean, noisy, torch.tensor([sigma], dtype=torch.float32, device="cpu"))
 
     def _branch(self, *key: int) -> np.random.SeedSequence:

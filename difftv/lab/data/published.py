@@ -3,7 +3,7 @@
 from difftv.lab.data.cache import CleanImages
 from difftv.lab.data.evaluation import EvaluationItem, EvaluationItems
 from difftv.lab.data.patches import to_tensor
-from difftv.noise import add_noise, noise_std
+from difftv.noise import GaussianNoise
 
 NOISE_SEED = 0
 """The generator is seeded with it anew for every image, so images of one size share one draw."""
@@ -22,14 +22,14 @@ class PublishedImages(EvaluationItems):
     """
 
     def __init__(self, images: CleanImages, *, sigma: float) -> None:
-        noise_std(sigma)
         self.images = images
         self.sigma = sigma
+        self.noise = GaussianNoise(sigma)
 
     def __len__(self) -> int:
         return len(self.images)
 
     def item(self, index: int) -> EvaluationItem:
         clean = to_tensor(self.images[index])
-        noisy = add_noise(clean, self.sigma, seed=NOISE_SEED)
+        noisy = self.noise.corrupt(clean, seed=NOISE_SEED)
         return EvaluationItem(self.images.names[index], clean, noisy, self.sigma)

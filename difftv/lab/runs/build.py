@@ -27,7 +27,7 @@ from difftv.lab.runs.plan import PlannedRun
 from difftv.lab.tracking.base import Tracker
 from difftv.lab.training.loop import Learner
 from difftv.models.parts import NAME
-from difftv.noise import is_range, middle_of
+from difftv.noise import SigmaRange
 from difftv.predictors.base import Predictor, starting_at
 from difftv.regularizers.base import Regularizer
 from difftv.solvers.base import Solver
@@ -79,7 +79,9 @@ def build(planned: PlannedRun) -> Objects:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.top.seed)
         with nodes["predictor"].keyed():
-            complete = starting_at(nodes["predictor"].values, regularizer, sigma_input=is_range(options.top.sigma))
+            complete = starting_at(
+                nodes["predictor"].values, regularizer, sigma_input=SigmaRange.of(options.top.sigma).several
+            )
         predictor = Node("predictor", complete).make()
     if options.start is not None:
         _start(predictor, options.start, regularizer)
@@ -175,7 +177,7 @@ def open_patches(planned: PlannedRun, splits: Splits, solver: Solver) -> Images:
             return EvaluationPatches(
                 images,
                 patch_size=side,
-                sigma=middle_of(top.sigma) if sigma is None else sigma,
+                sigma=SigmaRange.of(top.sigma).middle if sigma is None else sigma,
                 crops_per_image=crops,
                 clip_noise=data.clip_noise,
                 limit=limit,

@@ -16,7 +16,7 @@ from difftv.lab.runs.build import Images
 from difftv.lab.runs.options import RunOptions
 from difftv.lab.training.evaluation import Evaluated, Row, evaluate, evaluate_group, evaluate_plain
 from difftv.lab.training.loop import Learner
-from difftv.noise import middle_of
+from difftv.noise import SigmaRange
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class FinalEvaluation:
 
     def measure(self) -> Measured:
         """All of it, with progress bars; the searches take the longest."""
-        items, sigma = self.images.evaluation, middle_of(self.options.top.sigma)
+        items, sigma = self.images.evaluation, SigmaRange.of(self.options.top.sigma).middle
         learned = self._learned()
         search = search_per_set(
             self.solver.for_search(),

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal, TypeVar, get_args
 
-from difftv.arguments import boolean, count, model_word, positive_int, random_seed, sigma_range
+from difftv.arguments import boolean, count, model_word, positive_int, random_seed
 from difftv.errors import ConfigError
 from difftv.lab.runs.nodes import Node, keyed
 from difftv.lab.training.options import TrainingOptions
+from difftv.noise.level import SigmaRange
 
 Rerun = Literal["failed", "all", "none"]
 
@@ -93,7 +94,7 @@ class Top:
     sweep: str
 
     def __post_init__(self) -> None:
-        sigma_range(self.sigma)
+        SigmaRange.of(self.sigma)
         positive_int("patch_size", self.patch_size)
         random_seed("seed", self.seed)
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, max_pool2d
 
 from difftv.errors import NoiseLevelWarning
-from difftv.noise import EIGHT_BIT_RANGE
+from difftv.noise.level import EIGHT_BIT_RANGE
 from difftv.types import Image, PerImage
 
 _ROOT = math.sqrt(3.0)
@@ -66,7 +66,7 @@ def estimate_sigma(noisy: Image) -> PerImage:
     Raises:
         ValueError: an image is too small or holds values that are not finite.
     """
-    found = estimate_noise(noisy)
+    found = estimate_white(noisy)
     share = float(found.clipped.max()) if len(found.clipped) else 0.0
     if share > CLIPPED:
         warnings.warn(
@@ -77,7 +77,7 @@ def estimate_sigma(noisy: Image) -> PerImage:
     return found.sigma
 
 
-def estimate_noise(noisy: Image, clipped: Tensor | None = None) -> NoiseEstimate:
+def estimate_white(noisy: Image, clipped: Tensor | None = None) -> NoiseEstimate:
     """The same, with the share of clipped pixels.
 
     Args:

@@ -47,7 +47,7 @@ def cpu_by_default() -> Iterator[None]:
 def same_bits_again() -> Iterator[None]:
     """Within the block cuDNN takes only algorithms that give the same bits every time; they are a little slower.
 
-    The other parts that a predictor is made of do so anyway, see `difftv.predictors.base.convolution`.
+    The other parts that a predictor is made of do so anyway, see `difftv.predictors.layers.convolution`.
     """
     with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True):
         yield

@@ -1,10 +1,11 @@
-"""Noisy image -> regularization map: one predictor a file."""
+"""Noisy image -> regularization maps: one class makes positive maps of any network's output; one network a file."""
 
 from difftv.predictors.base import Predictor
 from difftv.predictors.cnn import Cnn
 from difftv.predictors.constant import Constant
 from difftv.predictors.dilated import Dilated
 from difftv.predictors.dncnn import DnCnn
+from difftv.predictors.named import predictor_class
 from difftv.predictors.self_ensemble import SelfEnsemble
 from difftv.predictors.unet import UNet
 
@@ -17,4 +18,4 @@ BY_NAME: dict[str, type[Predictor]] = {
 }
 """By the name on the command line, which stored models use as well."""
 
-__all__ = ["BY_NAME", "Cnn", "Constant", "Dilated", "DnCnn", "Predictor", "SelfEnsemble", "UNet"]
+__all__ = ["BY_NAME", "Cnn", "Constant", "Dilated", "DnCnn", "Predictor", "SelfEnsemble", "UNet", "predictor_class"]

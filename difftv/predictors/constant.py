@@ -1,45 +1,40 @@
 """One learned scalar: the smallest predictor, and the learned counterpart of a grid search."""
 
-from collections.abc import Sequence
-from typing import ClassVar, final
+from typing import final
 
 import torch
 from torch import nn
 
-from difftv.predictors.base import INITIAL_LAM, Predictor
+from difftv.predictors.named import Named
 from difftv.types import Features, Map
 
 
-@final
-class Constant(Predictor):
-    """The same value at every pixel of every image, one per map; with `sigma_input`, one per noise level.
+class RawConstant(nn.Module):
+    """The same numbers at every pixel of every image; with `sigma_input`, affine in the last channel.
 
     Args:
-        num_maps: channels of the map, as the regularizer names them.
-        initial_lam: value before training, > 0, in [0,1]-intensity units; one number, or one per map.
-        sigma_input: whether the noise level is an input; the raw value is then affine in it.
-        channels: of the images, see `Predictor`.
-        least: that every map is larger by, see `Predictor`.
+        num_maps: number of them.
+        sigma_input: whether the last channel of the features is the noise level.
     """
 
-    varies: ClassVar[bool] = False
+    is_spatial = False
 
-    def __init__(
-        self,
-        num_maps: int = 1,
-        initial_lam: float | Sequence[float] = INITIAL_LAM,
-        sigma_input: bool = False,
-        channels: int = 1,
-        least: float | Sequence[float] = 0.0,
-    ) -> None:
-        super().__init__(num_maps, initial_lam, sigma_input, channels, least)
-        self.raw = nn.Parameter(torch.zeros(self.num_maps))
-        if self.sigma_input:
-            self.slope = nn.Parameter(torch.zeros(self.num_maps))
+    def __init__(self, num_maps: int, sigma_input: bool = False) -> None:
+        super().__init__()
+        self.raw = nn.Parameter(torch.zeros(num_maps))
+        self.slope = nn.Parameter(torch.zeros(num_maps)) if sigma_input else None
 
-    def raw_map(self, features: Features) -> Map:
+    def forward(self, features: Features) -> Map:
         batch, _, height, width = features.shape
         raw = self.raw.view(1, -1, 1, 1)
-        if self.sigma_input:
+        if self.slope is not None:
             raw = raw + self.slope.view(1, -1, 1, 1) * features[:, -1:, :1, :1]
         return raw.expand(batch, -1, height, width)
+
+
+@final
+class Constant(Named, network=RawConstant):
+    """One number per map for every pixel of every image; with `sigma_input`, one per noise level.
+
+    The arguments are those of `Predictor` without the network.
+    """

@@ -1,12 +1,34 @@
-"""The mean over the eight symmetries of the square: a network that does not care how an image is turned."""
+"""The mean over the eight symmetries of the square: maps that turn with the image."""
 
 from typing import final
 
+from torch import nn
+
 from difftv.predictors.base import Predictor
+from difftv.predictors.strips import in_strips
 from difftv.progress import part, report
 from difftv.regularizers.base import Regularizer
 from difftv.regularizers.symmetries import SYMMETRIES
 from difftv.types import Features, Map
+
+
+class RawEnsemble(nn.Module):
+    """The output of a network, averaged over the image turned and mirrored, see `SelfEnsemble`."""
+
+    def __init__(self, network: nn.Module, regularizer: Regularizer) -> None:
+        super().__init__()
+        self.network = network
+        self._regularizer = regularizer
+
+    def forward(self, features: Features) -> Map:
+        total = features.new_zeros(())
+        for index, symmetry in enumerate(SYMMETRIES):
+            done, next_done = index / len(SYMMETRIES), (index + 1) / len(SYMMETRIES)
+            with part(done, next_done):
+                raw = in_strips(self.network, symmetry.apply(features))
+            report(next_done)
+            total = symmetry.undo(raw, self._regularizer) + total
+        return total / len(SYMMETRIES)
 
 
 @final
@@ -17,8 +39,8 @@ class SelfEnsemble(Predictor):
     minimisation, its certificate and its cost stay those of one image.
 
     Args:
-        predictor: whose maps are averaged; its weights are shared, not copied.
-        regularizer: that the maps are for: a map of vertical edges is one of horizontal edges of the turned image.
+        predictor: predictor whose maps are averaged; its weights are shared, not copied.
+        regularizer: regularizer of the maps: a map of vertical edges is one of horizontal edges of the turned image.
 
     Raises:
         ValueError: the predictor's number of maps is not the regularizer's.
@@ -34,17 +56,10 @@ class SelfEnsemble(Predictor):
                 "give the regularizer that it was made for."
             )
         super().__init__(
-            predictor.num_maps, predictor.initial_lam, predictor.sigma_input, predictor.channels, predictor.least
+            RawEnsemble(predictor.network, regularizer),
+            predictor.num_maps,
+            predictor.initial_lam,
+            predictor.sigma_input,
+            predictor.channels,
+            predictor.floor,
         )
-        self.predictor = predictor
-        self._regularizer = regularizer
-
-    def raw_map(self, features: Features) -> Map:
-        total = features.new_zeros(())
-        for index, symmetry in enumerate(SYMMETRIES):
-            done, next_done = index / len(SYMMETRIES), (index + 1) / len(SYMMETRIES)
-            with part(done, next_done):
-                raw = self.predictor.raw_map_in_strips(symmetry.apply(features))
-            report(next_done)
-            total = symmetry.undo(raw, self._regularizer) + total
-        return total / len(SYMMETRIES)

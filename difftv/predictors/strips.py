@@ -1,28 +1,30 @@
 """Maps of large images strip by strip: the memory of a network then grows with the strip, not with the photograph."""
 
-from collections.abc import Callable
-
 import torch
+from torch import nn
 
 from difftv.progress import report
 from difftv.types import Features, Map
 
 STRIP_PIXELS = 2**19
-"""Of all images of a batch, and at least this many: 64 channels of them are 128 MiB."""
+"""Smallest strip, in pixels of all images of a batch: 64 channels of them are 128 MiB."""
 
 
-def in_strips(network: Callable[[Features], Map], features: Features, reach: int, grain: int) -> Map:
-    """`network(features)` to rounding, from overlapping horizontal strips; small images go through in one piece.
+def in_strips(network: nn.Module, features: Features) -> Map:
+    """`network(features)` to rounding; where no gradient is wanted, large images in overlapping horizontal strips.
 
     Args:
-        network: one whose output at a pixel depends on the input up to `reach` rows away.
+        network: module whose output at a pixel depends on the input up to `receptive_radius` rows away, and whose
+            coarsest scale has `stride` rows; one that does not state the first is given the whole images.
         features: (batch, inputs, height, width).
-        reach: rows, >= 0.
-        grain: a strip begins at a multiple of so many rows, as the network's coarsest scale does.
     """
+    radius = getattr(network, "receptive_radius", None)
+    if radius is None or torch.is_grad_enabled():
+        return network(features)
+    stride = getattr(network, "stride", 1)
     batch, _, height, width = features.shape
-    overlap = -(-reach // grain) * grain
-    rows = max(STRIP_PIXELS // (batch * width) // grain * grain, 2 * overlap, grain)
+    overlap = -(-radius // stride) * stride
+    rows = max(STRIP_PIXELS // (batch * width) // stride * stride, 2 * overlap, stride)
     if height <= rows + 2 * overlap:
         return network(features)
     strips = []

@@ -8,7 +8,8 @@ from hydra.utils import instantiate
 from torch.nn.functional import pad
 
 from difftv.predictors import Constant, Dilated, Predictor
-from difftv.predictors.base import _bordered, starting_at
+from difftv.predictors.base import starting_at
+from difftv.predictors.layers import _bordered
 from difftv.progress import watched
 from difftv.regularizers import TGV, AnisotropicTV, IsotropicTV, TVpwL
 from tests.conftest import composed, options_of
@@ -44,21 +45,21 @@ def test_every_map_has_a_start_of_its_own(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", options_of("predictor"))
-def test_no_map_is_below_its_least_value(name: str) -> None:
+def test_no_map_is_below_its_floor(name: str) -> None:
     option = composed(f"predictor={name}").predictor
-    least = torch.tensor([0.0, 0.25])
+    floor = torch.tensor([0.0, 0.25])
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        predictor = instantiate(option, num_maps=2, initial_lam=[0.04, 1e-3], least=[0.0, 0.25])
-        with pytest.raises(Exception, match=r"least must be one number or one per map \(2\), got 3"):
-            instantiate(option, num_maps=2, least=[0.0, 1e-3, 0.5])
-        with pytest.raises(Exception, match=r"least must be .* >= 0, got -1"):
-            instantiate(option, num_maps=2, least=-1.0)
+        predictor = instantiate(option, num_maps=2, initial_lam=[0.04, 1e-3], floor=[0.0, 0.25])
+        with pytest.raises(Exception, match=r"floor must be one number or one per map \(2\), got 3"):
+            instantiate(option, num_maps=2, floor=[0.0, 1e-3, 0.5])
+        with pytest.raises(Exception, match=r"floor must be .* >= 0, got -1"):
+            instantiate(option, num_maps=2, floor=-1.0)
     assert predictor(draw()).mean((0, 2, 3)).tolist() == pytest.approx([0.04, 0.251], rel=0.05)
     with torch.no_grad():
         for parameter in predictor.parameters():
             parameter.sub_(20.0)
-    assert (predictor(draw()) >= least.view(1, 2, 1, 1)).all()
+    assert (predictor(draw()) >= floor.view(1, 2, 1, 1)).all()
 
 
 @pytest.mark.parametrize("dilation", [1, 3])

@@ -29,7 +29,7 @@ def network(regularizer: Regularizer) -> Dilated:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         predictor = Dilated(**starting_at({"width": 4, "initial_lam": 0.05}, regularizer))
-        predictor.head.weight.data.normal_()
+        predictor.network.head.weight.data.normal_()
     return predictor
 
 

@@ -264,7 +264,7 @@ class Training:
     def _check_maps(self, evaluated: Sequence[Evaluated]) -> None:
         """Say that a network gives one number for all pixels, which it will hardly ever leave again."""
         maps = [entry.lam for entry in evaluated if entry.lam is not None]
-        if self.learner.denoiser.predictor.varies and maps and all(map_is_constant(lam) for lam in maps):
+        if self.learner.denoiser.predictor.is_spatial and maps and all(map_is_constant(lam) for lam in maps):
             log.warning(
                 "after epoch %d every map is one number for all pixels of a validation image: the network sees nothing "
                 "any more, as a rule because its ReLUs are dead. Start again with a smaller learning rate or another "

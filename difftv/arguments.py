@@ -2,8 +2,9 @@
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 
 def positive(name: str, value: float) -> float:
@@ -118,3 +119,25 @@ def path_argument(text: str) -> Path:
     if not text.strip():
         raise argparse.ArgumentTypeError("a path must not be empty; the working directory is written as a dot")
     return Path(text)
+
+
+EARLIER_KEYS: Mapping[str, str] = {"predictor.least": "predictor.floor"}
+"""Group and argument, as a configuration writes them: name in earlier versions -> today's name."""
+
+
+def with_todays_names(group: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a group without names of earlier versions.
+
+    Raises:
+        ValueError: an argument has different values under its two names, neither of them 0.
+    """
+    found = dict(arguments)
+    for key, now in EARLIER_KEYS.items():
+        earlier, name = key.removeprefix(f"{group}."), now.removeprefix(f"{group}.")
+        if earlier in found:
+            given = found.pop(earlier)
+            if given not in (0, found.setdefault(name, given)):
+                raise ValueError(
+                    f"{name} is {found[name]!r}, and {given!r} under its earlier name {earlier}: give one."
+                )
+    return found

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from difftv import predictors, regularizers, solvers
+from difftv.arguments import with_todays_names
 from difftv.errors import ConfigError
 
 CLASSES: Mapping[str, Mapping[str, type]] = {
@@ -90,7 +91,10 @@ def _named(config: Mapping[str, Any], group: str, source: object) -> tuple[str, 
             f"constructed ({', '.join(CLASSES[group])}): the run was made by another version, or the file is not to "
             "be trusted."
         )
-    return name, arguments
+    try:
+        return name, with_todays_names(group, arguments)
+    except ValueError as error:
+        raise ConfigError(f"{source}: {group}: {error}") from error
 
 
 def _is_plain(value: Any) -> bool:

@@ -3,20 +3,17 @@
 import functools
 import inspect
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from torch import nn
 
-from difftv.arguments import boolean, positive_int
+from difftv.arguments import boolean, positive_int, with_todays_names
 from difftv.predictors.base import Predictor
 
 SUPPLIED = ("in_channels", "num_maps", "sigma_input")
 """Arguments that a network gets, where it takes them: channels of its input, with the noise level; number of maps;
 whether the last channel is the noise level."""
-
-EARLIER_NAMES: Mapping[str, str] = {"least": "floor"}
-
 
 _MAPS = {
     name: parameter
@@ -34,8 +31,8 @@ class Named(Predictor):
         arguments: those of `Predictor`, and those of the network; `least` is the earlier name of `floor`.
 
     Raises:
-        TypeError: an argument that neither of them takes, or both names of one.
-        ValueError: values out of range, see the two.
+        TypeError: an argument that neither of them takes.
+        ValueError: values out of range, see the two; two values of one argument.
     """
 
     network_class: ClassVar[Callable[..., nn.Module]]
@@ -45,7 +42,7 @@ class Named(Predictor):
         cls.__signature__ = _signature(network)  # type: ignore[attr-defined]  # what `inspect.signature` gives
 
     def __init__(self, num_maps: int = 1, **arguments: Any) -> None:
-        arguments = with_todays_names(arguments)
+        arguments = with_todays_names("predictor", arguments)
         shared = {name: arguments.pop(name) for name in _MAPS if name in arguments}
         sigma_input = boolean("sigma_input", shared.get("sigma_input", False))
         features = positive_int("channels", shared.get("channels", 1)) + sigma_input
@@ -73,24 +70,12 @@ def predictor_class(network: Callable[..., nn.Module]) -> type[Predictor]:
     return types.new_class(name, (Named,), {"network": network})
 
 
-def with_todays_names(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The same arguments of a predictor without names of earlier versions.
-
-    Raises:
-        TypeError: both names of one argument.
-    """
-    for earlier, name in EARLIER_NAMES.items():
-        if earlier in arguments and name in arguments:
-            raise TypeError(f"{earlier} is the earlier name of {name}: give one of them.")
-    return {EARLIER_NAMES.get(name, name): value for name, value in arguments.items()}
-
-
 def _signature(network: Callable[..., nn.Module]) -> inspect.Signature:
     """`num_maps`, the network's own arguments, then those of every predictor."""
     inherited = getattr(network, "__init__", None) is nn.Module.__init__  # takes anything, and reads nothing
     parameters = () if inherited else inspect.signature(network).parameters.values()
     own = [each for each in parameters if each.name not in SUPPLIED and each.kind is not each.VAR_POSITIONAL]
-    if clash := sorted({each.name for each in own} & {"network", *_MAPS, *EARLIER_NAMES}):
+    if clash := sorted({each.name for each in own} & {"network", "least", *_MAPS}):
         raise TypeError(
             f"{getattr(network, '__name__', network)} has an argument {clash[0]!r}, which is one of the predictor "
             "around it: give it another name."

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+from difftv.arguments import EARLIER_KEYS
 from difftv.lab.rundir.layout import NEUTRAL, has_no_effect
 
 Value = str | int | float | None
@@ -39,14 +40,14 @@ _FIRST = ("solver", "predictor", "regularizer", "loss", "data", "patch_size", "s
 
 
 def flatten(config: Mapping[Any, Any], prefix: str = "") -> dict[str, Value]:
-    """Nested mappings -> {"solver.eps": 1e-05, ...}; an empty mapping counts as null."""
+    """Nested mappings -> {"solver.eps": 1e-05, ...}, by today's names; an empty mapping counts as null."""
     flat: dict[str, Value] = {}
     for key, value in config.items():
         name = f"{prefix}{key}"
         if isinstance(value, Mapping) and value:
             flat |= flatten(value, f"{name}.")
         else:
-            flat[name] = _leaf(value)
+            flat[EARLIER_KEYS.get(name, name)] = _leaf(value)
     return flat
 
 
@@ -82,6 +83,7 @@ def lookup(settings: Settings, key: str) -> Value:
 
     A run from before a key was there has the value at which it does nothing: it is a seed of those that state it.
     """
+    key = EARLIER_KEYS.get(key, key)
     unstated = _leaf(NEUTRAL[key]) if key in NEUTRAL else MISSING
     return settings.get(CHOICES + key, settings.get(key, unstated))
 
@@ -99,6 +101,7 @@ def check_key(all_settings: Iterable[Settings], key: str) -> None:
     Raises:
         ValueError: with the nearest keys.
     """
+    key = EARLIER_KEYS.get(key, key)
     known = {name.removeprefix(CHOICES) for settings in all_settings for name in settings}
     if key in known or key.removeprefix(CHOICES) in known:
         return

@@ -71,7 +71,7 @@ NEUTRAL: dict[str, object] = {
     "regularizer.bounds": None,
     "data.colour": False,
     "trainer.start": None,
-    "predictor.least": 0,
+    "predictor.floor": 0,
     "predictor.blocks": 1,
 }
 """Keys that came later -> the value at which a run is what it was before: it does not enter the identity."""

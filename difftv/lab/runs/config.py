@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from difftv.arguments import with_todays_names
 from difftv.errors import ConfigError
 from difftv.lab.data.base import default_cache_dir
 from difftv.lab.runs.nodes import unread
@@ -39,7 +40,16 @@ def resolved(config: DictConfig) -> dict[str, Any]:
         first = str(error).partition("\n")[0]
         raise ConfigError(f"The configuration cannot be resolved: {where}{first}.") from error
     assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
+    return {str(key): _of_today(str(key), value) for key, value in plain.items()}
+
+
+def _of_today(group: str, value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        return value
+    try:
+        return with_todays_names(group, value)
+    except ValueError as error:
+        raise ConfigError(f"{group}.{error}") from error
 
 
 def refuse_unread(plain: Mapping[str, Any], composed: DictConfig, hydra: DictConfig | None = None) -> None:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from difftv.arguments import EARLIER_KEYS
 from difftv.lab.rundir.layout import NEUTRAL, PLACES, has_no_effect
 from difftv.lab.runs.config import leaves
 
@@ -15,6 +16,8 @@ SCHEME = 2
 
 TODAY = "difftv.lab"
 """Where packages are that were in `difftv` itself; a class under either path is one class."""
+
+HASHED_AS = {now: earlier for earlier, now in EARLIER_KEYS.items()}
 
 LONGEST_NAME = 120
 """Characters of the readable part; file systems allow 255 bytes in all."""
@@ -37,9 +40,11 @@ def identity(config: dict[str, Any], images: str, models: Mapping[str, str] | No
 
 
 def what_counts(config: dict[str, Any]) -> dict[str, Any]:
-    """The values of a resolved configuration that enter the identity, by dotted key."""
+    """The values of a resolved configuration that enter the identity, by dotted key (by its first name)."""
     kept = {key: _plain(value) for key, value in leaves(config) if not _left_out(key)}
-    return {key: value for key, value in kept.items() if key not in NEUTRAL or value != NEUTRAL[key]}
+    return {
+        HASHED_AS.get(key, key): value for key, value in kept.items() if key not in NEUTRAL or value != NEUTRAL[key]
+    }
 
 
 def readable_name(overrides: Sequence[str], digest: str) -> str:

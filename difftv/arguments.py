@@ -2,9 +2,20 @@
 
 import argparse
 import math
+import numbers
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
+
+
+def is_number(value: object) -> TypeGuard[float]:
+    """Whether it is a real number, Python's or NumPy's; a boolean is none."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def is_integer(value: object) -> TypeGuard[int]:
+    """Whether it is an integer, Python's or NumPy's; a boolean is none."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool)
 
 
 def positive(name: str, value: float) -> float:
@@ -13,7 +24,7 @@ def positive(name: str, value: float) -> float:
     Raises:
         ValueError: not a finite number above 0.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+    if not is_number(value) or not 0 < value < math.inf:
         raise ValueError(f"{name} must be a positive finite number, got {value!r}.")
     return float(value)
 
@@ -24,7 +35,7 @@ def not_negative(name: str, value: float) -> float:
     Raises:
         ValueError: not a finite number >= 0.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+    if not is_number(value) or not 0 <= value < math.inf:
         raise ValueError(f"{name} must be a finite number >= 0, got {value!r}.")
     return float(value)
 
@@ -41,36 +52,36 @@ def boolean(name: str, value: bool) -> bool:
 
 
 def positive_int(name: str, value: int) -> int:
-    """`value` itself.
+    """The value as an integer of Python.
 
     Raises:
         ValueError: not an integer above 0.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if not is_integer(value) or value < 1:
         raise ValueError(f"{name} must be a positive integer, got {value!r}.")
-    return value
+    return int(value)
 
 
 def count(name: str, value: int) -> int:
-    """The value, where it is an integer that is not negative.
+    """The value as an integer of Python.
 
     Raises:
         ValueError: it is not.
     """
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+    if not is_integer(value) or value < 0:
         raise ValueError(f"{name} must be an integer >= 0, got {value!r}.")
-    return value
+    return int(value)
 
 
 def random_seed(name: str, value: int) -> int:
-    """`value` itself.
+    """The value as an integer of Python.
 
     Raises:
         ValueError: not an integer in 0 .. 2^64 - 1, which is what the generators of torch take.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**64:
+    if not is_integer(value) or not 0 <= value < 2**64:
         raise ValueError(f"{name} must be an integer from 0 to 2^64 - 1, got {value!r}.")
-    return value
+    return int(value)
 
 
 def one_of(name: str, value: str, allowed: Sequence[str]) -> str:

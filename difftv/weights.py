@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from difftv.arguments import is_number
 from difftv.regularizers.base import Regularizer
 from difftv.types import Image, Map
 
@@ -82,7 +83,7 @@ def shared(regularizer: Regularizer, maps: Float[Tensor, "batch given height wid
 
 def _tensor(lam: object, noisy: Image) -> Tensor:
     """`lam` as a floating-point tensor; a number in single precision at least, whatever the precision of `noisy`."""
-    if isinstance(lam, bool) or not isinstance(lam, int | float | Tensor | np.ndarray | np.number):
+    if not is_number(lam) and not isinstance(lam, Tensor | np.ndarray | np.number):
         raise TypeError(
             "lam must be a number or a tensor, or a list with one of them per map, "
             f"got {type(lam).__module__}.{type(lam).__qualname__}."

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from difftv.arguments import is_integer, is_number
+
 _DEPTH_OF_IMAGES = 16
 """Bits per pixel of image files at most; wider integers hold such images without using their range."""
 
@@ -77,7 +79,7 @@ def spatial_first(image: np.ndarray, channel_axis: int | None) -> tuple[np.ndarr
         else:
             advice = _NO_VOLUMES
         raise ValueError(f"image must have shape (height, width), got {image.shape}. {advice}")
-    if isinstance(channel_axis, bool) or not isinstance(channel_axis, int | np.integer):
+    if not is_integer(channel_axis):
         raise TypeError(f"channel_axis must be an integer or None, got {channel_axis!r}.")
     if image.ndim != 3:
         raise ValueError(
@@ -106,7 +108,7 @@ def over_image(
         TypeError: not made of numbers.
         ValueError: a shape that does not fit, or a value that is negative, infinite, NaN or masked.
     """
-    if isinstance(weight, bool) or not isinstance(weight, int | float | np.number | np.ndarray):
+    if not is_number(weight) and not isinstance(weight, np.number | np.ndarray):
         raise TypeError(
             f"{name} must be a number or a NumPy array (a list holds one per map), "
             f"got {type(weight).__module__}.{type(weight).__qualname__}."

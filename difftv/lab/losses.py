@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from difftv.arguments import not_negative
+from difftv.arguments import is_number, not_negative
 from difftv.linear.gradient import gradient
 from difftv.metrics import ssim
 from difftv.noise.level import EIGHT_BIT_RANGE
@@ -96,7 +96,7 @@ class MseSsim(nn.Module):
 
     def __init__(self, alpha: float = 0.8) -> None:
         super().__init__()
-        if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 <= alpha <= 1:
+        if not is_number(alpha) or not 0 <= alpha <= 1:
             raise ValueError(f"alpha must be a number in [0, 1], got {alpha!r}.")
         self.alpha = float(alpha)
 

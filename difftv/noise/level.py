@@ -1,9 +1,10 @@
 """The noise level `sigma` in 8-bit units, one number or a range: checked here and nowhere else."""
 
 import math
-import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from difftv.arguments import is_number
 
 EIGHT_BIT_RANGE = 255.0
 """`noise_std` = `sigma` / 255: sigma is in 8-bit units, noise_std in those of images in [0, 1]."""
@@ -15,7 +16,7 @@ def checked_sigma(value: float, name: str = "sigma") -> float:
     Raises:
         ValueError: not a finite number above 0.
     """
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 < value < math.inf:
+    if not is_number(value) or not 0 < value < math.inf:
         raise ValueError(f"{name} must be a positive number in 8-bit units (15, 25 and 50 are usual), got {value!r}.")
     return value if type(value) in (int, float) else float(value)
 

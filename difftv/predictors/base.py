@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from difftv.arguments import boolean, count, not_negative, positive, positive_int
+from difftv.arguments import boolean, count, is_number, not_negative, positive, positive_int
 from difftv.noise import noise_std_per_image
 from difftv.predictors.strips import in_strips
 from difftv.regularizers.base import Regularizer
@@ -83,7 +83,7 @@ class Predictor(nn.Module):
         self.register_load_state_dict_pre_hook(_with_prefix)
 
     def _of_each_map(self, name: str, given: float | Sequence[float]) -> list[float]:
-        values = [given] * self.num_maps if isinstance(given, int | float) else list(given)
+        values = [given] * self.num_maps if is_number(given) else list(given)  # type: ignore[arg-type]  # a sequence
         if len(values) != self.num_maps:
             raise ValueError(
                 f"{name} must be one number or one per map ({self.num_maps}), got {len(values)}: {given!r}."
@@ -223,6 +223,6 @@ def starting_at(arguments: Mapping[str, Any], regularizer: Regularizer, *, sigma
     if sigma_input:
         complete.setdefault("sigma_input", True)
     start = arguments.get("initial_lam")
-    if isinstance(start, int | float):
+    if is_number(start):
         complete["initial_lam"] = list(regularizer.starts(positive("initial_lam", start)))
     return complete

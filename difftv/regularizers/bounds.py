@@ -7,6 +7,10 @@ stored model keeps them, whatever solver it is run with.
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
+from difftv.arguments import is_number
+
 Bounds = Sequence[float | None]
 """(lower, upper); None = open on that side."""
 
@@ -19,7 +23,7 @@ def checked_bounds(name: str, value: Bounds | None) -> tuple[float | None, float
     """
     if value is None:
         return None
-    if isinstance(value, str) or not isinstance(value, Sequence) or len(value) != 2:
+    if isinstance(value, str) or not isinstance(value, Sequence | np.ndarray) or len(value) != 2:
         raise ValueError(f"{name} must be a pair (lower, upper) such as (0, 1), or None, got {value!r}.")
     lower, upper = (_side(name, side, value) for side in value)
     if lower is not None and upper is not None and not lower < upper:
@@ -30,6 +34,6 @@ def checked_bounds(name: str, value: Bounds | None) -> tuple[float | None, float
 def _side(name: str, side: object, value: Bounds) -> float | None:
     if side is None:
         return None
-    if isinstance(side, bool) or not isinstance(side, int | float) or not math.isfinite(side):
+    if not is_number(side) or not math.isfinite(side):
         raise ValueError(f"{name} must hold finite numbers, or None for an open side, got {tuple(value)!r}.")
     return float(side)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import TypeVar
 
-from difftv.arguments import positive_int
+from difftv.arguments import is_integer, is_number, positive_int
 from difftv.linear.operator import Operator
 from difftv.linear.per_channel import PerChannel
 from difftv.regularizers.potentials import Absolute, Huber, Potential
@@ -18,7 +18,7 @@ def one_of(name: str, value: int, choices: Mapping[int, Choice], meaning: str) -
     Raises:
         ValueError: it stands for none.
     """
-    if isinstance(value, bool) or not isinstance(value, int) or value not in choices:
+    if not is_integer(value) or value not in choices:
         raise ValueError(f"{name} must be {meaning}, got {value!r}.")
     return choices[value]
 
@@ -39,6 +39,6 @@ def huber_or_absolute(name: str, delta: float | int) -> Potential:
     Raises:
         ValueError: not a finite number >= 0.
     """
-    if isinstance(delta, bool) or not isinstance(delta, int | float) or not 0 <= delta < math.inf:
+    if not is_number(delta) or not 0 <= delta < math.inf:
         raise ValueError(f"{name} must be a finite number >= 0 (intensity per pixel), got {delta!r}.")
     return Huber(float(delta)) if delta > 0 else Absolute()

@@ -6,6 +6,7 @@ Started with a request as its argument it carries out a sweep again and again; w
 
 import atexit
 import contextlib
+import importlib
 import json
 import os
 import random
@@ -18,6 +19,17 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
+
+SHARED = (
+    "difftv.lab.runs.job",
+    "difftv.lab.runs.app",
+    "hydra.main",
+    "torch._dynamo",
+    "numba",
+    "skimage.data",
+    "cvxpylayers.torch",
+)
+"""What every fork shares. The optimizers of torch import torch._dynamo, which takes longer than many a command."""
 
 
 class KillSwitch:
@@ -143,14 +155,11 @@ def serve() -> None:
 
 
 def main() -> None:
-    # What every fork shares; cvxpylayers imports cvxpy, and torch's optimizers import torch._dynamo.
-
-    import difftv.lab.figures
-    import difftv.lab.runs.job
-
-    difftv.lab.figures.comparison_strip  # noqa: B018  lazy: this imports matplotlib
-    with contextlib.suppress(ImportError):
-        import cvxpylayers.torch  # noqa: F401
+    for name in SHARED:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    # Lazy: it imports matplotlib.
+    importlib.import_module("difftv.lab.figures").comparison_strip  # noqa: B018
     if len(sys.argv) == 1:
         serve()
     else:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.clock import Spread, spread
+from difftv.lab.report.markdown import grid
 
 
 @dataclass(frozen=True)
@@ -18,18 +19,8 @@ class Table:
 
 
 def to_markdown(table: Table) -> str:
-    cells = [table.heads, *table.rows]
-    widths = [max(3, *(len(row[column]) for row in cells)) for column in range(len(table.heads))]
-
-    def line(row: Sequence[str]) -> str:
-        padded = [
-            cell.ljust(width) if column < table.words else cell.rjust(width)
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        return f"| {' | '.join(padded)} |"
-
-    rule = ["-" * width if column < table.words else "-" * (width - 1) + ":" for column, width in enumerate(widths)]
-    return "\n".join([f"### {table.title}", "", table.remark, "", *map(line, (table.heads, rule, *table.rows))])
+    rows = grid([list(table.heads), *map(list, table.rows)], table.words)
+    return "\n".join([f"### {table.title}", "", table.remark, "", rows])
 
 
 def milliseconds(seconds: Sequence[float]) -> str:

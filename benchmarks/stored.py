@@ -12,7 +12,6 @@ from benchmarks.build import BuildRow
 from benchmarks.drop_in import DropInRow
 from benchmarks.exactness import ExactnessRow
 from benchmarks.isotropic import IsotropicRow
-from benchmarks.launchers import LauncherRow
 from benchmarks.layer import LayerRow
 from benchmarks.loading import LoadingRow
 from benchmarks.peers import PeerRow
@@ -32,7 +31,6 @@ ROWS: Mapping[str, type] = {
     "peers": PeerRow,
     "scaling": ScalingRow,
     "predictor": PredictorRow,
-    "launchers": LauncherRow,
 }
 """What the rows of every part are."""
 

@@ -27,7 +27,6 @@ from benchmarks.isotropic import (
     measure_device,
     measure_memory,
 )
-from benchmarks.launchers import JOB, launcher_table, measure_launchers
 from benchmarks.layer import layer_table, measure_layer
 from benchmarks.loading import loading_table, measure_loading
 from benchmarks.markdown import Table, to_markdown
@@ -52,7 +51,6 @@ PARTS = (
     "peers",
     "scaling",
     "predictor",
-    "launchers",
 )
 
 
@@ -83,9 +81,6 @@ class Settings:
         peer_error: root mean square error that they have to meet, in intensity.
         scaling_sizes: (height, width) of the images that taut_string denoises alone.
         loading_seconds: how long each way of loading runs.
-        sweep_jobs: jobs of the sweep that is run under several launchers.
-        sweep_job: overrides of such a job.
-        sweep_repeats: rounds of these sweeps, which take a minute each.
     """
 
     photographs: tuple[Path, ...]
@@ -110,9 +105,6 @@ class Settings:
     peer_error: float = 1e-6
     scaling_sizes: tuple[tuple[int, int], ...] = ((256, 256), (512, 512), (1024, 1024), (1356, 2040))
     loading_seconds: float = 2.0
-    sweep_jobs: int = 4
-    sweep_job: tuple[str, ...] = JOB
-    sweep_repeats: int = 1
 
 
 @dataclass(frozen=True)
@@ -368,11 +360,6 @@ def _predictor_jobs(settings: Settings) -> list[Job]:
     return [Job("predictor", f"predictor, {number} thread(s)", partial(measure, number)) for number in numbers]
 
 
-def _launcher_jobs(settings: Settings) -> list[Job]:
-    arguments = (settings.sweep_jobs, settings.cache_dir, settings.sweep_job, settings.sweep_repeats)
-    return [Job("launchers", f"sweeps of {settings.sweep_jobs} jobs", partial(measure_launchers, *arguments))]
-
-
 def _one_row(measure: Callable[..., Any], *arguments: object) -> list[Any]:
     return [measure(*arguments)]
 
@@ -389,7 +376,6 @@ _JOBS: dict[str, Callable[[Settings], list[Job]]] = {
     "peers": _peer_jobs,
     "scaling": _scaling_jobs,
     "predictor": _predictor_jobs,
-    "launchers": _launcher_jobs,
 }
 
 
@@ -416,6 +402,5 @@ def _table(part: str, rows: list[Any], settings: Settings) -> Table:
         "peers": peer_table,
         "scaling": scaling_table,
         "predictor": predictor_table,
-        "launchers": launcher_table,
     }
     return tables[part](rows)

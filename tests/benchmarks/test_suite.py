@@ -18,7 +18,6 @@ from difftv.errors import ProblemTooLargeError
 from difftv.lab.data import Sample
 from difftv.regularizers import TGV, AnisotropicTV, IsotropicTV
 from difftv.solvers import Scs
-from tests.runs.commands import SMALL
 
 # cvxpylayers 1.2's own interface to diffcp turns tensors into arrays in a way that NumPy is giving up.
 pytestmark = [
@@ -47,8 +46,6 @@ def settings(tmp_path_factory) -> Settings:
         peer_sizes=(8,),
         scaling_sizes=((16, 16), (24, 32)),
         loading_seconds=0.05,
-        sweep_jobs=1,
-        sweep_job=(*SMALL, "solver=taut_string"),
     )
 
 

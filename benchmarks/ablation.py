@@ -1,4 +1,4 @@
-"""What each part of the learned model buys: ways of denoising side by side, under the protocol of published tables."""
+"""Ablation of the learned model: ways of denoising side by side, under the protocol of published tables."""
 
 import functools
 import hashlib

@@ -17,22 +17,22 @@ from tests.runs.commands import run_each
 SAMPLE = "data=sample"
 
 REFUSED = [
-    (["++sigm=50"], "Nothing reads sigm (=50). Did you mean sigma?"),
-    (["++data.crop_per_image=9"], "Nothing reads data.crop_per_image (=9). Did you mean data.crops_per_image?"),
+    (["++sigm=50"], "Unknown key sigm (=50). Did you mean sigma?"),
+    (["++data.crop_per_image=9"], "Unknown key data.crop_per_image (=9). Did you mean data.crops_per_image?"),
     (["++crops_per_image=9"], "Did you mean data.crops_per_image?"),
     (["++evaluation.oracl=true"], "Did you mean evaluation.oracle?"),
     (["++trainer.epoch=3"], "Did you mean trainer.epochs?"),
-    (["solver=scs", "++solver.epz=1e-3"], "Nothing reads solver.epz (=0.001). Did you mean solver.eps?"),
+    (["solver=scs", "++solver.epz=1e-3"], "Unknown key solver.epz (=0.001). Did you mean solver.eps?"),
     (["loss=mse_ssim", "++loss.alhpa=0.3"], "Did you mean loss.alpha?"),
-    (["++loss.alpha=0.3"], "Nothing reads loss.alpha"),
+    (["++loss.alpha=0.3"], "Unknown key loss.alpha"),
     (["++optimizer.weight_decy=1"], "Did you mean optimizer.weight_decay?"),
     (["++scheduler.patiense=1"], "Did you mean scheduler.patience?"),
     (["++tracker.mod=offline"], "Did you mean tracker.mode?"),
     (["++predictor.num_maps=2"], "predictor.num_maps is set by the run itself"),
-    (["++data.root=somewhere"], "Nothing reads data.root"),
-    (["++data.source.foo=1"], "Nothing reads data.source.foo"),
-    (["++a.b.c=1"], "Nothing reads a.b.c"),
-    (["++a={}"], "Nothing reads a "),
+    (["++data.root=somewhere"], "Unknown key data.root"),
+    (["++data.source.foo=1"], "Unknown key data.source.foo"),
+    (["++a.b.c=1"], "Unknown key a.b.c"),
+    (["++a={}"], "Unknown key a "),
     (["~data.crops_per_image"], "data.crops_per_image is missing"),
     (["~solver"], "solver must be a group of keys"),
     (["solver._target_=difftv.solvers.Nothing"], "solver._target_=difftv.solvers.Nothing does not exist"),
@@ -110,7 +110,7 @@ def test_an_experiment_that_would_not_reach_the_top_is_refused(head: str, tmp_pa
         right = compose("config", [SAMPLE, place, "experiment=right"], return_hydra_config=True)
         assert PlannedRun.of(right).config["sigma"] == 34
         wrong = compose("config", [SAMPLE, place, "experiment=mine"], return_hydra_config=True)
-    with pytest.raises(ConfigError, match=r"Nothing reads experiment\.sigma: .*# @package _global_.*byte-order mark"):
+    with pytest.raises(ConfigError, match=r"Unknown key experiment\.sigma: .*# @package _global_.*byte-order mark"):
         PlannedRun.of(wrong)
 
 
@@ -125,7 +125,7 @@ def test_a_reference_counts_as_reading_wherever_it_is_written_from(reference: st
     assert isinstance(plain, dict)
     refuse_unread(plain, known)
     known.data.cache_dir = 8
-    with pytest.raises(ConfigError, match="Nothing reads"):
+    with pytest.raises(ConfigError, match="Unknown key"):
         refuse_unread(plain, known)
 
 
@@ -146,11 +146,11 @@ def test_nothing_is_written_where_a_key_is_refused(tmp_path: Path) -> None:
     for (_, shown), message in zip(
         answers,
         (
-            "error: Nothing reads sigm (=50). Did you mean sigma?",
-            "error: Nothing reads solver.epz",
+            "error: Unknown key sigm (=50). Did you mean sigma?",
+            "error: Unknown key solver.epz",
             "error: sigma must be a positive number",
-            "error: Nothing reads sigm (=50). Did you mean sigma?",
-            "error: Nothing reads solver.eps (=0.0001). Did you mean solver.tol?",
+            "error: Unknown key sigm (=50). Did you mean sigma?",
+            "error: Unknown key solver.eps (=0.0001). Did you mean solver.tol?",
             "error: hydra.run.dir is empty",
             "error: hydra.sweep.dir is empty",
         ),

@@ -68,5 +68,5 @@ class Scores:
                 return torch.cat([self._group([item], numbers[i : i + 1]) for i, item in enumerate(group)])
             names = self.solver.regularizer.numbers
             tried = ", ".join(f"{name} = {value:.3g}" for name, value in zip(names, numbers[0], strict=True))
-            log.warning("%s is out of the search, on %s: %s", tried, group[0].name, error)
+            log.warning("%s: no answer on %s, excluded from the search: %s", tried, group[0].name, error)
             return torch.tensor([-math.inf], dtype=torch.float64, device="cpu")

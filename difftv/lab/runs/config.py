@@ -76,7 +76,7 @@ def refuse_unread(plain: Mapping[str, Any], composed: DictConfig, hydra: DictCon
         if not _is_read(key, referenced):
             if key.partition(".")[0] == "experiment":
                 raise ConfigError(
-                    f"Nothing reads {key}: the first line of an experiment's file must be `# @package _global_`, "
+                    f"Unknown key {key}: the first line of an experiment's file must be `# @package _global_`, "
                     "with nothing before it, not even a byte-order mark."
                 )
             raise ConfigError(unread(key, value, known | {leaf for leaf, _ in leaves(plain) if leaf != key}))

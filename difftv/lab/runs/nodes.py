@@ -168,7 +168,7 @@ def unread(key: str, value: Any, known: Collection[str]) -> str:
         last = {name.rpartition(".")[2]: name for name in inside}
         nearest = [last[name] for name in difflib.get_close_matches(key.rpartition(".")[2], last, n=1, cutoff=0.9)]
     advice = f"Did you mean {nearest[0]}?" if nearest else "Remove it."
-    return f"Nothing reads {key} (={value!r}). {advice}"
+    return f"Unknown key {key} (={value!r}). {advice}"
 
 
 def _with_key(message: str, key: str, arguments: Mapping[str, str]) -> str:

@@ -1,6 +1,7 @@
 """The composition: a predictor in front of a solver."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -71,7 +72,9 @@ class Denoiser(nn.Module):
         return cls.load(shipped_file(name), solver)
 
     @classmethod
-    def load(cls, path: Path | str, solver: Solver | None = None) -> "Denoiser":
+    def load(
+        cls, path: Path | str, solver: Solver | None = None, network: Callable[..., nn.Module] | None = None
+    ) -> "Denoiser":
         """The denoiser of a run of `experiments/run.py`, or of a model file of `experiments/export.py`, on the CPU.
 
             solution = Denoiser.load("outputs/demo/solver=scs-1c090ed80dbd")(noisy)
@@ -84,14 +87,17 @@ class Denoiser(nn.Module):
                 model file.
             solver: what minimises, with the regularizer of the run. By default one that takes images of any size,
                 whatever the run was trained with: `TautString`, which is exact, where it takes it, else `Admm`.
+            network: class of the network that was trained, where it is none of this package (`Predictor`). A file
+                cannot have a class of its choice constructed: it decides the arguments of this one.
 
         Raises:
             CheckpointError: no usable checkpoint or model file.
-            ConfigError: it names classes that are not of this package, or `solver` has another regularizer.
+            ConfigError: it names classes that are not of this package, or another network than `network`, or `solver`
+                has another regularizer.
         """
         from difftv.lab.models.reading import read_model
 
-        return cls(*read_model(path).denoiser_parts(solver)).eval()
+        return cls(*read_model(path).denoiser_parts(solver, network)).eval()
 
     def self_ensemble(self) -> "Denoiser":
         """The same denoiser with maps averaged over the image turned and mirrored in all eight ways.

@@ -6,7 +6,7 @@ named, and nothing is imported. Files of earlier versions name the same classes 
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from difftv import predictors, regularizers, solvers
@@ -53,13 +53,17 @@ def spelt_out(config: Mapping[str, Any], group: str, source: object, **derived: 
     return {NAME: name, **defaults, **arguments, **derived}
 
 
-def construct(config: Mapping[str, Any], group: str, source: object, **live_objects: Any) -> Any:
+def construct(
+    config: Mapping[str, Any], group: str, source: object, own: Callable[..., Any] | None = None, **live_objects: Any
+) -> Any:
     """The object that an untrusted configuration describes.
 
     Args:
         config: group -> {"name": ..., argument: plain value, ...}.
         group: predictor, regularizer or solver.
         source: where the configuration comes from, for messages.
+        own: class of the caller's that is constructed where the configuration names one of that name and none of this
+            package; the configuration decides its arguments alone.
         live_objects: arguments that are no plain values; they overrule the configuration's.
 
     Raises:
@@ -67,16 +71,19 @@ def construct(config: Mapping[str, Any], group: str, source: object, **live_obje
             does not fit.
         MissingDependencyError: an optional package is not installed.
     """
-    name, arguments = _named(config, group, source)
+    name, arguments = _named(config, group, source, own)
+    kind = CLASSES[group][name] if own is None else own
     try:
-        return CLASSES[group][name](**{**arguments, **live_objects})
+        return kind(**{**arguments, **live_objects})
     # torch reports a size that cannot be as a RuntimeError.
     except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise ConfigError(f"{source}: {group}: {error}") from error
 
 
-def _named(config: Mapping[str, Any], group: str, source: object) -> tuple[str, dict[str, Any]]:
-    """The name of a class on the list of the group, and the plain arguments that go with it."""
+def _named(
+    config: Mapping[str, Any], group: str, source: object, own: Callable[..., Any] | None = None
+) -> tuple[str, dict[str, Any]]:
+    """The name of a class on the list of the group, or of the caller's, and the plain arguments that go with it."""
     node = config.get(group)
     if not isinstance(node, Mapping):
         raise ConfigError(f"The configuration of {source} has no {group}.")
@@ -85,11 +92,16 @@ def _named(config: Mapping[str, Any], group: str, source: object) -> tuple[str, 
     arguments = {key: value for key, value in node.items() if key not in (NAME, TARGET)}
     if not all(isinstance(key, str) and _is_plain(value) for key, value in arguments.items()):
         raise ConfigError(f"{source}: {group} takes plain values only, its configuration holds {arguments!r}.")
-    if not isinstance(name, str) or name not in CLASSES[group]:
+    if own is not None:
+        name = getattr(own, "__name__", "")
+        if name != str(word).rpartition(".")[2]:
+            raise ConfigError(f"The configuration of {source} names {word!r} as its {group}, and {name} was given.")
+    elif not isinstance(name, str) or name not in CLASSES[group]:
+        hint = " A network of your own is given by its class, as Denoiser.load(path, network=MyNetwork)."
         raise ConfigError(
             f"The configuration of {source} names {word!r} as its {group}. Only classes of difftv.{group}s are "
             f"constructed ({', '.join(CLASSES[group])}): the run was made by another version, or the file is not to "
-            "be trusted."
+            f"be trusted.{hint if group == 'predictor' else ''}"
         )
     try:
         return name, with_todays_names(group, arguments)

@@ -3,18 +3,19 @@
 Both are untrusted: classes are named (see `difftv.models.parts`), weights are read as tensors alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from difftv.devices import place
 from difftv.errors import CheckpointError, ConfigError
 from difftv.models.parts import NAME, construct, described, spelt_out
 from difftv.noise import SigmaRange
+from difftv.predictors import predictor_class
 from difftv.predictors.base import Predictor, starting_at
 from difftv.regularizers import Regularizer
 from difftv.solvers import Solver, whole_image_solver
@@ -78,8 +79,11 @@ class StoredModel:
         """
         return self.regularizer().channels == 3
 
-    def predictor(self) -> Predictor:
+    def predictor(self, network: Callable[..., nn.Module] | None = None) -> Predictor:
         """The trained network, on the CPU, in evaluation mode.
+
+        Args:
+            network: class of the network, where it is none of this package: no file decides what is constructed.
 
         Raises:
             ConfigError: the configuration names something else than a predictor of this package.
@@ -87,9 +91,10 @@ class StoredModel:
         """
         if not all(isinstance(value, Tensor) and value.is_floating_point() for value in self.weights.values()):
             raise CheckpointError(f"The weights in {self.path} are not floating-point tensors.")
-        # Nothing is allocated or drawn before the stored weights are known to fit.
-        with torch.device("meta"):
-            predictor = construct(self.config, "predictor", self.path, **self._predictor_arguments())
+        own = None if network is None else predictor_class(network)
+        # Nothing is allocated before the stored weights are known to fit; an own network may need real numbers.
+        with torch.device("meta" if own is None else "cpu"), torch.random.fork_rng(devices=[]):
+            predictor = construct(self.config, "predictor", self.path, own, **self._predictor_arguments())
         try:
             predictor.load_state_dict(dict(self.weights), assign=True)
         except (RuntimeError, TypeError, AttributeError) as error:
@@ -99,12 +104,14 @@ class StoredModel:
         # One order in memory for every way of storing: the same weights then give the same bits.
         return place(predictor, torch.device("cpu")).eval()
 
-    def denoiser_parts(self, solver: Solver | None = None) -> tuple[Predictor, Solver, tuple[float, float] | None]:
+    def denoiser_parts(
+        self, solver: Solver | None = None, network: Callable[..., nn.Module] | None = None
+    ) -> tuple[Predictor, Solver, tuple[float, float] | None]:
         """What a `Denoiser` is made of; see `Denoiser.load`, which reads the model as well."""
         if solver is None:
             solver = self.whole_image_solver()
         self.check_solver(solver)
-        return self.predictor(), solver, self.sigma_range
+        return self.predictor(network), solver, self.sigma_range
 
     def _predictor_arguments(self) -> dict[str, Any]:
         """What follows for the predictor from the regularizer and from the noise that it was trained for."""

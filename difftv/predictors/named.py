@@ -52,7 +52,6 @@ class Named(Predictor):
         super().__init__(self.network_class(**supplied, **arguments), num_maps, **shared)
 
 
-@functools.cache
 def predictor_class(network: Callable[..., nn.Module]) -> type[Predictor]:
     """The class of predictors with such a network; a class of predictors is its own.
 
@@ -62,12 +61,20 @@ def predictor_class(network: Callable[..., nn.Module]) -> type[Predictor]:
             the class.
 
     Raises:
-        TypeError: it has an argument that `Predictor` takes for itself.
+        TypeError: a class of something else than modules, or an argument that `Predictor` takes for itself.
     """
     if isinstance(network, type) and issubclass(network, Predictor):
         return network
+    if not callable(network) or (isinstance(network, type) and not issubclass(network, nn.Module)):
+        raise TypeError(f"{network!r} must be a class of predictors or of torch.nn.Module.")
+    return _class_of(network)  # type: ignore[arg-type]  # classes and functions are hashable
+
+
+@functools.cache
+def _class_of(network: Any) -> type[Predictor]:
     name = getattr(network, "__name__", type(network).__name__)
-    return types.new_class(name, (Named,), {"network": network})
+    place = {"__module__": getattr(network, "__module__", __name__), "__doc__": network.__doc__}
+    return types.new_class(name, (Named,), {"network": network}, lambda body: body.update(place))
 
 
 def _signature(network: Callable[..., nn.Module]) -> inspect.Signature:

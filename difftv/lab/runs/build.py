@@ -1,10 +1,11 @@
 """The one place where a configuration becomes objects, wired by hand."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from difftv.denoiser import Denoiser
 from difftv.devices import choose_device, place
@@ -21,14 +22,16 @@ from difftv.lab.data.colours import check_colour
 from difftv.lab.models.place import find_model
 from difftv.lab.models.reading import read_model
 from difftv.lab.runs.config import image_cache
-from difftv.lab.runs.nodes import Node, model_of
+from difftv.lab.runs.nodes import model_of
 from difftv.lab.runs.options import source_node
 from difftv.lab.runs.plan import PlannedRun
 from difftv.lab.tracking.base import Tracker
 from difftv.lab.training.loop import Learner
-from difftv.models.parts import NAME
+from difftv.models.parts import NAME, TARGET
+from difftv.models.stored import StoredModel
 from difftv.noise import SigmaRange
 from difftv.predictors.base import Predictor, starting_at
+from difftv.predictors.named import Named
 from difftv.regularizers.base import Regularizer
 from difftv.solvers.base import Solver
 
@@ -82,9 +85,9 @@ def build(planned: PlannedRun) -> Objects:
             complete = starting_at(
                 nodes["predictor"].values, regularizer, sigma_input=SigmaRange.of(options.top.sigma).several
             )
-        predictor = Node("predictor", complete).make()
+        predictor = replace(nodes["predictor"], values=complete).make()
     if options.start is not None:
-        _start(predictor, options.start, regularizer)
+        _start(predictor, options.start, regularizer, nodes["predictor"].values[TARGET])
     device = choose_device(options.device, "trainer.device")
     denoiser = Denoiser(place(predictor, device), solver)
     make_optimizer, make_scheduler = nodes["optimizer"].make(), nodes["scheduler"].make()
@@ -102,8 +105,15 @@ def build(planned: PlannedRun) -> Objects:
     )
 
 
-def _start(predictor: Predictor, word: str, regularizer: Regularizer) -> None:
-    """Give the predictor the weights of a stored model.
+def _own_network(predictor: Predictor, stored: StoredModel, target: str) -> Callable[..., nn.Module] | None:
+    """The class of the run's network, where it is none of this package and the stored model names the same."""
+    node = stored.config.get("predictor")
+    same = isinstance(node, Mapping) and node.get(TARGET) == target and not target.startswith("difftv.")
+    return predictor.network_class if same and isinstance(predictor, Named) else None
+
+
+def _start(predictor: Predictor, word: str, regularizer: Regularizer, target: str) -> None:
+    """Give the predictor, whose class the configuration names `target`, the weights of a stored model.
 
     Raises:
         ConfigError: there is none of that name, or it is of another kind.
@@ -114,8 +124,9 @@ def _start(predictor: Predictor, word: str, regularizer: Regularizer) -> None:
         theirs, ours = (", ".join(each.map_names) for each in (stored.regularizer(), regularizer))
         if theirs != ours:
             raise ConfigError(f"{word} predicts {theirs}, the regularizer of the run takes {ours}.")
-        given = stored.explicit_config()["predictor"]
-        trained = stored.predictor()
+        own = _own_network(predictor, stored, target)
+        trained = stored.predictor(own)
+        given = {NAME: target} if own is not None else stored.explicit_config()["predictor"]
     try:
         predictor.start_from(trained)
     except ValueError as error:

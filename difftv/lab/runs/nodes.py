@@ -9,7 +9,7 @@ import inspect
 import pydoc
 import re
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,12 +32,15 @@ class Node:
         supplied: arguments that the run adds by itself; they are not for the configuration.
         outside: key -> arguments that the configuration states there instead, and this node takes from there by
             interpolation: `data.root` for the node `data.source`.
+        as_class: the class that is constructed in place of the one that the configuration names: of a network, the
+            predictors around it.
     """
 
     key: str
     values: Mapping[str, Any]
     supplied: tuple[str, ...] = ()
     outside: Mapping[str, Collection[str]] = field(default_factory=dict)
+    as_class: Callable[[Any], Any] | None = None
 
     def key_of(self, argument: str) -> str:
         """The key under which a user states an argument."""
@@ -84,7 +87,10 @@ class Node:
             DiffTVError: as the constructor raised it.
         """
         with self.keyed():
-            return instantiate(dict(self.values), _convert_="all", **live_objects)
+            if self.as_class is None:
+                return instantiate(dict(self.values), _convert_="all", **live_objects)
+            arguments = {name: value for name, value in self.values.items() if name not in OF_HYDRA}
+            return self._target()(**instantiate(arguments, _convert_="all"), **live_objects)
 
     @contextlib.contextmanager
     def keyed(self) -> Iterator[None]:
@@ -104,7 +110,10 @@ class Node:
             raise ConfigError(f"{self.key}._target_={target} cannot be imported: {error}") from error
         if found is None:
             raise ConfigError(f"{self.key}._target_={target} does not exist. Check the path and the name.")
-        return found
+        try:
+            return found if self.as_class is None else self.as_class(found)
+        except TypeError as error:
+            raise ConfigError(f"{self.key}._target_={target}: {error}") from error
 
     def _parameters(self) -> Mapping[str, inspect.Parameter]:
         kind = self._target()

@@ -1,7 +1,7 @@
 """The configuration of a run as typed values. Every value is checked where it is stored, by the name it has there."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any, Literal, TypeVar, get_args
 
 from difftv.arguments import boolean, count, model_word, positive_int, random_seed
@@ -147,7 +147,14 @@ class RunOptions:
 
 def class_nodes(config: Mapping[str, Any]) -> dict[str, Node]:
     """The nodes of the groups that name a class, by group."""
-    return {group: Node(group, _mapping(config, group), supplied) for group, supplied in SUPPLIED.items()}
+    nodes = {group: Node(group, _mapping(config, group), supplied) for group, supplied in SUPPLIED.items()}
+    return {**nodes, "predictor": replace(nodes["predictor"], as_class=_predictor_class)}
+
+
+def _predictor_class(named: Any) -> Any:
+    from difftv.predictors import predictor_class  # imports torch
+
+    return predictor_class(named)
 
 
 def source_node(config: Mapping[str, Any]) -> Node:

@@ -39,7 +39,7 @@ class Method:
     Attributes:
         name: in tables and figures; seeds of one method share it.
         group: "constants", "maps", "shipped" or "other".
-        key: of what it is made of: numbers that were measured under another key are not used again.
+        key: identity of its ingredients: numbers that were measured under another key are not used again.
         denoise: how it denoises at a noise level; asked for only where something has to be measured.
         weights: numbers that were learned; 0 for a method without any.
     """
@@ -56,10 +56,10 @@ class AblationRow:
     """A method at one noise level.
 
     Attributes:
-        name, group, weights: of the method.
+        name, group, weights: name, group and number of weights of the method.
         sigma: standard deviation of the noise in 8-bit units.
         images: name -> the numbers of `MEASURED`. PSNR and SSIM of the image rounded to 8 bit, the others as it is.
-        seconds_per_megapixel: of all images together, with the threads that torch had.
+        seconds_per_megapixel: seconds of all images together, with the threads that torch had.
     """
 
     name: str
@@ -98,10 +98,10 @@ def tuned(name: str, regularizer: Regularizer, crops: Callable[[float], Evaluati
     """Constants in place of maps, with the best mean PSNR on training crops at the noise level in question.
 
     Args:
-        name: of the row.
-        regularizer: that they belong to.
+        name: name of the row.
+        regularizer: regularizer that they belong to.
         crops: noise level -> what they are searched on.
-        key: of these crops.
+        key: key of these crops.
     """
     solver = whole_image_solver(regularizer)
 

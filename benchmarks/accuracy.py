@@ -66,7 +66,7 @@ def measure_accuracy(
     Args:
         solvers: by the name that is shown.
         reference: a solver that is exact, in its gradients too.
-        inputs: what they denoise; the loss is the mean squared error to the clean images.
+        inputs: images that they denoise; the loss is the mean squared error to the clean images.
         on_solver: called with a name before its turn, for a progress bar.
     """
     exact = _answer(reference, inputs)

@@ -24,7 +24,7 @@ class BuildRow:
         patch_size: side of a patch in pixels.
         seconds: compilation, once.
         peak: memory at its peak over what the process held before, in bytes.
-        estimate: what `build_bytes` says, in bytes.
+        estimate: result of `build_bytes`, in bytes.
     """
 
     regularizer: str

@@ -55,8 +55,8 @@ class Contestant:
     Attributes:
         works_in: the precision of its iterations.
         solve: takes an image and `option`.
-        option: of `solve`: `tol`, a number of iterations, or None where it is exact as it comes.
-        levels: of `option`, from loose to tight, where it is a tolerance; empty otherwise.
+        option: argument of `solve`: `tol`, a number of iterations, or None where it is exact as it comes.
+        levels: values of `option`, from loose to tight, where it is a tolerance; empty otherwise.
         own_objective: whether it minimises a function of its own.
     """
 

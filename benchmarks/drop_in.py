@@ -22,12 +22,12 @@ class DropInRow:
     """One function on one image, which all are given in float32.
 
     Attributes:
-        objective: what `over_ours` is paired by: `ISOTROPIC`, `ANISOTROPIC` or `COUPLED`.
-        height, width, channels: of the image; its channels are independent but for `COUPLED`.
+        objective: objective that `over_ours` is paired by: `ISOTROPIC`, `ANISOTROPIC` or `COUPLED`.
+        height, width, channels: shape of the image; its channels are independent but for `COUPLED`.
         solver: its name.
         works_in: the precision of its iterations.
-        setting: what its accuracy was set to.
-        threads: of torch and proxTV; scikit-image uses one.
+        setting: accuracy that it was set to.
+        threads: threads of torch and proxTV; scikit-image uses one.
         seconds: forward, per round.
         over_ours: its time over that of `denoise_tv` with the same objective on the same image, paired.
         asked: the error that all of them have to meet, root mean square, in intensity.

@@ -32,13 +32,13 @@ class ExactnessRow:
     """One size and kind of image.
 
     Attributes:
-        kind: of image.
+        kind: kind of image.
         size: side in pixels.
         solves: images solved: every sigma, every weight, as a constant and as a map that varies.
-        not_converged: of them.
+        not_converged: number of solves that did not converge.
         gap: largest relative duality gap.
         image_error: bound of the rms error that this gap proves, in intensity, the largest.
-        differences: of the solves, those whose central difference could be believed.
+        differences: number of those solves whose central difference could be believed.
         gradient_error: |<grad, d> - difference| / |difference| along a random direction in lam and y, the largest; None
             where there is no difference.
         over_sweeps: seconds over those of a solve that stops at a gap of 1e-4, median.

@@ -34,12 +34,12 @@ class IsotropicRow:
     """One solver on one image in float32.
 
     Attributes:
-        work: what is done, `forward` or `forward and backward`.
+        work: step that is timed, `forward` or `forward and backward`.
         solver: its name, and the device where it is not the CPU.
-        setting: what its accuracy was set to.
-        batch, height, width: of the images, in pixels.
-        threads: of torch.
-        seconds: of `forward`, and of `backward` where there is one, per round.
+        setting: accuracy that it was set to.
+        batch, height, width: shape of the images, in pixels.
+        threads: threads of torch.
+        seconds: seconds of `forward`, and of `backward` where there is one, per round.
         over_first: the sum of both over that of the first row with the same work and images, paired.
         error: root mean square of the difference to the minimiser, in intensity; None where it was not measured.
         peak: memory at its peak over what the process held before, image included there, in bytes; None likewise.

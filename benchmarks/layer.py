@@ -38,12 +38,12 @@ class LayerRow:
         bare: the backend of the bare layer beside it.
         patch_size: side of a patch in pixels.
         batch: patches per step.
-        threads: of torch, the solvers and diffcp.
+        threads: threads of torch, the solvers and diffcp.
         ours: seconds per round of `forward`, `backward` and `evaluation`.
-        theirs: the same of the bare layer.
+        theirs: seconds of the reference layer.
         step_ratio: (forward + backward) of ours over theirs, paired; below 1 = ours is faster.
-        evaluation_ratio: the same of the forward pass without a gradient.
-        evaluation_over_forward: what leaving out the preparation of the gradient saves, ours.
+        evaluation_ratio: ratio of the forward pass without a gradient.
+        evaluation_over_forward: time saved by leaving out the preparation of the gradient, ours.
         difference: largest difference between the two answers, in intensity.
     """
 
@@ -65,7 +65,7 @@ def measure_layer(solvers: Mapping[str, Solver], inputs: Inputs, repeats: int) -
 
     Args:
         solvers: by name, all of one regularizer; `scs` must be among them.
-        inputs: what they denoise.
+        inputs: images that they denoise.
         repeats: rounds, >= 1.
     """
     if not isinstance(solvers.get(REFERENCE), ConeSolver):

@@ -21,7 +21,7 @@ class LoadingRow:
 
     Attributes:
         images: `files` (every crop decodes its whole image), `cache` (memory-mapped) or `memory`.
-        preparation_seconds: what decoding all images, or opening the cache, took before the first patch.
+        preparation_seconds: seconds of decoding all images, or of opening the cache, before the first patch.
         patches: patches drawn while the clock ran.
         patches_per_second: crops, symmetries and noise included.
     """

@@ -36,9 +36,9 @@ class PeerRow:
     Attributes:
         solver: its name.
         minimises: `anisotropic` or `isotropic`.
-        height, width: of the image, in pixels.
+        height, width: sides of the image, in pixels.
         weights: `map` or `scalar`.
-        setting: what its accuracy was set to.
+        setting: accuracy that it was set to.
         seconds: per round.
         over_ours: its time over that of taut_string in the first row of the same image, paired.
         error: root mean square of the difference to the minimiser, in intensity; None where that is another one.

@@ -45,7 +45,7 @@ class Budget:
     Attributes:
         root: the training images, with validation_fraction of them held out.
         sigma, patch_size, crops_per_image, seed, epochs, batch_size, grad_clip, lr: as in the configuration of a run.
-        width, levels: of the U-Net.
+        width, levels: width and levels of the U-Net.
     """
 
     root: str
@@ -102,7 +102,7 @@ def trained(budget: Budget, directory: Path, images: CleanImages) -> PlainNetwor
     """The network after the last epoch, from `directory` where it was trained before; an unfinished training goes on.
 
     Args:
-        budget: of the training.
+        budget: budget of the training.
         directory: where its checkpoint is kept, after every epoch.
         images: `budget.training_images`.
 

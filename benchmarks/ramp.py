@@ -52,14 +52,14 @@ class RampRow:
     """The best of a grid by PSNR.
 
     Attributes:
-        label: of the candidate, or of the model.
+        label: name of the candidate or of the model.
         solver: by its name on the command line.
         psnr: dB.
         plateau_excess: on the smooth part of the image; 0 is best.
         constants: by the name of the map.
         at_end: maps whose constant (or ratio) is the smallest or largest of its grid, so that the best may lie beyond.
         solves: constants tried.
-        not_converged: of them.
+        not_converged: number of solves that did not converge.
         denoised: (1, 1, 96, 96).
     """
 

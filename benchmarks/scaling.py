@@ -28,9 +28,9 @@ class ScalingRow:
 
     Attributes:
         height, width: in pixels.
-        threads: of torch and of the solver.
+        threads: threads of torch and of the solver.
         iterations: sweeps that it took.
-        seconds: of `forward` and `backward`, per round.
+        seconds: seconds of `forward` and `backward`, per round.
         per_pixel_ratio: (forward + backward) per pixel over that of the smallest image, paired.
         peak: memory of a step at its peak over what the process held before (image and map included there), in bytes.
         image_bytes: the float64 image.
@@ -54,9 +54,9 @@ class PredictorRow:
         predictor, solver: their names.
         patch_size: side of a patch in pixels.
         batch: patches per step.
-        threads: of torch and of the solver.
-        predictor_seconds: of `forward` and `backward`, per round.
-        solver_seconds: the same of the layer.
+        threads: threads of torch and of the solver.
+        predictor_seconds: seconds of `forward` and `backward`, per round.
+        solver_seconds: seconds of the layer.
         ratio: (forward + backward) of the predictor over that of the layer, paired.
     """
 

@@ -23,8 +23,8 @@ class StepRow:
         accuracy: the solver's name and tolerance, and its errors against the reference.
         patch_size: side of a patch in pixels.
         batch: patches per step.
-        threads: of torch and of the solvers.
-        seconds: of `forward` and `backward`, per round.
+        threads: threads of torch and of the solvers.
+        seconds: seconds of `forward` and `backward`, per round.
         over_first: (forward + backward) over that of the first solver, paired.
     """
 
@@ -41,9 +41,9 @@ def measure_steps(solvers: Mapping[str, Solver], reference: Solver, inputs: Inpu
     """Time the solvers in turns, and set each against the reference.
 
     Args:
-        solvers: of one regularizer, by the name that is shown; times are compared to the first.
+        solvers: solvers of one regularizer, by the name that is shown; times are compared to the first.
         reference: a solver that is exact, in its gradient too.
-        inputs: what they denoise.
+        inputs: images that they denoise.
         repeats: rounds, >= 1.
     """
     accuracy = measure_accuracy(solvers, reference, inputs)  # and the warm-up of every solver

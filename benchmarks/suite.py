@@ -65,7 +65,7 @@ class Settings:
     Attributes:
         photographs: image files that patches are taken from; the first one is also the large image.
         cache_dir: where decoded images go, or are already.
-        patch_sizes: of the layers, in pixels.
+        patch_sizes: patch sizes of the layers, in pixels.
         batch: patches per step.
         repeats: rounds in which contestants take turns.
         build_sizes: patch sizes that are compiled; memory grows with their 4th power.

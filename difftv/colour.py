@@ -68,7 +68,7 @@ def denoise_image(
     """Denoise one whole gray or RGB image, without a gradient: channel by channel, or all where it couples them.
 
     Args:
-        denoiser: of a run (`Denoiser.load`), or any other.
+        denoiser: denoiser of a run (`Denoiser.load`), or any other.
         noisy: 1 gray or 3 RGB channels on the predictor's device.
         sigma: noise of every channel in 8-bit units; to be given where, and only where, the denoiser has `sigma_input`.
         on_progress: called with the number of channels that are done, with fractions within a long solve, for a

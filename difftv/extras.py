@@ -13,7 +13,7 @@ def require(extra: str, *modules: str, by: str = "This") -> None:
     Args:
         extra: the extra of `pyproject.toml` that installs them.
         modules: top-level names, as they are imported.
-        by: what needs them, the first words of the message.
+        by: feature that needs them, the first words of the message.
 
     Raises:
         MissingDependencyError: with the names of those that are missing and the command that installs them.
@@ -34,7 +34,7 @@ def require_version(extra: str, distribution: str, least: tuple[int, ...], *, by
         extra: the extra of `pyproject.toml` that installs it.
         distribution: as pip names it.
         least: the oldest version that works, (4, 0) for 4.0.
-        by: what needs it, the first words of the message.
+        by: feature that needs it, the first words of the message.
 
     Raises:
         MissingDependencyError: with the version that is there and the command that installs another.

@@ -43,7 +43,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     it there.
 
     Args:
-        path: of the file; missing directories are made.
+        path: path of the file; missing directories are made.
         content: text is written as UTF-8; bytes of a file name that are no UTF-8, which Python keeps as lone
             surrogates, appear as `\\udce9`, so that the file can be decoded.
 

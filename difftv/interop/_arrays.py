@@ -98,11 +98,11 @@ def over_image(
     """A weight at every pixel of every channel, (channels, height, width) in float64.
 
     Args:
-        name: of the weight, for the messages.
+        name: name of the weight, for the messages.
         weight: a number, or an array that broadcasts to (height, width) or, with an axis of channels, to the image.
         planes: (channels, height, width).
-        axis: of the channels in the image, None for a gray image.
-        direction: of its effect, for the messages.
+        axis: axis of the channels in the image, None for a gray image.
+        direction: direction of its effect, for the messages.
 
     Raises:
         TypeError: not made of numbers.

@@ -36,7 +36,7 @@ class TVProblem:
     """Where the data and the weights of the differences stand in the vector of all parameters, each in Fortran order.
 
     Attributes:
-        height, width: of u; a vector is one column.
+        height, width: sides of u; a vector is one column.
         y: column of every pixel, (height * width,), row by row.
         source: column of the weight of every difference.
         target: where it goes in the maps (2, height, width), flattened: of the upper or left one of both pixels.

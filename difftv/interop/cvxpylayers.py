@@ -44,7 +44,7 @@ class ExactTV(SolverInterface):
     of a difference is an entry of a parameter declared nonneg, and must be >= 0 when the layer is called.
 
     Args:
-        tol: of `TautString`: exact to rounding at the default.
+        tol: tolerance of `TautString`: exact to rounding at the default.
 
     Raises:
         ValueError: when the layer is constructed, of another problem; when it is called, of a negative weight.

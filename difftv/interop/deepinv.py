@@ -38,8 +38,8 @@ class RegularizerPrior(DeepinvPrior):  # type: ignore[misc]
     where gamma multiplies the weights (lam, lam1, lam2) and leaves free slopes (gam) as they are.
 
     Args:
-        solver: what minimises, with its regularizer: `Admm(IsotropicTV())`, `TautString(AnisotropicTV())`. `Admm` in
-            float32 is right to 1e-5; inside an algorithm that is run to the end take dtype=torch.float64.
+        solver: solver of the minimisation, with its regularizer: `Admm(IsotropicTV())`, `TautString(AnisotropicTV())`.
+            `Admm` in float32 is right to 1e-5; inside an algorithm that is run to the end take dtype=torch.float64.
         maps: the weights where the algorithm has no `g_param`. A number, (height, width), (batch, maps, height, width)
             with 1 for what is shared, or a list with one of these per map of the regularizer; one alone stands for all
             (`difftv.weights.shared`). An `nn.Parameter` is trained with the algorithm; a tensor moves with the module.
@@ -111,8 +111,8 @@ class RegularizerDenoiser(DeepinvDenoiser):  # type: ignore[misc]
     """argmin_u 1/2 ||u - x||^2 + sigma R(u; maps): `sigma` is the weight, as in deepinv's own `TVDenoiser`.
 
     Args:
-        solver: what minimises, with its regularizer.
-        maps: what sigma multiplies, as for `RegularizerPrior`.
+        solver: solver of the minimisation, with its regularizer.
+        maps: factors of sigma, as for `RegularizerPrior`.
     """
 
     def __init__(self, solver: Solver, maps: Weights = 1.0) -> None:

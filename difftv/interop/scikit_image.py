@@ -36,7 +36,7 @@ class ArraySolution:
         denoised: the image, shaped like the noisy one.
         gap: relative duality gap (`difftv.solvers.relative_gap`), the largest of independent channels.
         converged: whether every channel reached the tolerance.
-        iterations: of the channel that took most.
+        iterations: iterations of the channel that took most.
     """
 
     denoised: np.ndarray
@@ -109,10 +109,10 @@ def denoise_tv(
         channels: "independent": every channel is denoised by itself, as in scikit-image. "coupled": all together, under
             one weight, with their differences under one norm (vectorial total variation), which puts edges at the same
             place in all; for "isotropic", "huber", "tv_tv2" and "tgv".
-        tol: of `isotropic`, `huber`, `tv_tv2` and `tgv`, which are solved iteratively in float64: change of the
-            image over ten iterations (rms, over the range of the image), >= 1e-14. At the default, small images agree
-            to 1e-6 with `denoise_tv_chambolle` run to the end. A photograph of 256x256 pixels (noise 0.1, weight 0.1)
-            then takes 2000 iterations; at 1e-5 it takes 90 and is right to 6e-5 rms, against 6e-3 of
+        tol: tolerance of `isotropic`, `huber`, `tv_tv2` and `tgv`, which are solved iteratively in float64: change of
+            the image over ten iterations (rms, over the range of the image), >= 1e-14. At the default, small images
+            agree to 1e-6 with `denoise_tv_chambolle` run to the end. A photograph of 256x256 pixels (noise 0.1, weight
+            0.1) then takes 2000 iterations; at 1e-5 it takes 90 and is right to 6e-5 rms, against 6e-3 of
             `denoise_tv_chambolle` as it comes. The other regularizers are exact to rounding whatever it is.
         bounds: (lower, upper) of the denoised image, such as (0, 1), in the units of the image (of the scaled one, for
             integers); None for a side that is open. `tvpwl` within bounds is solved iteratively, too.

@@ -49,7 +49,7 @@ class PsnrGradient(nn.Module):
     costs that slope, and every image and noise level counts by the ratio by which its errors shrink, as in `Psnr`.
 
     Args:
-        weight: of the differences, >= 0, no unit; larger counts slopes more, at the cost of PSNR.
+        weight: weight of the differences, >= 0, no unit; larger counts slopes more, at the cost of PSNR.
 
     Raises:
         ValueError: weight is negative or no number.
@@ -69,7 +69,8 @@ class MseGradient(nn.Module):
     """MSE + weight * mean |D denoised - D clean|: a plateau where the clean image has a slope costs that slope.
 
     Args:
-        weight: of the differences, >= 0, in [0,1]-intensity units; larger keeps more slopes, at the cost of PSNR.
+        weight: weight of the differences, >= 0, in [0,1]-intensity units; larger keeps more slopes, at the cost of
+            PSNR.
 
     Raises:
         ValueError: weight is negative or no number.

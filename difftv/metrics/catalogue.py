@@ -25,7 +25,7 @@ class Meaning:
     Attributes:
         direction: which value is best; None where none is (a statistic).
         unit: "dB", "[0,1]" (intensity), "share" (of 1) or "" (a pure number).
-        description: what it reads, in a few words.
+        description: quantity that it reads, in a few words.
     """
 
     direction: Direction | None
@@ -73,7 +73,7 @@ def image_metrics(denoised: Image, clean: Image) -> dict[str, PerImage]:
 
     Args:
         denoised: (batch, 1 or 3, height, width), nominally in [0, 1].
-        clean: the same shape and dtype.
+        clean: clean image, of the same shape and dtype.
 
     Returns:
         One (batch,) tensor per name, on the device and in the dtype of the images, without gradient. NaN where a metric
@@ -114,7 +114,7 @@ def map_metrics(lam: Map, clean: Image, *, names: Sequence[str] = ("lam",)) -> d
     Args:
         lam: (batch, maps, height, width), >= 0.
         clean: (batch, 1 or 3, height, width); where the edges are.
-        names: of the channels, `Regularizer.map_names`. Directions of one map (lam_v, lam_h) share their row of
+        names: names of the channels, `Regularizer.map_names`. Directions of one map (lam_v, lam_h) share their row of
             numbers (`map_groups`), others never do.
 
     Returns:

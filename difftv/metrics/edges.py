@@ -29,7 +29,7 @@ def gradient_ratio(denoised: Image, clean: Image, *, masks: Masks | None = None)
 
     Args:
         denoised: (batch, 1, height, width).
-        clean: the same shape and dtype.
+        clean: clean image, of the same shape and dtype.
         masks: `masks_of(clean)` where it is at hand.
 
     Returns:

@@ -35,7 +35,7 @@ def psnr(denoised: Image, clean: Image) -> PerImage:
 
     Args:
         denoised: (batch, 1 or 3, height, width), nominally in [0, 1].
-        clean: the same shape and dtype.
+        clean: clean image, of the same shape and dtype.
 
     Returns:
         (batch,); +inf where the two images are equal.
@@ -56,7 +56,7 @@ def ssim(denoised: Image, clean: Image) -> PerImage:
 
     Args:
         denoised: (batch, 1 or 3, height, width), nominally in [0, 1].
-        clean: the same shape and dtype.
+        clean: clean image, of the same shape and dtype.
 
     Returns:
         (batch,).
@@ -85,7 +85,7 @@ def psnr_smooth(denoised: Image, clean: Image, *, masks: Masks | None = None) ->
 
     Args:
         denoised: (batch, 1, height, width), nominally in [0, 1].
-        clean: the same shape and dtype.
+        clean: clean image, of the same shape and dtype.
         masks: `masks_of(clean)` where it is at hand.
 
     Returns:

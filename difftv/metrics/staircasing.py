@@ -33,7 +33,7 @@ def plateau_excess(denoised: Image, clean: Image, *, masks: Masks | None = None)
 
     Args:
         denoised: (batch, 1, height, width).
-        clean: the same shape and dtype.
+        clean: clean image, of the same shape and dtype.
         masks: `masks_of(clean)` where it is at hand.
 
     Returns:
@@ -62,7 +62,7 @@ def dof_ratio(denoised: Image, clean: Image, *, tau: float = GRAY_LEVEL) -> PerI
     Args:
         denoised: (batch, 1, height, width).
         clean: not looked at; there so that all metrics are called alike.
-        tau: what counts as equal, in [0,1] units; larger joins more. 1/255 or 1e-6 are usual.
+        tau: largest difference that counts as equal, in [0,1] units; larger joins more. 1/255 or 1e-6 are usual.
 
     Returns:
         (batch,).

@@ -24,12 +24,12 @@ class Training:
     """Where the weights come from.
 
     Attributes:
-        images: what it was trained on.
+        images: training images.
         terms: under what terms those images may be used.
         command: the command that trained it, with path/to/... for places of the machine; None where it is not known.
-        commit: of the code, with `-dirty` where it was changed; None where it is not known.
-        seed: of the run.
-        epochs: that it was trained for.
+        commit: commit of the code, with `-dirty` where it was changed; None where it is not known.
+        seed: seed of the run.
+        epochs: number of epochs that it was trained for.
         best_epoch: the one that the weights are from, counted from 1.
         versions: library -> version.
         scalars: the best constants in place of the maps on the training crops, by name; empty where they are not known.
@@ -55,7 +55,7 @@ class Measured:
         set: name of the set.
         images: how many there are.
         sigma: noise in 8-bit units.
-        solver: that minimised.
+        solver: solver that minimised.
         tol: its tolerance; None where it has none.
         metrics: mean over the images by name: `psnr` (dB), `ssim`; with `noisy/`, `tuned/` and `set_oracle/` before
             them those of the noisy images and of the best constants; None where there is no answer.
@@ -101,7 +101,7 @@ class Card:
     """What a model file says of its model.
 
     Attributes:
-        name: of the model.
+        name: name of the model.
         config: predictor, regularizer and solver (that of the training) by name and arguments, and sigma: the noise
             level that it was trained for, or the least and the largest one.
         weights: how many numbers were learned.

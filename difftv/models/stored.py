@@ -31,10 +31,10 @@ class StoredModel:
 
     Attributes:
         path: the directory of the run, or the model file.
-        name: of the run's directory, or of the model.
+        name: name of the run's directory, or of the model.
         config: the resolved configuration, its classes by name; untrusted until one of the methods has checked it.
         weights: the predictor's, after the epoch with the highest validation PSNR.
-        best_epoch: that epoch, counted from 1.
+        best_epoch: number of the best epoch, counted from 1.
         finished: whether the run went to its end.
         scalars: the best constants in place of the maps on the training crops, by name (lam, gam, ...); without those
             that are not known.

@@ -27,7 +27,7 @@ def search_line(
         score: one value per problem -> the PSNR of each.
         problems: how many.
         refinements: bisections.
-        label: what the progress bar says; None for no bar.
+        label: text of the progress bar; None for no bar.
     """
     tried: list[dict[float, float]] = [{} for _ in range(problems)]
     rounds = len(COARSE_EXPONENTS) + 2 * refinements

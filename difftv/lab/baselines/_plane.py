@@ -39,7 +39,7 @@ class Axes:
     """What the exponents of a point mean.
 
     Attributes:
-        scales: of every number but the first: its ratio to the first one, or its value, at exponent 0.
+        scales: scale of every number but the first: its ratio to the first one, or its value, at exponent 0.
         relative: whether it is a ratio.
     """
 
@@ -97,7 +97,7 @@ def search_plane(
         problems: how many.
         grid: the points to begin with.
         refinements: the last step along the first axis is 2^(2^-refinements / 2), 4 % for 3.
-        label: what the progress bar says; None for no bar.
+        label: text of the progress bar; None for no bar.
     """
     tried: list[dict[Point, float]] = [{} for _ in range(problems)]
     begin = list(grid)

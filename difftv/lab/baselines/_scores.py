@@ -25,7 +25,7 @@ class Scores:
         solver: solves with the regularizer that the learned maps are used with.
         items: the images.
         batch_size: images solved at a time, >= 1.
-        device: of the run; a solver that works elsewhere (the CPU) is given its images there.
+        device: device of the run; a solver that works elsewhere (the CPU) is given its images there.
     """
 
     def __init__(

@@ -37,8 +37,8 @@ def search_per_set(
         batch_size: images solved at a time, >= 1.
         refinements: bisections; the spacing of the last one is 2^(2^-refinements / 2), 4 % for 3. A second number is
             found to 19 %.
-        label: what the progress bar says; None for no bar.
-        device: of the run; where the solver works, unless that is the CPU in any case.
+        label: text of the progress bar; None for no bar.
+        device: device of the run; where the solver works, unless that is the CPU in any case.
     """
     scores, regularizer = Scores(solver, items, batch_size, device), solver.regularizer
     if len(regularizer.numbers) == 1:
@@ -90,7 +90,7 @@ def scalar_denoiser(solver: Solver, numbers: Sequence[float]) -> Denoiser:
     """The denoiser with constant maps.
 
     Args:
-        solver: what minimises.
+        solver: solver of the minimisation.
         numbers: one value per name in `Regularizer.numbers`, > 0.
     """
     regularizer = solver.regularizer

@@ -69,10 +69,10 @@ def training_of(
 
     Args:
         stored: a finished run.
-        images: what it was trained on; None to take it from the configuration.
+        images: training images; None to take it from the configuration.
         terms: those of the images; None to take what is known of them.
         command: words of the command line; None to take those of the checkpoint.
-        commit: of the code; None to take that of the run.
+        commit: commit of the code; None to take that of the run.
 
     Raises:
         ConfigError: the run keeps its command or its commit, and another one is given.

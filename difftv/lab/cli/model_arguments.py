@@ -27,7 +27,7 @@ def model_parser(description: str | None, images: str) -> argparse.ArgumentParse
 
     Args:
         description: the docstring of the command.
-        images: what the images are, for its help.
+        images: words for the images, for its help.
     """
     parser = argparse.ArgumentParser(
         usage="%(prog)s [options] [RUN] image [image ...]",
@@ -75,7 +75,7 @@ def named_model(model: str | None, paths: list[Path], *, default: bool) -> tuple
     It is that of --model; else the first path, where it is a directory or a model file; else the default model.
 
     Args:
-        model: what --model says.
+        model: value of --model.
         paths: the other words; at least one.
         default: whether the default model is taken; otherwise the first path names the model whatever it is.
 

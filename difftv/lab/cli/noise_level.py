@@ -52,7 +52,7 @@ def estimated_sigma(noisy: ChannelImage, stored: StoredModel, name: object) -> f
     Args:
         noisy: 1 gray or 3 RGB channels, clipped at 0 and 1 where the file was.
         stored: the model.
-        name: of the image, for what is printed.
+        name: name of the image, for what is printed.
 
     Raises:
         DataError: the image is too small for an estimate.

@@ -18,7 +18,7 @@ def public_command(words: Iterable[str]) -> str:
     devices, folders); a place becomes path/to/ and its last name.
 
     Args:
-        words: of the command line, as a checkpoint keeps them: key=value, or ~key.
+        words: words of the command line, as a checkpoint keeps them: key=value, or ~key.
     """
     return " ".join([SCRIPT, *(shlex.quote(_public(word)) for word in words if _is_kept(word))])
 

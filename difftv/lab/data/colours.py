@@ -27,7 +27,7 @@ def check_colour(images: CleanImages, kind: str) -> None:
 
     Args:
         images: opened with `colour=True`.
-        kind: what they are for, in the message: training, validation, test.
+        kind: use of the images, in the message: training, validation, test.
 
     Raises:
         DataError: every image is gray.

@@ -34,7 +34,7 @@ def fetch(archive: Archive, directory: Path, *, attempts: int = 5, wait: float =
     directory wait for the one that fetches it.
 
     Args:
-        archive: what to fetch.
+        archive: archive to fetch.
         directory: where its content shall be.
         attempts: how often a broken connection is tried in a row without any progress, >= 1.
         wait: seconds before the second attempt; doubled from one to the next.

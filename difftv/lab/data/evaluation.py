@@ -22,7 +22,7 @@ class EvaluationItem:
     Attributes:
         name: the image's name, with `#1`, `#2`, ... from the second crop of an image on.
         clean: (1, 1 or 3, height, width) float32 in [0, 1].
-        noisy: the same with noise added, not clipped unless asked for.
+        noisy: clean image with noise added, not clipped unless asked for.
         sigma: standard deviation of that noise in 8-bit units.
     """
 

@@ -17,7 +17,7 @@ class AccuracyPoint:
     """One setting of a solver.
 
     Attributes:
-        label: what stands at its mark, such as its tolerance.
+        label: text at its mark, such as its tolerance.
         image_error: relative error of the denoised image.
         lam_error, noisy_error: relative errors of the gradients in the map and in the noisy image, > 0.
         forward, backward: seconds per image, > 0.

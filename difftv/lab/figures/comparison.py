@@ -56,14 +56,14 @@ def comparison_strip(
 
     Args:
         clean: (1, 1 or 3, height, width) or (height, width), intensities in [0, 1]; likewise the next three.
-        noisy: what the denoiser was given.
-        denoised: what it made of it.
+        noisy: image that the denoiser was given.
+        denoised: output of the denoiser.
         baseline: denoised with constant maps; None leaves that panel out.
         lam: the maps, (1, maps, height, width) or (height, width).
-        names: of its channels, `Regularizer.map_names`. Each is a panel, but of directions of one map (lam_v, lam_h)
-            the mean is shown.
+        names: names of its channels, `Regularizer.map_names`. Each is a panel, but of directions of one map (lam_v,
+            lam_h) the mean is shown.
         title: above the figure.
-        baseline_numbers: what is constant there, by name, for the label of its panel.
+        baseline_numbers: constants of the baseline, by name, for the label of its panel.
 
     Raises:
         ValueError: a picture is not a single image, the sizes differ, or a map has no name.

@@ -51,7 +51,7 @@ def lam_over_edges(
     Args:
         lam: (1, maps, height, width) or (height, width), >= 0; every map is one panel.
         clean: (1, 1 or 3, height, width) or (height, width), intensities in [0, 1]; of RGB, the edges of the luma.
-        names: of the channels of lam, `Regularizer.map_names`.
+        names: names of the channels of lam, `Regularizer.map_names`.
         auxiliary: the field v, (1, 2, height, width), of a regularizer that has one: |v| is one more panel.
         title: above the figure.
 

@@ -18,7 +18,7 @@ def map_picture(lam: Mapping[str, Picture], *, names: Sequence[str] = ("lam",), 
 
     Args:
         lam: name of a channel of the image -> (1, maps, height, width) or (height, width); all of one size.
-        names: of the maps, `Regularizer.map_names`; every channel of the image has one of each.
+        names: names of the maps, `Regularizer.map_names`; every channel of the image has one of each.
         title: above the figure.
 
     Raises:

@@ -22,7 +22,7 @@ def line_profiles(clean: Picture, noisy: Picture, denoised: Mapping[str, Picture
 
     Args:
         clean: (1, 1, height, width) or (height, width), intensities in [0, 1]; likewise the others.
-        noisy: what the methods were given.
+        noisy: image that the methods were given.
         denoised: by the name of the method, in the order from left to right; one to five.
         row: the line, 0 = top.
 

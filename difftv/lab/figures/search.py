@@ -31,7 +31,7 @@ def lambda_search(
 
     Args:
         curve: (number, ..., PSNR in dB) of everything that was tried, in any order; non-finite PSNRs are left out.
-        names: of the numbers.
+        names: names of the numbers.
         relative: for each of them, whether it is shown as a ratio to the first.
         title: above the figure.
 

@@ -30,7 +30,7 @@ def encode_like(original: ImageFile, channels: Channels) -> bytes:
 
     Args:
         original: the file as `read_image` gave it.
-        channels: of the shape and type of `original.channels`.
+        channels: channels of the shape and type of `original.channels`.
 
     Raises:
         ValueError: another shape or type.

@@ -37,7 +37,7 @@ class Recorded:
     Attributes:
         crops: digest of the clean crops that it was evaluated on; empty for runs of earlier versions.
         images: content identity of all its images, those of the training included; empty for the earliest runs.
-        names: of the crops, in per_image.csv.
+        names: names of the crops, in per_image.csv.
     """
 
     crops: str = ""
@@ -96,9 +96,9 @@ def set_remarks(
     """Which sets of images and crops a table holds, where there are several, and how far that is known.
 
     Args:
-        all_settings: of the runs, with their labels.
+        all_settings: all settings of the runs, with their labels.
         records: in the same order.
-        describe: what one run was evaluated on, in words.
+        describe: words for the images that one run was evaluated on.
     """
     remarks = []
     sets: dict[Value, list[str]] = {}

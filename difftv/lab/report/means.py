@@ -20,7 +20,7 @@ class Means:
 
     Attributes:
         changed: (name of the run, metric with its prefix) -> mean, where it differs from what the run wrote.
-        remarks: what was left out, and because of what.
+        remarks: parts that were left out, each with its reason.
     """
 
     changed: Mapping[tuple[str, str], float] = field(default_factory=dict)

@@ -68,7 +68,7 @@ def to_html(sweep: Sweep, table: Table | None) -> str:
     """The page: the table, every run, the figures, the configuration, and links to the logs beside it.
 
     Args:
-        sweep: what `read_sweep` found.
+        sweep: sweep as `read_sweep` found it.
         table: made of the same sweep; None where no run has finished.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)

@@ -29,7 +29,7 @@ class StatusLine:
     Attributes:
         name: its directory's name.
         state, epoch, epochs, psnr: as in `difftv.lab.rundir.status.RunStatus`.
-        seconds_left: of the training of a running run, from its epochs so far; NaN where unknown.
+        seconds_left: seconds of the training of a running run, from its epochs so far; NaN where unknown.
         detail: owner and heartbeat, the first line of an error, or what to do; may be empty.
     """
 
@@ -71,7 +71,7 @@ def to_text(name: str, runs: Sequence[StatusLine], *, width: int | None = None, 
     """A line for every run, and the totals.
 
     Args:
-        name: of the sweep.
+        name: name of the sweep.
         runs: as `read_statuses` gave them.
         width: columns of the terminal, to which lines are cut; None for whole lines.
         colour: mark the states with ANSI colours.

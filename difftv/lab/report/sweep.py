@@ -29,7 +29,7 @@ class Run:
             and what the numbers were measured on under `EVALUATED_ON`, `NUM_IMAGES`, `IMAGES` and `EVALUATED_SET`.
         metrics: name -> mean over the images; NaN where the run wrote null.
         images: image -> metric name -> value; empty when per_image.csv is missing or unreadable.
-        recorded: what the run knows of the images that it was measured on.
+        recorded: record of the images that it was measured on.
         identity: hash of everything that changes the result.
         finished: when status.json was last written, as the run wrote it.
     """

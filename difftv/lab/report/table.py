@@ -29,15 +29,15 @@ class Table:
     """An ablation table before it is written as Markdown, LaTeX, CSV or HTML.
 
     Attributes:
-        name: of the sweep.
+        name: name of the sweep.
         row_keys: keys of the configuration whose values head the rows.
-        column_keys: the same for the columns.
+        column_keys: keys of the columns, likewise.
         columns: values of the column keys, one tuple per column.
-        metrics: what every cell shows, in this order.
+        metrics: metrics of every cell, in this order.
         lines: from top to bottom.
-        protocol: what the numbers were measured on, one sentence.
+        protocol: images that the numbers were measured on, one sentence.
         seeds: number of runs behind each cell where that is the same everywhere, else None.
-        notes: what a reader must know before comparing.
+        notes: remarks that a reader must know before comparing.
         absent: runs of the sweep that are not in the table.
     """
 
@@ -70,7 +70,7 @@ def build_table(
     clipping. Means are over the images on which everything compared has an answer; what is left out is in the notes.
 
     Args:
-        sweep: what `read_sweep` found.
+        sweep: sweep as `read_sweep` found it.
         rows: keys of the configuration, by default those that differ; the name of a group means the option chosen.
         columns: likewise.
         metrics: names as in result.json without `noisy/`, `baseline/`, ...

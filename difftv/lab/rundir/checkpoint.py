@@ -32,8 +32,8 @@ class CheckpointStore:
     """The newest checkpoint of one run and the one before it.
 
     Args:
-        directory: of the run.
-        identity: of the run; a checkpoint of another run is refused.
+        directory: directory of the run.
+        identity: identity of the run; a checkpoint of another run is refused.
         config: the resolved configuration, kept in the file so that it can be read years later on its own.
     """
 

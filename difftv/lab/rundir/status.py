@@ -34,7 +34,7 @@ class RunStatus:
     """Where one run stands.
 
     Attributes:
-        directory: of the run.
+        directory: directory of the run.
         state: see `RunState`.
         reason: one line: who works on it, the first line of an error, what is damaged; empty for finished.
         owner: the process that status.json names; None where it names none.
@@ -67,7 +67,7 @@ def run_status(directory: Path, *, now: float | None = None) -> RunStatus:
     """Where the run in a directory stands; whatever is in it, this does not raise.
 
     Args:
-        directory: of the run.
+        directory: directory of the run.
         now: seconds since the epoch that heartbeats are compared with; by default the file system's time.
     """
     if not is_run(directory):

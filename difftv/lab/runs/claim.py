@@ -66,9 +66,9 @@ def file_lock(path: Path, *, refusal: Callable[[], str], without: str) -> Iterat
     Network file systems without a lock daemon answer ENOLCK, others ENOSYS or ENOTSUP: that is no other process.
 
     Args:
-        path: of the lock.
-        refusal: what to say where another process holds it.
-        without: what follows where there are no locks, for the warning.
+        path: path of the lock.
+        refusal: message where another process holds it.
+        without: consequence where there are no locks, for the warning.
 
     Raises:
         RunInUseError: another process holds it.

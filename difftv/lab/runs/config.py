@@ -57,7 +57,7 @@ def refuse_unread(plain: Mapping[str, Any], composed: DictConfig, hydra: DictCon
 
     Args:
         plain: the resolved configuration.
-        composed: the same with its interpolations: a key that one of them names is read.
+        composed: configuration with its interpolations: a key that one of them names is read.
         hydra: Hydra's own node, whose interpolations count as well.
 
     Raises:

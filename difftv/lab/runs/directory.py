@@ -40,7 +40,7 @@ class RunDirectory:
 
     Args:
         path: the run's directory; it need not exist yet.
-        identity: of the run that is to be stored there.
+        identity: identity of the run that is to be stored there.
     """
 
     def __init__(self, path: Path, identity: str) -> None:

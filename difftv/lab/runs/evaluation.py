@@ -24,8 +24,8 @@ class Measured:
     """What an evaluation found.
 
     Attributes:
-        names: of the images.
-        map_names: of the regularizer.
+        names: names of the images.
+        map_names: map names of the regularizer.
         methods: prefixes of the metrics: one way of denoising each, the learned map under the empty one.
         rows: one per image, the metrics of every method.
         learned: the images through the learned map.
@@ -49,8 +49,8 @@ class FinalEvaluation:
 
     Args:
         learner: with the weights of the best epoch.
-        images: of the run.
-        options: of the run.
+        images: images of the run.
+        options: options of the run.
         stored: a model that is measured on the same images; None for none.
     """
 

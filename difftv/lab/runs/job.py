@@ -38,7 +38,7 @@ class Job:
     evaluation and `difftv.result` (directory) before result.json is written.
 
     Args:
-        planned: what to carry out.
+        planned: run to carry out.
         directory: where it is stored.
         should_stop: whether the training ends early where it stands (`Training`); the run is then pruned.
     """

@@ -149,7 +149,7 @@ def keyed(key: str, arguments: Mapping[str, str]) -> Iterator[None]:
     """Bring a constructor's own message to the surface, with the key that it is about.
 
     Args:
-        key: of the node; a message that begins with none of the arguments is put behind it.
+        key: key of the node; a message that begins with none of the arguments is put behind it.
         arguments: argument -> its key.
 
     Raises:

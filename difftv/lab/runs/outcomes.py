@@ -68,7 +68,7 @@ def look_ahead(
 
     Args:
         loader: Hydra's.
-        config: of the sweep.
+        config: config of the sweep.
         jobs: the overrides of each.
         trials: whether a search asks for them.
 

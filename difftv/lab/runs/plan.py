@@ -29,7 +29,7 @@ class PlannedRun:
         overrides: the words of the command line.
         digest: its identity.
         images: the content identity of its images, which went into the digest.
-        rerun: what the command wants where the run has ended before.
+        rerun: policy of the command where the run has ended before.
     """
 
     config: dict[str, Any]

@@ -23,7 +23,7 @@ class Record:
     """The running account of one run.
 
     Args:
-        directory: of the run.
+        directory: directory of the run.
         tracker: the open log of the run.
         epochs: how many there will be.
         figures: images that are drawn, the first ones of the evaluation set; 0 = no figure at all.
@@ -118,7 +118,7 @@ def figure_name(name: str, *, hashed: bool = False) -> str:
     """The name of an image in letters that every file system takes, short enough to have more put before and after it.
 
     Args:
-        name: of the image.
+        name: name of the image.
         hashed: with a hash of the whole name, so that two images never share a figure; so is a name that was shortened.
     """
     plain = re.sub(r"[^A-Za-z0-9._-]", "_", name)

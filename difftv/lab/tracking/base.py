@@ -32,7 +32,7 @@ class RunInfo:
     Attributes:
         directory: the run's own directory; whatever a tracker writes stays inside it.
         identity: hash of everything that changes the result; the same run resumed has the same identity.
-        name: what a person reads, `solver=scs,sigma=25`.
+        name: readable name, `solver=scs,sigma=25`.
         group: name of the sweep.
         config: the resolved configuration in plain containers.
         git_commit: commit of the code, None outside a checkout.

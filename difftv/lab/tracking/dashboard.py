@@ -107,7 +107,7 @@ def build(
     Args:
         sweep: the W&B group to show.
         strips: names of the images to show side by side for all runs.
-        names: of the maps that the runs learned (`maps_of`).
+        names: names of the maps that the runs learned (`maps_of`).
         project, entity: where it is going to be saved.
     """
     ws, panels = workspaces()

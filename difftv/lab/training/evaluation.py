@@ -52,11 +52,11 @@ def evaluate(
     """Denoise every image without a gradient and measure it.
 
     Args:
-        denoiser: of a run; one with `sigma_input` is given the noise levels of the images.
+        denoiser: denoiser of a run; one with `sigma_input` is given the noise levels of the images.
         items: the images; neighbours of equal size are solved together.
         batch_size: images at a time, >= 1.
         device: where the predictor is.
-        label: what the progress bar says; None for no bar.
+        label: text of the progress bar; None for no bar.
 
     Returns:
         One entry per item, in their order.
@@ -119,8 +119,8 @@ def mean_row(rows: Iterable[Row], methods: Sequence[str] = ("",)) -> Row:
 
     Args:
         rows: one per image.
-        methods: what is compared side by side in a row: `baseline` for the metrics `baseline/psnr`, `baseline/ssim`,
-            ...; the empty word for those without such a prefix.
+        methods: groups of metrics that are compared side by side in a row: `baseline` for the metrics `baseline/psnr`,
+            `baseline/ssim`, ...; the empty word for those without such a prefix.
     """
     table = list(rows)
     names = list(dict.fromkeys(name for row in table for name in row))

@@ -81,7 +81,7 @@ class Training:
     """One training, from its first step or from a checkpoint to its last epoch.
 
     Args:
-        learner: what is trained.
+        learner: training setup.
         patches: the training patches.
         validation: the fixed images that choose the best epoch and drive a plateau scheduler.
         options: how long, how large the steps, what to do about failures.
@@ -115,7 +115,7 @@ class Training:
         """Train to the end, or to where `should_stop` ends it, and leave the best weights in the predictor.
 
         Args:
-            saved: what `checkpoints.load()` found, None to start afresh.
+            saved: state from `checkpoints.load()`, None to start afresh.
 
         Returns:
             The final state; its `epoch` is below `options.epochs` where the training was stopped.

@@ -16,9 +16,9 @@ def solution_metrics(solution: Solution, clean: Image, regularizer: Regularizer)
     """The metrics of the maps, `gam/free_edge_share` where a penalty has free slopes, `v/...` where there is a field v.
 
     Args:
-        solution: of a batch, on the CPU.
+        solution: solution of a batch, on the CPU.
         clean: (batch, 1 or 3, height, width), on the CPU.
-        regularizer: that it was solved with.
+        regularizer: regularizer that it was solved with.
 
     Returns:
         One (batch,) tensor per name, on the CPU, without gradient.

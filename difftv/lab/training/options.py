@@ -23,10 +23,11 @@ class TrainingOptions:
         on_solver_failure: a batch for which the solver gave no answer: `raise`, or `skip` it (counted).
         on_not_converged: a batch in which a solve stopped short of its tolerance: `use` it (counted), `skip`, `raise`.
         checkpoint_seconds: least time between two checkpoints within an epoch, >= 0. Every epoch ends with one.
-        staircase_weight: what chooses the best epoch: the validation PSNR (dB) minus this times the magnitude of
-            `stair/plateau_excess`, >= 0. At 0 it is the PSNR alone, which gives slopes away for hundredths of a dB.
-        precision: of the network's layers in a training step. `bfloat16` is mixed precision (`torch.autocast`): the
-            weights, the maps, the solver and every measurement stay what they are.
+        staircase_weight: weight of staircasing in the choice of the best epoch, by the validation PSNR (dB) minus this
+            times the magnitude of `stair/plateau_excess`, >= 0. At 0 it is the PSNR alone, which gives slopes away for
+            hundredths of a dB.
+        precision: precision of the network's layers in a training step. `bfloat16` is mixed precision
+            (`torch.autocast`): the weights, the maps, the solver and every measurement stay what they are.
 
     Raises:
         ValueError: a value out of range.

@@ -49,7 +49,7 @@ class Published:
         rows: name of every way -> one row per image with `psnr` (dB) and `ssim`.
         not_converged: images on which the learned map's solve stopped short of its tolerance.
         colour: whether the images are RGB.
-        gray: of RGB images those whose three channels are equal.
+        gray: names of the images whose three channels are equal.
     """
 
     sigma: float

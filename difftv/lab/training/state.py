@@ -64,7 +64,7 @@ class Totals:
         """Means per image or per step, counts, and solver seconds per image; NaN where no step was taken.
 
         Args:
-            map_names: of the regularizer; they name the columns of an epoch without a step, too.
+            map_names: map names of the regularizer; they name the columns of an epoch without a step, too.
         """
         images, batches = max(self.images, 1), max(self.batches, 1)
         nothing = math.nan if self.images == 0 else 1.0

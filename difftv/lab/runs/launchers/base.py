@@ -27,7 +27,7 @@ class SweepLauncher(Launcher):
     A subclass writes `carry_out` and names the package it stands on.
 
     Args:
-        threads: of every job; None leaves it to the libraries.
+        threads: threads of every job; None leaves it to the libraries.
     """
 
     package: ClassVar[str]

@@ -51,13 +51,13 @@ class SweepJob:
 
     Attributes:
         context: Hydra's, with the loader of configurations.
-        config: of the sweep.
-        task: what is carried out.
-        overrides: of this job.
+        config: config of the sweep.
+        task: function that is carried out.
+        overrides: overrides of this job.
         number: its place in the sweep.
         sweep_dir: absolute, since the other process may have been started anywhere.
         working_dir: where the sweep was started; relative paths in the configuration mean it.
-        threads: of torch, numba and BLAS within the job; None leaves them as they are.
+        threads: threads of torch, numba and BLAS within the job; None leaves them as they are.
         singletons: Hydra's global state.
     """
 

@@ -33,7 +33,7 @@ class LocalLauncher(SweepLauncher):
     """As many processes as there are cores for, each with its own pool: one that is killed does not affect the others.
 
     Args:
-        threads_per_job: of torch, numba and BLAS in every job.
+        threads_per_job: threads of torch, numba and BLAS in every job.
         jobs: at once; None = cores that this process may use / threads_per_job.
     """
 

@@ -53,7 +53,7 @@ class SlurmLauncher(SweepLauncher):
     A job that is pre-empted, or whose time is up, is put back in the queue and continues from its checkpoint.
 
     Args:
-        folder: of submitit's scripts, logs and answers, on a file system that every node sees.
+        folder: directory of submitit's scripts, logs and answers, on a file system that every node sees.
         partition, account, qos: as `sbatch` takes them; None = the cluster's default.
         timeout_min: minutes that a job may run before it has to queue again.
         max_num_timeout: how often it may do that.
@@ -186,7 +186,7 @@ class Queue:
     """Which run went to the scheduler as which job, on disk: the next command waits for it instead of submitting it.
 
     Args:
-        path: of the file.
+        path: path of the file.
     """
 
     def __init__(self, path: Path) -> None:

@@ -30,8 +30,8 @@ def settings_of(runs: Sequence[PlannedRun], options: SearchOptions) -> dict[str,
     """What a value of the objective depends on besides the keys that are searched: text by key.
 
     Args:
-        runs: of `probes`.
-        options: of the search.
+        runs: runs of `probes`.
+        options: options of the search.
 
     Raises:
         ConfigError: two of them are measured on different images.

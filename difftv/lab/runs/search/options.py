@@ -33,11 +33,11 @@ class SearchOptions:
         n_jobs: trials that start together.
         metric: the objective, `validation/...`, at the epoch whose weights are kept.
         direction: maximize or minimize.
-        seed: of the sampler.
+        seed: seed of the sampler.
         sampler: one of `SAMPLERS`.
         startup_trials: drawn at random; nothing is pruned before so many are complete.
         pruner: one of `PRUNERS`.
-        warmup_epochs: of a trial, before which pruner=median does not judge it.
+        warmup_epochs: number of epochs of a trial before which pruner=median does not judge it.
 
     Raises:
         ConfigError: naming the key.
@@ -86,7 +86,7 @@ class SearchOptions:
         was interrupted goes on as if it had not been.
 
         Args:
-            index: of the trial.
+            index: index of the trial.
             attempt: to draw values that were not tried before; from the tenth on they are drawn at random.
         """
         import numpy as np

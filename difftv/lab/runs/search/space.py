@@ -40,8 +40,8 @@ class Parameter:
 
     Attributes:
         key: as in an override, `optimizer.lr`.
-        distribution: of its values.
-        text: the same for people, and for comparing two spaces.
+        distribution: distribution of its values.
+        text: words for people, and for comparing two spaces.
         grid: the values of a range, which arithmetic would round differently.
     """
 

@@ -89,10 +89,10 @@ class SearchStudy:
     """The trials of one search.
 
     Args:
-        path: of the journal, absolute.
-        options: of the search.
-        space: what is searched.
-        settings: what all trials share and what a value of the objective depends on, text by key.
+        path: path of the journal, absolute.
+        options: options of the search.
+        space: parameters that are searched.
+        settings: settings that all trials share and that a value of the objective depends on, text by key.
 
     Raises:
         ConfigError: the journal is damaged, or holds a search of another space or with other settings.

@@ -17,9 +17,9 @@ class RunningTrial:
     """One trial.
 
     Args:
-        journal: of the study, absolute.
-        number: of the trial.
-        options: of the search.
+        journal: journal of the study, absolute.
+        number: number of the trial.
+        options: options of the search.
     """
 
     def __init__(self, journal: Path, number: int, options: SearchOptions) -> None:

@@ -30,6 +30,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from difftv.denoiser import Denoiser
+from difftv.images import warn_outside_unit_range
 from difftv.noise import NoiseEstimate, estimate_white
 from difftv.progress import watched
 
@@ -124,6 +125,7 @@ def estimate_image_noise(noisy: ChannelImage) -> NoiseEstimate:
     Raises:
         ValueError: the image is too small, or holds values that are not finite.
     """
+    warn_outside_unit_range(noisy, "estimate_image_noise takes", stacklevel=2)
     if is_gray(noisy):
         return estimate_white(noisy[:1, None])
     luma = noisy.sum(dim=0) / math.sqrt(3.0)

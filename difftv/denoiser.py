@@ -7,6 +7,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from difftv.errors import NoiseLevelWarning
+from difftv.images import check_images, warn_outside_unit_range
 from difftv.missing import fill_missing
 from difftv.noise import GaussianNoise, Noise, SigmaRange, as_noise
 from difftv.noise.level import EIGHT_BIT_RANGE
@@ -131,9 +132,14 @@ class Denoiser(nn.Module):
         Returns:
             Solution: `denoised` and `lam` on that device, differentiable, and what the solver reports.
         """
+        check_images(noisy)
+        if self.sigma_range is not None:
+            warn_outside_unit_range(noisy, "the predictor was trained on", stacklevel=2)
         seen = noisy if data_weight is None else fill_missing(noisy, data_weight.expand(noisy.shape) > 0)
         with part(0.0, 0.5):
-            maps = self.predictor(seen, sigma)
+            # In the precision of the network; the image is solved in its own.
+            first = next(self.predictor.parameters(), seen)
+            maps = self.predictor(seen.to(dtype=first.dtype), sigma).to(dtype=noisy.dtype)
         if sigma is not None:
             self._warn_outside(sigma)
         with part(0.5, 1.0):

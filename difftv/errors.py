@@ -43,3 +43,7 @@ class RunDirectoryError(DiffTVError):
 
 class NoiseLevelWarning(UserWarning):
     """A noise level that a predictor was not trained for, or an estimate of one that is not to be relied on."""
+
+
+class IntensityWarning(UserWarning):
+    """Intensities in other units than the ones that are expected: the result is not what was meant."""

@@ -11,6 +11,7 @@ PACKAGE = PROJECT / "difftv"
 
 LAYERS = [
     {"types", "errors", "arguments", "files", "printing", "memory", "progress", "_moved"},
+    {"images"},
     {"linear", "noise", "missing", "devices", "extras"},
     {"lab.rundir", "lab.imagefiles"},
     {"metrics", "regularizers", "lab.data", "lab.tracking"},

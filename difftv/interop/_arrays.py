@@ -1,11 +1,17 @@
 """Arrays as scikit-image takes them: dtypes, the axis of the channels, and what is refused."""
 
+import warnings
+
 import numpy as np
 
 from difftv.arguments import is_integer, is_number
+from difftv.errors import IntensityWarning
 
 _DEPTH_OF_IMAGES = 16
 """Bits per pixel of image files at most; wider integers hold such images without using their range."""
+
+_LEAST_SHARE = 100
+"""An image that uses less than this part of the range of its dtype is flat at usual weights; 10 bit in 16 use more."""
 
 _NO_VOLUMES = (
     "A volume cannot be denoised here: the solvers take differences along two axes, of images (batch, 1, height, "
@@ -139,12 +145,22 @@ def over_image(
 
 
 def _scaled(image: np.ndarray) -> np.ndarray:
-    limits = np.iinfo(image.dtype)
-    if limits.bits > _DEPTH_OF_IMAGES and int(image.max()) < 2**_DEPTH_OF_IMAGES > -int(image.min()):
-        raise ValueError(
-            f"image is {image.dtype} with values from {image.min()} to {image.max()}, which scaling by the range of "
-            f"its dtype would turn into an image of no contrast. Convert it first, e.g. image.astype(numpy.uint8), "
-            "or divide it by its white level."
+    limits, low, high = np.iinfo(image.dtype), int(image.min()), int(image.max())
+    if (high - low) * _LEAST_SHARE < limits.max and (high > low or limits.bits > _DEPTH_OF_IMAGES):
+        found = (
+            f"image is {image.dtype} with values from {low} to {high}, which scaling by the range of its dtype "
+            f"(to [{max(low / limits.max, -1.0):.2g}, {high / limits.max:.2g}])"
+        )
+        if limits.bits > _DEPTH_OF_IMAGES:
+            raise ValueError(
+                f"{found} would turn into an image of no contrast. Divide it by its white level, or keep its units "
+                "with image.astype(float): weight is in these units then."
+            )
+        warnings.warn(
+            f"{found} turns into an image of little contrast, as in scikit-image. For other units divide it by its "
+            "white level, or take image.astype(float).",
+            IntensityWarning,
+            stacklevel=4,
         )
     return np.maximum(image.astype(np.float64) / limits.max, -1.0)
 

@@ -119,8 +119,14 @@ class RegularizerDenoiser(DeepinvDenoiser):  # type: ignore[misc]
         super().__init__()
         self.prior = RegularizerPrior(solver, maps)
 
-    def forward(self, x: Tensor, sigma: float | Tensor, **kwargs: Any) -> Tensor:
-        """Denoise (batch, channels, height, width) with the weight sigma >= 0, a number or one per image."""
+    def forward(self, x: Tensor, sigma: float | Tensor | None = None, **kwargs: Any) -> Tensor:
+        """Denoise (batch, channels, height, width) with the weight sigma >= 0, a number or one per image.
+
+        Raises:
+            ValueError: sigma is None, deepinv's word for an unknown one.
+        """
+        if sigma is None:
+            raise ValueError("sigma is the weight of the regularizer and must be given, got None.")
         return self.prior.prox(x, gamma=sigma)
 
 
@@ -136,14 +142,20 @@ class LearnedDenoiser(DeepinvDenoiser):  # type: ignore[misc]
         super().__init__()
         self.denoiser = denoiser
 
-    def forward(self, x: Tensor, sigma: float | Tensor, **kwargs: Any) -> Tensor:
+    def forward(self, x: Tensor, sigma: float | Tensor | None = None, **kwargs: Any) -> Tensor:
         """Denoise (batch, channels, height, width), every channel as a gray image unless the model couples them.
 
         Args:
-            x: intensities nominally in [0, 1].
-            sigma: standard deviation of the noise in the units of x, > 0, a number or one per image.
+            x: images nominally in [0, 1].
+            sigma: standard deviation of the noise in the units of x, > 0, a number or one per image; None where the
+                predictor has no noise level as an input.
+
+        Raises:
+            ValueError: sigma is None, and the predictor has the noise level as an input.
         """
-        channels = self.denoiser.predictor.channels
+        channels = self.denoiser.solver.regularizer.channels
+        if sigma is None:
+            return self.denoiser(_as_images(x, channels)).denoised.reshape(x.shape)
         if isinstance(sigma, Tensor) and sigma.numel() > 1:
             sigma = _repeated(sigma.flatten(), x, channels)
         level = _BITS * sigma

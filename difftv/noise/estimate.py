@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, max_pool2d
 
 from difftv.errors import NoiseLevelWarning
+from difftv.images import check_images, warn_outside_unit_range
 from difftv.noise.level import EIGHT_BIT_RANGE
 from difftv.types import Image, PerImage
 
@@ -67,6 +68,7 @@ def estimate_sigma(noisy: Image) -> PerImage:
         ValueError: an image is too small or holds values that are not finite.
     """
     found = estimate_white(noisy)
+    warn_outside_unit_range(noisy, "estimate_sigma takes", stacklevel=2)
     share = float(found.clipped.max()) if len(found.clipped) else 0.0
     if share > CLIPPED:
         warnings.warn(
@@ -87,7 +89,8 @@ def estimate_white(noisy: Image, clipped: Tensor | None = None) -> NoiseEstimate
     Raises:
         ValueError: as for `estimate_sigma`.
     """
-    if noisy.ndim != 4 or noisy.shape[1] != 1 or min(noisy.shape[2:]) < SMALLEST_SIDE:
+    check_images(noisy)
+    if noisy.shape[1] != 1 or min(noisy.shape[2:]) < SMALLEST_SIDE:
         raise ValueError(
             f"noisy must be (batch, 1, height, width) with {SMALLEST_SIDE} pixels a side or more for its noise to be "
             f"estimated, got {tuple(noisy.shape)}. Give sigma."

@@ -79,6 +79,17 @@ def refuse_transforms(tensor: Tensor) -> None:
         ) from error
 
 
+def _refuse_batched(grad: Tensor) -> None:
+    """The same for `jacobian(..., vectorize=True)` and `is_grads_batched=True`, which batch the backward alone."""
+    try:
+        grad.detach()
+    except RuntimeError as error:
+        raise NotImplementedError(
+            "The backward of a solver takes one gradient at a time: jacobian(..., vectorize=False), without "
+            "is_grads_batched."
+        ) from error
+
+
 class _Nothing(torch.autograd.Function):
     """Like every function without `setup_context`, an error under `torch.func`."""
 
@@ -119,6 +130,7 @@ class _Leave(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, grad: Tensor):
         bridge = ctx.bridge
+        _refuse_batched(grad)
         bridge.started = time.perf_counter()
         if bridge.units is None:
             return None, grad

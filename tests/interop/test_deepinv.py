@@ -209,3 +209,13 @@ def test_what_cannot_be_meant_is_refused():
     with pytest.raises(NotImplementedError, match="minimum over a field"):
         generalised.fn(x)
     assert generalised.prox(x).shape == x.shape
+
+
+def test_an_unknown_noise_level_is_refused_in_words_where_it_is_needed():
+    x = images().float()
+    plain, asking = (Denoiser(Cnn(sigma_input=needs), TautString(AnisotropicTV())) for needs in (False, True))
+    torch.testing.assert_close(LearnedDenoiser(plain)(x, None), LearnedDenoiser(plain)(x, 0.1))
+    with pytest.raises(ValueError, match="give sigma, the standard deviation of the noise"):
+        LearnedDenoiser(asking)(x, None)
+    with pytest.raises(ValueError, match="sigma is the weight of the regularizer and must be given"):
+        RegularizerDenoiser(TautString(AnisotropicTV()))(x, None)

@@ -76,8 +76,9 @@ def tv_denoise(
         bounds: (lower, upper) in the units of the image, such as (0, 1); None for a side that is open. The gradient is
             0 at pixels on a bound. Complex images have none.
         data_weight: w >= 0, smaller = smoother: 1 / (variance of the noise) of every pixel up to a factor that goes
-            into lam, 0 = missing pixel (inpainting). (height, width), or four dimensions that broadcast to `noisy`. It
-            is solved by iteration then, with the `tol` of coupled channels, and differentiable in w as well.
+            into lam, 0 = missing pixel (inpainting), whose value does not matter and may be NaN. (height, width), or
+            four dimensions that broadcast to `noisy`. It is solved by iteration then, with the `tol` of coupled
+            channels, and differentiable in w as well.
 
     Returns:
         The denoised images, in the shape, dtype and device of `noisy`; solved in float64 (coupled on a device without

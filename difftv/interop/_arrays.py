@@ -37,7 +37,7 @@ def as_float_image(image: object) -> np.ndarray:
 
     Raises:
         TypeError: not a NumPy array of numbers.
-        ValueError: complex, empty, masked, with NaN or infinity, or wide integers that do not use their range.
+        ValueError: complex, empty, masked, or wide integers that do not use their range.
     """
     if not isinstance(image, np.ndarray):
         raise TypeError(
@@ -60,10 +60,20 @@ def as_float_image(image: object) -> np.ndarray:
     if image.dtype.kind == "b":
         return image.astype(np.float64)
     # As in scikit-image: half precision becomes single, extended precision double.
-    found = image.astype(np.float32 if image.dtype.itemsize <= 4 else np.float64)
-    if not np.isfinite(found).all():
-        raise ValueError("image holds NaN or infinity. Replace these values first, e.g. with numpy.nan_to_num.")
-    return found
+    return image.astype(np.float32 if image.dtype.itemsize <= 4 else np.float64)
+
+
+def check_finite(planes: np.ndarray, weight: np.ndarray | None) -> None:
+    """Refuse values that are not finite at pixels that count; `weight` is shaped like `planes`, None = all count.
+
+    Raises:
+        ValueError: there are some.
+    """
+    if not np.isfinite(planes if weight is None else planes[weight > 0]).all():
+        raise ValueError(
+            "image holds NaN or infinity. Give these pixels the weight 0, data_weight=numpy.isfinite(image), and they "
+            "are filled by the solve; or replace them first, e.g. with numpy.nan_to_num."
+        )
 
 
 def spatial_first(image: np.ndarray, channel_axis: int | None) -> tuple[np.ndarray, int | None]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from difftv.arguments import boolean, positive
-from difftv.interop._arrays import as_float_image, over_image, refuse_masked, spatial_first
+from difftv.interop._arrays import as_float_image, check_finite, over_image, refuse_masked, spatial_first
 from difftv.regularizers import BY_NAME, Regularizer
 from difftv.regularizers.bounds import Bounds, checked_bounds
 from difftv.solvers.admm import Admm
@@ -117,8 +117,9 @@ def denoise_tv(
         bounds: (lower, upper) of the denoised image, such as (0, 1), in the units of the image (of the scaled one, for
             integers); None for a side that is open. `tvpwl` within bounds is solved iteratively, too.
         data_weight: w >= 0 of sum_i w_i/2 (u_i - image_i)^2, smaller = smoother: 1 / (variance of the noise) of every
-            pixel, up to a factor that goes into `weight`; 0 = missing pixel, whose value does not matter (a mask of
-            booleans will do). An array like `weight`. Every regularizer is then solved iteratively.
+            pixel, up to a factor that goes into `weight`; 0 = missing pixel, whose value does not matter and may be NaN
+            (a mask of booleans will do: `numpy.isfinite(image)`). An array like `weight`. Every regularizer is then
+            solved iteratively.
         return_solution: return an `ArraySolution` (image, duality gap, whether it converged) instead of the image.
 
     Returns:
@@ -146,9 +147,10 @@ def denoise_tv(
     coupled = _coupled(channels, axis)
     kind = _regularizer(regularizer, weight, len(planes) if coupled else 1, bounds)
     weights = _weights(weight, kind, planes, axis)
+    pixels = _pixels(data_weight, planes, axis)
+    check_finite(planes, None if pixels is None else pixels.numpy())
     noisy = torch.from_numpy(planes.astype(np.float64)).unsqueeze(0 if coupled else 1)
     with torch.no_grad():
-        pixels = _pixels(data_weight, planes, axis)
         solver = _solver(kind, tol, weighs=pixels is not None)
         solution = solver(
             noisy,

@@ -177,9 +177,9 @@ class Solver(nn.Module, abc.ABC):
                 point, in any units, nominally in [0, 1].
             lam: (batch, num_maps, height, width), >= 0, in the same units; larger = smoother.
             data_weight: w, shaped like `noisy`, finite and >= 0: of every pixel 1 / (variance of its noise), up to a
-                factor that goes into lam; smaller = smoother. 0 is a missing pixel, whose value does not matter. None =
-                1 everywhere. Pixels of weight 0 have no gradient, neither in `noisy` nor in w. Where w and lam vanish
-                together, any value may come back.
+                factor that goes into lam; smaller = smoother. 0 is a missing pixel, whose value does not matter and may
+                be NaN. None = 1 everywhere. Pixels of weight 0 have no gradient, neither in `noisy` nor in w. Where w
+                and lam vanish together, any value may come back.
 
         Returns:
             Solution; `denoised` is differentiable in all arguments, once.
@@ -199,7 +199,6 @@ class Solver(nn.Module, abc.ABC):
         lam = given
         if data_weight is not None:
             self._check_takes_weights()
-            _check_finite(noisy)
             noisy, lam, data_weight = weighed(noisy, given, data_weight, self.regularizer)
         seconds, workplace = SolveTime(), self.workplace
         # Neither the caller's default device nor its autocast is meant for what happens in a solver.
@@ -228,14 +227,6 @@ class Solver(nn.Module, abc.ABC):
             converged=raw.converged,
             auxiliary=None if auxiliary is None else auxiliary.to(device=noisy.device),
             seconds=seconds,
-        )
-
-
-def _check_finite(noisy: Image) -> None:
-    if not bool(noisy.isfinite().all()):
-        raise ValueError(
-            f"noisy holds NaN or infinity in image(s) {_images(~noisy.isfinite())} of the batch. "
-            "Check the input images; a missing pixel may hold any number where data_weight is 0."
         )
 
 

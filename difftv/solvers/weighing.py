@@ -1,11 +1,16 @@
 """Weights of the pixels, checked and in the form that solvers take them in."""
 
+import warnings
+
 import torch
 from torch import Tensor
 
 from difftv.regularizers.base import Regularizer
 from difftv.solvers.data_term import weighted_mean
 from difftv.types import Image, Map
+
+_WHITE = (255.0, 65535.0)
+"""White in image files."""
 
 
 def weighed(noisy: Image, lam: Map, weight: Tensor, regularizer: Regularizer) -> tuple[Image, Map, Image]:
@@ -18,7 +23,10 @@ def weighed(noisy: Image, lam: Map, weight: Tensor, regularizer: Regularizer) ->
     Raises:
         TypeError: `weight` is not a tensor.
         ValueError: its shape is not that of `noisy`, it is not floating point, negative, NaN or infinite somewhere, or
-            0 at all pixels of a channel.
+            0 at all pixels of a channel; or `noisy` is not finite at a pixel of positive weight.
+
+    Warns:
+        RuntimeWarning: the weights are 0 and 255 (or 65535): a mask that was read from a file.
     """
     _check(noisy, weight)
     weight = weight.to(device=noisy.device)
@@ -28,7 +36,8 @@ def weighed(noisy: Image, lam: Map, weight: Tensor, regularizer: Regularizer) ->
     weights = {channel for term in regularizer.terms for channel in term.lam}
     maps = [part / typical if channel in weights else part for channel, part in enumerate(lam.split(1, dim=1))]
     known = weight.detach() > 0
-    mean = weighted_mean(noisy.detach(), weight.detach())
+    seen = torch.where(known, noisy.detach(), torch.zeros_like(noisy))
+    mean = weighted_mean(seen, weight.detach())
     return (
         torch.where(known, noisy, mean.to(noisy.dtype)),
         torch.cat(maps, dim=1),
@@ -59,4 +68,23 @@ def _check(noisy: Image, weight: object) -> None:
         empty = (values.amax(dim=(2, 3)) <= 0).any(dim=1).nonzero().flatten().tolist()
         raise ValueError(
             f"data_weight is 0 at all pixels (of a channel) in image(s) {empty} of the batch. Leave out such images."
+        )
+    unknown = (values > 0) & ~noisy.detach().isfinite()
+    if bool(unknown.any()):
+        images = unknown.flatten(1).any(dim=1).nonzero().flatten().tolist()
+        raise ValueError(
+            f"noisy holds NaN or infinity in image(s) {images} of the batch, at pixels that count. Check the input "
+            "images, or give these pixels the data_weight 0 (missing)."
+        )
+    _warn_of_mask(values)
+
+
+def _warn_of_mask(weight: Tensor) -> None:
+    largest = float(weight.amax()) if weight.numel() else 0.0
+    if largest in _WHITE and bool((weight == 0).any()) and bool(((weight == 0) | (weight == largest)).all()):
+        warnings.warn(
+            f"data_weight is 0 and {largest:g}, which looks like a mask read from a file: a weight of {largest:g} is "
+            f"the same as lam / {largest:g}. Pixels that are known are data_weight > 0, a mask of booleans.",
+            RuntimeWarning,
+            stacklevel=2,
         )

@@ -1,5 +1,7 @@
 """The contract of weights of the pixels, sum_i w_i/2 (u_i - y_i)^2, of every solver that takes them."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -236,6 +238,46 @@ def test_what_is_no_weight_is_refused() -> None:
             solver(noisy, lam, wrong)
     with pytest.raises(TypeError, match=r"data_weight must be a torch.Tensor, got builtins.float"):
         solver(noisy, lam, 2.0)
-    noisy[0, 0, 1, 2] = torch.nan
-    with pytest.raises(ValueError, match=r"noisy holds NaN .* a missing pixel may hold any number"):
+    noisy[0, 0, 0, 0] = torch.nan
+    with pytest.raises(
+        ValueError, match=r"noisy holds NaN .*image\(s\) \[0\] .* at pixels that count.*data_weight 0 \(missing\)"
+    ):
         solver(noisy, lam, weight)
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, 1e30])
+def test_the_value_of_a_missing_pixel_does_not_matter_even_if_it_is_none(value: float) -> None:
+    noisy, lam, weight = draw(IsotropicTV())
+    weight[0, 0, 1, 2] = weight[1, 0, 5, 4] = 0
+    answers, gradients = [], []
+    for hidden in (0.5, value):
+        images = torch.where(weight > 0, noisy, hidden).requires_grad_()
+        answers.append(Admm(IsotropicTV())(images, lam, weight).denoised)
+        gradients.append(torch.autograd.grad(answers[-1].square().sum(), images)[0])
+    assert torch.equal(*answers)
+    assert torch.equal(*gradients)
+    assert (gradients[0][weight == 0] == 0).all()
+    images = torch.where(weight > 0, noisy, value)
+    assert tv_denoise(images, 0.1, data_weight=weight).isfinite().all()
+    assert tv_denoise(images.to(torch.complex64), 0.1, data_weight=weight).isfinite().all()
+    array = images[0, 0].numpy()
+    found = denoise_tv(array, 0.1, data_weight=weight[0, 0].numpy())
+    assert np.isfinite(found).all()
+    if not math.isfinite(value):
+        np.testing.assert_array_equal(
+            denoise_tv(array, 0.1, data_weight=np.isfinite(array)),
+            denoise_tv(np.nan_to_num(array, posinf=0.0), 0.1, data_weight=np.isfinite(array)),
+        )
+        with pytest.raises(ValueError, match=r"Give these pixels the weight 0, data_weight=numpy.isfinite\(image\)"):
+            denoise_tv(array, 0.1)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32])
+def test_a_mask_of_0_and_255_is_said(dtype: type) -> None:
+    image = np.random.default_rng(0).random((8, 7))
+    mask = (255 * (np.random.default_rng(1).random((8, 7)) > 0.3)).astype(dtype)
+    with pytest.warns(RuntimeWarning, match=r"data_weight is 0 and 255, .* known are data_weight > 0"):
+        denoise_tv(image, 0.1, data_weight=mask)
+    with pytest.warns(RuntimeWarning, match=r"data_weight is 0 and 255"):
+        tv_denoise(torch.from_numpy(image)[None, None], 0.1, data_weight=torch.from_numpy(mask))
+    denoise_tv(image, 0.1, data_weight=mask > 0)  # a warning would be an error

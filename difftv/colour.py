@@ -26,11 +26,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from difftv.denoiser import Denoiser
 from difftv.images import warn_outside_unit_range
+from difftv.missing import fill_missing
 from difftv.noise import NoiseEstimate, estimate_white
 from difftv.progress import watched
 
@@ -64,6 +65,7 @@ def denoise_image(
     noisy: ChannelImage,
     *,
     sigma: float | None = None,
+    data_weight: Float[Tensor, "height width"] | None = None,
     on_progress: Callable[[float], object] = lambda _: None,
 ) -> DenoisedImage:
     """Denoise one whole gray or RGB image, without a gradient: channel by channel, or all where it couples them.
@@ -72,6 +74,8 @@ def denoise_image(
         denoiser: denoiser of a run (`Denoiser.load`), or any other.
         noisy: 1 gray or 3 RGB channels on the predictor's device.
         sigma: noise of every channel in 8-bit units; to be given where, and only where, the denoiser has `sigma_input`.
+        data_weight: weight of every pixel in the data term, smaller = smoother, 0 = missing pixel, whose value does not
+            matter, see `Solver`.
         on_progress: called with the number of channels that are done, with fractions within a long solve, for a
             progress bar.
 
@@ -82,19 +86,21 @@ def denoise_image(
     """
     if noisy.ndim != 3 or len(noisy) not in (1, 3):
         raise ValueError(f"noisy must be (1, height, width) or (3, height, width), got {tuple(noisy.shape)}.")
+    if data_weight is not None:
+        noisy = fill_missing(noisy[None], data_weight.expand(noisy[None].shape) > 0)[0]
     names = solved_channels(denoiser, noisy)
     denoiser.solver.check_size(*noisy.shape[1:])
     if names == COLOUR:
-        solved = _solve(denoiser, noisy.expand(3, -1, -1)[None], names, sigma, on_progress)
+        solved = _solve(denoiser, noisy.expand(3, -1, -1)[None], names, sigma, data_weight, on_progress)
         return replace(solved, denoised=solved.denoised[: len(noisy)])
     if is_gray(noisy):
-        solved = _solve(denoiser, noisy[:1, None], names, sigma, on_progress)
+        solved = _solve(denoiser, noisy[:1, None], names, sigma, data_weight, on_progress)
         return replace(solved, denoised=solved.denoised.expand_as(noisy))
     matrix, middle, ranges = _opponent(noisy)
     scales = _scales(denoiser, sigma, ranges)
     divisors = noisy.new_tensor(scales).view(3, 1, 1)
     channels = (torch.einsum("ij,jhw->ihw", matrix, noisy) - middle) / divisors + 0.5
-    solved = _solve(denoiser, channels[:, None], names, sigma, on_progress, scales)
+    solved = _solve(denoiser, channels[:, None], names, sigma, data_weight, on_progress, scales)
     denoised = torch.einsum("ij,ihw->jhw", matrix, (solved.denoised - 0.5) * divisors + middle)
     return replace(solved, denoised=denoised)
 
@@ -113,7 +119,7 @@ def solved_channels(denoiser: Denoiser, noisy: ChannelImage) -> tuple[str, ...]:
     return GRAY if is_gray(noisy) else OPPONENT
 
 
-def estimate_image_noise(noisy: ChannelImage) -> NoiseEstimate:
+def estimate_image_noise(noisy: ChannelImage, known: Bool[Tensor, "height width"] | None = None) -> NoiseEstimate:
     """The noise level of one image, the same for every channel that is denoised: of a gray image, or of the luma.
 
     The matrix is orthonormal, so noise of one level in R, G and B has that level in the luma. A pixel counts as clipped
@@ -121,16 +127,20 @@ def estimate_image_noise(noisy: ChannelImage) -> NoiseEstimate:
 
     Args:
         noisy: as for `denoise_image`.
+        known: whether a pixel counts, (height, width); None = all do.
 
     Raises:
-        ValueError: the image is too small, or holds values that are not finite.
+        ValueError: the image is too small, has too few known pixels, or holds values that are not finite.
     """
+    counts = None if known is None else known[None, None]
+    if counts is not None:
+        noisy = fill_missing(noisy[None], counts.expand(noisy[None].shape))[0]
     warn_outside_unit_range(noisy, "estimate_image_noise takes", stacklevel=2)
     if is_gray(noisy):
-        return estimate_white(noisy[:1, None])
+        return estimate_white(noisy[:1, None], known=counts)
     luma = noisy.sum(dim=0) / math.sqrt(3.0)
     clipped = ((noisy == 0) | (noisy == 1)).any(dim=0)
-    return estimate_white(luma[None, None], clipped[None, None])
+    return estimate_white(luma[None, None], clipped[None, None], counts)
 
 
 def is_gray(image: ChannelImage) -> bool:
@@ -143,13 +153,16 @@ def _solve(
     images: Tensor,
     names: tuple[str, ...],
     sigma: float | None,
+    data_weight: Tensor | None,
     on_progress: Callable[[float], object],
     scales: Sequence[float] = (1.0,),
 ) -> DenoisedImage:
     denoised, lam, gap, converged = torch.empty_like(images), {}, 0.0, True
     for index, (name, scale) in enumerate(zip(names, scales, strict=True)):
         with torch.no_grad(), watched(lambda share, before=index: on_progress(before + share)):  # type: ignore[misc]
-            solution = denoiser(images[index : index + 1], None if sigma is None else sigma / scale)
+            one = images[index : index + 1]
+            weight = None if data_weight is None else data_weight.to(dtype=one.dtype).expand(one.shape)
+            solution = denoiser(one, None if sigma is None else sigma / scale, weight)
         denoised[index], lam[name] = solution.denoised[0], scale * solution.lam[0]
         gap, converged = max(gap, float(solution.gap)), converged and bool(solution.converged)
         on_progress(index + 1)

@@ -14,6 +14,7 @@ from difftv.noise.level import EIGHT_BIT_RANGE
 from difftv.predictors.base import Predictor
 from difftv.predictors.self_ensemble import SelfEnsemble
 from difftv.progress import part
+from difftv.solvers.admm import Admm
 from difftv.solvers.base import Solution, Solver
 from difftv.types import Image
 
@@ -127,7 +128,8 @@ class Denoiser(nn.Module):
             sigma: noise standard deviation in 8-bit units, a number or one per image; to be given where, and only
                 where, the predictor has the noise level as an input (`sigma_input`).
             data_weight: weight of every pixel in the data term, shaped like `noisy`, smaller = smoother, 0 = missing
-                pixel, see `Solver`. The predictor sees the image as it is, with local means at missing pixels.
+                pixel, see `Solver`; solved by `Admm` where the denoiser's solver takes none. The predictor sees the
+                image as it is, with local means at missing pixels.
 
         Returns:
             Solution: `denoised` and `lam` on that device, differentiable, and what the solver reports.
@@ -143,7 +145,13 @@ class Denoiser(nn.Module):
         if sigma is not None:
             self._warn_outside(sigma)
         with part(0.5, 1.0):
-            return self.solver(noisy, maps, data_weight)
+            return self._solver(data_weight)(noisy, maps, data_weight)
+
+    def _solver(self, data_weight: Image | None) -> Solver:
+        """The solver, or a batched one of the same problem where that takes no data weight."""
+        if data_weight is None or self.solver.takes_weights:
+            return self.solver
+        return Admm(self.solver.regularizer)
 
     def denoise(self, noisy: Image, noise: Noise | float | Tensor, data_weight: Image | None = None) -> Solution:
         """Denoise images whose noise is known, whether the predictor has it as an input or not.

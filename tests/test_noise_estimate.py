@@ -134,3 +134,15 @@ def test_a_pixel_is_clipped_where_a_colour_is() -> None:
     noisy = torch.full((3, 20, 20), 0.5)
     noisy[0, :10] = 1.0
     assert float(estimate_image_noise(noisy).clipped) == 0.5
+
+
+def test_pixels_that_do_not_count_are_not_read() -> None:
+    noisy = add_noise(photograph("moon"), 25, seed=0)[..., :200, :200]
+    known = torch.ones_like(noisy, dtype=torch.bool)
+    known[..., 50:180, 60:190] = False
+    found = [estimate_white(torch.where(known, noisy, value), known=known) for value in (torch.nan, 0.0, 1.0)]
+    assert len({(float(one.sigma), float(one.clipped)) for one in found}) == 1
+    assert float(found[0].sigma) == pytest.approx(25, rel=0.05)
+    assert float(found[0].clipped) < 0.1
+    with pytest.raises(ValueError, match="too few known pixels"):
+        estimate_white(noisy, known=torch.zeros_like(known))

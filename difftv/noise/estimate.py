@@ -79,15 +79,16 @@ def estimate_sigma(noisy: Image) -> PerImage:
     return found.sigma
 
 
-def estimate_white(noisy: Image, clipped: Tensor | None = None) -> NoiseEstimate:
+def estimate_white(noisy: Image, clipped: Tensor | None = None, known: Tensor | None = None) -> NoiseEstimate:
     """The same, with the share of clipped pixels.
 
     Args:
         noisy: as for `estimate_sigma`.
         clipped: whether a pixel is clipped, of the same shape; by default those at exactly 0 or 1.
+        known: whether a pixel counts, of the same shape; by default all do. The values of others are not read.
 
     Raises:
-        ValueError: as for `estimate_sigma`.
+        ValueError: as for `estimate_sigma`; or no 4x4 pixels of an image are all known.
     """
     check_images(noisy)
     if noisy.shape[1] != 1 or min(noisy.shape[2:]) < SMALLEST_SIDE:
@@ -97,14 +98,21 @@ def estimate_white(noisy: Image, clipped: Tensor | None = None) -> NoiseEstimate
         )
     # On the CPU: in float64, which not every accelerator has.
     images = noisy.detach().to(device="cpu").to(dtype=torch.float64)
+    hidden = torch.zeros_like(images) if known is None else (~known).to(device="cpu").to(dtype=torch.float64)
+    images = torch.where(hidden > 0, torch.zeros_like(images), images)
     if not bool(images.isfinite().all()):
         raise ValueError("noisy holds values that are not finite: its noise cannot be estimated.")
     at_limit = ((images == 0) | (images == 1)) if clipped is None else clipped.to(device="cpu")
     taps = images.new_tensor(HIGH_PASS)
     details = conv2d(images, torch.outer(taps, taps)[None, None], stride=2)
-    whole = max_pool2d(at_limit.to(dtype=torch.float64), len(taps), stride=2) == 0
-    levels = [_level(*each) for each in zip(details, whole, strict=True)]
-    shares = at_limit.to(dtype=torch.float64).mean(dim=(1, 2, 3))
+    at_limit = at_limit.to(dtype=torch.float64) * (1 - hidden)
+    whole, seen = (max_pool2d(part, len(taps), stride=2) == 0 for part in (at_limit, hidden))
+    if not bool(seen.flatten(1).any(dim=1).all()):
+        raise ValueError(
+            "noisy has too few known pixels for its noise to be estimated: no 4x4 that all are. Give sigma."
+        )
+    levels = [_level(one[counts], clear[counts]) for one, clear, counts in zip(details, whole, seen, strict=True)]
+    shares = at_limit.sum(dim=(1, 2, 3)) / (1 - hidden).sum(dim=(1, 2, 3))
     return NoiseEstimate(noisy.new_tensor(levels), shares.to(dtype=noisy.dtype).to(device=noisy.device))
 
 

@@ -314,3 +314,54 @@ def test_an_isotropic_run_takes_small_images_with_its_own_solver(
     assert "which was cut off" in shown.out
     assert "GiB" in shown.err
     assert psnr(tmp_path / "small-denoised.png", GRAY[:20, :20]) > psnr(small, GRAY[:20, :20]) + 2
+
+
+@pytest.mark.parametrize("model", ["gray-small"])
+def test_pixels_that_nobody_sees_change_nothing(
+    main: Main, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, columns = np.mgrid[:80, :80] - 39.5
+    alpha = (255 * (np.hypot(rows, columns) < 36)).astype(np.uint8)
+    visible, picture = alpha > 0, noisy(COLOUR[:, :80])
+    clean = save(tmp_path / "clean.png", COLOUR[:, :80])
+    hidden = {
+        "lime": np.broadcast_to([0, 255, 0], picture.shape),
+        "black": np.zeros_like(picture),
+        "noise": np.random.default_rng(1).integers(0, 256, picture.shape),
+    }
+    answers, words = [], []
+    for name, colours in hidden.items():
+        pixels = np.where(visible[..., None], picture, colours).astype(np.uint8)
+        path = save(tmp_path / f"{name}.png", np.dstack([pixels, alpha]))
+        assert main(["--model", model, str(path), "--clean", str(clean)]) == 0
+        shown = capsys.readouterr()
+        remarks = shown.err.replace(str(path), "")  # of clipped pixels
+        words.append(
+            (shown.out.split("estimated")[1].split(";")[0], shown.out.split("PSNR")[1].split("dB")[0], remarks)
+        )
+        found = read_image(tmp_path / f"{name}-denoised.png")
+        np.testing.assert_array_equal(found.channels[:, ~visible], np.moveaxis(pixels, -1, 0)[:, ~visible])
+        answers.append(found.channels[:, visible])
+    np.testing.assert_array_equal(answers[0], answers[1])
+    np.testing.assert_array_equal(answers[0], answers[2])
+    assert len(set(words)) == 1, words
+    assert float(words[0][1].split("->")[1]) > float(words[0][1].split("->")[0]) + 5
+
+
+def test_a_gray_picture_over_a_hidden_colour_is_gray_and_its_depth_is_that_of_what_is_seen(
+    main: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gray = np.repeat(noisy(SMALL_GRAY)[..., None] // 8, 3, axis=-1)
+    alpha = np.full(gray.shape[:2], 255, np.uint8)
+    gray[:10, :12], alpha[:10, :12] = [255, 0, 255], 0
+    path = save(tmp_path / "icon.png", np.dstack([gray, alpha]))
+    assert main(["--model", "gray-small", str(path), "--sigma", "5"]) == 0
+    assert "its largest value is " in capsys.readouterr().err
+    found = read_image(tmp_path / "icon-denoised.png").channels
+    np.testing.assert_array_equal(found[0][alpha > 0], found[1][alpha > 0])
+
+
+def test_a_picture_of_nothing_is_said(main: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = save(tmp_path / "empty.png", np.zeros((20, 20, 4), np.uint8))
+    assert main(["--model", "gray-small", str(path)]) == 1
+    assert "all its pixels are transparent: there is nothing to denoise" in capsys.readouterr().err

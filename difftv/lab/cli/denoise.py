@@ -35,6 +35,7 @@ from difftv.lab.cli.model_arguments import announce, load_model, model_parser, n
 from difftv.lab.cli.noise_level import check_sigma, estimated_sigma
 from difftv.lab.cli.output_paths import Targets, plan
 from difftv.lab.imagefiles import ImageFile, encode_like, not_copied, read_image, unused_depth
+from difftv.missing import fill_missing
 from difftv.models.stored import StoredModel
 from difftv.printing import print_safely, printable
 
@@ -105,20 +106,30 @@ def _denoise(
     """Write both files and say in a line what was done."""
     started = time.perf_counter()
     image = read_image(path)
+    if image.visible is not None and not image.visible.any():
+        raise DataError("all its pixels are transparent: there is nothing to denoise")
     white = _white(image, options.white_level)
     _remark(path, image, options.white_level)
     reference = _reference(clean, image, white) if clean else None
     noisy = torch.from_numpy(image.channels.astype(np.float32) / np.float32(white))
-    sigma = _sigma(options, denoiser, stored, noisy, path)
-    noisy = noisy.to(next(denoiser.parameters()).device)
+    known = None if image.visible is None else torch.from_numpy(image.visible)
+    if known is not None:
+        noisy = fill_missing(noisy[None], known.expand(noisy[None].shape))[0]
+    sigma = _sigma(options, denoiser, stored, noisy, path, known)
+    device = next(denoiser.parameters()).device
+    noisy, weight = noisy.to(device), None if known is None else known.to(device).to(dtype=noisy.dtype)
     names = solved_channels(denoiser, noisy)
     if names == COLOUR and is_gray(noisy):
         print_safely(f"{path}: a gray image and a model of colour images: taken as three equal channels", error=True)
     with tqdm(total=len(names), desc=printable(path.name), leave=False, disable=None, bar_format=_BAR) as bar:
-        found = denoise_image(denoiser, noisy, sigma=sigma, on_progress=lambda done: bar.update(done - bar.n))
+        found = denoise_image(
+            denoiser, noisy, sigma=sigma, data_weight=weight, on_progress=lambda done: bar.update(done - bar.n)
+        )
     # Values above the white level are the file's to keep, those above its depth are not.
     scaled = found.denoised.cpu().clamp(0.0, image.full_scale / white) * white
     channels = scaled.round().numpy().astype(image.channels.dtype)
+    if image.visible is not None:
+        channels = np.where(image.visible, channels, image.channels)
     write_atomically(targets.denoised, encode_like(image, channels))
     if draws:
         from difftv.lab.figures import save_figure
@@ -134,19 +145,24 @@ def _denoise(
     if not found.converged:
         words.append(f"NOT CONVERGED (relative gap {found.gap:.1e})")
     if reference is not None:
-        before, after = (_psnr(pixels / white, reference) for pixels in (image.channels, channels))
+        before, after = (_psnr(pixels / white, reference, image.visible) for pixels in (image.channels, channels))
         words.append(f"PSNR {before:.2f} -> {after:.2f} dB")
     return ", ".join(words) + f" -> {targets.denoised}" + (f", {targets.picture.name}" if draws else "")
 
 
 def _sigma(
-    options: argparse.Namespace, denoiser: Denoiser, stored: StoredModel, noisy: torch.Tensor, path: Path
+    options: argparse.Namespace,
+    denoiser: Denoiser,
+    stored: StoredModel,
+    noisy: torch.Tensor,
+    path: Path,
+    known: torch.Tensor | None,
 ) -> float | None:
     """What the network is told of the noise; None where it takes nothing."""
     if not denoiser.sigma_input:
         return None
     if options.sigma is None and stored.sigma is None:
-        return estimated_sigma(noisy, stored, path)
+        return estimated_sigma(noisy, stored, path, known)
     return options.sigma or stored.sigma
 
 
@@ -158,7 +174,7 @@ def _white(image: ImageFile, white_level: float | None) -> float:
 
 def _remark(path: Path, image: ImageFile, white_level: float | None) -> None:
     """Say, before the solve, what the user should know about the result."""
-    if white_level is None and (dim := unused_depth(image.channels)):
+    if white_level is None and (dim := unused_depth(image.seen)):
         advice = f"if white is another value than {image.full_scale:g}, give it as --white-level"
         print_safely(f"{path}: {dim}; {advice}", error=True)
     if lost := not_copied(image):
@@ -178,6 +194,8 @@ def _reference(path: Path, noisy: ImageFile, white: float) -> np.ndarray:
     return clean.channels / (white if clean.full_scale == noisy.full_scale else clean.full_scale)
 
 
-def _psnr(image: np.ndarray, clean: np.ndarray) -> float:
+def _psnr(image: np.ndarray, clean: np.ndarray, visible: np.ndarray | None) -> float:
+    if visible is not None:
+        image, clean = image[:, visible], clean[:, visible]
     with np.errstate(divide="ignore"):
         return float(-10.0 * np.log10(np.mean((image - clean) ** 2)))

@@ -2,6 +2,8 @@
 
 import math
 
+from torch import Tensor
+
 from difftv.colour import ChannelImage, estimate_image_noise
 from difftv.errors import ConfigError, DataError
 from difftv.models.stored import StoredModel
@@ -46,19 +48,20 @@ def known_sigma(sigma: float | None, stored: StoredModel) -> float:
     raise ConfigError(f"{stored.path} was trained for sigma {_trained(stored)}: give the noise as --sigma LEVEL.")
 
 
-def estimated_sigma(noisy: ChannelImage, stored: StoredModel, name: object) -> float:
+def estimated_sigma(noisy: ChannelImage, stored: StoredModel, name: object, known: Tensor | None = None) -> float:
     """The noise level of one image, estimated and printed, within what the model was trained for.
 
     Args:
         noisy: 1 gray or 3 RGB channels, clipped at 0 and 1 where the file was.
         stored: the model.
         name: name of the image, for what is printed.
+        known: whether a pixel counts, (height, width); None = all do.
 
     Raises:
         DataError: the image is too small for an estimate.
     """
     try:
-        found = estimate_image_noise(noisy)
+        found = estimate_image_noise(noisy, known)
     except ValueError as error:
         raise DataError(f"{error} (--sigma)") from error
     sigma, clipped = float(found.sigma), float(found.clipped)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import UInt
+from jaxtyping import Bool, UInt
 
 Samples = UInt[np.ndarray, "height width samples"]
 """As files hold them: 1 gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha; uint8 or uint16."""
@@ -49,6 +49,17 @@ class ImageFile:
     def full_scale(self) -> float:
         """The largest value that the type holds: 255 or 65535."""
         return float(np.iinfo(self.channels.dtype).max)
+
+    @property
+    def visible(self) -> Bool[np.ndarray, "height width"] | None:
+        """Whether a pixel is seen: not where alpha is 0. None where all are."""
+        return None if self.alpha is None or self.alpha.all() else self.alpha > 0
+
+    @property
+    def seen(self) -> UInt[np.ndarray, "channels pixels"]:
+        """The visible pixels, one after the other."""
+        flat = self.channels.reshape(len(self.channels), -1)
+        return flat if self.visible is None else flat[:, self.visible.ravel()]
 
     def __str__(self) -> str:
         count, height, width = self.channels.shape

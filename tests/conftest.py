@@ -13,6 +13,7 @@ from hypothesis import settings
 from omegaconf import DictConfig
 
 from difftv.lab.runs.plan import register_resolvers
+from tests.typechecking import check_all_again
 
 pytest_plugins = ["tests.photographs", "tests.tracking.places"]
 
@@ -62,6 +63,11 @@ def test_data() -> Path:
     if not root.is_dir():
         pytest.skip(f"no test images at {root}; set DIFFTV_TEST_DATA")
     return root
+
+
+@pytest.fixture(autouse=True)
+def _types_are_checked() -> None:
+    check_all_again()
 
 
 @pytest.fixture

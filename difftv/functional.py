@@ -36,7 +36,7 @@ def tv_denoise(
     bounds: Bounds | None = None,
     data_weight: float | Tensor | None = None,
 ) -> Images:
-    """Weighted total-variation denoising, differentiable in noisy image and weights.
+    """Anisotropic total-variation denoising (isotropic for coupled channels), differentiable in image and maps.
 
     Gray images, and channels that are independent: anisotropic, exact,
 

@@ -1,8 +1,11 @@
 """Arrays as scikit-image takes them: dtypes, the axis of the channels, and what is refused."""
 
 import warnings
+from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from difftv.arguments import is_integer, is_number
 from difftv.errors import IntensityWarning
@@ -32,6 +35,23 @@ def refuse_masked(name: str, values: object) -> None:
         )
 
 
+def as_array(name: str, values: Any) -> Any:
+    """The array of a tensor, on the CPU; anything else as it is.
+
+    Raises:
+        ValueError: the tensor requires a gradient, which there is none of.
+    """
+    if not isinstance(values, Tensor):
+        return values
+    if values.requires_grad:
+        raise ValueError(
+            f"{name} requires a gradient, which denoise_tv does not compute. Take difftv.tv_denoise (anisotropic), or "
+            f"for this objective Admm(IsotropicTV()); or {name}.detach()."
+        )
+    values = values.cpu()
+    return (values.float() if values.dtype == torch.bfloat16 else values).numpy()
+
+
 def as_float_image(image: object) -> np.ndarray:
     """The image in float32 or float64, as `skimage.util.img_as_float` scales it.
 
@@ -41,8 +61,8 @@ def as_float_image(image: object) -> np.ndarray:
     """
     if not isinstance(image, np.ndarray):
         raise TypeError(
-            f"image must be a NumPy array, got {type(image).__module__}.{type(image).__qualname__}. "
-            "A torch tensor goes into difftv.tv_denoise, anything else through numpy.asarray."
+            f"image must be a NumPy array or a tensor, got {type(image).__module__}.{type(image).__qualname__}. "
+            "Anything else goes through numpy.asarray."
         )
     refuse_masked("image", image)
     image = np.asarray(image)

@@ -1,16 +1,17 @@
-"""`denoise_tv`: NumPy in, NumPy out, in the manners of `skimage.restoration`."""
+"""`denoise_tv`: arrays (or tensors) in and out, with the interface of `skimage.restoration`."""
 
 import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args, overload
+from typing import Generic, Literal, TypeVar, get_args, overload
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from difftv.arguments import boolean, positive
-from difftv.interop._arrays import as_float_image, check_finite, over_image, refuse_masked, spatial_first
+from difftv.interop._arrays import as_array, as_float_image, check_finite, over_image, refuse_masked, spatial_first
 from difftv.regularizers import BY_NAME, Regularizer
 from difftv.regularizers.bounds import Bounds, checked_bounds
 from difftv.solvers.admm import Admm
@@ -18,7 +19,9 @@ from difftv.solvers.base import Solver
 from difftv.solvers.taut_string import TautString
 from difftv.weights import shared
 
-Weight = float | np.ndarray | Sequence[float | np.ndarray]
+Array = np.ndarray | Tensor
+Image = TypeVar("Image", np.ndarray, Tensor)
+Weight = float | Array | Sequence[float | Array]
 Channels = Literal["independent", "coupled"]
 
 TOL = 1e-8
@@ -29,7 +32,7 @@ MAX_ITER = 20000
 
 
 @dataclass(frozen=True)
-class ArraySolution:
+class ArraySolution(Generic[Image]):
     """A denoised image and how exact it is.
 
     Attributes:
@@ -39,7 +42,7 @@ class ArraySolution:
         iterations: iterations of the channel that took most.
     """
 
-    denoised: np.ndarray
+    denoised: Image
     gap: float
     converged: bool
     iterations: int
@@ -47,7 +50,7 @@ class ArraySolution:
 
 @overload
 def denoise_tv(
-    image: np.ndarray,
+    image: Image,
     weight: Weight = 0.1,
     *,
     regularizer: str | Regularizer = "isotropic",
@@ -55,14 +58,14 @@ def denoise_tv(
     channels: Channels = "independent",
     tol: float = TOL,
     bounds: Bounds | None = None,
-    data_weight: float | np.ndarray | None = None,
+    data_weight: float | Array | None = None,
     return_solution: Literal[False] = False,
-) -> np.ndarray: ...
+) -> Image: ...
 
 
 @overload
 def denoise_tv(
-    image: np.ndarray,
+    image: Image,
     weight: Weight = 0.1,
     *,
     regularizer: str | Regularizer = "isotropic",
@@ -70,13 +73,13 @@ def denoise_tv(
     channels: Channels = "independent",
     tol: float = TOL,
     bounds: Bounds | None = None,
-    data_weight: float | np.ndarray | None = None,
+    data_weight: float | Array | None = None,
     return_solution: Literal[True],
-) -> ArraySolution: ...
+) -> ArraySolution[Image]: ...
 
 
 def denoise_tv(
-    image: np.ndarray,
+    image: Image,
     weight: Weight = 0.1,
     *,
     regularizer: str | Regularizer = "isotropic",
@@ -84,19 +87,21 @@ def denoise_tv(
     channels: Channels = "independent",
     tol: float = TOL,
     bounds: Bounds | None = None,
-    data_weight: float | np.ndarray | None = None,
+    data_weight: float | Array | None = None,
     return_solution: bool = False,
-) -> np.ndarray | ArraySolution:
-    """Minimise 1/2 ||u - image||^2 + weight * TV(u) over u, to the end: larger `weight` = smoother.
+) -> Image | ArraySolution[Image]:
+    """Isotropic total-variation denoising (other norms by `regularizer`), solved to the end.
 
-    The objective, the weight and the boundary are those of `skimage.restoration.denoise_tv_chambolle`, which by
-    default stops long before the minimum; `weight` may be an array besides. (`denoise_tv_bregman` means by `weight`
-    the factor of the other term: larger = less smooth.)
+        u* = argmin_u  1/2 ||u - image||^2 + weight * TV(u),   TV(u) = sum_ij sqrt((D_v u)[i,j]^2 + (D_h u)[i,j]^2)
+
+    Larger `weight` = smoother. The objective, the weight and the boundary are those of
+    `skimage.restoration.denoise_tv_chambolle`, which by default stops long before the minimum; `weight` may be an
+    array besides. (`denoise_tv_bregman` means by `weight` the factor of the other term: larger = less smooth.)
 
     Args:
-        image: (height, width), or with channels where `channel_axis` says. float32 and float64 stay as they are,
-            float16 becomes float32; integers are scaled to [0, 1] ([-1, 1] with a sign) and booleans become 0 and 1,
-            in float64, as `skimage.util.img_as_float` does.
+        image: array or tensor (height, width), or with channels where `channel_axis` says. float32 and float64 stay as
+            they are, float16 becomes float32; integers are scaled to [0, 1] ([-1, 1] with a sign) and booleans become 0
+            and 1, in float64, as `skimage.util.img_as_float` does.
         weight: >= 0 and finite, in the units of the image (of the scaled one, for integers). A number, or an array
             that broadcasts to (height, width), or, with the axis of the channels, to the shape of the image;
             weight[i,j] belongs to the differences of pixel (i, j) to those below and to the right. A list or tuple
@@ -123,13 +128,14 @@ def denoise_tv(
         return_solution: return an `ArraySolution` (image, duality gap, whether it converged) instead of the image.
 
     Returns:
-        The denoised image, a new array of the shape of `image`, in float32 or float64.
+        The denoised image, a new array of the shape of `image`, in float32 or float64; of a tensor a tensor on its
+        device, without a gradient (`tv_denoise` and the solvers have one).
 
     Warns:
         RuntimeWarning: the tolerance was not reached.
 
     Raises:
-        TypeError: `image` is not a NumPy array of numbers, or `weight` not made of numbers.
+        TypeError: `image` is neither a NumPy array nor a tensor of numbers, or `weight` not made of numbers.
         ValueError: a shape does not fit, a value is NaN, infinite, masked or (of the weight) negative, the image is
             empty, complex or a volume, integers of 32 bits or more that are none of full scale, lower >= upper, or an
             unknown name.
@@ -142,12 +148,15 @@ def denoise_tv(
     """
     boolean("return_solution", return_solution)
     positive("tol", tol)
-    values = as_float_image(image)
+    values = as_float_image(as_array("image", image))
+    weight = (
+        [as_array("weight", one) for one in weight] if isinstance(weight, list | tuple) else as_array("weight", weight)
+    )
     planes, axis = spatial_first(values, channel_axis)
     coupled = _coupled(channels, axis)
     kind = _regularizer(regularizer, weight, len(planes) if coupled else 1, bounds)
     weights = _weights(weight, kind, planes, axis)
-    pixels = _pixels(data_weight, planes, axis)
+    pixels = _pixels(as_array("data_weight", data_weight), planes, axis)
     check_finite(planes, None if pixels is None else pixels.numpy())
     noisy = torch.from_numpy(planes.astype(np.float64)).unsqueeze(0 if coupled else 1)
     with torch.no_grad():
@@ -158,8 +167,9 @@ def denoise_tv(
             None if pixels is None else pixels.reshape(noisy.shape),
         )
     denoised = solution.denoised.reshape(planes.shape).numpy().astype(values.dtype)
+    found = denoised[0] if axis is None else np.ascontiguousarray(np.moveaxis(denoised, 0, axis))
     result = ArraySolution(
-        denoised=denoised[0] if axis is None else np.ascontiguousarray(np.moveaxis(denoised, 0, axis)),
+        denoised=torch.from_numpy(found).to(device=image.device) if isinstance(image, Tensor) else found,
         gap=float(solution.gap.max()),
         converged=bool(solution.converged.all()),
         iterations=int(solution.iterations.max()),

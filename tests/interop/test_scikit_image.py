@@ -213,8 +213,9 @@ MASKED = np.ma.masked_less(noisy(), 0.1)
         (1j * noisy(), {}, "image is complex"),
         (noisy().astype(object), {}, "image must hold numbers"),
         ((255 * noisy()).astype(np.int64), {}, "int64 with values from .*no contrast"),
-        ([[0.0, 1.0]], {}, "image must be a NumPy array, got builtins.list"),
-        (torch.rand(4, 4), {}, "difftv.tv_denoise"),
+        ([[0.0, 1.0]], {}, "image must be a NumPy array or a tensor, got builtins.list"),
+        (torch.rand(4, 4, requires_grad=True), {}, "image requires a gradient.*difftv.tv_denoise"),
+        (noisy(), {"weight": torch.ones(16, 13, requires_grad=True)}, "weight requires a gradient"),
         (noisy(), {"weight": -0.1}, "weight must be finite and >= 0 everywhere .*got -0.1"),
         (noisy(), {"weight": np.nan}, "weight must be finite"),
         (noisy(), {"weight": np.inf}, "weight must be finite"),
@@ -272,3 +273,20 @@ def test_images_of_one_row_or_column_are_images(shape):
     for regularizer in ("isotropic", "anisotropic"):
         found = denoise_tv(y, 10.0, regularizer=regularizer)
         np.testing.assert_allclose(found, np.full(shape, y.mean()), atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.uint8])
+def test_tensors_are_denoised_as_arrays_are(dtype: torch.dtype) -> None:
+    tensor = (255 * torch.from_numpy(noisy())).to(torch.uint8) if dtype == torch.uint8 else torch.from_numpy(noisy())
+    tensor = tensor.to(dtype)
+    array = (tensor.float() if dtype == torch.bfloat16 else tensor).numpy()
+    weight = np.full(array.shape, 0.1)
+    found = denoise_tv(tensor, torch.from_numpy(weight), data_weight=torch.from_numpy(weight), return_solution=True)
+    assert isinstance(found.denoised, torch.Tensor)
+    expected = denoise_tv(array, weight, data_weight=weight)
+    np.testing.assert_array_equal(found.denoised.numpy(), expected)
+    assert found.denoised.numpy().dtype == expected.dtype
+    np.testing.assert_array_equal(
+        denoise_tv(tensor, [torch.from_numpy(weight)] * 2, regularizer="anisotropic").numpy(),
+        denoise_tv(array, [weight] * 2, regularizer="anisotropic"),
+    )

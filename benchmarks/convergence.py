@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from difftv.errors import DataError
 from difftv.extras import require
-from difftv.lab.figures.style import CYCLE, DASHES, MARKERS, TEXT, as_text, new_figure, plain
+from difftv.lab.figures.style import CYCLE, DASHES, MARKERS, TEXT, as_text, label_axes, new_figure
 
 ROUNDING = 1e-14
 """Relative excesses below it are those of the arithmetic, and are drawn there."""
@@ -83,7 +83,7 @@ def convergence_figure(curves: Curves) -> Figure:
     panels = figure.subplots(1, len(curves), sharey=True, squeeze=False)[0]
     names = sorted({solver for problem in curves.values() for solver in problem})
     for axes in panels:
-        plain(axes, "seconds", "(objective - best) / best" if axes is panels[0] else "")
+        label_axes(axes, "seconds", "(objective - best) / best" if axes is panels[0] else "")
     common, titles = _titles(list(curves))
     figure.suptitle(as_text(common), fontsize=TEXT)
     for axes, solvers, title in zip(panels, curves.values(), titles, strict=True):

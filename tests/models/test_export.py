@@ -17,7 +17,7 @@ from skimage import data
 
 from difftv.denoiser import Denoiser
 from difftv.lab.cli.evaluate import main as evaluate
-from difftv.lab.cli.redact import public_command
+from difftv.lab.cli.redact import redact_command
 from difftv.lab.models.run import read_run
 from difftv.models.file import read_card, read_file
 from tests.conftest import PROJECT
@@ -176,7 +176,7 @@ def test_nothing_private_is_in_the_card(exported: Path, tmp_path: Path) -> None:
     ],
 )
 def test_the_command_is_fit_for_everybody(word: str, expected: str) -> None:
-    assert public_command([word]) == f"python experiments/run.py {expected}".strip()
+    assert redact_command([word]) == f"python experiments/run.py {expected}".strip()
 
 
 def test_the_card_of_a_run_that_went_on_from_another_has_both(

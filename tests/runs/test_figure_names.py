@@ -2,7 +2,7 @@
 
 import pytest
 
-from difftv.lab.runs.record import LONGEST_NAME, figure_name
+from difftv.lab.runs.run_writer import LONGEST_NAME, figure_name
 
 
 @pytest.mark.parametrize("name", ["camera", "0801", "a-b_c.1"])

@@ -10,7 +10,7 @@ import torch
 
 from difftv.denoiser import Denoiser
 from difftv.errors import ConfigError
-from difftv.lab.cli.redact import SCRIPT, public_command, public_place
+from difftv.lab.cli.redact import SCRIPT, redact_command, redact_place
 from difftv.lab.data import CleanImages, PublishedImages, Sample, open_images
 from difftv.lab.models.place import find_model
 from difftv.lab.models.reading import read_model
@@ -92,7 +92,7 @@ def training_of(
     return Training(
         images="; ".join(dict.fromkeys([*before.images, images or known[0]])),
         terms="; ".join(dict.fromkeys([*before.terms, own_terms])),
-        command=None if words is None else " && ".join([*before.commands, public_command(map(str, words))]),
+        command=None if words is None else " && ".join([*before.commands, redact_command(map(str, words))]),
         commit=commit or recorded,
         seed=stored.config.get("seed", 0),
         epochs=stored.config.get("trainer", {}).get("epochs", 0),
@@ -134,7 +134,7 @@ class _Origin:
         earlier = read_model(place)
         before, (images, terms) = cls.of(earlier), _images_of(earlier)
         words = map(str, earlier.config.get("overrides", []))
-        return cls((*before.commands, public_command(words)), (*before.images, images), (*before.terms, terms))
+        return cls((*before.commands, redact_command(words)), (*before.images, images), (*before.terms, terms))
 
 
 def _images_of(stored: StoredModel) -> tuple[str, str]:
@@ -207,5 +207,5 @@ def _images_name(config: Mapping[str, Any]) -> str:
         return "DIV2K"
     root = data.get("root") if isinstance(data, Mapping) else None
     if isinstance(root, str):
-        return public_place(root).removeprefix("path/to/")
+        return redact_place(root).removeprefix("path/to/")
     return chosen or "images"

@@ -11,7 +11,7 @@ from difftv.lab.rundir.layout import PLACES, has_no_effect
 SCRIPT = "python experiments/run.py"
 
 
-def public_command(words: Iterable[str]) -> str:
+def redact_command(words: Iterable[str]) -> str:
     """The command that trains the same run elsewhere.
 
     Words for Hydra itself and keys that cannot change the result are left out (trackers with their users, caches,
@@ -23,7 +23,7 @@ def public_command(words: Iterable[str]) -> str:
     return " ".join([SCRIPT, *(shlex.quote(_public(word)) for word in words if _is_kept(word))])
 
 
-def public_place(value: str) -> str:
+def redact_place(value: str) -> str:
     """path/to/ and the last name of a place; path/to/images where that is the user's own name, or there is none."""
     name = re.split(r"[/\\]", value.strip().strip("'\"").rstrip("/\\"))[-1]
     return f"path/to/{'images' if not re.search(r'[A-Za-z0-9]', name) or name in _own_names() else name}"
@@ -40,7 +40,7 @@ def _is_kept(word: str) -> bool:
 def _public(word: str) -> str:
     key, _, value = word.partition("=")
     if key.lstrip("+") in PLACES or re.search(r"[/\\~]|\$\{", value):
-        return f"{key}={public_place(value)}"
+        return f"{key}={redact_place(value)}"
     return word
 
 

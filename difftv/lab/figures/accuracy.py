@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from difftv.lab.figures.style import BLACK, CYCLE, DASHES, MARKERS, TEXT, as_text, new_figure, plain
+from difftv.lab.figures.style import BLACK, CYCLE, DASHES, MARKERS, TEXT, as_text, label_axes, new_figure
 
 ROUNDING = 1e-12
 """Relative errors below it are those of the arithmetic; a logarithmic axis would show nothing else."""
@@ -47,8 +47,8 @@ def gradient_accuracy(
     if title:
         figure.suptitle(as_text(title), fontsize=TEXT + 1)
     error = "relative error of the denoised image"
-    plain(accuracy, error, "relative error of the gradient")
-    plain(time, error, "seconds per image")
+    label_axes(accuracy, error, "relative error of the gradient")
+    label_axes(time, error, "seconds per image")
     for axes, first, second in ((accuracy, "in the map", "in the noisy image"), (time, "forward", "backward")):
         axes.set(xscale="log", yscale="log")
         axes.set_title(f"filled: {first}, hollow: {second}", fontsize=TEXT)

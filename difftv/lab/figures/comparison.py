@@ -16,12 +16,12 @@ from difftv.lab.figures.style import (
     TEXT,
     Picture,
     as_text,
-    bare,
     colour_scale,
+    label_axes,
     luma_and_colour,
     named_maps,
     new_figure,
-    plain,
+    remove_ticks,
 )
 from difftv.metrics import map_groups, psnr, ssim
 from difftv.metrics.masks import RAMP
@@ -121,7 +121,7 @@ def comparison_strip(
         axes.set_title("|learned - clean|" if name == "error" else name, fontsize=TEXT)
         _mark_window(axes, window)
         colour_scale(axes, image)
-        bare(inset)
+        remove_ticks(inset)
     _profile(figure.add_subplot(grid[2, :]), pictures, window)
     return figure
 
@@ -142,7 +142,7 @@ def _profile(axes: Axes, pictures: Mapping[str, np.ndarray], window: Window) -> 
     margin = 0.15 * (top - bottom)
     axes.set_ylim(bottom - margin, top + margin)
     axes.set_xlim(columns.start - 0.5, columns.stop - 0.5)
-    plain(axes, f"column, along row {middle}", "intensity")
+    label_axes(axes, f"column, along row {middle}", "intensity")
     axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))
     axes.yaxis.set_major_formatter("{x:.2f}")
     axes.legend(fontsize=TEXT - 1, ncols=4, frameon=False, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0)
@@ -195,7 +195,7 @@ def _range(values: np.ndarray, trim: float = 0.0, least: float = LEAST_RANGE) ->
 
 
 def _mark_window(axes: Axes, window: Window) -> None:
-    bare(axes)
+    remove_ticks(axes)
     rows, columns = window
     corner = (columns.start - 0.5, rows.start - 0.5)
     size = (columns.stop - columns.start, rows.stop - rows.start)
@@ -205,7 +205,7 @@ def _mark_window(axes: Axes, window: Window) -> None:
 
 
 def _mark_line(axes: Axes, window: Window) -> None:
-    bare(axes)
+    remove_ticks(axes)
     rows, columns = window
     middle = (rows.start + rows.stop) // 2 - rows.start
     last = columns.stop - columns.start - 1

@@ -16,13 +16,13 @@ from difftv.lab.figures.style import (
     TEXT,
     Picture,
     as_text,
-    bare,
     colour_scale,
+    label_axes,
     luma_and_colour,
     named_maps,
     new_figure,
-    plain,
     plane,
+    remove_ticks,
 )
 from difftv.metrics import field_length, map_groups
 
@@ -76,14 +76,14 @@ def lam_over_edges(
     picture = figure.add_subplot(grid[:, 0])
     picture.imshow(image, cmap="gray", vmin=0.0, vmax=1.0)
     picture.set_title("clean", fontsize=TEXT)
-    bare(picture)
+    remove_ticks(picture)
     for column, (name, values) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(grid[:, column])
         drawn = axes.imshow(values, cmap=SEQUENTIAL)
         _contours(axes, slope)
         # Narrow panels have no room for more than the name.
         axes.set_title(f"{name}, with the clean edges" if len(panels) <= 2 else name, fontsize=TEXT)
-        bare(axes)
+        remove_ticks(axes)
         colour_scale(axes, drawn)
     for row, group in enumerate(plots):
         axes = figure.add_subplot(grid[row, len(panels) + 1])
@@ -107,7 +107,7 @@ def _contours(axes: Axes, slope: np.ndarray) -> None:
 
 
 def _by_slope(axes: Axes, slope: np.ndarray, channels: Mapping[str, np.ndarray]) -> None:
-    plain(axes, "", next(iter(map_groups(list(channels)))))
+    label_axes(axes, "", next(iter(map_groups(list(channels)))))
     slopes = np.maximum(slope.ravel(), LEAST_SLOPE) * 255
     borders = np.unique(np.quantile(slopes, np.linspace(0, 1, BINS + 1)))
     bins = np.clip(np.searchsorted(borders, slopes, side="right") - 1, 0, max(len(borders) - 2, 0))

@@ -4,7 +4,16 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from difftv.lab.figures.style import SEQUENTIAL, TEXT, Picture, as_text, bare, colour_scale, named_maps, new_figure
+from difftv.lab.figures.style import (
+    SEQUENTIAL,
+    TEXT,
+    Picture,
+    as_text,
+    colour_scale,
+    named_maps,
+    new_figure,
+    remove_ticks,
+)
 
 WIDTH = 11.0  # inches
 COLOUR_SCALE = 1.1  # height of a panel with the scale below it, in heights of the picture
@@ -45,6 +54,6 @@ def map_picture(lam: Mapping[str, Picture], *, names: Sequence[str] = ("lam",), 
     for axes, (name, values) in zip(places, panels, strict=False):
         drawn = axes.imshow(values, cmap=SEQUENTIAL)
         axes.set_title(name, fontsize=TEXT)
-        bare(axes)
+        remove_ticks(axes)
         colour_scale(axes, drawn)
     return figure

@@ -7,7 +7,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from difftv.lab.figures.style import BLUE, COLOURS, TEXT, Picture, as_text, bare, new_figure, plain, plane
+from difftv.lab.figures.style import BLUE, COLOURS, TEXT, Picture, as_text, label_axes, new_figure, plane, remove_ticks
 from difftv.metrics import plateau_excess, psnr
 
 WIDTH = 11.0  # inches
@@ -51,12 +51,12 @@ def line_profiles(clean: Picture, noisy: Picture, denoised: Mapping[str, Picture
         axes.set_xlabel(
             "PSNR / plateau excess" if name == "clean" else _scores(picture, pictures["clean"]), fontsize=TEXT - 1
         )
-        bare(axes)
+        remove_ticks(axes)
         _mark(axes, row, width)
     plots = below.subplots(1, len(methods), sharex=True, sharey=True, squeeze=False)[0]
     for index, (axes, (name, picture)) in enumerate(zip(plots, methods.items(), strict=True)):
         _profile(axes, pictures, picture, row)
-        plain(axes, f"column, along row {row}", "intensity" if index == 0 else "")
+        label_axes(axes, f"column, along row {row}", "intensity" if index == 0 else "")
         axes.set_title(as_text(name), fontsize=TEXT)
     # the noise would squeeze what the figure is about
     lines = [pictures["clean"][row], *(picture[row] for picture in methods.values())]

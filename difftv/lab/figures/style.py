@@ -133,13 +133,13 @@ def as_text(name: str) -> str:
     return (" " * known.startswith("_") + known).replace("$", r"\$")
 
 
-def bare(axes: Axes) -> None:
+def remove_ticks(axes: Axes) -> None:
     """No ticks: the axes of a picture count pixels, which say nothing."""
     axes.set_xticks([])
     axes.set_yticks([])
 
 
-def plain(axes: Axes, x_label: str, y_label: str) -> None:
+def label_axes(axes: Axes, x_label: str, y_label: str) -> None:
     """Axes of a plot: two spines, a faint grid, text that survives shrinking."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="0.9", linewidth=0.6)

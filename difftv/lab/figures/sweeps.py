@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from difftv.lab.figures.style import BLACK, COLOURS, CYCLE, DASHES, MARKERS, TEXT, as_text, new_figure, plain
+from difftv.lab.figures.style import BLACK, COLOURS, CYCLE, DASHES, MARKERS, TEXT, as_text, label_axes, new_figure
 
 Metrics = Mapping[str, float]
 """The metrics of one run, as in result.json."""
@@ -19,7 +19,7 @@ FORWARD, BACKWARD = "solver/forward_seconds", "solver/backward_seconds"
 def stairs_axes(figure: Figure, title: str) -> Axes:
     """Plateau excess over PSNR, with a dashed line at the plateaus of the clean image."""
     axes = figure.subplots()
-    plain(axes, "PSNR in dB", "plateau excess, share of smooth pixels")
+    label_axes(axes, "PSNR in dB", "plateau excess, share of smooth pixels")
     axes.axhline(0.0, color=BLACK, linewidth=0.8, linestyle="--")
     if title:
         axes.set_title(as_text(title), fontsize=TEXT + 1)
@@ -70,7 +70,7 @@ def solver_time(rows: Sequence[Mapping[str, float | str]], *, title: str = "") -
     solvers = sorted({str(row["solver"]) for row in rows})
     sizes = sorted({float(row["patch_size"]) for row in rows})
     for axes, label in zip(panels, ("seconds per image", ""), strict=True):
-        plain(axes, "side of the patch in pixels", label)
+        label_axes(axes, "side of the patch in pixels", label)
     panels[0].set(xscale="log", yscale="log")  # the other panel shares both
     for axes, name, pass_name in zip(panels, (FORWARD, BACKWARD), ("forward", "backward"), strict=True):
         axes.set_title(pass_name, fontsize=TEXT)

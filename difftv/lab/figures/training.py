@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from difftv.lab.figures.style import CYCLE, DASHES, MARKERS, TEXT, as_text, new_figure, plain
+from difftv.lab.figures.style import CYCLE, DASHES, MARKERS, TEXT, as_text, label_axes, new_figure
 
 History = Sequence[Mapping[str, float]]
 """One mapping per epoch: `epoch`, `train/loss`, `validation/psnr`, ..., as in metrics.jsonl."""
@@ -74,8 +74,8 @@ def _panels(title: str, histories: Iterable[History]) -> tuple[Figure, tuple[Axe
     loss, psnr = figure.subplots(1, 2)
     if title:
         figure.suptitle(as_text(title), fontsize=TEXT + 1)
-    plain(loss, "epoch", "training loss")
-    plain(psnr, "epoch", "validation PSNR in dB")
+    label_axes(loss, "epoch", "training loss")
+    label_axes(psnr, "epoch", "validation PSNR in dB")
     # A loss in dB is negative, and the drawn curve of a mean squared error spans decades.
     if all(value > 0 for history in histories for _, value in _points(history, LOSS)):
         loss.set_yscale("log")

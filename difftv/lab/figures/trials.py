@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from difftv.lab.figures.style import CYCLE, GRAY, TEXT, as_text, new_figure, plain
+from difftv.lab.figures.style import CYCLE, GRAY, TEXT, as_text, label_axes, new_figure
 from difftv.lab.rundir.objective import PSNR
 from difftv.lab.rundir.search import Search, Trial
 
@@ -41,7 +41,7 @@ def search_progress(search: Search) -> Figure:
     limit, sign = _limit(search, shown), search.sign
 
     progress = figure.add_subplot(grid[0, :])
-    plain(progress, "trial", as_text(_label(search)))
+    label_axes(progress, "trial", as_text(_label(search)))
     progress.xaxis.set_major_locator(MaxNLocator(integer=True))
     _draw(progress, [float(trial.number) for trial in shown], shown, limit, sign, named=True)
     complete = [trial for trial in shown if trial.state == "complete"]
@@ -57,7 +57,7 @@ def search_progress(search: Search) -> Figure:
 
     for index, key in enumerate(keys):
         axes = figure.add_subplot(grid[1 + index // COLUMNS, index % COLUMNS], sharey=progress)
-        plain(axes, as_text(key), as_text(_label(search)) if index % COLUMNS == 0 else "")
+        label_axes(axes, as_text(key), as_text(_label(search)) if index % COLUMNS == 0 else "")
         _against(axes, key, [trial for trial in shown if key in trial.params], search, limit, sign)
     return figure
 

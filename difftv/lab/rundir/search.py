@@ -10,7 +10,7 @@ from typing import Any
 from difftv.files import write_atomically
 from difftv.lab.rundir.layout import SEARCH
 from difftv.lab.rundir.reading import UnreadableError, numbers, read_json
-from difftv.lab.rundir.writing import plain
+from difftv.lab.rundir.writing import json_value
 
 LARGEST = 1e100
 """Numbers beyond are none that a search has written."""
@@ -74,7 +74,7 @@ def write_search(directory: Path, search: Search) -> None:
     Raises:
         OSError: it could not be written; what was there before is intact.
     """
-    content = plain({"format": FORMAT, **asdict(search)})
+    content = json_value({"format": FORMAT, **asdict(search)})
     write_atomically(directory / SEARCH, json.dumps(content, indent=1) + "\n")
 
 

@@ -31,7 +31,7 @@ from difftv.lab.rundir.layout import (
 )
 from difftv.lab.rundir.owner import Owner, owner_of, this_process
 from difftv.lab.rundir.status import read_status, run_status
-from difftv.lab.rundir.writing import plain
+from difftv.lab.rundir.writing import json_value
 from difftv.lab.runs.claim import heartbeat, locked
 
 
@@ -195,11 +195,11 @@ class RunDirectory:
 
     def write_metrics(self, history: Iterable[Mapping[str, float]]) -> None:
         """One JSON object per epoch, the whole history at once: a resumed run leaves no row twice."""
-        self._write(self.metrics, "".join(json.dumps(plain(row)) + "\n" for row in history))
+        self._write(self.metrics, "".join(json.dumps(json_value(row)) + "\n" for row in history))
 
     def write_baseline(self, content: Mapping[str, Any]) -> None:
         """The curves of the grid search."""
-        self._write(self.baseline, json.dumps(plain(content), indent=2) + "\n")
+        self._write(self.baseline, json.dumps(json_value(content), indent=2) + "\n")
 
     def write_per_image(self, names: Sequence[str], rows: Sequence[Mapping[str, float]]) -> None:
         """One line per image; an empty cell is a metric that is not defined there."""
@@ -213,7 +213,7 @@ class RunDirectory:
 
     def write_result(self, content: Mapping[str, Any]) -> None:
         """The final numbers; a run is finished when, and only when, this file is there."""
-        self._write(self.result, json.dumps(plain({"format": RESULT_FORMAT, **content}), indent=2) + "\n")
+        self._write(self.result, json.dumps(json_value({"format": RESULT_FORMAT, **content}), indent=2) + "\n")
 
     def _say(self, content: dict[str, Any]) -> None:
         updated = datetime.now(UTC).isoformat(timespec="seconds")

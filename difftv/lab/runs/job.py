@@ -21,7 +21,7 @@ from difftv.lab.runs.evaluation import FinalEvaluation
 from difftv.lab.runs.identity import SCHEME
 from difftv.lab.runs.options import sweep_name
 from difftv.lab.runs.plan import PlannedRun
-from difftv.lab.runs.record import Record
+from difftv.lab.runs.run_writer import RunWriter
 from difftv.lab.tracking.base import RunInfo, RunLog
 from difftv.lab.training.evaluation import evaluated_set
 from difftv.lab.training.loop import Training
@@ -108,7 +108,7 @@ class Job:
         with contextlib.ExitStack() as stack:
             with options.nodes["tracker"].keyed():
                 tracker = stack.enter_context(objects.tracker.open(info))
-            record = Record(self.directory, tracker, options.training.epochs, options.evaluation.figures)
+            record = RunWriter(self.directory, tracker, options.training.epochs, options.evaluation.figures)
             state = Training(
                 objects.learner,
                 images.training,
@@ -158,7 +158,7 @@ class Job:
             resumed_epoch=saved["training"]["epoch"] if saved else 0,
         )
 
-    def _evaluate(self, objects: Objects, images: Images, record: Record, state: TrainingState) -> dict[str, float]:
+    def _evaluate(self, objects: Objects, images: Images, record: RunWriter, state: TrainingState) -> dict[str, float]:
         sys.audit("difftv.evaluate", str(self.directory.path))
         found = FinalEvaluation(objects.learner, images, self.planned.options, objects.stored).measure()
         metrics = record.evaluation(found, state)

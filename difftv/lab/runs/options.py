@@ -80,7 +80,7 @@ class EvaluationOptions:
 
 
 @dataclass(frozen=True)
-class Top:
+class TopLevel:
     """The keys outside any group.
 
     Raises:
@@ -106,7 +106,7 @@ START = "start"
 """The key of `trainer` that names the stored model whose weights training starts from."""
 
 KNOWN: Mapping[str, frozenset[str]] = {
-    "": frozenset({*(field.name for field in fields(Top)), *SUPPLIED, "data", "evaluation", "trainer"}),
+    "": frozenset({*(field.name for field in fields(TopLevel)), *SUPPLIED, "data", "evaluation", "trainer"}),
     "data": frozenset({*(field.name for field in fields(DataOptions)), "source"}),
     "evaluation": frozenset(field.name for field in fields(EvaluationOptions)),
     "trainer": frozenset({*(field.name for field in fields(TrainingOptions)), DEVICE, START}),
@@ -118,7 +118,7 @@ KNOWN: Mapping[str, frozenset[str]] = {
 class RunOptions:
     """All values of a run, and the nodes of the classes that it constructs."""
 
-    top: Top
+    top: TopLevel
     data: DataOptions
     evaluation: EvaluationOptions
     training: TrainingOptions
@@ -135,7 +135,7 @@ class RunOptions:
         """
         trainer = _mapping(config, "trainer")
         return cls(
-            top=_section(Top, "", {**config, "rerun": rerun_policy(config), "sweep": sweep_name(config)}),
+            top=_section(TopLevel, "", {**config, "rerun": rerun_policy(config), "sweep": sweep_name(config)}),
             data=_section(DataOptions, "data", _mapping(config, "data")),
             evaluation=_section(EvaluationOptions, "evaluation", _mapping(config, "evaluation")),
             training=_section(TrainingOptions, "trainer", trainer),

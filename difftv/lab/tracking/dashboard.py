@@ -31,7 +31,7 @@ STAIRS = ("stair/plateau_excess", "stair/plateau_excess_ramp", "stair/second_ord
 
 
 @dataclass(frozen=True)
-class Published:
+class SavedView:
     """Where the view went: `url` when it was saved to W&B; otherwise `file` holds it, and `why_not` says why."""
 
     url: str | None = None
@@ -39,7 +39,7 @@ class Published:
     why_not: str = ""
 
 
-def publish(sweep: Path, *, project: str, entity: str | None = None) -> Published:
+def publish(sweep: Path, *, project: str, entity: str | None = None) -> SavedView:
     """Save the view of a sweep to W&B, or write it beside the runs where W&B cannot be used.
 
     Args:
@@ -60,7 +60,7 @@ def publish(sweep: Path, *, project: str, entity: str | None = None) -> Publishe
             view = build(
                 group, strips, names=names, project=project, entity=entity or quiet_wandb().Api().default_entity
             )
-            return Published(url=view.save().url)
+            return SavedView(url=view.save().url)
         except Exception as error:  # what the server refuses comes as an exception without a common base
             raise DiffTVError(
                 f"W&B did not save the view: {reason(error)}. Check --entity and --project (got {entity!r}, "
@@ -69,7 +69,7 @@ def publish(sweep: Path, *, project: str, entity: str | None = None) -> Publishe
     file = sweep / FILE
     view = build(group, strips, names=names, project=project, entity=entity or "")
     write_atomically(file, json.dumps(specification(view), indent=2) + "\n")
-    return Published(file=file, why_not=why_not)
+    return SavedView(file=file, why_not=why_not)
 
 
 def strips_of(sweep: Path) -> list[str]:

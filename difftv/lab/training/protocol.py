@@ -39,7 +39,7 @@ SEARCH_BATCH = 8
 
 
 @dataclass(frozen=True)
-class Published:
+class ProtocolNumbers:
     """A run and the other methods on one set of images.
 
     Attributes:
@@ -73,7 +73,7 @@ def evaluate_published(
     tuned: Mapping[str, float] | None,
     search: bool = True,
     device: torch.device | str = "cpu",
-) -> Published:
+) -> ProtocolNumbers:
     """Measure the noisy images, scalar lambdas and the learned map, with progress bars.
 
     Args:
@@ -115,7 +115,7 @@ def evaluate_published(
         rows[way] = _rows(items, lambda noisy, _, at=scalar: at(noisy.to(nearest)).denoised.cpu(), way)  # type: ignore[misc]
     rows[LEARNED] = _rows(items, learned, LEARNED)
     shapes = dict(zip(items.images.names, items.images.shapes, strict=True))
-    return Published(items.sigma, shapes, numbers, rows, tuple(not_converged), denoiser.colour, gray)
+    return ProtocolNumbers(items.sigma, shapes, numbers, rows, tuple(not_converged), denoiser.colour, gray)
 
 
 def score(denoised: Image, clean: Image) -> Row:
@@ -135,7 +135,7 @@ def statement(sigma: float | None, *, colour: bool = False) -> str:
     )
 
 
-def to_markdown(found: Published, *, title: str) -> str:
+def to_markdown(found: ProtocolNumbers, *, title: str) -> str:
     """The protocol, PSNR of every image and the means, and what the columns are."""
     heads = ["image", "size", *found.rows]
     body = [
@@ -161,7 +161,7 @@ def to_markdown(found: Published, *, title: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def to_csv(found: Published) -> str:
+def to_csv(found: ProtocolNumbers) -> str:
     """One line per image: `psnr`, `noisy/psnr`, `tuned/psnr`, `set_oracle/psnr`, ... and the same of `ssim`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -172,7 +172,7 @@ def to_csv(found: Published) -> str:
     return text.getvalue()
 
 
-def to_json(found: Published, origin: Mapping[str, object]) -> str:
+def to_json(found: ProtocolNumbers, origin: Mapping[str, object]) -> str:
     """The means, the lambdas and the protocol; `origin` says of what run, by what code."""
     means = {PREFIXES[way] + metric: row[metric] for way, row in found.means.items() for metric in METRICS}
     content = {
@@ -191,7 +191,7 @@ def to_json(found: Published, origin: Mapping[str, object]) -> str:
     return json.dumps(content, indent=2) + "\n"
 
 
-def _legend(found: Published) -> str:
+def _legend(found: ProtocolNumbers) -> str:
     lines = []
     if TUNED in found.numbers:
         lines.append(

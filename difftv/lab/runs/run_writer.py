@@ -19,7 +19,7 @@ LONGEST_NAME = 80
 """Characters of an image's name in a figure's: file systems allow 255 bytes, some of them fewer."""
 
 
-class Record:
+class RunWriter:
     """The running account of one run.
 
     Args:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from benchmarks.markdown import Table, three_digits
 from difftv.denoiser import Denoiser
 from difftv.files import write_atomically
-from difftv.lab.baselines import nonlocal_means, scalar_denoiser, search_per_set
+from difftv.lab.baselines import loosened, nonlocal_means, scalar_denoiser, search_per_set
 from difftv.lab.data import EvaluationPatches, PublishedImages
 from difftv.lab.rundir.reading import read_json
 from difftv.lab.training.protocol import score
@@ -109,7 +109,7 @@ def tuned(name: str, regularizer: Regularizer, crops: Callable[[float], Evaluati
     def at(sigma: float) -> Denoise:
         items = crops(sigma)
         found = search_per_set(
-            solver.for_search(), items, batch_size=len(items), refinements=2, label=f"{name}, sigma {sigma:g}"
+            loosened(solver), items, batch_size=len(items), refinements=2, label=f"{name}, sigma {sigma:g}"
         )
         best = scalar_denoiser(solver, found.values[0])
         return lambda noisy, _: best(noisy).denoised

@@ -13,7 +13,7 @@ from benchmarks.markdown import Table, three_digits
 from difftv.noise import add_noise
 from difftv.regularizers import AnisotropicTV
 from difftv.solvers import Solution, Solver
-from difftv.solvers.taut_string import TautString
+from difftv.solvers.exact.solver import TautString
 from difftv.types import Image, Map
 
 LAMS = (1e-4, 1e-3, 1e-2, 0.1, 1.0)

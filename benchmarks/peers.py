@@ -17,7 +17,7 @@ from benchmarks.markdown import Table, between, milliseconds
 from difftv.errors import MissingDependencyError, SolverError
 from difftv.extras import require
 from difftv.regularizers import AnisotropicTV, IsotropicTV
-from difftv.solvers.taut_string import TautString
+from difftv.solvers.exact.solver import TautString
 from difftv.types import Image, Map
 
 Gray = NDArray[np.float64]

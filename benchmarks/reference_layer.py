@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 
+from difftv.problem.units import Units
 from difftv.regularizers import Regularizer
 from difftv.solvers._cone_program import cone_program
 from difftv.solvers.cvxpy_layer import ConeSolver
-from difftv.solvers.units import Units
 from difftv.types import Image, Map
 
 
@@ -25,7 +25,7 @@ def bare_solve(layer: Any, like: ConeSolver, noisy: Image) -> Callable[[Map], Im
 
     In other units the backend would stop at another accuracy, and the times would not be comparable.
     """
-    units = Units.of(noisy)
+    units = Units.of(noisy, scaled=like.regularizer.equivariant)
     y = units.data(noisy)[:, 0]
 
     def solve(lam: Map) -> Image:

@@ -15,7 +15,7 @@ from benchmarks.own_process import in_own_process, peak_bytes, resident_bytes
 from difftv.predictors import Predictor
 from difftv.regularizers import AnisotropicTV
 from difftv.solvers import Solver
-from difftv.solvers.taut_string import TautString
+from difftv.solvers.exact.solver import TautString
 from difftv.types import Image, Map
 
 _WARM_UP = 128

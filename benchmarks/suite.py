@@ -37,7 +37,7 @@ from difftv.errors import DiffTVError, MissingDependencyError
 from difftv.predictors import Cnn
 from difftv.regularizers import TGV, AnisotropicTV, HuberTV, IsotropicTV, Regularizer, TVpwL
 from difftv.solvers import Admm, Clarabel, Ecos, Scs, Solver
-from difftv.solvers.taut_string import TautString
+from difftv.solvers.exact.solver import TautString
 
 PARTS = (
     "layer",

@@ -14,7 +14,7 @@ from .regularizers import (
     Regularizer,
     TVpwL,
 )
-from .solvers import Admm, Auto, Clarabel, Ecos, Scs, Solution, Solver, TautString
+from .solvers import Admm, Auto, Clarabel, Ecos, Exact, Scs, Solution, Solver, TautString
 
 __all__ = [
     "TGV",
@@ -30,6 +30,7 @@ __all__ = [
     "DnCnn",
     "Ecos",
     "EightNeighbourTV",
+    "Exact",
     "HuberTV",
     "IsotropicTV",
     "Predictor",

@@ -12,7 +12,7 @@ from difftv.arguments import positive
 from difftv.regularizers import AnisotropicTV, IsotropicTV, Regularizer
 from difftv.regularizers.bounds import Bounds
 from difftv.solvers.admm import Admm
-from difftv.solvers.taut_string import TautString
+from difftv.solvers.exact.solver import TautString
 from difftv.types import Image
 from difftv.weights import Weights, channel_maps, full_map
 

@@ -15,6 +15,7 @@ LAYERS = [
     {"linear", "noise", "missing", "devices", "extras"},
     {"lab.rundir", "lab.imagefiles"},
     {"metrics", "regularizers", "lab.data", "lab.tracking"},
+    {"problem"},
     {"solvers", "predictors", "weights", "lab.losses", "lab.figures"},
     {"denoiser", "functional", "lab.report"},
     {"models", "colour", "interop", "lab.baselines"},

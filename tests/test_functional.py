@@ -6,7 +6,7 @@ import torch
 
 from difftv.functional import tv_denoise
 from difftv.regularizers import AnisotropicTV
-from difftv.solvers.taut_string import TautString
+from difftv.solvers.exact.solver import TautString
 
 
 def noisy(batch=2, dtype=torch.float64, height=9, width=8):

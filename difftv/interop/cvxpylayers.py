@@ -25,7 +25,7 @@ from torch import Tensor
 
 from difftv.extras import require
 from difftv.regularizers.anisotropic import AnisotropicTV
-from difftv.solvers.taut_string import TautString
+from difftv.solvers.exact.solver import TautString
 
 require("cone", "cvxpy", "cvxpylayers", by="difftv.interop.cvxpylayers")
 

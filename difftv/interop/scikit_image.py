@@ -12,11 +12,12 @@ from torch import Tensor
 
 from difftv.arguments import boolean, positive
 from difftv.interop._arrays import as_array, as_float_image, check_finite, over_image, refuse_masked, spatial_first
+from difftv.problem.data_term import DataTerm
 from difftv.regularizers import BY_NAME, Regularizer
 from difftv.regularizers.bounds import Bounds, checked_bounds
 from difftv.solvers.admm import Admm
 from difftv.solvers.base import Solver
-from difftv.solvers.taut_string import TautString
+from difftv.solvers.registry import solver_for
 from difftv.weights import shared
 
 Array = np.ndarray | Tensor
@@ -265,6 +266,8 @@ def _pixels(data_weight: float | np.ndarray | None, planes: np.ndarray, axis: in
 
 
 def _solver(regularizer: Regularizer, tol: float, *, weighs: bool) -> Solver:
-    if TautString.refusal(regularizer) is None and not weighs:
-        return TautString(regularizer)
+    nothing = torch.zeros(0, 1, 1, 1)
+    kind = solver_for(regularizer, DataTerm(nothing, weight=nothing if weighs else None))
+    if kind is not Admm:
+        return kind(regularizer)
     return Admm(regularizer, tol=tol, max_iter=MAX_ITER, dtype=torch.float64)

@@ -11,7 +11,7 @@ from torch import Tensor
 from difftv.linear.gradient import adjoint_difference, divergence, forward_difference, gradient
 from difftv.linear.operator import (
     Edge,
-    Operator,
+    LinearOperator,
     difference_matrix,
     half_angle_sines,
     identity,
@@ -24,7 +24,7 @@ from difftv.types import Dual, Fields
 
 @final
 @dataclass(frozen=True)
-class ForwardDifferences(Operator):
+class ForwardDifferences(LinearOperator):
     """D u = (D_v u, D_h u), see `difftv.linear.gradient.gradient`."""
 
     fields: ClassVar[int] = 1
@@ -52,7 +52,7 @@ class ForwardDifferences(Operator):
 
 @final
 @dataclass(frozen=True)
-class DiagonalDifferences(Operator):
+class DiagonalDifferences(LinearOperator):
     """(u[i+1,j+1] - u[i,j], u[i+1,j] - u[i,j+1]): both diagonals of the cell below and to the right of pixel (i, j).
 
     Past the border the image is continued by its mirror image, so that a difference across it is one along it: the
@@ -98,7 +98,7 @@ class DiagonalDifferences(Operator):
 
 @final
 @dataclass(frozen=True)
-class SecondDifferences(Operator):
+class SecondDifferences(LinearOperator):
     """D^2 u = (D_vv u, D_hh u, sqrt(2) D_vh u); D_vv u [i,j] = u[i+1,j] - 2 u[i,j] + u[i-1,j], D_vh = D_v D_h.
 
     The first and the last row of D_vv, and the first and last column of D_hh, are not real: there the mirror image of u

@@ -9,7 +9,7 @@ import torch
 
 from difftv.linear.gradient import adjoint_difference, forward_difference
 from difftv.linear.operator import (
-    Operator,
+    LinearOperator,
     all_but_last_matrix,
     difference_matrix,
     half_angle_sines,
@@ -24,7 +24,7 @@ from difftv.types import Dual, Fields
 
 @final
 @dataclass(frozen=True)
-class GradientMinusField(Operator):
+class GradientMinusField(LinearOperator):
     """D u - v = (D_v u - v_1, D_h u - v_2)."""
 
     fields: ClassVar[int] = 3
@@ -66,7 +66,7 @@ class GradientMinusField(Operator):
 
 @final
 @dataclass(frozen=True)
-class SymmetrisedGradient(Operator):
+class SymmetrisedGradient(LinearOperator):
     """E v = (E_11, E_22, sqrt(2) E_12): the off-diagonal entry of the symmetric matrix counts twice under a norm.
 
     E_11[i,j] = v_1[i,j] - v_1[i-1,j] at pixels, E_22 likewise, and at the corner below and to the right of pixel (i, j)

@@ -32,7 +32,7 @@ class Edge:
         return (self.rows, self.columns)[axis]
 
 
-class Operator(abc.ABC):
+class LinearOperator(abc.ABC):
     """K: fields (u) or (u, v_1, v_2) -> differences, `components` of them at every pixel.
 
     An operator is stated on a grid without a border wherever that makes K^T K diagonal in a cosine basis: it then has
@@ -59,7 +59,7 @@ class Operator(abc.ABC):
         return 1
 
     @property
-    def of_one_channel(self) -> "Operator":
+    def of_one_channel(self) -> "LinearOperator":
         """What acts on every channel of the image."""
         return self
 
@@ -152,3 +152,7 @@ def half_angle_sines(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     """s_k = 2 sin(pi k / 2 n) of both axes, as (height, 1) and (1, width); s_k^2 is the symbol of D^T D."""
     vertical, horizontal = (2 * np.sin(np.pi * np.arange(n) / (2 * n)) for n in (height, width))
     return vertical[:, None], horizontal[None, :]
+
+
+Operator = LinearOperator
+"""The name in earlier versions."""

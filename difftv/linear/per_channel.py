@@ -9,13 +9,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from difftv.linear.operator import Operator
+from difftv.linear.operator import LinearOperator
 from difftv.types import Dual, Fields
 
 
 @final
 @dataclass(frozen=True)
-class PerChannel(Operator):
+class PerChannel(LinearOperator):
     """(K x_1, .., K x_C), where x_c is channel c of the image and of its auxiliary field.
 
     Fields stand as (u_1, .., u_C, v_1, .., v_C), so that the image comes first; the differences of a channel stand next
@@ -26,7 +26,7 @@ class PerChannel(Operator):
         count: C, >= 2.
     """
 
-    one: Operator
+    one: LinearOperator
     count: int
 
     @property
@@ -34,7 +34,7 @@ class PerChannel(Operator):
         return self.count
 
     @property
-    def of_one_channel(self) -> Operator:
+    def of_one_channel(self) -> LinearOperator:
         return self.one
 
     @property

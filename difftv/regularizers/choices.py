@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from difftv.arguments import is_integer, is_number, positive_int
-from difftv.linear.operator import Operator
+from difftv.linear.operator import LinearOperator
 from difftv.linear.per_channel import PerChannel
 from difftv.regularizers.potentials import Absolute, Huber, Potential
 
@@ -23,7 +23,7 @@ def one_of(name: str, value: int, choices: Mapping[int, Choice], meaning: str) -
     return choices[value]
 
 
-def coupled(operator: Operator, channels: int) -> Operator:
+def coupled(operator: LinearOperator, channels: int) -> LinearOperator:
     """The operator for images of that many channels.
 
     Raises:

@@ -9,7 +9,7 @@ and the derivative of the minimiser needs that of r.
 """
 
 import abc
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, final
 
 import torch
@@ -47,10 +47,6 @@ class Potential(abc.ABC):
     def dual_step_derivative(self, z: Tensor, rho: Tensor, lam: Tensor, gam: Tensor | None) -> StepDerivative:
         """The derivatives of r at z."""
 
-    def rescaled(self, unit: Tensor) -> "Potential":
-        """The same potential of differences measured in `unit` intensities, as are lam and gam."""
-        return self
-
 
 @final
 @dataclass(frozen=True)
@@ -81,7 +77,7 @@ class Huber(Potential):
     """
 
     equivariant: ClassVar[bool] = False
-    delta: float | Tensor
+    delta: float
 
     def value(self, z: Tensor, lam: Tensor, gam: Tensor | None) -> Tensor:
         inside = torch.clamp(z / self.delta, max=1.0)
@@ -103,9 +99,6 @@ class Huber(Potential):
             torch.where(linear, torch.ones_like(z), by_lam),
             None,
         )
-
-    def rescaled(self, unit: Tensor) -> "Huber":
-        return replace(self, delta=self.delta / unit)
 
     def _share(self, rho: Tensor, lam: Tensor) -> Tensor:
         """1 / (1 + rho delta / lam), which is 0 for lam = 0 and 1 for an infinite one."""

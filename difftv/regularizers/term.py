@@ -1,13 +1,13 @@
 """One term of a regularizer: an operator, a norm over its components, a potential, and the maps that weigh it."""
 
 import enum
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from difftv.linear.operator import Operator
+from difftv.linear.operator import LinearOperator
 from difftv.regularizers.potentials import Potential
 from difftv.types import Dual, Fields, Map, PerImage
 
@@ -32,7 +32,7 @@ class Term:
         factor: a constant that multiplies lam.
     """
 
-    operator: Operator
+    operator: LinearOperator
     norm: Norm
     potential: Potential
     lam: tuple[int, ...] = (0,)
@@ -43,10 +43,6 @@ class Term:
         allowed = {1} if self.norm is Norm.EUCLIDEAN else {1, self.operator.components}
         assert len(self.lam) in allowed
         assert len(self.gam) in (allowed if self.potential.takes_gam else {0})
-
-    def rescaled(self, unit: Tensor) -> "Term":
-        """The same term for images and maps measured in `unit` intensities."""
-        return replace(self, potential=self.potential.rescaled(unit))
 
     def weights(self, maps: Map) -> tuple[Tensor, Tensor | None]:
         """lam and gam of this term, (batch, 1 or components, height, width)."""

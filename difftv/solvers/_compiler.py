@@ -66,6 +66,7 @@ def _stamped(dispatcher: Any, directory: Path) -> Any:
 @cache
 def _digest(directory: Path) -> str:
     digest = hashlib.sha256(Path(__file__).read_bytes())
+    digest.update(str(directory).encode())  # what is cached names modules: a moved package compiles anew
     for file in sorted(directory.glob("*.py")):
         digest.update(file.name.encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()

@@ -13,7 +13,7 @@ _WORTH_A_THREAD = 2**16
 """Pixels below which a second thread gains nothing in operations on a batch, and costs a lot on a busy machine."""
 
 
-def of_each(work: Callable[[int], T], batch: int) -> list[T]:
+def map_images(work: Callable[[int], T], batch: int) -> list[T]:
     """`work` of every image, by its index. The threads end with this call, so that a fork afterwards is safe."""
     # torch's count, and not the machine's: it is the knob that people know, and 1 in a DataLoader worker.
     threads = min(torch.get_num_threads(), batch)
@@ -24,7 +24,7 @@ def of_each(work: Callable[[int], T], batch: int) -> list[T]:
 
 
 @contextlib.contextmanager
-def as_many_as_pay(pixels: int, device: torch.device) -> Iterator[None]:
+def limited_threads(pixels: int, device: torch.device) -> Iterator[None]:
     """Within the block, torch's operations on the CPU use no more threads than so many pixels keep busy.
 
     Every operation ends when its slowest thread does: where another process has the second core, one that takes

@@ -8,7 +8,7 @@ the potentials, and P = 1 on u, 0 on the auxiliary field,
     dL/dy = a_u,             dL/dlam = -<dp/dlam at fixed K x, K a>.
 
 The second system is what the linearised iteration solves; nothing is stored but its last state, and no linear solver is
-run. Units, step sizes and stopping are per image (`_admm/problem.py`), so that a batch is a loop.
+run. Units, step sizes and stopping are per image (`_admm/splitting.py`), so that a batch is a loop.
 
 References: Eckstein and Bertsekas 1992, "On the Douglas-Rachford splitting method"; Chambolle and Pock 2016, "An
 introduction to continuous optimization for imaging", section 5.
@@ -23,13 +23,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from difftv.arguments import positive, positive_int
+from difftv.problem import DataTerm, Problem, certificate
 from difftv.regularizers.base import Regularizer
-from difftv.solvers._admm.problem import Problem
-from difftv.solvers._threads import as_many_as_pay
+from difftv.solvers._admm.splitting import Splitting
+from difftv.solvers._threads import limited_threads
 from difftv.solvers.base import RawSolution, Solver, Workplace
-from difftv.solvers.data_term import DataTerm
-from difftv.solvers.gap import certificate
-from difftv.types import Map
 
 DTYPES: Mapping[str, torch.dtype] = {"float32": torch.float32, "float64": torch.float64}
 """Precisions, by the word in a configuration."""
@@ -41,21 +39,14 @@ _BACKWARD_TOL = {torch.float32: 1e-4, torch.float64: 1e-6}
 """Change of dL/dy over ten iterations at which the backward ends, over the largest entry of dL/du."""
 
 
-_SEARCH_TOL = 3e-5
-"""Ten times the default: an rms error of about 1e-4, a hundredth of that of a denoised image."""
-
-_PIXELS = 2**16
-"""Of a batch that costs little more than one small image: below, the time goes into starting operations."""
-
-
 @final
 class Admm(Solver):
     """Any regularizer on CPU, CUDA and MPS, in float32 or float64.
 
     Args:
         regularizer: what is minimised.
-        tol: change of u over ten iterations (rms, over the range of the image) at which an image is done. At 3e-6 the
-            image is right to about 1e-5 rms.
+        tol: change of u over ten iterations (rms, over the contrast of the image: `difftv.problem.data_term.contrast`)
+            at which an image is done. At 3e-6 the image is right to about 1e-5 rms.
         max_iter: iterations after which an image is given back as it is (`converged=False`), >= 1; those of the
             backward are limited alike.
         dtype: torch.float32 or torch.float64 (or the word): the precision that it computes in, whatever the tensors'.
@@ -65,7 +56,6 @@ class Admm(Solver):
     """
 
     name = "admm"
-    takes_weights = True
 
     def __init__(
         self,
@@ -82,64 +72,57 @@ class Admm(Solver):
         self.dtype = found
         self.tol = positive("tol", tol)
         if self.tol < _FLOORS[found]:
+            finer = " or dtype=torch.float64" if found == torch.float32 else ""
             raise ValueError(
                 f"tol must be at least {_FLOORS[found]:g} in {str(found).removeprefix('torch.')}, where rounding alone "
-                f"changes an image by as much; got {tol:g}. Take a larger tol, or dtype=torch.float64."
+                f"changes an image by as much; got {tol:g}. Take a larger tol{finer}."
             )
         self.max_iter = positive_int("max_iter", max_iter)
 
     @classmethod
-    def refusal(cls, regularizer: Regularizer) -> str | None:
+    def refusal(cls, regularizer: Regularizer, data: DataTerm | None = None) -> str | None:
         if any(term.operator.symbol(2, 2) is None for term in regularizer.terms):
             return "it needs operators that a cosine basis diagonalises"
         return None
 
     @property
     def workplace(self) -> Workplace:
-        return Workplace(None, self.dtype, own_units=False)
+        return Workplace(None, self.dtype)
 
-    def for_search(self) -> Solver:
-        return Admm(self.regularizer, max(self.tol, _SEARCH_TOL), self.max_iter, self.dtype)
-
-    def batch_size(self, wanted: int, height: int, width: int) -> int:
-        return max(wanted, _PIXELS // (height * width))
-
-    def solve(self, data: DataTerm, lam: Map) -> RawSolution:
-        y = data.y
-        if y.device.type != "cpu":
+    def solve(self, problem: Problem) -> RawSolution:
+        data = problem.data
+        if data.y.device.type != "cpu":
             from difftv.solvers._admm.self_test import check_device
 
-            check_device(y.device, self.dtype)
-        with as_many_as_pay(y.numel(), y.device):
-            u, v, gap, iterations, converged = _Minimiser.apply(y, lam, data.weight, data, self)
+            check_device(data.y.device, self.dtype)
+        with limited_threads(data.y.numel(), data.y.device):
+            u, v, gap, iterations, converged = _Minimiser.apply(data.y, problem.maps, data.weight, problem, self)
         return RawSolution(u, gap, iterations, converged, v if self.regularizer.auxiliary else None)
 
 
 class _Minimiser(torch.autograd.Function):
-    """(y, maps, weight) -> u*, v, gap, iterations, converged; y and weight are those of `data`."""
+    """(y, maps, weight) -> u*, v, gap, iterations, converged; the three are those of `problem`."""
 
     @staticmethod
-    def forward(ctx, y: Tensor, maps: Tensor, weight: Tensor | None, data: DataTerm, solver: Admm):
-        problem = Problem.of(solver.regularizer, replace(data, y=y.contiguous()), maps.contiguous())
-        found = problem.solve(solver.tol, solver.max_iter)
-        ctx.problem, ctx.solver = problem, solver
+    def forward(ctx, y: Tensor, maps: Tensor, weight: Tensor | None, problem: Problem, solver: Admm):
+        data = replace(problem.data, y=y.contiguous())
+        problem = replace(problem, data=data, maps=maps.contiguous())
+        splitting = Splitting.of(problem)
+        found = splitting.solve(solver.tol, solver.max_iter)
+        ctx.splitting, ctx.solver = splitting, solver
         ctx.save_for_backward(*found.states)
-        x = problem.unit * found.x
-        duals = [problem.unit * term.step(state) for term, state in zip(problem.terms, found.states, strict=False)]
-        weights = problem.unit * problem.maps
-        centred = problem.data.measured(lambda part: problem.unit * part)
-        gap = certificate(solver.regularizer, x, torch.cat(duals, dim=1), centred, weights)
-        gap = gap.detach().cpu().double()
+        duals = [term.step(state) for term, state in zip(splitting.terms, found.states, strict=False)]
+        gap = certificate(splitting.problem, found.x, torch.cat(duals, dim=1)).detach().cpu().double()
         channels = solver.regularizer.channels
-        v = x[:, channels:].contiguous()
+        v = found.x[:, channels:].contiguous()
         ctx.mark_non_differentiable(v, gap, found.iterations, found.converged)
-        return x[:, :channels] + problem.offset, v, gap, found.iterations, found.converged
+        return found.x[:, :channels], v, gap, found.iterations, found.converged
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor, *_: Tensor):
-        problem, solver = ctx.problem, ctx.solver
-        with solver.workplace.undisturbed(grad.device), as_many_as_pay(grad.numel(), grad.device):
+        splitting, solver = ctx.splitting, ctx.solver
+        with solver.workplace.isolated(grad.device), limited_threads(grad.numel(), grad.device):
             tol = _BACKWARD_TOL[solver.dtype]
-            by_y, by_maps, by_weight = problem.pull_back(ctx.saved_tensors, grad.contiguous(), tol, solver.max_iter)
+            by_y, by_maps, by_weight = splitting.pull_back(ctx.saved_tensors, grad.contiguous(), tol, solver.max_iter)
         return by_y, by_maps, by_weight, None, None

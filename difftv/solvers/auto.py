@@ -1,28 +1,23 @@
-"""The solver that fits the regularizer: `solver=auto`."""
+"""The solver that fits the problem: `solver=auto`."""
 
 from typing import final
 
+from difftv.problem.data_term import DataTerm
+from difftv.problem.problem import Problem
 from difftv.regularizers.base import Regularizer
-from difftv.solvers.admm import Admm
 from difftv.solvers.base import RawSolution, Solver, Workplace
-from difftv.solvers.data_term import DataTerm
-from difftv.solvers.taut_string import TautString
-from difftv.types import Map
-
-
-def whole_image_solver(regularizer: Regularizer) -> Solver:
-    """The solver for images of any size: `taut_string`, which is exact, where it takes the regularizer, else `admm`."""
-    return TautString(regularizer) if TautString.refusal(regularizer) is None else Admm(regularizer)
+from difftv.solvers.registry import solver_for
 
 
 @final
 class Auto(Solver):
-    """`TautString`, which is exact, where it takes the regularizer, else `Admm`; each at its default settings.
+    """`Exact` where it takes the problem, else `Admm`; each at its default settings.
 
-    One word for a sweep over regularizers. `chosen` is the solver that works.
+    One word for a sweep over regularizers. Data weights are for `Admm`. `chosen` is the solver that works where there
+    are none.
 
     Args:
-        regularizer: what is minimised.
+        regularizer: regularizer to minimise.
 
     Raises:
         ValueError: neither takes it.
@@ -32,25 +27,26 @@ class Auto(Solver):
 
     def __init__(self, regularizer: Regularizer) -> None:
         super().__init__(regularizer)
-        self.chosen = whole_image_solver(regularizer)
-        self.takes_weights = self.chosen.takes_weights
+        self.chosen = solver_for(regularizer)(regularizer)
 
     @classmethod
-    def refusal(cls, regularizer: Regularizer) -> str | None:
-        return None if TautString.refusal(regularizer) is None else Admm.refusal(regularizer)
+    def refusal(cls, regularizer: Regularizer, data: DataTerm | None = None) -> str | None:
+        try:
+            solver_for(regularizer, data)
+        except ValueError as error:
+            return str(error)
+        return None
+
+    def worker(self, data: DataTerm | None) -> Solver:
+        kind = solver_for(self.regularizer, data)
+        return self.chosen if isinstance(self.chosen, kind) else kind(self.regularizer)
 
     @property
     def workplace(self) -> Workplace:
         return self.chosen.workplace
 
-    def solve(self, data: DataTerm, lam: Map) -> RawSolution:
-        return self.chosen.solve(data, lam)
+    def solve(self, problem: Problem) -> RawSolution:
+        return self.chosen.solve(problem)
 
     def check_size(self, height: int, width: int) -> None:
         self.chosen.check_size(height, width)
-
-    def for_search(self) -> Solver:
-        return self.chosen.for_search()
-
-    def batch_size(self, wanted: int, height: int, width: int) -> int:
-        return self.chosen.batch_size(wanted, height, width)

@@ -1,23 +1,24 @@
 """What autograd sees of a solve: in units of the image on the way in, in those of the caller on the way out.
 
-With y = 2^e y' + c, lam = 2^e lam' and u = 2^e u' + c (`difftv.solvers.units`), the chain rule multiplies a gradient by
+With y = 2^e y' + c, lam = 2^e lam' and u = 2^e u' + c (`difftv.problem.units`), the chain rule multiplies a gradient by
 2^e where it enters the backward of the solver and by 2^-e where it leaves, and in between it is linear. Both factors
 are left out, and the gradient is scaled to about 1 per image instead: the cone solvers' backward (LSQR) has absolute
 tolerances, under which the gradient of a mean over many pixels would come out as zero.
 """
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from difftv.regularizers.bounds import Bounds
-from difftv.solvers.data_term import DataTerm
-from difftv.solvers.units import Units, scaled
-from difftv.types import Fields, Image, Map
+from difftv.problem.data_term import DataTerm
+from difftv.problem.problem import Problem
+from difftv.problem.units import Units, scaled
+from difftv.regularizers.base import Regularizer
+from difftv.types import Image, Map
 
 
 @dataclass
@@ -32,36 +33,29 @@ class Bridge:
     """The two ends of one solve. What is between them is timed in the backward, and differentiated once at most.
 
     Args:
-        units: those of the solver; None for one that brings its own: values and gradients then pass as they are.
+        units: those of the solver.
         seconds: where the time of the backward is added.
     """
 
-    def __init__(self, units: Units | None, seconds: SolveTime) -> None:
+    def __init__(self, units: Units, seconds: SolveTime) -> None:
         self.units = units
         self.seconds = seconds
         self.started = 0.0
         self.exponent = np.zeros(0, np.int64)  # of the gradient that is on its way, image by image
 
-    def enter(self, y: Image, lam: Map, weight: Image | None) -> tuple[Image, Map, Image | None]:
-        """Data, maps and weights of the pixels for the solver."""
+    def to_solver(self, y: Image, maps: Map, weight: Image | None, regularizer: Regularizer) -> Problem:
+        """The problem in the units of the solver."""
+        bounds = DataTerm.of(y.detach(), regularizer.bounds)
         if weight is None:
-            return (*_Enter.apply(self, y, lam, None), None)
-        return _Enter.apply(self, y, lam, weight)
+            y, maps = _ToSolver.apply(self, y, maps, None)
+        else:
+            y, maps, weight = _ToSolver.apply(self, y, maps, weight)
+        lower, upper = (None if side is None else self.units.data(side) for side in (bounds.lower, bounds.upper))
+        return Problem(DataTerm(y, lower, upper, weight), regularizer, maps)
 
-    def data_term(self, y: Image, bounds: Bounds | None, weight: Image | None) -> DataTerm:
-        """The data term of images that have entered; the bounds are those of the caller."""
-        data = DataTerm.of(y, bounds, weight)
-        if self.units is None or data.lower is None or data.upper is None:
-            return data
-        return replace(data, lower=self.units.data(data.lower), upper=self.units.data(data.upper))
-
-    def leave(self, u: Image) -> Image:
+    def to_caller(self, u: Image) -> Image:
         """The solver's answer, for the caller."""
-        return _Leave.apply(self, u)
-
-    def differences(self, v: Fields) -> Fields:
-        """An auxiliary field, which has no offset, for the caller."""
-        return v if self.units is None else scaled(v, self.units.exponent)
+        return _ToCaller.apply(self, u)
 
 
 def refuse_transforms(tensor: Tensor) -> None:
@@ -98,33 +92,48 @@ class _Nothing(torch.autograd.Function):
         return None
 
 
-class _Enter(torch.autograd.Function):
+class _ToSolver(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, bridge: Bridge, y: Tensor, lam: Tensor, weight: Tensor | None):
+    def forward(ctx, bridge: Bridge, y: Tensor, maps: Tensor, weight: Tensor | None):
         ctx.bridge = bridge
-        if bridge.units is not None:
-            y, lam = bridge.units.data(y), bridge.units.maps(lam)
+        ctx.save_for_backward(y, maps, weight)
+        y, maps = bridge.units.data(y), bridge.units.maps(maps)
         # Views, so that tensors which are solved as they are do not come back as themselves.
-        return (y.view_as(y), lam.view_as(lam), *(() if weight is None else (weight.view_as(weight),)))
+        return (y.view_as(y), maps.view_as(maps), *(() if weight is None else (weight.view_as(weight),)))
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, *grads: Tensor):
         bridge = ctx.bridge
-        if bridge.units is not None:
-            # A weight has no units: of the two factors above, the one of the way in stays.
-            own = bridge.exponent, bridge.exponent, bridge.exponent + bridge.units.exponent
-            grads = tuple(scaled(grad, exponent) for grad, exponent in zip(grads, own, strict=False))
+        found = _Once.apply(bridge, *ctx.saved_tensors, *grads)
         bridge.seconds.backward += time.perf_counter() - bridge.started
-        return None, *grads, *([None] * (3 - len(grads)))
+        return None, *found, *([None] * (3 - len(found)))
 
 
-class _Leave(torch.autograd.Function):
+class _Once(torch.autograd.Function):
+    """The gradient in the units of the caller, as a function of all that it depends on.
+
+    Everything that could be differentiated once more goes through here, so that no second derivative is a silent zero.
+    """
+
+    @staticmethod
+    def forward(ctx, bridge: Bridge, y: Tensor, maps: Tensor, weight: Tensor | None, *grads: Tensor):
+        # A weight has no units: of the two factors above, the one of the way in stays.
+        own = bridge.exponent, bridge.exponent, bridge.exponent + bridge.units.exponent
+        return tuple(scaled(grad, exponent).view_as(grad) for grad, exponent in zip(grads, own, strict=False))
+
+    @staticmethod
+    def backward(ctx, *_: Tensor):
+        raise RuntimeError(
+            "A solver is differentiable once: there is no second derivative of the minimiser (hessian, a gradient of a "
+            "gradient, forward-over-reverse). Take finite differences of first derivatives, or detach the first ones."
+        )
+
+
+class _ToCaller(torch.autograd.Function):
     @staticmethod
     def forward(ctx, bridge: Bridge, u: Tensor) -> Tensor:
         ctx.bridge = bridge
-        image = u if bridge.units is None else bridge.units.image(u)
-        return image.clone()  # memory of its own: the caller may change it in place
+        return bridge.units.image(u).clone()  # memory of its own: the caller may change it in place
 
     @staticmethod
     @once_differentiable
@@ -132,8 +141,6 @@ class _Leave(torch.autograd.Function):
         bridge = ctx.bridge
         _refuse_batched(grad)
         bridge.started = time.perf_counter()
-        if bridge.units is None:
-            return None, grad
-        largest = grad.detach().abs().amax(dim=(1, 2, 3), keepdim=True).numpy()
+        largest = grad.detach().abs().amax(dim=(1, 2, 3), keepdim=True).cpu().double().numpy()
         bridge.exponent = np.where(np.isfinite(largest), np.frexp(largest)[1], 0)
         return None, scaled(grad, -bridge.exponent)

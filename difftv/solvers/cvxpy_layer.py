@@ -18,13 +18,12 @@ from torch import Tensor
 from difftv.errors import ProblemTooLargeError
 from difftv.extras import require
 from difftv.memory import available_memory
+from difftv.problem import DataTerm, Problem, certificate
 from difftv.regularizers.base import Regularizer
 from difftv.solvers._cone_program import ConeProgram, cone_program, entries_per_pixel, refusal
 from difftv.solvers.base import RawSolution, Solver
-from difftv.solvers.data_term import DataTerm
-from difftv.solvers.gap import certificate
-from difftv.solvers.taut_string import TautString
-from difftv.types import Image, Map
+from difftv.solvers.registry import solver_for
+from difftv.types import Image
 
 LAYERS_KEPT = 4
 """Compiled cone programs kept at a time, one per image size."""
@@ -41,7 +40,6 @@ class ConeSolver(Solver, abc.ABC):
     `state_dict`, break `deepcopy` and `pickle`, and could not move to MPS.
     """
 
-    takes_weights = True
     solve_method: ClassVar[str]
     package: ClassVar[str]
     extra: ClassVar[str] = "cone"
@@ -54,7 +52,7 @@ class ConeSolver(Solver, abc.ABC):
 
     @classmethod
     @final
-    def refusal(cls, regularizer: Regularizer) -> str | None:
+    def refusal(cls, regularizer: Regularizer, data: DataTerm | None = None) -> str | None:
         return refusal(regularizer)
 
     @abc.abstractmethod
@@ -62,8 +60,8 @@ class ConeSolver(Solver, abc.ABC):
         """The options that the backend itself understands."""
 
     @final
-    def solve(self, data: DataTerm, lam: Map) -> RawSolution:
-        y = data.y
+    def solve(self, problem: Problem) -> RawSolution:
+        data, y, lam = problem.data, problem.data.y, problem.maps
         for name, infinite in zip(self.regularizer.map_names, lam.isinf().any(0).any(1).any(1).tolist(), strict=True):
             if infinite:
                 raise ValueError(
@@ -95,7 +93,7 @@ class ConeSolver(Solver, abc.ABC):
                 program, [part.detach() for part in others], self.regularizer.auxiliary, (height, width)
             )
             x = u if v is None else torch.cat([u, v], dim=1)
-            gap = certificate(self.regularizer, x, p, data, lam)
+            gap = certificate(problem, x, p)
         return RawSolution(u, gap, torch.tensor(report.iterations), torch.tensor(report.converged), v)
 
     @final
@@ -103,7 +101,7 @@ class ConeSolver(Solver, abc.ABC):
         needed, limit = build_bytes(self.regularizer, height, width), available_memory()
         if needed > limit:
             side = int(np.sqrt(height * width) * (limit / needed) ** 0.25)
-            other = "TautString" if TautString.refusal(self.regularizer) is None else "Admm"
+            other = solver_for(self.regularizer).__name__
             raise ProblemTooLargeError(
                 f"The cone program of a {height}x{width} image needs about {needed / 2**30:.1f} GiB to compile, and "
                 f"{limit / 2**30:.1f} GiB are free. Use patches of at most {side}x{side}"

@@ -6,7 +6,6 @@ import json
 import runpy
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,11 +14,10 @@ import torch
 from benchmarks.accuracy import accuracy_table, measure_accuracy, to_csv
 from benchmarks.inputs import Inputs, smooth_map
 from benchmarks.markdown import to_markdown
+from difftv.problem import Problem
 from difftv.regularizers import AnisotropicTV
 from difftv.solvers import Scs, TautString
-from difftv.solvers.base import RawSolution, Solver, Workplace
-from difftv.solvers.data_term import DataTerm
-from difftv.types import Map
+from difftv.solvers.base import RawSolution, Solver
 from tests.conftest import PROJECT
 
 SCRIPT = PROJECT / "experiments" / "gradient_accuracy.py"
@@ -29,21 +27,15 @@ REFERENCE = TautString(AnisotropicTV(), tol=1e-12)
 class Off(Solver):
     """The reference, 1 % brighter, so that image and gradient in `noisy` are off by exactly known amounts."""
 
-    @property
-    def workplace(self) -> Workplace:
-        return replace(
-            super().workplace, own_units=False
-        )  # 1 % of the image, and not of what is left without its offset
-
-    def solve(self, data: DataTerm, lam: Map) -> RawSolution:
-        found = REFERENCE.solve(data, lam)
-        return RawSolution(1.01 * found.u, found.gap, found.iterations, torch.arange(len(lam)) == 0)
+    def solve(self, problem: Problem) -> RawSolution:
+        found = REFERENCE.solve(problem)
+        return RawSolution(1.01 * found.u, found.gap, found.iterations, torch.arange(len(problem.maps)) == 0)
 
 
 @pytest.fixture
 def inputs() -> Inputs:
     generator = torch.Generator().manual_seed(0)
-    clean = torch.rand(2, 1, 1, 1, generator=generator, dtype=torch.float64).expand(2, 1, 8, 8)
+    clean = 0.05 * torch.rand(2, 1, 1, 1, generator=generator, dtype=torch.float64).expand(2, 1, 8, 8)
     noise = torch.randn(2, 1, 8, 8, generator=generator, dtype=torch.float64)
     return Inputs(clean, clean + 0.1 * noise, smooth_map(2, 1, 8, 8))
 

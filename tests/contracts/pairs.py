@@ -57,8 +57,8 @@ def kind_of(solver: str) -> type[Solver]:
     return get_class(composed(f"solver={solver}").solver._target_)
 
 
-SOLVERS = [name for name in options_of("solver") if kind_of(name) is not Auto]
-"""`auto` is one of the others."""
+SOLVERS = [name for name in options_of("solver") if kind_of(name) is not Auto and kind_of(name).name == name]
+"""Without `auto`, which is one of the others, and without names of earlier versions."""
 
 TAKEN = [(s, r) for s in SOLVERS for r in REGULARIZERS if kind_of(s).refusal(REGULARIZERS[r]) is None]
 """Every solver with every regularizer that it takes: all of them agree on the minimiser."""

@@ -224,7 +224,7 @@ def test_two_open_sides_are_no_bounds() -> None:
 
 
 def test_the_exact_solver_refuses_bounds_of_what_clipping_does_not_solve() -> None:
-    with pytest.raises(ValueError, match=r"taut_string cannot take tvpwl: it takes bounds with .* only.*take it: admm"):
+    with pytest.raises(ValueError, match=r"exact cannot take tvpwl: it takes bounds with .* only.*take it: admm"):
         TautString(TVpwL(bounds=(0, 1)))
     assert isinstance(Auto(TVpwL(bounds=(0, 1))).chosen, Admm)
     assert isinstance(Auto(AnisotropicTV(bounds=(0, 1))).chosen, TautString)

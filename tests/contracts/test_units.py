@@ -154,7 +154,7 @@ def test_a_second_derivative_and_a_vectorised_call_are_errors(solver: Solver) ->
     noisy, lam = draw(solver.regularizer)
     noisy.requires_grad_()
     (gradient,) = torch.autograd.grad(solver(noisy, lam).denoised.pow(3).sum(), noisy, create_graph=True)
-    with pytest.raises(RuntimeError, match="once_differentiable"):
+    with pytest.raises(RuntimeError, match="differentiable once: there is no second derivative"):
         gradient.sum().backward()
     with pytest.raises(NotImplementedError, match=r"torch\.func"):
         torch.func.grad(lambda y: solver(y, lam).denoised.sum())(noisy.detach())

@@ -12,7 +12,7 @@ from difftv.noise import add_noise
 from difftv.predictors import Cnn, Constant
 from difftv.regularizers import AnisotropicTV, IsotropicTV
 from difftv.solvers import Admm, Scs
-from difftv.solvers.taut_string import TautString
+from difftv.solvers.exact.solver import TautString
 
 CLEAN = torch.from_numpy(data.chelsea()[60:156, 100:220].copy()).permute(2, 0, 1) / 255
 NOISY = add_noise(CLEAN[:, None], 25, seed=0)[:, 0]

@@ -19,7 +19,7 @@ from difftv.models.parts import CLASSES, described
 from difftv.predictors import Cnn, Constant, Predictor
 from difftv.regularizers import AnisotropicTV, IsotropicTV, Regularizer
 from difftv.solvers import Scs
-from difftv.solvers.taut_string import TautString
+from difftv.solvers.exact.solver import TautString
 from tests.conftest import composed, options_of
 
 CONFIG: dict[str, Any] = {

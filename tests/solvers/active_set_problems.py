@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from difftv.solvers._active_set import gradient, solve_image
+from difftv.solvers.exact.network_simplex import gradient, solve_image
 
 ENDS = [((0, 0), (1, 0)), ((0, 0), (0, 1)), ((0, 0), (1, 1)), ((0, 1), (1, 0))]
 

@@ -4,7 +4,7 @@ import torch
 from hypothesis import strategies as st
 
 from difftv.regularizers import AnisotropicTV
-from difftv.solvers.taut_string import TautString
+from difftv.solvers.exact.solver import TautString
 
 TIGHT = 1e-11
 

@@ -4,12 +4,12 @@ import cvxpy as cp
 import numpy as np
 import pytest
 
-from difftv.solvers._active_set import image
-from difftv.solvers._active_set.certificate import duality_gap
-from difftv.solvers._active_set.grid import graph_of, grid
-from difftv.solvers._active_set.network import BOUND, FREE, LEVEL, RISE, network
-from difftv.solvers._active_set.price import finish
-from difftv.solvers._taut_string import solve_image as solve_by_taut_strings
+from difftv.solvers.exact.network_simplex import image
+from difftv.solvers.exact.network_simplex.certificate import duality_gap
+from difftv.solvers.exact.network_simplex.grid import graph_of, grid
+from difftv.solvers.exact.network_simplex.network import BOUND, FREE, LEVEL, RISE, network
+from difftv.solvers.exact.network_simplex.price import finish
+from difftv.solvers.exact.taut_strings import solve_image as solve_by_taut_strings
 from tests.solvers.active_set_problems import Problem, differences, drawn, image_like, objective, solve
 
 EXACT = 1e-12

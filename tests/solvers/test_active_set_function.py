@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from difftv.solvers._active_set_function import minimise
+from difftv.solvers.exact.simplex import minimise
 from tests.solvers.active_set_problems import image_like
 from tests.solvers.forks import in_a_fork, needs_fork
 

@@ -9,7 +9,7 @@ from difftv.errors import AcceleratorError
 from difftv.regularizers import TGV, TVTV2, EightNeighbourTV, HuberTV, IsotropicTV, Regularizer, TVpwL
 from difftv.solvers import Admm, Solution
 from difftv.solvers._admm import self_test, transforms
-from difftv.solvers._admm.dual_step import Weighed
+from difftv.solvers._admm.dual_step import ScaledTerm
 from tests.accelerator import DEVICE, AcceleratorTensor, ToAccelerator
 
 FAMILY = [IsotropicTV(), HuberTV(0.02), TVpwL(), EightNeighbourTV(), TVTV2(), TGV((0.02, 0.01))]
@@ -188,13 +188,13 @@ def test_wrong_arguments_are_refused(arguments: dict, message: str) -> None:
 
 
 def test_a_small_batch_is_solved_in_one_thread_and_the_number_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    used, dual_step = set(), Weighed.step
+    used, dual_step = set(), ScaledTerm.step
 
-    def watched(self: Weighed, s: torch.Tensor) -> torch.Tensor:
+    def watched(self: ScaledTerm, s: torch.Tensor) -> torch.Tensor:
         used.add((s.shape[-1], torch.get_num_threads()))
         return dual_step(self, s)
 
-    monkeypatch.setattr(Weighed, "step", watched)
+    monkeypatch.setattr(ScaledTerm, "step", watched)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:

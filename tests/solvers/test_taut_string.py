@@ -6,10 +6,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 
+from difftv.problem import relative_gap
 from difftv.regularizers import AnisotropicTV, IsotropicTV
 from difftv.solvers._cone_program import cone_program
-from difftv.solvers.base import relative_gap
-from difftv.solvers.taut_string import TautString
+from difftv.solvers.exact.solver import TautString
 from tests.solvers.taut_string_problems import TIGHT, problem, problems, solve
 
 
@@ -72,15 +72,15 @@ def test_agreement_with_a_tight_cone_solve(height, width, num_maps):
 
 
 def test_the_gap_is_the_one_of_the_contract():
-    from difftv.solvers._taut_string.chain import OVERRUN
-    from difftv.solvers._taut_string.components import duality_gap
-    from difftv.solvers._taut_string.sweeps import Problem, minimise_columns, minimise_rows
+    from difftv.solvers.exact.taut_strings.chain import OVERRUN
+    from difftv.solvers.exact.taut_strings.components import duality_gap
+    from difftv.solvers.exact.taut_strings.sweeps import Chains, minimise_columns, minimise_rows
 
     height, width = 20, 37
     y, lam = problem(5, height, width, 2)
     lam[:, 0, -1], lam[:, 1, :, -1] = 0.0, 0.0
     image = y[0, 0].numpy()
-    state = Problem(image, lam[0, 0].numpy().T.copy(), lam[0, 1].numpy(), 0.1, 1.0 / np.arange(1, width + 1))
+    state = Chains(image, lam[0, 0].numpy().T.copy(), lam[0, 1].numpy(), 0.1, 1.0 / np.arange(1, width + 1))
     a, b, zero = (np.zeros((height, width)) for _ in range(3))
     sign_columns = np.empty((width, height + OVERRUN), np.int8)
     sign_rows = np.empty((height, width + OVERRUN), np.int8)
@@ -179,7 +179,7 @@ def test_the_inputs_are_left_alone():
 
 
 def test_another_regularizer_is_refused_with_the_solvers_that_take_it():
-    with pytest.raises(ValueError, match=r"taut_string cannot take isotropic: .*Solvers that take it: .*clarabel"):
+    with pytest.raises(ValueError, match=r"exact cannot take isotropic: .*Solvers that take it: .*clarabel"):
         TautString(IsotropicTV())
 
 

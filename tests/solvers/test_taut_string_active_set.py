@@ -106,7 +106,7 @@ def test_slopes_below_which_everything_lies_give_the_noisy_image_back():
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_what_it_cannot_take_is_refused_with_the_reason(regularizer, reason):
-    with pytest.raises(ValueError, match=f"taut_string cannot take {regularizer.name}: .*({reason}).*clarabel"):
+    with pytest.raises(ValueError, match=f"exact cannot take {regularizer.name}: .*({reason}).*clarabel"):
         TautString(regularizer)
 
 
@@ -115,4 +115,4 @@ def test_who_runs_out_of_memory_is_told_of_it_where_it_takes_the_regularizer(mon
     monkeypatch.setattr("difftv.solvers.cvxpy_layer.available_memory", lambda: 0)
     with pytest.raises(ProblemTooLargeError, match="Use patches of at most 0x0") as refused:
         Scs(regularizer).check_size(64, 64)
-    assert ("TautString" in str(refused.value)) == told
+    assert ("Exact" in str(refused.value)) == told

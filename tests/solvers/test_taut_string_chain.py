@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from difftv.solvers._taut_string.chain import OVERRUN, SCAN_LIMIT, funnel, scan, solve_chain
+from difftv.solvers.exact.taut_strings.chain import OVERRUN, SCAN_LIMIT, funnel, scan, solve_chain
 
 
 def run(routine, z, w):

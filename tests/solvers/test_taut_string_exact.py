@@ -9,7 +9,7 @@ from skimage.data import camera
 
 from difftv.functional import tv_denoise
 from difftv.regularizers import AnisotropicTV
-from difftv.solvers.taut_string import TautString
+from difftv.solvers.exact.solver import TautString
 from tests.solvers.taut_string_problems import problem
 
 ROUNDING = 1e-24

@@ -7,14 +7,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 
+from difftv.problem import relative_gap
 from difftv.regularizers import AnisotropicTV
-from difftv.solvers._taut_string import image
-from difftv.solvers._taut_string.chain import OVERRUN
-from difftv.solvers._taut_string.finish import finish
-from difftv.solvers._taut_string.network import network
-from difftv.solvers._taut_string.sweeps import Problem
-from difftv.solvers.base import relative_gap
-from difftv.solvers.taut_string import TautString
+from difftv.solvers.exact.solver import TautString
+from difftv.solvers.exact.taut_strings import image
+from difftv.solvers.exact.taut_strings.chain import OVERRUN
+from difftv.solvers.exact.taut_strings.finish import finish
+from difftv.solvers.exact.taut_strings.network import network
+from difftv.solvers.exact.taut_strings.sweeps import Chains
 from tests.solvers.taut_string_problems import problem, problems, solve
 
 
@@ -26,7 +26,7 @@ def from_nothing(y, lam):
     w_columns[:, -1] = w_rows[:, -1] = 0.0
     nothing, u = np.zeros((height, width)), np.empty((height, width))
     signs = np.zeros((width, height + OVERRUN), np.int8), np.zeros((height, width + OVERRUN), np.int8)
-    state = Problem(data, w_columns, w_rows, 0.0, 1.0 / np.arange(1, max(height, width) + 1))
+    state = Chains(data, w_columns, w_rows, 0.0, 1.0 / np.arange(1, max(height, width) + 1))
     net = network(state, nothing, nothing, *signs, np.empty((height, width), np.uint32), u)
     gap = finish(net, 1000)
     return gap, u, np.stack([net.q_down.reshape(height, width), net.q_right.reshape(height, width)])

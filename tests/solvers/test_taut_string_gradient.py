@@ -6,7 +6,7 @@ import torch
 from skimage.data import camera
 
 from difftv.regularizers import AnisotropicTV
-from difftv.solvers.taut_string import TautString
+from difftv.solvers.exact.solver import TautString
 
 TIGHT = 1e-13
 

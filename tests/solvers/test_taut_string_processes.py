@@ -12,7 +12,7 @@ import torch
 
 from difftv.regularizers import AnisotropicTV
 from difftv.solvers import taut_string
-from difftv.solvers.taut_string import TautString
+from difftv.solvers.exact.solver import TautString
 from tests.solvers.forks import in_a_fork, needs_fork
 
 
@@ -104,7 +104,7 @@ def _python(code):
 
 def test_numba_is_not_imported_before_the_first_solve():
     done = _python(
-        "import sys; from difftv.solvers.taut_string import TautString; from difftv.functional import tv_denoise\n"
+        "import sys; from difftv.solvers.exact.solver import TautString; from difftv.functional import tv_denoise\n"
         "from difftv.regularizers import AnisotropicTV; TautString(AnisotropicTV()); sys.exit('numba' in sys.modules)"
     )
     assert done.returncode == 0, done.stderr
@@ -134,7 +134,7 @@ def test_a_first_compilation_is_announced_once_and_a_cached_one_is_not(tmp_path,
     def fresh():
         monkeypatch.setattr(compiler.notice, "given", False)
         caplog.clear()
-        spec = importlib.util.spec_from_file_location("difftv.solvers._taut_string.kernels", path)
+        spec = importlib.util.spec_from_file_location("difftv.solvers.exact.taut_strings.kernels", path)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module

@@ -34,7 +34,7 @@ class Scores:
         self.solver = solver
         self.items = items
         self.batch_size = batch_size
-        self.device = solver.workplace.nearest(device)
+        self.device = solver.workplace.device_for(device)
 
     def per_image(self, numbers: Sequence[Numbers | None]) -> list[float]:
         """One PSNR per image in dB; -inf where the solver gave no answer or there are no numbers to try."""

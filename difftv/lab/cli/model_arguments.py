@@ -15,10 +15,10 @@ from difftv.lab.rundir.layout import CHECKPOINT
 from difftv.models.file import SUFFIX
 from difftv.models.pretrained import DEFAULT, shipped_file, shipped_names
 from difftv.models.stored import StoredModel
-from difftv.solvers import Admm, Solver, TautString, whole_image_solver
+from difftv.solvers import Admm, Exact, Solver, solver_for
 
 OWN = "own"
-WHOLE: dict[str, type[TautString] | type[Admm]] = {"taut_string": TautString, "admm": Admm}
+WHOLE: dict[str, type[Exact] | type[Admm]] = {"exact": Exact, "taut_string": Exact, "admm": Admm}
 """Solvers that take images of any size, by name."""
 
 
@@ -44,7 +44,7 @@ def model_parser(description: str | None, images: str) -> argparse.ArgumentParse
     parser.add_argument(
         "--solver",
         choices=(*WHOLE, OWN),
-        help="default: taut_string (exact) where it takes the model's regularizer, else admm, both for any size; "
+        help="default: exact where it takes the model's regularizer, else admm, both for any size; "
         "own: as in the training, for small images",
     )
     parser.add_argument(
@@ -115,7 +115,7 @@ def _solver(options: argparse.Namespace, stored: StoredModel) -> Solver:
     if options.solver == OWN:
         return stored.own_solver()
     regularizer = stored.regularizer()
-    kind = WHOLE[options.solver or whole_image_solver(regularizer).name]
+    kind = WHOLE[options.solver or solver_for(regularizer).name]
     try:
         return kind(regularizer) if options.tol is None else kind(regularizer, tol=positive("--tol", options.tol))
     except ValueError as error:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from difftv.denoiser import Denoiser
 from difftv.lab.baselines import (
     GridSearch,
+    images_at_a_time,
+    loosened,
     nonlocal_means,
     scalar_denoiser,
     search_per_image,
@@ -60,14 +62,14 @@ class FinalEvaluation:
         self.options = options
         self.stored = stored
         self.solver = learner.denoiser.solver
-        self.device = self.solver.workplace.nearest(learner.device)
+        self.device = self.solver.workplace.device_for(learner.device)
 
     def measure(self) -> Measured:
         """All of it, with progress bars; the searches take the longest."""
         items, sigma = self.images.evaluation, SigmaRange.of(self.options.top.sigma).middle
         learned = self._learned()
         search = search_per_set(
-            self.solver.for_search(),
+            loosened(self.solver),
             self.images.search,
             batch_size=self._batch_size(self.images.search),
             refinements=self.options.evaluation.refinements,
@@ -114,7 +116,7 @@ class FinalEvaluation:
 
     def _oracle(self, search: GridSearch) -> GridSearch:
         return search_per_image(
-            self.solver.for_search(),
+            loosened(self.solver),
             self.images.evaluation,
             batch_size=self._batch_size(self.images.evaluation),
             start=search.values[0],
@@ -126,7 +128,7 @@ class FinalEvaluation:
     def _batch_size(self, items: EvaluationItems) -> int:
         """Of a search, whose result does not depend on it."""
         height, width = items[0].clean.shape[-2:] if len(items) else (1, 1)
-        return self.solver.batch_size(self.options.training.batch_size, height, width)
+        return images_at_a_time(self.solver, self.options.training.batch_size, height, width)
 
     def _oracle_rows(self, oracle: GridSearch) -> list[Row]:
         return [

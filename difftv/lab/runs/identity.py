@@ -14,6 +14,9 @@ from difftv.lab.runs.config import leaves
 SCHEME = 2
 """Raised whenever the same configuration would hash differently; part of the hash, and recorded with the result."""
 
+EARLIER = {"difftv.solvers.Exact": "difftv.solvers.TautString"}
+"""Classes that have another name today -> their earlier one, under which the hash knows them."""
+
 TODAY = "difftv.lab"
 """Where packages are that were in `difftv` itself; a class under either path is one class."""
 
@@ -63,5 +66,6 @@ def _left_out(key: str) -> bool:
 def _plain(value: Any) -> Any:
     """sigma=25 and sigma=25.0 are the same run, and so are a class's import path of today and of earlier versions."""
     if isinstance(value, str):
+        value = EARLIER.get(value, value)
         return value.replace(f"{TODAY}.", "difftv.") if value.startswith(f"{TODAY}.") else value
     return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -15,7 +15,7 @@ import torch
 from tqdm import tqdm
 
 from difftv.denoiser import Denoiser
-from difftv.lab.baselines import scalar_denoiser, search_per_set
+from difftv.lab.baselines import loosened, scalar_denoiser, search_per_set
 from difftv.lab.data import PublishedImages
 from difftv.lab.data.colours import gray_names
 from difftv.lab.report.markdown import escape, grid
@@ -99,11 +99,11 @@ def evaluate_published(
             not_converged.append(name)
         return solution.denoised.cpu()
 
-    names, nearest = denoiser.solver.regularizer.numbers, denoiser.solver.workplace.nearest(device)
+    names, nearest = denoiser.solver.regularizer.numbers, denoiser.solver.workplace.device_for(device)
     numbers = {} if tuned is None else {TUNED: tuned}
     if search:
         numbers[ORACLE] = search_per_set(
-            denoiser.solver.for_search(),
+            loosened(denoiser.solver),
             items,
             batch_size=SEARCH_BATCH,
             label=f"search {', '.join(names)}",

@@ -13,8 +13,8 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from difftv.linear.operator import Operator
-from difftv.solvers.data_term import DataTerm
+from difftv.linear.operator import LinearOperator
+from difftv.problem.data_term import DataTerm
 from difftv.types import Dual, Fields
 
 RHO = 3.0
@@ -23,7 +23,7 @@ TV needs as many iterations as without bounds at any rho from 0.3 to 3, TGV from
 
 
 @dataclass(frozen=True)
-class ImageItself(Operator):
+class ImageItself(LinearOperator):
     """K (u, v) = u, for an image of that many channels and an auxiliary field of that many."""
 
     image_channels: int
@@ -34,7 +34,7 @@ class ImageItself(Operator):
         return self.image_channels
 
     @property
-    def of_one_channel(self) -> Operator:
+    def of_one_channel(self) -> LinearOperator:
         return ImageItself(1, self.auxiliary // self.channels)
 
     @property
@@ -90,13 +90,13 @@ class DataStep:
         """p."""
         return s - self.rho * self.image(s)
 
-    def frozen(self, s: Tensor) -> "FrozenDataStep":
+    def linearised(self, s: Tensor) -> "LinearisedDataStep":
         """The derivative of `step` at s."""
         u, weight = self._unbounded(s), self._weight
         slope = (1 / (weight + self.rho)).expand_as(u)
         if self.data.lower is not None and self.data.upper is not None:
             slope = torch.where((u > self.data.lower) & (u < self.data.upper), slope, torch.zeros_like(slope))
-        return FrozenDataStep(slope, self.rho)
+        return LinearisedDataStep(slope, self.rho)
 
     def _unbounded(self, s: Tensor) -> Tensor:
         return (s + self._weight * self.data.y) / (self._weight + self.rho)
@@ -107,15 +107,15 @@ class DataStep:
 
 
 @dataclass(frozen=True)
-class FrozenDataStep:
+class LinearisedDataStep:
     """dp/ds = 1 - rho du/ds with du/ds = `slope`, 0 on a bound."""
 
     slope: Tensor
     rho: Tensor
 
-    def select(self, index: Tensor) -> "FrozenDataStep":
+    def select(self, index: Tensor) -> "LinearisedDataStep":
         """The same for some of the images."""
-        return FrozenDataStep(self.slope.index_select(0, index), self.rho.index_select(0, index))
+        return LinearisedDataStep(self.slope.index_select(0, index), self.rho.index_select(0, index))
 
     @property
     def free(self) -> Tensor:

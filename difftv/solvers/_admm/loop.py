@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from difftv.linear.operator import Operator
+from difftv.linear.operator import LinearOperator
 from difftv.progress import Progress
 from difftv.solvers._admm.linear_step import LinearStep
 
@@ -43,16 +43,16 @@ class Outcome:
 
 
 def iterate(
-    operators: Sequence[Operator],
+    operators: Sequence[LinearOperator],
     steps: Sequence[Step],
     rho: Sequence[Tensor],
     linear: LinearStep,
     data: Tensor,
-    tol: float,
+    tol: Tensor,
     max_iter: int,
     states: Sequence[Tensor] | None = None,
 ) -> Outcome:
-    """Iterate from s = 0, or from other states, until rms(u_k - u_{k-10}) <= tol, image by image."""
+    """Iterate from s = 0, or from other states, until rms(u_k - u_{k-10}) <= tol, image by image; `tol`: (batch,)."""
     batch, channels, height, width = data.shape
     if states is None:
         states = [data.new_zeros(batch, operator.components, height, width) for operator in operators]
@@ -63,15 +63,16 @@ def iterate(
         torch.zeros(batch, dtype=torch.bool, device="cpu"),
     )
     left = torch.arange(batch, device="cpu")
-    before, progress = data, Progress(tol)
+    x = data.new_zeros(batch, linear.fields, height, width)
+    before, progress = data, Progress(1.0)
     for iteration in range(1, max_iter + 1):
-        x, states = _once(operators, steps, rho, linear, data, states)
+        x, states = _once(operators, steps, rho, linear, data, states, x)
         if iteration % CHECK_EVERY and iteration < max_iter:
             continue
         change = (x[:, :channels] - before).square().mean(dim=(1, 2, 3)).sqrt()
         before = x[:, :channels]
         if progress.wanted:
-            progress.change(float(change.max()))
+            progress.change(float((change / tol).max()))
         reached = (change <= tol).cpu()
         # An image whose numbers are no numbers is not going to change; it has not converged, either.
         done = reached | change.isnan().cpu() | (iteration == max_iter)
@@ -85,7 +86,7 @@ def iterate(
             break
         keep = (~done).nonzero().flatten()
         left, keep = left[keep], keep.to(data.device)
-        data, before = data.index_select(0, keep), before.index_select(0, keep)
+        data, before, x, tol = (part.index_select(0, keep) for part in (data, before, x, tol))
         states = [state.index_select(0, keep) for state in states]
         rho = [step.index_select(0, keep) for step in rho]
         linear, steps = linear.select(keep), [step.select(keep) for step in steps]
@@ -93,12 +94,13 @@ def iterate(
 
 
 def _once(
-    operators: Sequence[Operator],
+    operators: Sequence[LinearOperator],
     steps: Sequence[Step],
     rho: Sequence[Tensor],
     linear: LinearStep,
     data: Tensor,
     states: Sequence[Tensor],
+    before: Tensor,
 ) -> tuple[Tensor, list[Tensor]]:
     duals = [step.step(state) for step, state in zip(steps, states, strict=True)]
     pulled = [op.adjoint(s - 2 * p) for op, s, p in zip(operators, states, duals, strict=True)]
@@ -108,7 +110,7 @@ def _once(
         right = right + data
     else:
         right = torch.cat([right[:, :channels] + data, right[:, channels:]], dim=1)
-    x = linear(right)
+    x = linear.step(right, before)
     following = []
     for operator, step, state, dual in zip(operators, rho, states, duals, strict=True):
         moved = (RELAXATION * step) * operator.apply(x)

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from difftv.errors import AcceleratorError
+from difftv.problem import DataTerm, Problem
 from difftv.regularizers import TGV, EightNeighbourTV, Regularizer
-from difftv.solvers._admm.problem import Problem
-from difftv.solvers.data_term import DataTerm
+from difftv.solvers._admm.splitting import Splitting
 
 SIDE, ITERATIONS = 16, 30
 TOLERANCE = 1e-3
@@ -52,6 +52,6 @@ def _inputs(regularizer: Regularizer) -> list[Tensor]:
 
 def _answers(regularizer: Regularizer, inputs: list[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     y, maps, grad = inputs
-    problem = Problem.of(regularizer, DataTerm(y), 0.1 * maps)
-    found = problem.solve(0.0, ITERATIONS)
-    return (found.x[:, : regularizer.channels], *problem.pull_back(found.states, grad - 0.5, 0.0, ITERATIONS)[:2])
+    splitting = Splitting.of(Problem(DataTerm(y), regularizer, 0.1 * maps))
+    found = splitting.solve(0.0, ITERATIONS)
+    return (found.x[:, : regularizer.channels], *splitting.pull_back(found.states, grad - 0.5, 0.0, ITERATIONS)[:2])

@@ -21,7 +21,7 @@ back: one image of 128x128 .12 ms dense and .14 ms fast, of 192x192 1.6 and .3 m
 COSINE, SINE = "cosine", "sine"
 
 BASES = {1: ((COSINE, COSINE),), 3: ((COSINE, COSINE), (SINE, COSINE), (COSINE, SINE))}
-"""Fields -> the transform along the height and along the width, of every field (`Operator.symbol`)."""
+"""Fields -> the transform along the height and along the width, of every field (`LinearOperator.symbol`)."""
 
 
 def transform(x: Tensor) -> Tensor:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from difftv.solvers._active_set.certificate import duality_gap, sign
-from difftv.solvers._active_set.gradient import pull_back
-from difftv.solvers._active_set.grid import grid
-from difftv.solvers._active_set.network import network
-from difftv.solvers._active_set.price import finish
-from difftv.solvers._active_set.start import descend, take_over
 from difftv.solvers._compiler import Array
+from difftv.solvers.exact.network_simplex.certificate import duality_gap, sign
+from difftv.solvers.exact.network_simplex.gradient import pull_back
+from difftv.solvers.exact.network_simplex.grid import grid
+from difftv.solvers.exact.network_simplex.network import network
+from difftv.solvers.exact.network_simplex.price import finish
+from difftv.solvers.exact.network_simplex.start import descend, take_over
 
 PROMISING = 7e-5, 1.5
 """Relative gap of the start from which pivots take less time than more steps: the second over the number of pixels, at
@@ -61,7 +61,7 @@ def solve_image(y: Array, lam: Array, gam: Array, u: Array, max_steps: int) -> A
     radius *= unit
     data = (y * unit - level * unit).reshape(size)
     energy = 0.5 * float(np.square(data - data.mean()).sum())
-    # On every edge some optimal dual has |p_e| <= 1/2 ||y - u*||_1, see `_taut_string/image.py`.
+    # On every edge some optimal dual has |p_e| <= 1/2 ||y - u*||_1, see `taut_strings/image.py`.
     cap = math.sqrt(2.0 * energy * size) if radius > 0.0 else 1.0
     weights = np.minimum(lam, cap / unit) * unit
     slopes = np.minimum(gam, 4.0 / unit) * unit

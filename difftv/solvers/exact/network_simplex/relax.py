@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from difftv.solvers._active_set.network import ONE, ZERO, ceiling, enqueue, floor, settled, wrong
 from difftv.solvers._compiler import kernel
+from difftv.solvers.exact.network_simplex.network import ONE, ZERO, ceiling, enqueue, floor, settled, wrong
 
 
 @kernel

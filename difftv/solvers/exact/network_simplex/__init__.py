@@ -6,6 +6,6 @@
 With gam = 0 it is anisotropic total variation. Importing this imports Numba.
 """
 
-from difftv.solvers._active_set.image import Answer, gradient, solve_image
+from difftv.solvers.exact.network_simplex.image import Answer, gradient, solve_image
 
 __all__ = ["Answer", "gradient", "solve_image"]

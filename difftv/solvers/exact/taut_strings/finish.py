@@ -21,8 +21,8 @@ to rounding. The flow is a certificate of all that: the duality gap of the resul
 import numpy as np
 
 from difftv.solvers._compiler import kernel, part_of_kernel
-from difftv.solvers._taut_string.flow import route, split
-from difftv.solvers._taut_string.network import NONE, ONE, ROOT, ZERO, half_square
+from difftv.solvers.exact.taut_strings.flow import route, split
+from difftv.solvers.exact.taut_strings.network import NONE, ONE, ROOT, ZERO, half_square
 
 ROUNDING = 8 * np.finfo(np.float64).eps
 """Of a remainder, over the sum of the magnitudes of its terms."""

@@ -18,8 +18,8 @@ cycles, and the forest, p and with it dL/dgam are one of many. At lam = 0 or gam
 
 import numpy as np
 
-from difftv.solvers._active_set.network import FLAT, ONE, ZERO
 from difftv.solvers._compiler import kernel
+from difftv.solvers.exact.network_simplex.network import FLAT, ONE, ZERO
 
 
 @kernel

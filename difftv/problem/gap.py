@@ -3,8 +3,9 @@
 import torch
 
 from difftv.linear.differences import DiagonalDifferences, ForwardDifferences
+from difftv.problem.data_term import DataTerm, weighted_mean
+from difftv.problem.problem import Problem
 from difftv.regularizers.base import Regularizer
-from difftv.solvers.data_term import DataTerm, weighted_mean
 from difftv.types import Dual, Fields, Image, Map, PerImage
 
 
@@ -14,13 +15,13 @@ def relative_gap(
     """Relative duality gap of the pair (x, p), within the bounds of the regularizer; see `certificate`."""
     if data_weight is not None:
         y = torch.where(data_weight > 0, y, weighted_mean(y, data_weight))
-    return certificate(regularizer, x, p, DataTerm.of(y, regularizer.bounds, data_weight), maps)
+    return certificate(Problem(DataTerm.of(y, regularizer.bounds, data_weight), regularizer, maps), x, p)
 
 
-def certificate(regularizer: Regularizer, x: Fields, p: Dual, data: DataTerm, maps: Map) -> PerImage:
+def certificate(problem: Problem, x: Fields, p: Dual) -> PerImage:
     """Relative duality gap of the pair (x, p).
 
-        gap = (P(x) - D(p)) / (1/2 ||y - mean(y)||^2),                          channel by channel the mean,
+        gap = (P(x) - D(p)) / (1/2 ||y - mean(y)||^2),       the mean of every channel,
         P(x) = 1/2 ||u - y||^2 + sum phi(|K x|),
         D(p) = 1/2 ||y||^2 - 1/2 ||y - (K^T p)_u||^2 - sum phi*(|p|),     p projected onto the dual set first.
 
@@ -37,14 +38,14 @@ def certificate(regularizer: Regularizer, x: Fields, p: Dual, data: DataTerm, ma
     is subtracted from D for it, which makes the bound hold if |v*| <= V; V = 2 max |v| is assumed, not proved.
 
     Args:
+        problem: data term, regularizer and maps.
         x: (batch, channels + auxiliary, height, width), the image u, within the bounds, and the auxiliary field.
         p: (batch, components, height, width).
-        data: of the noisy images, (batch, channels, height, width).
-        maps: (batch, num_maps, height, width).
 
     Returns:
         (batch,), >= 0 up to rounding, 0 at the optimum.
     """
+    regularizer, data, maps = problem.regularizer, problem.data, problem.maps
     p = regularizer.project(p, maps)
     pulled = regularizer.adjoint(p)
     channels = regularizer.channels

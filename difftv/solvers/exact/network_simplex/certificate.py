@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from difftv.solvers._active_set.network import BOUND, FLAT, LEVEL
 from difftv.solvers._compiler import kernel
+from difftv.solvers.exact.network_simplex.network import BOUND, FLAT, LEVEL
 
 
 @kernel

@@ -1,7 +1,7 @@
 """Total variation of neighbours, solved exactly and differentiated in closed form.
 
 Eight neighbours, and differences that are free of charge up to a slope, are left to the active-set method of
-`_active_set_function.py`. It solves anisotropic total variation as well, and small lam faster, but large plateaus more
+`exact/simplex.py`. It solves anisotropic total variation as well, and small lam faster, but large plateaus more
 slowly, so that stays here (docs/architecture.md has the times).
 
     u*(y, lam) = argmin_u  1/2 ||u - y||^2 + sum_{e = (i, j)} lam_e |u_i - u_j|                                     (1)
@@ -9,7 +9,7 @@ slowly, so that stays here (docs/architecture.md has the times).
 Forward. In the dual the rows and the columns are two blocks, each a set of independent 1-D problems that a taut
 string solves exactly in linear time; accelerated alternating minimisation goes back and forth between them, as a rule
 four to fifty times. The pixels that the 1-D solves have joined are then nearly the right components, which merging,
-splitting along minimum cuts and augmenting paths correct (`_taut_string/finish.py`) until every component is right.
+splitting along minimum cuts and augmenting paths correct (`taut_strings/finish.py`) until every component is right.
 
 Components. Let C run over the connected components of equal pixels of u*. Across an edge e = (i, j) that leaves
 C, p_e = lam_e sign(u_i - u_j) is known; inside C the duals cancel when the optimality condition u - y + K^T p = 0 is
@@ -52,25 +52,26 @@ from torch.autograd.function import once_differentiable
 
 from difftv.arguments import positive, positive_int
 from difftv.linear.differences import DiagonalDifferences, ForwardDifferences
-from difftv.linear.operator import Operator
+from difftv.linear.operator import LinearOperator
+from difftv.problem.data_term import DataTerm
+from difftv.problem.problem import Problem
 from difftv.regularizers.base import Regularizer
 from difftv.regularizers.potentials import Absolute, PiecewiseLipschitz
 from difftv.regularizers.term import Norm
-from difftv.solvers._active_set_function import minimise
-from difftv.solvers._threads import of_each
+from difftv.solvers._threads import map_images
 from difftv.solvers.base import RawSolution, Solver
-from difftv.solvers.data_term import DataTerm
+from difftv.solvers.exact.simplex import minimise
 from difftv.types import Dual, Map
 
 if TYPE_CHECKING:
-    from difftv.solvers._taut_string import Answer
+    from difftv.solvers.exact.taut_strings import Answer
 
 SHARED_FROM = 128 * 128
 """Pixels from which it pays to share one image between threads; below, distributing costs more than it saves."""
 
 
 @final
-class TautString(Solver):
+class Exact(Solver):
     """Weighted differences of neighbours: exact, with the closed-form gradient in all maps.
 
     `AnisotropicTV` by accelerated alternating taut strings; `TVpwL` and `EightNeighbourTV` by an active-set method.
@@ -88,7 +89,7 @@ class TautString(Solver):
         ValueError: another regularizer, tol <= 0 or max_iter < 1.
     """
 
-    name = "taut_string"
+    name = "exact"
 
     def __init__(self, regularizer: Regularizer, tol: float = 1e-10, max_iter: int = 2000) -> None:
         super().__init__(regularizer)
@@ -96,7 +97,9 @@ class TautString(Solver):
         self.max_iter = positive_int("max_iter", max_iter)
 
     @classmethod
-    def refusal(cls, regularizer: Regularizer) -> str | None:
+    def refusal(cls, regularizer: Regularizer, data: DataTerm | None = None) -> str | None:
+        if data is not None and data.weight is not None:
+            return "it does not weigh pixels"
         if regularizer.channels > 1:
             return "it takes gray images only, and this one couples channels"
         if regularizer.auxiliary:
@@ -112,8 +115,8 @@ class TautString(Solver):
                 return "it takes bounds with the potential lam |z| only"
         return None
 
-    def solve(self, data: DataTerm, lam: Map) -> RawSolution:
-        y = data.y
+    def solve(self, problem: Problem) -> RawSolution:
+        data, y, lam = problem.data, problem.data.y, problem.maps
         if _is_anisotropic(self.regularizer):
             u, gap, iterations, converged = _Minimiser.apply(y, lam, self.tol, self.max_iter)
         else:
@@ -123,7 +126,7 @@ class TautString(Solver):
         return RawSolution(u=data.clip(u), gap=gap, iterations=iterations, converged=converged)
 
 
-def _operators(regularizer: Regularizer) -> list[type[Operator]]:
+def _operators(regularizer: Regularizer) -> list[type[LinearOperator]]:
     return [type(term.operator) for term in regularizer.terms]
 
 
@@ -161,7 +164,7 @@ class _Minimiser(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor, *_: Tensor):
-        from difftv.solvers._taut_string import pull_back
+        from difftv.solvers.exact.taut_strings import pull_back
 
         grad = grad.contiguous()
         grad_y = torch.empty_like(grad)
@@ -175,7 +178,7 @@ class _Minimiser(torch.autograd.Function):
 
 def _solve_batch(y: np.ndarray, lam: np.ndarray, u: np.ndarray, tol: float, max_iter: int) -> "list[Answer]":
     """Write the minimisers into `u`: whole images side by side, or the rows of one image where there are too few."""
-    from difftv.solvers._taut_string import solve_image
+    from difftv.solvers.exact.taut_strings import solve_image
 
     threads = torch.get_num_threads()
 
@@ -185,6 +188,10 @@ def _solve_batch(y: np.ndarray, lam: np.ndarray, u: np.ndarray, tol: float, max_
 
     batch, _, height, width = y.shape
     if batch >= threads or height * width < SHARED_FROM:
-        return of_each(solve, batch)
+        return map_images(solve, batch)
     with ThreadPoolExecutor(threads) as team:
         return [solve(index, team) for index in range(batch)]
+
+
+TautString = Exact
+"""The name in earlier versions."""

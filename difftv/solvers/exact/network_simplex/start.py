@@ -9,8 +9,8 @@ proximal step and not a comparison of floats; single precision is enough for tha
 
 import numpy as np
 
-from difftv.solvers._active_set.network import BOUND, FREE, LEVEL, RISE
 from difftv.solvers._compiler import kernel
+from difftv.solvers.exact.network_simplex.network import BOUND, FREE, LEVEL, RISE
 
 STEPS_PER_CHECK = 20
 """Steps between two looks at the gap."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from difftv.solvers._compiler import kernel, part_of_kernel
-from difftv.solvers._taut_string.network import DOWN, LEFT, NONE, ONE, RIGHT, ROOT, UP, ZERO
+from difftv.solvers.exact.taut_strings.network import DOWN, LEFT, NONE, ONE, RIGHT, ROOT, UP, ZERO
 
 TREES = 2
 """Spanning trees that carry remainders: most components need no more, and what they leave is rarely for a third."""

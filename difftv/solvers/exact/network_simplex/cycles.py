@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from difftv.solvers._active_set.network import ceiling, floor, settled
 from difftv.solvers._compiler import kernel, part_of_kernel
+from difftv.solvers.exact.network_simplex.network import ceiling, floor, settled
 
 
 @kernel

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from difftv.solvers._active_set.cycles import purify, push, trace
-from difftv.solvers._active_set.network import FREE, LEVEL, RISE, enqueue, wrong
-from difftv.solvers._active_set.relax import relax
 from difftv.solvers._compiler import kernel
+from difftv.solvers.exact.network_simplex.cycles import purify, push, trace
+from difftv.solvers.exact.network_simplex.network import FREE, LEVEL, RISE, enqueue, wrong
+from difftv.solvers.exact.network_simplex.relax import relax
 
 
 @kernel

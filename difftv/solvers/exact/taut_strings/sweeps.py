@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from difftv.solvers._compiler import Array, kernel
-from difftv.solvers._taut_string.chain import OVERRUN, solve_chain
+from difftv.solvers.exact.taut_strings.chain import OVERRUN, solve_chain
 
 STRIP = 32
 """Columns copied at a time into a transposed scratch: four cache lines of each image row, and it fits the cache."""
@@ -20,7 +20,7 @@ STRIP = 32
 _PADDING = 8  # keeps the scratch rows of an image of power-of-two height out of the same cache sets
 
 
-class Problem(NamedTuple):
+class Chains(NamedTuple):
     """What stays the same from sweep to sweep."""
 
     y: Array  # height, width

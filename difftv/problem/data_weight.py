@@ -1,19 +1,19 @@
-"""Weights of the pixels, checked and in the form that solvers take them in."""
+"""Data weights, checked and in the form that solvers take them in."""
 
 import warnings
 
 import torch
 from torch import Tensor
 
+from difftv.problem.data_term import weighted_mean
 from difftv.regularizers.base import Regularizer
-from difftv.solvers.data_term import weighted_mean
 from difftv.types import Image, Map
 
 _WHITE = (255.0, 65535.0)
 """White in image files."""
 
 
-def weighed(noisy: Image, lam: Map, weight: Tensor, regularizer: Regularizer) -> tuple[Image, Map, Image]:
+def normalised(noisy: Image, lam: Map, weight: Tensor, regularizer: Regularizer) -> tuple[Image, Map, Image]:
     """The same problem with weights of about 1: (w, lam) and (c w, c lam) have the same minimiser for every c > 0.
 
     c is the median of the positive weights of an image, so that a constant weight becomes 1 exactly. Pixels of weight 0

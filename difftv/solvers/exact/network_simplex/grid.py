@@ -6,8 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from difftv.solvers._active_set.network import ONE, Graph
 from difftv.solvers._compiler import kernel
+from difftv.solvers.exact.network_simplex.network import ONE, Graph
 
 ENDS = {
     2: (((0, 0), (1, 0)), ((0, 0), (0, 1))),

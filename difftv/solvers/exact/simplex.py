@@ -6,7 +6,7 @@ over the differences between four or eight neighbours. In the dual, min 1/2 ||y 
 |p_e| <= lam_e, every edge is either at one of its ends (-lam, 0, lam) or has |Du| = gam. The latter make a forest, on
 which u and p follow from sums over its trees. A start by accelerated gradient steps finds nearly all of these states;
 then edges enter and leave one by one, as in the network simplex method, until none is wrong. No step raises the dual
-objective, and the answer comes with its duality gap. Gradient: `_active_set/gradient.py`.
+objective, and the answer comes with its duality gap. Gradient: `network_simplex/gradient.py`.
 
 References: Burger, Korolev, Parisotto, Schoenlieb 2019, "Total variation regularisation with spatially variable
 Lipschitz constraints", arXiv:1912.02768; Ahuja, Magnanti, Orlin 1993, "Network Flows", chapter 11.
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from difftv.solvers._threads import of_each
+from difftv.solvers._threads import map_images
 from difftv.types import CountPerImage, Dual, Image, PerImage
 
 
@@ -48,7 +48,7 @@ def minimise(y: Image, lam: Dual, gam: Dual, max_steps: int) -> Minimum:
 class _Minimiser(torch.autograd.Function):
     @staticmethod
     def forward(ctx, y: Tensor, lam: Tensor, gam: Tensor, max_steps: int) -> tuple[Tensor, Tensor, Tensor]:
-        from difftv.solvers._active_set import Answer, solve_image
+        from difftv.solvers.exact.network_simplex import Answer, solve_image
 
         u = y.new_empty(y.shape)
         data, weights, slopes = (tensor.detach().contiguous().numpy() for tensor in (y, lam, gam))
@@ -56,7 +56,7 @@ class _Minimiser(torch.autograd.Function):
         def solve(index: int) -> Answer:
             return solve_image(data[index, 0], weights[index], slopes[index], u[index, 0].numpy(), max_steps)
 
-        ctx.answers = of_each(solve, len(data))
+        ctx.answers = map_images(solve, len(data))
         gap = y.new_tensor([answer.gap for answer in ctx.answers])
         iterations = torch.tensor([answer.steps + answer.pivots for answer in ctx.answers], dtype=torch.int64)
         ctx.mark_non_differentiable(gap, iterations)
@@ -66,7 +66,7 @@ class _Minimiser(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor, *_: Tensor):
-        from difftv.solvers._active_set import gradient
+        from difftv.solvers.exact.network_simplex import gradient
 
         seed = grad.contiguous().numpy()
         grad_y = np.empty_like(seed)
@@ -77,5 +77,5 @@ class _Minimiser(torch.autograd.Function):
         def pull_back(index: int) -> None:
             gradient(seed[index, 0], ctx.answers[index], grad_y[index, 0], grad_lam[index], grad_gam[index])
 
-        of_each(pull_back, batch)
+        map_images(pull_back, batch)
         return *(torch.from_numpy(array) for array in (grad_y, grad_lam, grad_gam)), None

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from difftv.solvers._compiler import Array, kernel
-from difftv.solvers._taut_string.chain import OVERRUN
-from difftv.solvers._taut_string.components import duality_gap
-from difftv.solvers._taut_string.finish import finish, label_components
-from difftv.solvers._taut_string.network import network, take_over
-from difftv.solvers._taut_string.sweeps import STRIP, Problem, minimise_columns, minimise_rows
+from difftv.solvers.exact.taut_strings.chain import OVERRUN
+from difftv.solvers.exact.taut_strings.components import duality_gap
+from difftv.solvers.exact.taut_strings.finish import finish, label_components
+from difftv.solvers.exact.taut_strings.network import network, take_over
+from difftv.solvers.exact.taut_strings.sweeps import STRIP, Chains, minimise_columns, minimise_rows
 
 SWEEPS_PER_CHECK = 4
 """To compute the gap takes a sixth of the time of a sweep."""
@@ -80,7 +80,7 @@ def solve_image(
     # 1/2 sqrt(size) ||y - mean||_2, since y - u* is a projection of y - mean onto a set that holds 0. A larger weight
     # changes nothing, and an infinite one would make NaN.
     cap = math.sqrt(2 * scale * y.size)
-    problem = Problem(
+    problem = Chains(
         y=y,
         w_columns=_weights(lam_columns.T, cap),
         w_rows=_weights(lam_rows, cap),
@@ -146,7 +146,7 @@ def _sweep(problem, a, b, b_before, sign_columns, sign_rows, age, count):
 
 
 def _sweep_shared(
-    problem: Problem,
+    problem: Chains,
     a: Array,
     b: Array,
     b_before: Array,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from difftv.solvers._compiler import Array, kernel
-from difftv.solvers._taut_string.sweeps import Problem
+from difftv.solvers.exact.taut_strings.sweeps import Chains
 
 ZERO, ONE = np.uintp(0), np.uintp(1)  # positions are unsigned, see chain.py
 NONE, RIGHT, DOWN, LEFT, UP, ROOT = -1, 0, 1, 2, 3, 4  # where a pixel's parent is
@@ -37,7 +37,7 @@ class Network(NamedTuple):
 
 
 def network(
-    problem: Problem,
+    problem: Chains,
     a: Array,
     b: Array,
     sign_columns: NDArray[np.int8],

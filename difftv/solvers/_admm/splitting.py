@@ -1,0 +1,152 @@
+"""The splitting of a batch of problems: its step sizes, and the two iterations on it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from difftv.linear.fields import GradientMinusField, SymmetrisedGradient
+from difftv.linear.operator import LinearOperator
+from difftv.problem.data_term import contrast
+from difftv.problem.problem import Problem
+from difftv.regularizers.term import Term
+from difftv.solvers._admm.cosine_step import CosineStep
+from difftv.solvers._admm.data_step import RHO, DataStep, ImageItself
+from difftv.solvers._admm.dual_step import ScaledTerm
+from difftv.solvers._admm.linear_step import LinearStep
+from difftv.solvers._admm.loop import Outcome, Step, iterate
+
+STEP = 50.0
+"""rho over the mean of lam, in units of the image's range: best on natural patches; twice off costs up to 2x."""
+
+STEPS: dict[type[LinearOperator], float] = {GradientMinusField: 25.0, SymmetrisedGradient: 75.0}
+"""The same for the operators of which another one was best."""
+
+_SMALLEST_RHO = 1e-3
+_LARGEST_IN_RHO, _LARGEST_LAM, _LARGEST_GAM = 0.5, 1e6, 4.0
+"""Over the contrast of the image: past the first lam changes little, past the others nothing."""
+
+
+@dataclass(frozen=True)
+class Splitting:
+    """x = (u, v), split into the differences of all terms and, within bounds or with data weights, the image.
+
+    Attributes:
+        problem: the problem.
+        contrast: that of every image, (batch, 1, 1, 1): step sizes and tolerances are over it.
+        terms: the terms with their maps.
+        data_step: the data term as one more term, after the others; None where it is a part of the linear step.
+        operators: K of every term, the identity of the data term among them where it is one.
+        rho: the step sizes of the same.
+        linear: the linear step.
+    """
+
+    problem: Problem
+    contrast: Tensor
+    terms: tuple[ScaledTerm, ...]
+    data_step: DataStep | None
+    operators: tuple[LinearOperator, ...]
+    rho: tuple[Tensor, ...]
+    linear: LinearStep
+
+    @classmethod
+    def of(cls, problem: Problem) -> "Splitting":
+        """That of a batch of images, (batch, channels, height, width), and their maps."""
+        data, regularizer = problem.data, problem.regularizer
+        scale = contrast(data.y)
+        problem = replace(problem, maps=torch.minimum(problem.maps, _LARGEST_LAM * scale))
+        terms = tuple(_scaled(term, scale, problem.maps) for term in regularizer.terms)
+        data_step = DataStep(data, torch.full_like(scale, RHO)) if data.bounded or data.weight is not None else None
+        operators: list[LinearOperator] = [term.operator for term in regularizer.terms]
+        rho = [term.rho for term in terms]
+        if data_step is not None:
+            operators.append(ImageItself(regularizer.channels, regularizer.auxiliary))
+            rho.append(data_step.rho)
+        linear = CosineStep(operators, rho, data.y, with_data=data_step is None)
+        return cls(problem, scale, terms, data_step, tuple(operators), tuple(rho), linear)
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images."""
+        return self.linear.channels
+
+    def solve(self, tol: float, max_iter: int) -> Outcome:
+        """(u, v) and the states; u is within the bounds.
+
+        Args:
+            tol: change of u over ten iterations at which an image is done, over its contrast.
+            max_iter: iterations at most.
+        """
+        y, within = self.problem.data.y, tol * self.contrast.flatten()
+        if self.data_step is None:
+            return self._iterate(self.terms, y, within, max_iter)
+        start = [y.new_zeros(len(y), operator.components, *y.shape[2:]) for operator in self.operators]
+        start[-1] = self.data_step.start()
+        found = self._iterate([*self.terms, self.data_step], torch.zeros_like(y), within, max_iter, start)
+        u = self.data_step.image(found.states[-1])
+        return replace(found, x=torch.cat([u, found.x[:, self.channels :]], dim=1))
+
+    def pull_back(
+        self, states: Sequence[Tensor], grad: Tensor, tol: float, max_iter: int
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """dL/dy, dL/dmaps and, with weights, dL/dw at the solution with these states, from dL/du.
+
+        With a = H^-1 dL/du, dL/dy = w a and dL/dw = -a (u - y).
+
+        Args:
+            states: of the outcome.
+            grad: dL/du.
+            tol: change at which the iteration ends, over the largest entry of `grad`.
+            max_iter: iterations at most.
+        """
+        size = grad.abs().amax(dim=(1, 2, 3), keepdim=True)
+        size = torch.where((size > 0) & size.isfinite(), size, torch.ones_like(size))
+        linearised = [term.linearised(state) for term, state in zip(self.terms, states, strict=False)]
+        by_maps, by_weight = torch.zeros_like(self.problem.maps), None
+        data, within = self.problem.data, torch.full_like(size, tol).flatten()
+        if self.data_step is None:
+            found = self._iterate(linearised, grad / size, within, max_iter)
+            by_y = found.x[:, : self.channels]
+        else:
+            step = self.data_step.linearised(states[-1])
+            found = self._iterate([*linearised, step], step.free * grad / size, within, max_iter)
+            by_y = step.image(found.states[-1])
+            if data.weight is not None:
+                residual = self.data_step.image(states[-1]) - data.y
+                by_weight, by_y = -size * by_y * residual, data.weight * by_y
+        for part, q in zip(linearised, found.states, strict=False):
+            term = part.at.term
+            by_lam, by_gam = part.map_gradients(q, term.operator.apply(found.x))
+            _add(by_maps, term.lam, term.factor * by_lam)
+            if by_gam is not None:
+                _add(by_maps, term.gam, by_gam)
+        return size * by_y, size * by_maps, by_weight
+
+    def _iterate(
+        self,
+        steps: Sequence[Step],
+        data: Tensor,
+        tol: Tensor,
+        max_iter: int,
+        states: Sequence[Tensor] | None = None,
+    ) -> Outcome:
+        return iterate(self.operators, steps, self.rho, self.linear, data, tol, max_iter, states)
+
+
+def _scaled(term: Term, contrast: Tensor, maps: Tensor) -> ScaledTerm:
+    lam, gam = term.weights(maps)
+    if gam is not None:
+        gam = torch.minimum(gam, _LARGEST_GAM * contrast)
+    factor = STEPS.get(type(term.operator.of_one_channel), STEP)
+    rho = factor * (lam / contrast).clamp_max(_LARGEST_IN_RHO).mean(dim=(1, 2, 3), keepdim=True)
+    valid = term.real(maps) if term.operator.beyond_border else None
+    return ScaledTerm(term, lam.contiguous(), gam, rho.clamp_min(_SMALLEST_RHO), valid)
+
+
+def _add(by_maps: Tensor, channels: tuple[int, ...], values: Tensor) -> None:
+    if len(channels) == 1:
+        by_maps[:, channels[0]] += values.sum(dim=1)
+        return
+    for index, channel in enumerate(channels):
+        by_maps[:, channel] += values[:, index]

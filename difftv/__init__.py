@@ -1,8 +1,8 @@
 """Differentiable total-variation denoising: a predicted regularization map in front of an exact convex solver.
 
-    from difftv import AnisotropicTV, Cnn, Denoiser, TautString
+    from difftv import AnisotropicTV, Cnn, Denoiser, Exact
 
-    denoiser = Denoiser(Cnn(), TautString(AnisotropicTV()))
+    denoiser = Denoiser(Cnn(), Exact(AnisotropicTV()))
     solution = denoiser(noisy)          # solution.denoised, solution.lam, solution.gap, ...
 
 Nothing here knows Hydra, and nothing, torch included, is imported before it is used: the names stand in `__init__.pyi`.

@@ -88,7 +88,7 @@ class Denoiser(nn.Module):
             path: the run's directory, of which `checkpoint.pt` with the weights of its best epoch is enough; or the
                 model file.
             solver: what minimises, with the regularizer of the run. By default one that takes images of any size,
-                whatever the run was trained with: `TautString`, which is exact, where it takes it, else `Admm`.
+                whatever the run was trained with: `Exact`, which is exact, where it takes it, else `Admm`.
             network: class of the network that was trained, where it is none of this package (`Predictor`). A file
                 cannot have a class of its choice constructed: it decides the arguments of this one.
 

@@ -12,7 +12,7 @@ from difftv.arguments import positive
 from difftv.regularizers import AnisotropicTV, IsotropicTV, Regularizer
 from difftv.regularizers.bounds import Bounds
 from difftv.solvers.admm import Admm
-from difftv.solvers.exact.solver import TautString
+from difftv.solvers.exact.solver import Exact
 from difftv.types import Image
 from difftv.weights import Weights, channel_maps, full_map
 
@@ -132,7 +132,7 @@ def tv_denoise(
     regularizer = AnisotropicTV(maps.shape[1], bounds=bounds)
     if pixels is not None:
         return _iterated(regularizer, one, maps, tol, pixels.reshape(one.shape)).reshape(noisy.shape)
-    exact = TautString(regularizer, tol=1e-10 if tol is None else tol)
+    exact = Exact(regularizer, tol=1e-10 if tol is None else tol)
     return exact(one, maps).denoised.reshape(noisy.shape)
 
 

@@ -14,7 +14,7 @@ def watched(on_progress: Callable[[float], object]) -> Iterator[None]:
 
     The share is an estimate in [0, 1] that never falls within one image. A predictor calls it after every strip of a
     large image, and `admm` as it iterates: a change of the image that falls geometrically is taken to go on as it did.
-    `taut_string` takes seconds for a photograph and does not.
+    `exact` takes seconds for a photograph and does not.
     """
     token = _watcher.set(on_progress)
     try:

@@ -3,8 +3,8 @@
 python experiments/gradient_accuracy.py
 python experiments/gradient_accuracy.py --eps 1e-3 1e-5 --batch 4 --epochs 10 --output outputs/my_study
 
-Natural patches, sigma 25, a smooth random map: SCS and taut_string at several tolerances, ECOS and Clarabel against the
-exact solution with its closed-form gradient. Then experiment=demo is trained through taut_string and through SCS from
+Natural patches, sigma 25, a smooth random map: SCS and exact at several tolerances, ECOS and Clarabel against the
+exact solution with its closed-form gradient. Then experiment=demo is trained through exact and through SCS from
 the same seed. Prints the tables and writes study.md, .csv, .json, gradient_accuracy.png and training.png.
 """
 
@@ -35,11 +35,11 @@ from difftv.lab.report import read_history, read_sweep
 from difftv.lab.rundir.provenance import git_commit, versions
 from difftv.printing import print_safely
 from difftv.regularizers import AnisotropicTV
-from difftv.solvers import Clarabel, Ecos, Scs, Solver, TautString
+from difftv.solvers import Clarabel, Ecos, Exact, Scs, Solver
 
-EXACT = "taut_string"
+EXACT = "exact"
 LOOSE = (1e-4, 1e-5, 1e-6)
-"""Tolerances of taut_string at which it gives up exactness for speed; its default is exact."""
+"""Tolerances of exact at which it gives up exactness for speed; its default is exact."""
 
 TRAINED = (EXACT, "scs")
 TRAINING = (
@@ -94,7 +94,7 @@ def _study(options: argparse.Namespace, solvers: Mapping[str, Solver], inputs: I
             bar.update(name != EXACT)
             bar.set_description(name)
 
-        reference = TautString(AnisotropicTV(), tol=REFERENCE_TOL)
+        reference = Exact(AnisotropicTV(), tol=REFERENCE_TOL)
         rows = measure_accuracy(solvers, reference, inputs, on_solver=on_solver)
         bar.update()
     table = accuracy_table(rows, inputs)
@@ -115,8 +115,8 @@ def _study(options: argparse.Namespace, solvers: Mapping[str, Solver], inputs: I
 def _solvers(tolerances: Sequence[float]) -> dict[str, Solver]:
     """By the name in the table; an optional package that is missing is left out with a word."""
     regularizer = AnisotropicTV()
-    solvers: dict[str, Solver] = {EXACT: TautString(regularizer)}
-    solvers |= {_named(EXACT, tol): TautString(regularizer, tol=tol) for tol in LOOSE}
+    solvers: dict[str, Solver] = {EXACT: Exact(regularizer)}
+    solvers |= {_named(EXACT, tol): Exact(regularizer, tol=tol) for tol in LOOSE}
     solvers |= {_named("scs", eps): Scs(regularizer, eps=eps) for eps in tolerances}
     solvers["clarabel"] = Clarabel(regularizer)
     try:

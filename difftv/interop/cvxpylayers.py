@@ -2,7 +2,7 @@
 
     minimize  1/2 sum_squares(u - y) + sum_e lam_e |u_i - u_j|,    parameters y and lam
 
-A problem that `_cvxpy_problem.py` does not recognise is refused. The answer is that of `TautString`, exact, with its
+A problem that `_cvxpy_problem.py` does not recognise is refused. The answer is that of `Exact`, exact, with its
 closed-form gradient in y and lam.
 
 cvxpylayers 1.2 asks CVXPY for the canonical matrices in the constructor of the layer, whatever the interface; a
@@ -25,7 +25,7 @@ from torch import Tensor
 
 from difftv.extras import require
 from difftv.regularizers.anisotropic import AnisotropicTV
-from difftv.solvers.exact.solver import TautString
+from difftv.solvers.exact.solver import Exact
 
 require("cone", "cvxpy", "cvxpylayers", by="difftv.interop.cvxpylayers")
 
@@ -38,13 +38,13 @@ from difftv.interop._cvxpy_problem import TVProblem, recognise  # noqa: E402
 
 @final
 class ExactTV(SolverInterface):
-    """Anisotropic total-variation denoising in a `CvxpyLayer`, solved by `TautString`.
+    """Anisotropic total-variation denoising in a `CvxpyLayer`, solved by `Exact`.
 
     Takes batches, parameters with and without a batch dimension, and several parameters for the weights. Every weight
     of a difference is an entry of a parameter declared nonneg, and must be >= 0 when the layer is called.
 
     Args:
-        tol: tolerance of `TautString`: exact to rounding at the default.
+        tol: tolerance of `Exact`: exact to rounding at the default.
 
     Raises:
         ValueError: when the layer is constructed, of another problem; when it is called, of a negative weight.
@@ -62,7 +62,7 @@ class ExactTV(SolverInterface):
     """
 
     def __init__(self, tol: float = 1e-10) -> None:
-        self._solver = TautString(AnisotropicTV(num_maps=2), tol=tol)
+        self._solver = Exact(AnisotropicTV(num_maps=2), tol=tol)
         self._canonical = _Canonical()
 
     @property

@@ -38,7 +38,7 @@ class RegularizerPrior(DeepinvPrior):  # type: ignore[misc]
     where gamma multiplies the weights (lam, lam1, lam2) and leaves free slopes (gam) as they are.
 
     Args:
-        solver: solver of the minimisation, with its regularizer: `Admm(IsotropicTV())`, `TautString(AnisotropicTV())`.
+        solver: solver of the minimisation, with its regularizer: `Admm(IsotropicTV())`, `Exact(AnisotropicTV())`.
             `Admm` in float32 is right to 1e-5; inside an algorithm that is run to the end take dtype=torch.float64.
         maps: the weights where the algorithm has no `g_param`. A number, (height, width), (batch, maps, height, width)
             with 1 for what is shared, or a list with one of these per map of the regularizer; one alone stands for all

@@ -1,7 +1,7 @@
 """Predictors, regularizers and solvers by name, as stored files describe them: data goes in, code never does.
 
 A file that describes a model is untrusted. It names a class by its word on the command line (`unet`, `anisotropic`,
-`taut_string`) and gives plain values for its arguments; only the classes that the packages list under `BY_NAME` can be
+`exact`) and gives plain values for its arguments; only the classes that the packages list under `BY_NAME` can be
 named, and nothing is imported. Files of earlier versions name the same classes by import path (`_target_`).
 """
 
@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from difftv import predictors, regularizers, solvers
+from difftv._moved import todays_path
 from difftv.arguments import with_todays_names
 from difftv.errors import ConfigError
+from difftv.solvers.registry import EARLIER_CLASSES
 
 CLASSES: Mapping[str, Mapping[str, type]] = {
     "predictor": predictors.BY_NAME,
@@ -118,7 +120,9 @@ def _is_plain(value: Any) -> bool:
 
 def _name_of(target: Any, group: str) -> str | None:
     """The name of the class with this import path, from its package or its module; None where it is none of ours."""
+    target = todays_path(str(target)) or target
     for name, kind in CLASSES[group].items():
-        if target in (f"difftv.{group}s.{kind.__name__}", f"{kind.__module__}.{kind.__name__}"):
-            return name
+        for known in (kind.__name__, *(earlier for earlier, now in EARLIER_CLASSES.items() if now == name)):
+            if target in (f"difftv.{group}s.{known}", f"{kind.__module__}.{known}"):
+                return name
     return None

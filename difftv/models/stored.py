@@ -177,7 +177,7 @@ class StoredModel:
             ConfigError: its regularizer is not like the run's.
         """
         if not isinstance(solver, Solver):
-            raise TypeError(f"solver must be a Solver such as TautString(AnisotropicTV()), got {solver!r}.")
+            raise TypeError(f"solver must be a Solver such as Exact(AnisotropicTV()), got {solver!r}.")
         wanted, found = self.regularizer(), solver.regularizer
         # Also what came later than the run, which it has at the default.
         names = [name for name in spelt_out(self.config, "regularizer", self.path) if hasattr(wanted, name)]

@@ -25,7 +25,7 @@ class Predictor(nn.Module):
 
     The offset c is such that an output of 0 gives floor + `initial_lam`. The state dict is that of the network.
 
-        denoiser = Denoiser(Predictor(MyNetwork()), TautString(AnisotropicTV()))
+        denoiser = Denoiser(Predictor(MyNetwork()), Exact(AnisotropicTV()))
 
     Args:
         network: any module; features (batch, channels, height, width) -> real numbers (batch, num_maps, height, width),

@@ -27,6 +27,9 @@ _MODULES = {
 EARLIER_NAMES = {"taut_string": "exact"}
 """Name in earlier versions -> today's."""
 
+EARLIER_CLASSES = {"TautString": "exact"}
+"""Class in earlier versions -> today's name."""
+
 _ANY_SIZE = ("exact", "admm")
 """Those that take images of any size, the better one first."""
 

@@ -11,7 +11,7 @@ A small network predicts where to smooth; the loss is taken after the minimiser,
 import torch
 from matplotlib import pyplot as plt
 
-from difftv import AnisotropicTV, Cnn, Denoiser, TautString
+from difftv import AnisotropicTV, Cnn, Denoiser, Exact
 from difftv.lab.data import Sample, open_images
 from difftv.lab.losses import Psnr
 from difftv.metrics import psnr
@@ -38,7 +38,7 @@ def draw_patches():
 # %%
 # The network starts at a map of 0.05 everywhere. A larger start can learn nothing: where a map flattens the image, its
 # gradient is exactly zero.
-denoiser = Denoiser(Cnn(), TautString(AnisotropicTV()))
+denoiser = Denoiser(Cnn(), Exact(AnisotropicTV()))
 optimizer = torch.optim.Adam(denoiser.parameters(), lr=2e-3)
 loss_of = Psnr()
 losses = []

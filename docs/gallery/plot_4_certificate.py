@@ -20,7 +20,7 @@ import torch
 from matplotlib import pyplot as plt
 from skimage.data import moon
 
-from difftv import Admm, AnisotropicTV, IsotropicTV, TautString
+from difftv import Admm, AnisotropicTV, Exact, IsotropicTV
 from difftv.noise import add_noise
 
 clean = torch.from_numpy(moon()[200:264, 40:104].copy())[None, None].double() / 255
@@ -56,7 +56,7 @@ print("20 iterations: converged", bool(stopped.converged), f"gap {float(stopped.
 # %%
 # The exact solver of the anisotropic family ends with a gap of zero to rounding, whatever the weight:
 for weight in (0.01, 0.1, 1.0):
-    solution = TautString(AnisotropicTV())(noisy, torch.full_like(noisy, weight))
+    solution = Exact(AnisotropicTV())(noisy, torch.full_like(noisy, weight))
     print(f"lam = {weight}: gap {float(solution.gap):.0e}")
 
 # %%

@@ -12,7 +12,7 @@ import torch
 from matplotlib import pyplot as plt
 from skimage.data import chelsea
 
-from difftv import AnisotropicTV, Constant, Denoiser, TautString, denoise_tv, list_pretrained
+from difftv import AnisotropicTV, Constant, Denoiser, Exact, denoise_tv, list_pretrained
 from difftv.colour import denoise_image
 
 clean = chelsea()[40:168, 100:228] / 255.0
@@ -34,7 +34,7 @@ red_only = denoise_tv(noisy, np.array([[[0.3, 0.08, 0.08]]]), regularizer="aniso
 # **A model for gray images** takes colour as three gray images: luma and two chroma channels of an orthonormal
 # matrix, in which the noise has the same level. Most of a photograph's structure is in the luma. The model here is
 # the smallest there is, one number for the whole map; what changes is the basis alone.
-one_number = Denoiser(Constant(initial_lam=0.08), TautString(AnisotropicTV()))
+one_number = Denoiser(Constant(initial_lam=0.08), Exact(AnisotropicTV()))
 channels = torch.from_numpy(np.moveaxis(noisy, -1, 0).copy()).float()
 opponent = np.moveaxis(denoise_image(one_number, channels).denoised.numpy(), 0, -1)
 

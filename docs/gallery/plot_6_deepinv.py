@@ -12,7 +12,7 @@ import torch
 from matplotlib import pyplot as plt
 from skimage.data import camera
 
-from difftv import Admm, AnisotropicTV, IsotropicTV, TautString
+from difftv import Admm, AnisotropicTV, Exact, IsotropicTV
 from difftv.interop.deepinv import RegularizerPrior
 
 clean = torch.from_numpy(camera()[60:124, 180:244].copy())[None, None].float() / 255
@@ -40,7 +40,7 @@ with torch.no_grad():
 # achievable.
 raw = torch.nn.Parameter(torch.full((64, 64), -3.9))
 optimizer = torch.optim.Adam([raw], lr=0.2)
-solver = TautString(AnisotropicTV())
+solver = Exact(AnisotropicTV())
 start = filled.detach()
 
 

@@ -64,7 +64,7 @@ def psnr(path: Path, clean: np.ndarray) -> float:
 def test_a_run_stores_its_classes_by_name(trained: Path) -> None:
     _, config = read_with_config(trained / "checkpoint.pt")
     names = [config[group]["name"] for group in ("predictor", "regularizer", "solver")]
-    assert names == ["cnn", "anisotropic", "taut_string"]
+    assert names == ["cnn", "anisotropic", "exact"]
     assert not any("_target_" in config[group] for group in ("predictor", "regularizer", "solver"))
 
 
@@ -307,7 +307,7 @@ def test_an_isotropic_run_takes_small_images_with_its_own_solver(
     small = save(tmp_path / "small.png", noisy(GRAY[:20, :20]))
     large = save(tmp_path / "large.png", np.zeros((3000, 3000), np.uint8))
     assert main([str(tmp_path / "run"), str(small), "--solver", "taut_string"]) == 2
-    assert "taut_string cannot take isotropic" in capsys.readouterr().err
+    assert "exact cannot take isotropic" in capsys.readouterr().err
     assert main([str(tmp_path / "run"), str(small), "--output", str(tmp_path / "batched")]) == 0
     assert main([str(tmp_path / "run"), str(small), str(large), "--solver", "own"]) == 1
     shown = capsys.readouterr()

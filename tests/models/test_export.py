@@ -72,7 +72,7 @@ def test_every_argument_is_spelt_out(exported: Path, tmp_path: Path) -> None:
     assert found["predictor"]["name"] == "dilated"
     assert found["predictor"] | {"num_maps": 1, "initial_lam": [0.07], "sigma_input": True} == found["predictor"]
     assert found["regularizer"] == {"name": "anisotropic", "num_maps": 1, "bounds": None}
-    assert found["solver"] == {"name": "taut_string", "tol": 1e-10, "max_iter": 2000}
+    assert found["solver"] == {"name": "exact", "tol": 1e-10, "max_iter": 2000}
     assert found["sigma"] == [5, 55]
     assert read_file(exported).explicit_config() == found
 
@@ -100,7 +100,7 @@ def test_the_card_has_the_numbers_of_the_evaluations(exported: Path, tmp_path: P
         assert {"psnr", "ssim", "noisy/psnr", "set_oracle/psnr", "set_oracle/ssim"} <= set(row.metrics)
         assert np.mean(list(row.per_image.values())) == pytest.approx(row.metrics["psnr"])
         assert list(row.per_image) == ["01", "02"]
-        assert row.solver == "taut_string"
+        assert row.solver == "exact"
     assert "white Gaussian noise of the stated sigma" in card.protocol
     training = card.training
     assert (training.seed, training.epochs, training.best_epoch, training.commit) == (3, 9, 4, "0123abc")

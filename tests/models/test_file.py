@@ -81,7 +81,7 @@ def test_a_solver_can_be_given(model: Path) -> None:
 
     solver = Admm(AnisotropicTV())
     assert Denoiser.load(model, solver).solver is solver
-    assert read_file(model).own_solver().name == "taut_string"
+    assert read_file(model).own_solver().name == "exact"
     with pytest.raises(ConfigError, match="was trained with AnisotropicTV"):
         Denoiser.load(model, Admm(IsotropicTV()))
 

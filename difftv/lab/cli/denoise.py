@@ -6,7 +6,7 @@ difftv-denoise outputs/<sweep>/<run> photograph.png
 
 Writes NAME-denoised.SUFFIX in the format and depth of the image (gray or colour, 8 or 16 bit, transparency unchanged;
 JPEG, which always loses a little, at quality 95) and, with matplotlib, NAME-lam.png, a picture of the regularization
-maps, each by its name (lam; lam and gam; lam1 and lam2). The minimisation is exact (taut_string) where that solver
+maps, each by its name (lam; lam and gam; lam1 and lam2). The minimisation is exact where that solver
 takes the model's regularizer, else batched (admm). An RGB image is denoised as luma and two chroma channels, each with
 maps of its own: that scores more than a decibel better than R, G and B on their own (difftv/colour.py). A model of
 colour images, whose regularizer couples three channels, takes the three together; a gray file as three equal ones.

@@ -13,7 +13,7 @@ these very images (an oracle), whose search takes longer than everything else; -
 
 Prints a Markdown table and writes evaluation-NAME.md, .csv and .json into the run's directory, or for --model into the
 working directory. NAME is that of the set, with the noise and --ensemble where they are given: Set12-sigma15. The
-minimisation is exact (taut_string) where that solver takes the run's regularizer, else batched (admm), whatever the run
+minimisation is exact where that solver takes the run's regularizer, else batched (admm), whatever the run
 was trained with.
 
 A model of gray images is measured on the luma of colour files; one of colour images on RGB, with noise of its own in

@@ -1,6 +1,7 @@
 """Which package may import which, read from the imports themselves (docs/architecture.md)."""
 
 import ast
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,29 @@ def test_imports_go_down(path: Path) -> None:
         assert library not in ("benchmarks", "experiments", "tests"), f"{library} is not part of the package"
         if library in KEPT_TO:
             assert part in KEPT_TO[library], f"{library} is not for {part}"
+
+
+def test_no_file_imports_itself_through_others() -> None:
+    """Inside packages as well, imports inside functions included; but for those that go up for a reason."""
+    modules = {_dotted(path): path for path in FILES}
+    arrows = {
+        name: sorted(
+            other
+            for other in imports_of(path) & set(modules)
+            if other != name and (part_of(path), _part(other.split(".")[1:])) not in UPWARD
+        )
+        for name, path in modules.items()
+    }
+    try:
+        order = list(TopologicalSorter(arrows).static_order())
+    except CycleError as error:
+        pytest.fail(f"a circle of imports: {' -> '.join(reversed(error.args[1]))}")
+    assert len(order) == len(modules)
+
+
+def _dotted(path: Path) -> str:
+    parts = path.relative_to(PROJECT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def test_no_file_is_longer_than_350_lines() -> None:

@@ -7,8 +7,10 @@ import torch
 from hydra.utils import instantiate
 
 from difftv.linear.operator import LinearOperator
+from difftv.problem import DataTerm, Problem, certificate
 from difftv.regularizers import TGV, AnisotropicTV, EightNeighbourTV, HuberTV, IsotropicTV, Regularizer, TVpwL
 from difftv.regularizers.potentials import Absolute, Huber, PiecewiseLipschitz, Potential
+from difftv.solvers._admm.splitting import Splitting
 from difftv.solvers._cone_program import cone_program
 from tests.conftest import composed, options_of
 
@@ -244,3 +246,16 @@ def test_equivariance_in_units(regularizer: Regularizer) -> None:
     moved[:, : regularizer.channels] += 0.7
     expected = 9.0 * regularizer.value(x, maps)
     assert bool(torch.isclose(regularizer.value(moved, 3.0 * maps), expected).all()) == regularizer.equivariant
+
+
+def test_a_dual_that_is_off_by_a_percent_has_a_larger_gap(regularizer: Regularizer) -> None:
+    x, maps, _ = draw(regularizer)
+    channels = regularizer.channels
+    # Weights that flatten: most entries of the dual are then inside their set, where a change of it shows.
+    found = Problem(DataTerm(x[:, :channels].contiguous()), regularizer, 10 * maps)
+    splitting = Splitting.of(found)
+    solved = splitting.solve(1e-12, 5000)
+    dual = torch.cat([term.step(state) for term, state in zip(splitting.terms, solved.states, strict=True)], dim=1)
+    right, moved = (certificate(found, solved.x, share * dual) for share in (1.0, 1.01))
+    assert bool((right.abs() < 1e-6).all())
+    assert bool((moved > 10 * right.abs().clamp_min(1e-9)).all())

@@ -6,8 +6,9 @@ import torch
 from scipy.fft import dctn, dst
 
 from difftv.errors import AcceleratorError
-from difftv.regularizers import TGV, TVTV2, EightNeighbourTV, HuberTV, IsotropicTV, Regularizer, TVpwL
-from difftv.solvers import Admm, Solution
+from difftv.problem.data_term import contrast
+from difftv.regularizers import TGV, TVTV2, AnisotropicTV, EightNeighbourTV, HuberTV, IsotropicTV, Regularizer, TVpwL
+from difftv.solvers import Admm, Exact, Solution
 from difftv.solvers._admm import self_test, transforms
 from difftv.solvers._admm.dual_step import ScaledTerm
 from tests.accelerator import DEVICE, AcceleratorTensor, ToAccelerator
@@ -205,3 +206,40 @@ def test_a_small_batch_is_solved_in_one_thread_and_the_number_is_given_back(monk
         assert used == {(16, 1), (512, 2)}
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_one_bright_pixel_does_not_leave_the_others_unsolved(dtype: str) -> None:
+    noisy = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    noisy[0, 0, 20, 30] = 1000.0
+    lam = torch.full_like(noisy, 0.1)
+    expected = Exact(AnisotropicTV())(noisy, lam).denoised
+    found = Admm(AnisotropicTV(), tol=1e-5, dtype=dtype)(noisy, lam)
+    others = torch.ones_like(noisy, dtype=torch.bool)
+    others[0, 0, 20, 30] = False
+    assert bool(found.converged)
+    assert float((found.denoised - expected)[others].square().mean().sqrt()) < 5e-5
+
+
+def test_a_sky_with_stars_is_solved_between_them() -> None:
+    random = np.random.default_rng(0)
+    sky = 100 + random.normal(0, 5, (96, 96))
+    for star in random.uniform(1e3, 6e4, 30):
+        sky[random.integers(96), random.integers(96)] += star
+    noisy = torch.from_numpy(sky)[None, None]
+    lam = torch.full_like(noisy, 5.0)
+    expected = Exact(AnisotropicTV())(noisy, lam).denoised
+    found = Admm(AnisotropicTV(), dtype="float64")(noisy, lam)
+    assert bool(found.converged)
+    # A hundredth of the noise.
+    assert float((found.denoised - expected)[noisy < 1000].square().mean().sqrt()) < 0.05
+    few = torch.tensor([5.0, 4.0]).view(2, 1, 1, 1).expand(2, 1, 3, 3)
+    assert contrast(few).flatten().tolist() == [1.0, 1.0]
+    assert float(contrast(noisy)) < 100 < float(noisy.max() - noisy.min())
+
+
+def test_too_small_a_tolerance_advises_what_helps() -> None:
+    with pytest.raises(ValueError, match=r"at least 1e-06 in float32.*or dtype=torch\.float64\."):
+        Admm(IsotropicTV(), tol=1e-9)
+    with pytest.raises(ValueError, match=r"at least 1e-14 in float64.*Take a larger tol\.$"):
+        Admm(IsotropicTV(), tol=1e-15, dtype="float64")

@@ -13,7 +13,6 @@ from benchmarks.drop_in import DropInRow
 from benchmarks.exactness import ExactnessRow
 from benchmarks.isotropic import IsotropicRow
 from benchmarks.layer import LayerRow
-from benchmarks.loading import LoadingRow
 from benchmarks.peers import PeerRow
 from benchmarks.scaling import PredictorRow, ScalingRow
 from benchmarks.steps import StepRow
@@ -22,7 +21,6 @@ from benchmarks.suite import Found, Settings, to_text
 ROWS: Mapping[str, type] = {
     "layer": LayerRow,
     "build": BuildRow,
-    "loading": LoadingRow,
     "exact": StepRow,
     "exactness": ExactnessRow,
     "batched": StepRow,
@@ -51,7 +49,7 @@ class Stored:
 
     def tables(self) -> str:
         """What the benchmark printed."""
-        return to_text(self.found, self.settings)
+        return to_text(self.found)
 
     def where(self) -> str:
         """Machine, load, versions and command, in Markdown."""

@@ -28,7 +28,6 @@ from benchmarks.isotropic import (
     measure_memory,
 )
 from benchmarks.layer import layer_table, measure_layer
-from benchmarks.loading import loading_table, measure_loading
 from benchmarks.markdown import Table, to_markdown
 from benchmarks.peers import measure_prox_tv, measure_scikit_image, peer_table
 from benchmarks.scaling import measure_predictor, measure_scaling, predictor_table, scaling_table
@@ -42,7 +41,6 @@ from difftv.solvers.exact.solver import TautString
 PARTS = (
     "layer",
     "build",
-    "loading",
     "exact",
     "exactness",
     "batched",
@@ -80,7 +78,6 @@ class Settings:
         peer_sizes: sides of the images that the peers denoise with a map; the last one also with a scalar.
         peer_error: root mean square error that they have to meet, in intensity.
         scaling_sizes: (height, width) of the images that taut_string denoises alone.
-        loading_seconds: how long each way of loading runs.
     """
 
     photographs: tuple[Path, ...]
@@ -104,7 +101,6 @@ class Settings:
     peer_sizes: tuple[int, ...] = (64, 512)
     peer_error: float = 1e-6
     scaling_sizes: tuple[tuple[int, int], ...] = ((256, 256), (512, 512), (1024, 1024), (1356, 2040))
-    loading_seconds: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -167,12 +163,12 @@ def _plain(settings: Settings) -> dict[str, Any]:
     return {**shown, "batched": [(regularizer.name, *rest) for regularizer, *rest in settings.batched]}
 
 
-def to_text(found: Mapping[str, Found], settings: Settings) -> str:
+def to_text(found: Mapping[str, Found]) -> str:
     """The tables as Markdown, each followed by the notes of its part."""
     sections = []
     for name, part in found.items():
         if part.rows:
-            sections.append(to_markdown(_table(name, part.rows, settings)))
+            sections.append(to_markdown(_TABLES[name](part.rows)))
         if part.notes:
             sections.append("\n".join(f"- Not measured: {note}" for note in part.notes))
     return "\n\n".join(sections)
@@ -226,12 +222,6 @@ def _build_jobs(settings: Settings) -> list[Job]:
         for regularizer in (AnisotropicTV(1), AnisotropicTV(2), IsotropicTV())
         for size in settings.build_sizes
     ]
-
-
-def _loading_jobs(settings: Settings) -> list[Job]:
-    size = max(settings.patch_sizes)
-    arguments = (settings.photographs, size, settings.batch, settings.cache_dir, settings.loading_seconds)
-    return [Job("loading", "loading", partial(measure_loading, *arguments))]
 
 
 def _exact_jobs(settings: Settings) -> list[Job]:
@@ -367,7 +357,6 @@ def _one_row(measure: Callable[..., Any], *arguments: object) -> list[Any]:
 _JOBS: dict[str, Callable[[Settings], list[Job]]] = {
     "layer": _layer_jobs,
     "build": _build_jobs,
-    "loading": _loading_jobs,
     "exact": _exact_jobs,
     "exactness": _exactness_jobs,
     "batched": _batched_jobs,
@@ -379,28 +368,24 @@ _JOBS: dict[str, Callable[[Settings], list[Job]]] = {
 }
 
 
-def _table(part: str, rows: list[Any], settings: Settings) -> Table:
-    if part == "loading":
-        return loading_table(rows, max(settings.patch_sizes), settings.batch)
-    tables: dict[str, Callable[[list[Any]], Table]] = {
-        "layer": layer_table,
-        "build": build_table,
-        "exact": partial(
-            steps_table,
-            title="The exact layer, the cone solvers and admm",
-            reference=f"taut_string at tol={REFERENCE_TOL:.0e}; a gradient is far off where the image shows another "
-            "component than the exact one does",
-        ),
-        "exactness": exactness_table,
-        "batched": partial(
-            steps_table,
-            title="The batched solver and the cone solvers",
-            reference=f"admm in float64 at tol={REFERENCE_TOL:.0e}",
-        ),
-        "isotropic": isotropic_table,
-        "denoise_tv": drop_in_table,
-        "peers": peer_table,
-        "scaling": scaling_table,
-        "predictor": predictor_table,
-    }
-    return tables[part](rows)
+_TABLES: dict[str, Callable[[list[Any]], Table]] = {
+    "layer": layer_table,
+    "build": build_table,
+    "exact": partial(
+        steps_table,
+        title="The exact layer, the cone solvers and admm",
+        reference=f"taut_string at tol={REFERENCE_TOL:.0e}; a gradient is far off where the image shows another "
+        "component than the exact one does",
+    ),
+    "exactness": exactness_table,
+    "batched": partial(
+        steps_table,
+        title="The batched solver and the cone solvers",
+        reference=f"admm in float64 at tol={REFERENCE_TOL:.0e}",
+    ),
+    "isotropic": isotropic_table,
+    "denoise_tv": drop_in_table,
+    "peers": peer_table,
+    "scaling": scaling_table,
+    "predictor": predictor_table,
+}

@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run(job, found)
             # after every job: what has been measured survives an interruption
             write_atomically(options.output / "benchmark.json", to_json(found, settings, *origin))
-    text = to_text(found, settings)
+    text = to_text(found)
     write_atomically(options.output / "benchmark.md", text + "\n")
     print_safely(text)
     print_safely(f"Written: {options.output / 'benchmark.json'}", error=True)

@@ -50,7 +50,7 @@ def test_tables_from_the_document_are_those_from_the_measurement(part: str, sett
     path.write_text(to_json(found, settings, {"torch": "2.13.0"}, None))
     stored = read(path)
     assert stored.found == found
-    assert stored.tables() == to_text(found, settings)
+    assert stored.tables() == to_text(found)
     assert f"--only {part} --patch-sizes 8 --exact-size 64 --batch 2 --repeats 3 --threads" in stored.where()
     assert "torch 2.13.0" in stored.where()
 

@@ -45,7 +45,6 @@ def settings(tmp_path_factory) -> Settings:
         drop_in_error=1e-3,
         peer_sizes=(8,),
         scaling_sizes=((16, 16), (24, 32)),
-        loading_seconds=0.05,
     )
 
 
@@ -65,7 +64,7 @@ def found(settings) -> dict[str, Found]:
 @pytest.mark.parametrize("part", PARTS)
 def test_every_part_measures(found, settings, part):
     assert found[part].rows
-    text = to_text({part: found[part]}, settings)
+    text = to_text({part: found[part]})
     heads = next(line for line in text.splitlines() if line.startswith("|"))
     assert "[" in heads or "per second" in heads, f"no unit in {heads}"
     assert "atch" in text
@@ -211,7 +210,7 @@ def test_what_cannot_be_measured_becomes_a_note_and_the_rest_goes_on(settings):
     results: dict[str, Found] = {}
     run(Job("layer", "layers 96x96", too_large), results)
     assert results["layer"].notes == ["layers 96x96: 96x96 needs 8 GiB"]
-    assert "Not measured: layers 96x96" in to_text(results, settings)
+    assert "Not measured: layers 96x96" in to_text(results)
 
 
 def test_a_misspelt_part_is_refused(settings):

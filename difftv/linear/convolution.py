@@ -1,0 +1,89 @@
+"""Blur as a forward operator."""
+
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import conv2d, conv_transpose2d
+
+from difftv.linear.forward import ForwardOperator
+from difftv.linear.stored import keep
+from difftv.types import Image
+
+_BOUNDARIES = ("circular", "symmetric", "valid")
+
+
+@final
+class Convolution(ForwardOperator):
+    """(A u)[i, j] = sum_mn kernel[m, n] u[i - m, j - n], the kernel centred, every channel by itself.
+
+    Args:
+        kernel: (height, width), both odd; an `nn.Parameter` is trained.
+        boundary: how the image goes on past the border. "circular": periodically; "symmetric": by its mirror image,
+            border pixels repeated; "valid": not at all, measurements are smaller by the kernel's size less 1.
+
+    Raises:
+        ValueError: an even size, another boundary, or a kernel that is not finite.
+    """
+
+    kernel: Tensor
+
+    def __init__(self, kernel: Tensor, boundary: str = "circular") -> None:
+        super().__init__()
+        keep(self, "kernel", kernel)
+        if kernel.ndim != 2 or kernel.shape[0] % 2 == 0 or kernel.shape[1] % 2 == 0:
+            raise ValueError(
+                f"kernel must be (height, width), both odd, got shape {tuple(kernel.shape)}. Pad it with 0."
+            )
+        if boundary not in _BOUNDARIES:
+            raise ValueError(f"boundary must be one of {', '.join(_BOUNDARIES)}, got {boundary!r}.")
+        self.boundary = boundary
+
+    def _apply_to(self, image: Image) -> Tensor:
+        planes = image.reshape(-1, 1, *image.shape[2:])
+        for axis in (-2, -1):
+            if self.boundary == "valid" and planes.shape[axis] < self.kernel.shape[axis]:
+                raise ValueError(
+                    f"images must be at least as large as the kernel, {tuple(self.kernel.shape)}, got "
+                    f'{tuple(image.shape[2:])}. Take boundary="symmetric".'
+                )
+            if self.boundary != "valid":
+                planes = planes.index_select(axis, self._places(planes.shape[axis], axis, image.device))
+        found = conv2d(planes, self._flipped(image))
+        return found.reshape(*image.shape[:2], *found.shape[2:])
+
+    def adjoint(self, data: Tensor) -> Image:
+        sizes = data.shape[2:]
+        planes = conv_transpose2d(data.reshape(-1, 1, *sizes), self._flipped(data))
+        for axis in (-2, -1):
+            if self.boundary != "valid":
+                shape = list(planes.shape)
+                shape[axis] = sizes[axis]
+                places = self._places(sizes[axis], axis, data.device)
+                planes = planes.new_zeros(shape).index_add(planes.ndim + axis, places, planes)
+        return planes.reshape(*data.shape[:2], *planes.shape[2:])
+
+    def cosine_symbol(self, height: int, width: int) -> Tensor | None:
+        """That of a symmetric kernel with the symmetric boundary; other boundaries are not diagonal in this basis."""
+        kernel = self.kernel.detach().cpu().double()
+        even = torch.equal(kernel, kernel.flip(0)) and torch.equal(kernel, kernel.flip(1))
+        if self.boundary != "symmetric" or not even:
+            return None
+        vertical, horizontal = (
+            np.cos(np.pi * np.outer(np.arange(n), np.arange(-(size // 2), size // 2 + 1)) / n)
+            for n, size in zip((height, width), kernel.shape, strict=True)
+        )
+        return torch.from_numpy((vertical @ kernel.numpy() @ horizontal.T) ** 2)
+
+    def _flipped(self, like: Tensor) -> Tensor:
+        return self.kernel.to(like).flip((0, 1))[None, None]
+
+    def _places(self, size: int, axis: int, device: torch.device) -> Tensor:
+        """Of every entry past and within the border, the pixel that stands there."""
+        radius = self.kernel.shape[axis] // 2
+        places = torch.arange(-radius, size + radius, device=device)
+        if self.boundary == "circular":
+            return places % size
+        places = places % (2 * size)
+        return torch.where(places < size, places, 2 * size - 1 - places)

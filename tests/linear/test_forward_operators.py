@@ -1,0 +1,165 @@
+"""Every forward operator is linear, has its adjoint, follows precision and copies, and treats a batch as a loop."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from scipy.fft import dctn
+from torch import Tensor, nn
+
+from difftv.linear import Convolution, Fourier, Mask, Matrix, as_operator, dot_test, first_look, from_callables
+from difftv.linear.forward import mean_gram
+from tests.linear.forward_operators import HEIGHT, OPERATORS, WIDTH, kernel
+
+EACH = pytest.mark.parametrize("name", OPERATORS)
+
+
+def images(name: str, batch: int = 2, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(batch, OPERATORS[name][1], HEIGHT, WIDTH, generator=generator, dtype=torch.float64).to(dtype)
+
+
+@EACH
+def test_linear(name: str) -> None:
+    operator, x, z = OPERATORS[name][0](), images(name), images(name, seed=1)
+    torch.testing.assert_close(operator.apply(2 * x - 3 * z), 2 * operator.apply(x) - 3 * operator.apply(z))
+    assert torch.equal(operator(x), operator.apply(x))
+
+
+@EACH
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_adjoint(name: str, dtype: torch.dtype) -> None:
+    operator, x = OPERATORS[name][0](), images(name, dtype=dtype)
+    assert dot_test(operator, tuple(x.shape), like=x) < 50 * torch.finfo(dtype).eps
+    back = operator.adjoint(operator.apply(x))
+    assert back.dtype == dtype
+    assert back.shape == x.shape
+
+
+@EACH
+def test_a_batch_is_a_loop_and_a_selection_is_a_part(name: str) -> None:
+    operator, x = OPERATORS[name][0](), images(name)
+    whole = operator.apply(x)
+    for index in (torch.tensor([1]), torch.tensor([0]), torch.tensor([1, 0])):
+        one = operator.select(index, len(x))
+        torch.testing.assert_close(one.apply(x[index]), whole[index])
+        torch.testing.assert_close(one.adjoint(whole[index]), operator.adjoint(whole)[index])
+
+
+@EACH
+def test_copies(name: str) -> None:
+    operator, x = OPERATORS[name][0](), images(name)
+    copies = [copy.deepcopy(operator)]
+    if name != "callables":  # functions without a name cannot be pickled
+        copies.append(pickle.loads(pickle.dumps(operator)))
+    for other in copies:
+        assert torch.equal(other.apply(x), operator.apply(x))
+
+
+@EACH
+def test_trace_and_first_look(name: str) -> None:
+    operator, x = OPERATORS[name][0](), images(name)
+    pixels = x[0].numel()
+    every = torch.eye(pixels, dtype=torch.float64).reshape(pixels, *x.shape[1:])
+    part = operator.select(torch.zeros(pixels, dtype=torch.int64), len(x))
+    if name != "callables":
+        columns = part.apply(every)
+        trace = float(columns.abs().square().sum()) / pixels
+        assert 0.5 * trace < float(mean_gram(operator, x)[0]) < 2 * trace
+    data = operator.apply(x)
+    look = first_look(operator, data)
+    again = operator.apply(look)
+    # The best multiple of A* y: what is left is orthogonal to it.
+    left = ((data - again) * again.conj()).flatten(1).sum(1).real
+    torch.testing.assert_close(left, torch.zeros_like(left), atol=1e-9, rtol=0)
+
+
+def test_gram_of_a_symmetric_blur_is_its_symbol() -> None:
+    operator, x = Convolution(kernel(symmetric=True), "symmetric"), images("mask")
+    symbol = operator.cosine_symbol(HEIGHT, WIDTH)
+    gram = operator.adjoint(operator.apply(x))
+    spectrum, expected = (dctn(part.numpy(), axes=(-2, -1), norm="ortho") for part in (x, gram))
+    np.testing.assert_allclose(symbol.numpy() * spectrum, expected, atol=1e-13)
+    assert Convolution(kernel(), "symmetric").cosine_symbol(HEIGHT, WIDTH) is None
+    assert Convolution(kernel(symmetric=True), "circular").cosine_symbol(HEIGHT, WIDTH) is None
+
+
+def test_convolution_is_a_convolution_at_the_centre() -> None:
+    weights = kernel()
+    impulse = torch.zeros(1, 1, 9, 9, dtype=torch.float64)
+    impulse[..., 4, 4] = 1.0
+    for boundary in ("circular", "symmetric"):
+        torch.testing.assert_close(Convolution(weights, boundary).apply(impulse)[0, 0, 3:6, 2:7], weights)
+    assert Convolution(weights, "valid").apply(impulse).shape == (1, 1, 7, 5)
+
+
+@pytest.mark.parametrize("wrong", [1.01, -1.0, 0.0])
+def test_an_adjoint_that_does_not_fit_is_refused_with_the_number(wrong: float) -> None:
+    operator = from_callables(lambda x: 3 * x, lambda y: 3 * wrong * y)
+    with pytest.raises(ValueError, match=r"do not fit: .* is \d\.\d\de[-+]\d\d"):
+        dot_test(operator, (2, 1, 64, 64), like=torch.zeros(0, dtype=torch.float32))
+
+
+def test_parameters_are_trained_and_found() -> None:
+    operator = Convolution(nn.Parameter(kernel()))
+    assert [name for name, _ in operator.named_parameters()] == ["kernel"]
+    operator.apply(images("mask")).square().sum().backward()
+    assert operator.kernel.grad.abs().max() > 0
+    assert list(nn.Sequential(operator).apply(lambda module: None).parameters())
+
+
+class Physics:
+    """The interface of deepinv."""
+
+    def A(self, x: Tensor) -> Tensor:
+        return 2 * x
+
+    def A_adjoint(self, y: Tensor) -> Tensor:
+        return 2 * y
+
+
+class Tuples:
+    """The interface of mrpro."""
+
+    def __call__(self, x: Tensor) -> tuple[Tensor]:
+        return (2 * x,)
+
+    def adjoint(self, y: Tensor) -> tuple[Tensor]:
+        return (2 * y,)
+
+
+class Transposed:
+    """The interface of tomosipo."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return 2 * x
+
+    @property
+    def T(self) -> "Transposed":
+        return self
+
+
+@pytest.mark.parametrize("given", [Physics(), Tuples(), Transposed(), (Physics().A, Physics().A_adjoint)])
+def test_operators_of_other_libraries(given: object) -> None:
+    operator, x = as_operator(given), images("mask")
+    assert torch.equal(operator.adjoint(operator.apply(x)), 4 * x)
+    assert dot_test(operator, tuple(x.shape)) < 1e-14
+
+
+def test_wrong_arguments() -> None:
+    with pytest.raises(TypeError, match=r"must be linear with an adjoint, got builtins\.int"):
+        as_operator(3)
+    with pytest.raises(ValueError, match="both odd"):
+        Convolution(torch.ones(2, 3))
+    with pytest.raises(ValueError, match="boundary must be one of"):
+        Convolution(torch.ones(3, 3), "zero")
+    with pytest.raises(ValueError, match="mask holds NaN"):
+        Mask(torch.full((2, 2), torch.nan))
+    with pytest.raises(ValueError, match=r"matrix must be \(4, 6\)"):
+        Matrix(np.ones((5, 6)), (2, 3), (4,))
+    with pytest.raises(ValueError, match=r"images must have shape \(batch, 1, 4, 4\)"):
+        Fourier(torch.ones(4, 4)).apply(torch.zeros(1, 1, 4, 5))
+    with pytest.raises(ValueError, match="at least as large as the kernel"):
+        Convolution(torch.ones(5, 5), "valid").apply(torch.zeros(1, 1, 4, 4))

@@ -1,8 +1,7 @@
 """Earlier name of gradient_accuracy.py."""
 
-import sys
-
-from gradient_accuracy import main
+import runpy
+from pathlib import Path
 
 if __name__ == "__main__":
-    sys.exit(main())
+    runpy.run_path(str(Path(__file__).with_name("gradient_accuracy.py")), run_name="__main__")

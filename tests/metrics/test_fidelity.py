@@ -59,10 +59,10 @@ def test_ssim_of_single_pixels_is_its_luminance_term():
 
 
 @pytest.mark.parametrize("metric", [psnr, ssim])
-@pytest.mark.parametrize("size", [(6, 5), (13, 12)])
-def test_gradient(metric, size):
+@pytest.mark.parametrize("shape", [(2, 1, 6, 5), (1, 1, 13, 12)])
+def test_gradient(metric, shape):
     generator = torch.Generator().manual_seed(0)
-    clean, denoised = torch.rand(2, 2, 1, *size, generator=generator, dtype=torch.float64)
+    clean, denoised = torch.rand(2, *shape, generator=generator, dtype=torch.float64)
     assert torch.autograd.gradcheck(lambda image: metric(image, clean), denoised.requires_grad_())
 
 

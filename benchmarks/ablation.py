@@ -15,12 +15,12 @@ import torch
 from tqdm import tqdm
 
 from benchmarks.markdown import Table, three_digits
-from difftv.denoiser import Denoiser
 from difftv.files import write_atomically
 from difftv.lab.baselines import loosened, nonlocal_means, scalar_denoiser, search_per_set
 from difftv.lab.data import EvaluationPatches, PublishedImages
 from difftv.lab.rundir.reading import read_json
 from difftv.lab.training.protocol import score
+from difftv.method import Method as DenoisingMethod
 from difftv.metrics import gradient_ratio, plateau_excess, plateau_excess_ramp, quantize
 from difftv.regularizers import TGV, TVTV2, AnisotropicTV, IsotropicTV, Regularizer, TVpwL
 from difftv.solvers import whole_image_solver
@@ -84,7 +84,7 @@ CONSTANTS: Mapping[str, Regularizer] = {
 }
 
 
-def learned(name: str, group: str, denoiser: Denoiser, key: str) -> Method:
+def learned(name: str, group: str, denoiser: DenoisingMethod, key: str) -> Method:
     """A trained model."""
     weights = sum(parameter.numel() for parameter in denoiser.predictor.parameters())
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from benchmarks.markdown import Table
-from difftv.denoiser import Denoiser
+from difftv.method import Method
 from difftv.metrics import plateau_excess, psnr
 from difftv.noise import add_noise
 from difftv.regularizers import TGV, TVTV2, AnisotropicTV, HuberTV, IsotropicTV, Regularizer, TVpwL
@@ -115,7 +115,7 @@ def measure_ramp(candidate: Candidate, clean: Image, noisy: Image) -> Iterator[R
         yield RampRow(**{**vars(best), "solves": solves, "not_converged": not_converged})
 
 
-def measure_model(name: str, denoiser: Denoiser, clean: Image, noisy: Image) -> RampRow:
+def measure_model(name: str, denoiser: Method, clean: Image, noisy: Image) -> RampRow:
     """A trained model, with maps in place of constants."""
     with torch.no_grad():
         solution = denoiser.denoise(noisy.float(), SIGMA)

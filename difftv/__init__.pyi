@@ -2,6 +2,7 @@ from .denoiser import Denoiser
 from .functional import tv_denoise
 from .interop.scikit_image import denoise_tv
 from .models.pretrained import list_pretrained
+from .network_denoiser import NetworkDenoiser
 from .noise.estimate import estimate_sigma
 from .predictors import Cnn, Constant, Dilated, DnCnn, Predictor, SelfEnsemble, UNet
 from .regularizers import (
@@ -33,6 +34,7 @@ __all__ = [
     "Exact",
     "HuberTV",
     "IsotropicTV",
+    "NetworkDenoiser",
     "Predictor",
     "Regularizer",
     "Scs",

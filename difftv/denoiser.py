@@ -1,16 +1,14 @@
 """The composition: a predictor in front of a solver."""
 
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 from torch import Tensor, nn
 
-from difftv.errors import NoiseLevelWarning
-from difftv.images import check_images, warn_outside_unit_range
+from difftv.errors import ConfigError
+from difftv.method import Method
 from difftv.missing import fill_missing
-from difftv.noise import GaussianNoise, Noise, SigmaRange, as_noise
-from difftv.noise.level import EIGHT_BIT_RANGE
+from difftv.noise import Noise
 from difftv.predictors.base import Predictor
 from difftv.predictors.self_ensemble import SelfEnsemble
 from difftv.progress import part
@@ -19,7 +17,7 @@ from difftv.solvers.base import Solution, Solver
 from difftv.types import Image
 
 
-class Denoiser(nn.Module):
+class Denoiser(Method):
     """denoised = argmin_u 1/2 ||u - noisy||^2 + R_lam(u),   lam = predictor(noisy).
 
     The predictor runs wherever its parameters are, in their precision; the solver takes its tensors to the CPU in
@@ -37,22 +35,19 @@ class Denoiser(nn.Module):
     """
 
     def __init__(self, predictor: Predictor, solver: Solver, sigma_range: tuple[float, float] | None = None) -> None:
-        super().__init__()
         wanted = solver.regularizer.num_maps
         if predictor.num_maps != wanted:
             raise ValueError(
-                f"{type(predictor).__name__} predicts {predictor.num_maps} map(s), but the "
+                f"{predictor.name} predicts {predictor.num_maps} map(s), but the "
                 f"{solver.regularizer.name} regularizer takes {wanted}. Construct the predictor with num_maps={wanted}."
             )
         channels = solver.regularizer.channels
         if predictor.channels != channels:
             raise ValueError(
-                f"{type(predictor).__name__} takes images of {predictor.channels} channel(s), but the "
+                f"{predictor.name} takes images of {predictor.channels} channel(s), but the "
                 f"{solver.regularizer.name} regularizer those of {channels}. Construct both with the same channels."
             )
-        self.predictor = predictor
-        self.solver = solver
-        self.sigma_range = sigma_range
+        super().__init__(predictor, solver, sigma_range)
 
     @classmethod
     def pretrained(cls, name: str, solver: Solver | None = None) -> "Denoiser":
@@ -94,12 +89,15 @@ class Denoiser(nn.Module):
 
         Raises:
             CheckpointError: no usable checkpoint or model file.
-            ConfigError: it names classes that are not of this package, or another network than `network`, or `solver`
-                has another regularizer.
+            ConfigError: it predicts no maps (`NetworkDenoiser`); or names classes that are not of this package, or
+                another network than `network`; or `solver` has another regularizer.
         """
         from difftv.lab.models.reading import read_model
 
-        return cls(*read_model(path).denoiser_parts(solver, network)).eval()
+        found = read_model(path).denoiser(solver, network)
+        if not isinstance(found, Denoiser):
+            raise ConfigError(f"{path} predicts the image and no maps: load it with {type(found).__name__}.load.")
+        return found
 
     def self_ensemble(self) -> "Denoiser":
         """The same denoiser with maps averaged over the image turned and mirrored in all eight ways.
@@ -109,16 +107,6 @@ class Denoiser(nn.Module):
         About 0.1 dB for eight times the time in the network; one minimisation, as before. The weights are shared.
         """
         return Denoiser(SelfEnsemble(self.predictor, self.solver.regularizer), self.solver, self.sigma_range)
-
-    @property
-    def colour(self) -> bool:
-        """Whether it takes RGB images, whose channels the regularizer couples."""
-        return self.predictor.channels == 3
-
-    @property
-    def sigma_input(self) -> bool:
-        """Whether the noise level is an input of the predictor."""
-        return self.predictor.sigma_input
 
     def forward(self, noisy: Image, sigma: float | Tensor | None = None, data_weight: Image | None = None) -> Solution:
         """Denoise a batch of images.
@@ -134,18 +122,10 @@ class Denoiser(nn.Module):
         Returns:
             Solution: `denoised` and `lam` on that device, differentiable, and what the solver reports.
         """
-        check_images(noisy)
-        if self.sigma_range is not None:
-            warn_outside_unit_range(noisy, "the predictor was trained on", stacklevel=2)
-        seen = noisy if data_weight is None else fill_missing(noisy, data_weight.expand(noisy.shape) > 0)
-        with part(0.0, 0.5):
-            # In the precision of the network; the image is solved in its own.
-            first = next(self.predictor.parameters(), seen)
-            maps = self.predictor(seen.to(dtype=first.dtype), sigma).to(dtype=noisy.dtype)
-        if sigma is not None:
-            self._warn_outside(sigma)
-        with part(0.5, 1.0):
-            return self._solver(data_weight)(noisy, maps, data_weight)
+        self.check(noisy)
+        if sigma is not None and self.sigma_input:
+            self.warn_outside(sigma)
+        return self._solved(noisy, sigma, data_weight)
 
     def _solver(self, data_weight: Image | None) -> Solver:
         """The solver, or a batched one of the same problem where that takes no data weight."""
@@ -162,24 +142,12 @@ class Denoiser(nn.Module):
                 in 8-bit units, one or one per image.
             data_weight: as for a call.
         """
-        noise = as_noise(noise)
-        sigma = noise.sigma if isinstance(noise, GaussianNoise) else EIGHT_BIT_RANGE * noise.std_per_image(noisy)
-        if self.sigma_input:
-            return self(noisy, sigma, data_weight)
-        self._warn_outside(sigma)
-        return self(noisy, None, data_weight)
+        self.check(noisy)
+        return self._solved(noisy, self.level(noisy, noise), data_weight)
 
-    def _warn_outside(self, sigma: float | Tensor) -> None:
-        if self.sigma_range is None:
-            return
-        low, high = self.sigma_range
-        least, largest = (sigma, sigma) if not isinstance(sigma, Tensor) else (float(sigma.min()), float(sigma.max()))
-        # Levels may have been rounded to single precision.
-        if least < low * (1 - 1e-6) or largest > high * (1 + 1e-6):
-            given, trained = SigmaRange(least, largest), SigmaRange(low, high)
-            warnings.warn(
-                f"sigma is {given}, but the predictor was trained for {trained} (8-bit units): results may be worse "
-                "than at the trained levels.",
-                NoiseLevelWarning,
-                stacklevel=3,
-            )
+    def _solved(self, noisy: Image, sigma: float | Tensor | None, data_weight: Image | None) -> Solution:
+        seen = noisy if data_weight is None else fill_missing(noisy, data_weight.expand(noisy.shape) > 0)
+        with part(0.0, 0.5):
+            maps = self.predictor(self.in_precision(seen), sigma).to(dtype=noisy.dtype)
+        with part(0.5, 1.0):
+            return self._solver(data_weight)(noisy, maps, data_weight)

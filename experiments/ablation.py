@@ -4,18 +4,17 @@ python experiments/run.py -m 'experiment=glob(ablation/*, exclude=ablation/_*)' 
 python experiments/ablation.py outputs/ablation path/to/Set12
 python experiments/ablation.py outputs/ablation path/to/Set12 --model gray gray-small --sigma 25
 
-The first command trains the rows, all with the same steps, seed and images; with seed=0,1,2 three times, and the table
-shows mean and standard deviation. The second one trains a plain U-Net of the same size and budget that predicts the
-image, once per seed, tunes constants on training crops, and measures everything under the protocol of published tables,
-minimised to the end whatever a row was trained with. Prints a table per noise level, writes ablation.md, ablation.json,
+The first command trains the rows, all with the same steps, seed and images, one of them a plain U-Net that predicts the
+image; with seed=0,1,2 three times, and the table shows mean and standard deviation. The second one tunes constants on
+training crops, and measures everything under the protocol of published tables, minimised to the end whatever a row was
+trained with. Prints a table per noise level, writes ablation.md, ablation.json,
 psnr_against_stairs.png and, of a ramp and of a photograph, profile_ramp.png and profile_photograph.png. What was
 measured before is not measured again.
 """
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -33,13 +32,12 @@ from benchmarks.ablation import (
     tuned,
 )
 from benchmarks.markdown import to_markdown
-from benchmarks.plain_network import Budget, PlainNetwork, trained
 from benchmarks.ramp import SIGMA, SIZE, ramp_problem
 from difftv import Denoiser
 from difftv.arguments import path_argument, positive
 from difftv.errors import DataError, DiffTVError
 from difftv.files import check_writable, write_atomically
-from difftv.lab.data import EvaluationPatches, PublishedImages, Sample, default_cache_dir, open_images
+from difftv.lab.data import EvaluationPatches, Folder, PublishedImages, Sample, default_cache_dir, open_images
 from difftv.lab.data.base import image_files
 from difftv.lab.data.patches import to_tensor
 from difftv.lab.figures import line_profiles, psnr_against_stairs, save_figure
@@ -57,6 +55,8 @@ from difftv.printing import print_safely
 
 PREFIX = "ablation/"
 
+PLAIN = "plain U-Net, predicts the image"
+
 LABELS: Mapping[str, str] = {
     "lam": "learned lam",
     "lam_per_direction": "learned lam per direction",
@@ -68,14 +68,11 @@ LABELS: Mapping[str, str] = {
     "gam_slopes_loss": "lam and gam, slopes in the loss",
     "gam_staircase_epoch": "lam and gam, epoch by PSNR and stairs",
     "gam_least": "lam and gam, gam at least 0.003",
+    "network": PLAIN,
 }
 """Name of an experiment -> its row, in their order; others follow under their own names."""
 
 GROUPS = {"constants": "constants", "maps": "learned maps", "shipped": "shipped models", "other": "other methods"}
-
-PLAIN = "plain U-Net, predicts the image"
-NETWORKS = "plain_network-"
-"""Before the names of the directories of its trainings."""
 
 DRAWN: Mapping[str, str] = {
     "scalar TV, isotropic": "scalar TV",
@@ -106,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not files:
             raise DataError(f"{options.images} holds no image files. Check the path.")
         runs = _runs(options.sweep)
-        methods = _methods(runs, [*options.model], output)
+        methods = _methods(runs, [*options.model])
     except (ValueError, DiffTVError) as error:
         parser.error(str(error))
     except OSError as error:
@@ -130,8 +127,7 @@ def _runs(directory: Path) -> list[tuple[str, StoredModel]]:
     if not sweep.runs:
         raise DataError(f"No run of {directory} has finished. Train the rows first: see --help.")
     for absent in sweep.absent:
-        if not absent.name.startswith(NETWORKS):
-            print_safely(f"not in the table: {absent.name}, {absent.reason}", error=True)
+        print_safely(f"not in the table: {absent.name}, {absent.reason}", error=True)
     rows: dict[str, list[Run]] = {label: [] for label in LABELS.values()}
     for run in sweep.runs:
         name = str(run.settings.get("choices.experiment") or run.name).removeprefix(PREFIX)
@@ -146,38 +142,38 @@ def _runs(directory: Path) -> list[tuple[str, StoredModel]]:
     return found
 
 
-def _methods(runs: Sequence[tuple[str, StoredModel]], models: Sequence[str], output: Path) -> list[Method]:
-    """All rows in the order of the table; the networks that predict the image, one per seed, are trained here."""
-    with_unet = [stored for _, stored in runs if stored.config["predictor"]["name"] == "unet"]
-    if not with_unet:
-        raise DataError("No finished run has a U-Net, whose size and budget the plain one gets. Train the row gam.")
-    budget = Budget.of_run(with_unet[0].config)
-    training = budget.training_images(default_cache_dir())
-
-    def crops(sigma: float) -> EvaluationPatches:
-        return EvaluationPatches(training, patch_size=budget.patch_size, sigma=sigma, limit=TUNING_CROPS, stream=1)
-
-    key = f"{TUNING_CROPS} crops of {budget.digest}"
+def _methods(runs: Sequence[tuple[str, StoredModel]], models: Sequence[str]) -> list[Method]:
+    """All rows in the order of the table."""
+    crops, key = _tuning_crops(runs[0][1])
     methods = [tuned(name, regularizer, crops, key) for name, regularizer in CONSTANTS.items()]
-    methods += [_learned(name, "maps", stored) for name, stored in runs]
+    methods += [_learned(name, "maps", stored) for name, stored in runs if stored.method is Denoiser]
     for name in models:
         stored = read_gray_model(find_model(name))
         methods.append(_learned(stored.name, "shipped", stored))
-    for seed in sorted({stored.config["seed"] for stored in with_unet}):
-        of_seed = replace(budget, seed=seed)
-        plain = trained(of_seed, output / (NETWORKS + of_seed.digest), training)
-        methods.append(_plain(plain, of_seed.digest))
+    methods += [_learned(name, "other", stored) for name, stored in runs if stored.method is not Denoiser]
     methods.append(non_local_means())
     return methods
 
 
-def _plain(network: PlainNetwork, digest: str) -> Method:
-    size = sum(parameter.numel() for parameter in network.parameters())
-    return Method(PLAIN, "other", digest, lambda sigma: network, size)
+def _tuning_crops(stored: StoredModel) -> tuple[Callable[[float], EvaluationPatches], str]:
+    """Crops of a run's training images at a noise level, and a key of their content."""
+    data, side = stored.config["data"], stored.config["patch_size"]
+    try:
+        splits = Folder(root=data["root"], validation_fraction=data["validation_fraction"]).files()
+    except KeyError as error:
+        raise DataError(
+            f"The configuration of {stored.name} has no data.{error.args[0]}: give runs of data=folder."
+        ) from error
+    training = open_images(splits.train, default_cache_dir(), splits.roots)
+
+    def crops(sigma: float) -> EvaluationPatches:
+        return EvaluationPatches(training, patch_size=side, sigma=sigma, limit=TUNING_CROPS, stream=1)
+
+    return crops, f"{TUNING_CROPS} crops of {evaluated_set(crops(SIGMA))}"
 
 
 def _learned(name: str, group: str, stored: StoredModel) -> Method:
-    return learned(name, group, Denoiser(*stored.denoiser_parts()).eval(), weights_digest(stored.weights))
+    return learned(name, group, stored.denoiser(), weights_digest(stored.weights))
 
 
 def _measure(

@@ -18,7 +18,6 @@ from tqdm import tqdm
 
 from benchmarks.markdown import to_markdown
 from benchmarks.ramp import CANDIDATES, SIZE, RampRow, measure_model, measure_ramp, ramp_problem, ramp_table
-from difftv import Denoiser
 from difftv.arguments import path_argument
 from difftv.errors import DiffTVError
 from difftv.files import check_writable, write_atomically
@@ -45,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         stored = {word: read_gray_model(find_model(word)) for word in options.model}
-        models = {word: Denoiser(*model.denoiser_parts()).eval() for word, model in stored.items()}
+        models = {word: model.denoiser() for word, model in stored.items()}
         check_writable(options.output / "ramp.md")
     except DiffTVError as error:
         parser.error(f"--model: {error}")

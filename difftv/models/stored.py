@@ -11,12 +11,14 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from difftv.denoiser import Denoiser
 from difftv.devices import place
 from difftv.errors import CheckpointError, ConfigError
-from difftv.models.parts import NAME, construct, described, spelt_out
+from difftv.models.parts import NAME, TARGET, construct, described, spelt_out
+from difftv.network_denoiser import NetworkDenoiser
 from difftv.noise import SigmaRange
 from difftv.predictors import predictor_class
-from difftv.predictors.base import Predictor, starting_at
+from difftv.predictors.base import Predictor
 from difftv.regularizers import Regularizer
 from difftv.solvers import Solver, whole_image_solver
 
@@ -104,14 +106,28 @@ class StoredModel:
         # One order in memory for every way of storing: the same weights then give the same bits.
         return place(predictor, torch.device("cpu")).eval()
 
-    def denoiser_parts(
+    @property
+    def method(self) -> type[Denoiser] | type[NetworkDenoiser]:
+        """Class of what was trained; runs of earlier versions predict maps.
+
+        Raises:
+            ConfigError: the configuration names something else than a method of this package.
+        """
+        node = self.config.get("method")
+        word = node.get(TARGET) if isinstance(node, Mapping) else "difftv.Denoiser"
+        for kind in (Denoiser, NetworkDenoiser):
+            if word == f"difftv.{kind.__name__}":
+                return kind
+        raise ConfigError(f"The configuration of {self.path} names {word!r} as its method, which is none of difftv.")
+
+    def denoiser(
         self, solver: Solver | None = None, network: Callable[..., nn.Module] | None = None
-    ) -> tuple[Predictor, Solver, tuple[float, float] | None]:
-        """What a `Denoiser` is made of; see `Denoiser.load`, which reads the model as well."""
+    ) -> Denoiser | NetworkDenoiser:
+        """What was trained, on the CPU, in evaluation mode; see `Denoiser.load`, which reads the model as well."""
         if solver is None:
             solver = self.whole_image_solver()
         self.check_solver(solver)
-        return self.predictor(network), solver, self.sigma_range
+        return self.method(self.predictor(network), solver, self.sigma_range).eval()
 
     def _predictor_arguments(self) -> dict[str, Any]:
         """What follows for the predictor from the regularizer and from the noise that it was trained for."""
@@ -123,7 +139,7 @@ class StoredModel:
         start = {key: node[key] for key in ("initial_lam", "sigma_input") if key in node}
         many_levels = self._levels is not None and self._levels.several
         try:
-            return starting_at(start, self.regularizer(), sigma_input=many_levels)
+            return self.method.predictor_arguments(start, self.regularizer(), sigma_input=many_levels)
         except ValueError as error:
             raise ConfigError(f"{self.path}: predictor: {error}") from error
 
@@ -137,16 +153,26 @@ class StoredModel:
         """
         if self.sigma_range is None:
             raise ConfigError(f"The configuration of {self.path} holds no sigma.")
+        if self.method is not Denoiser:
+            raise ConfigError(f"{self.path} predicts the image and no maps: there are no model files of that.")
         config = described(self.config)
-        predictor = spelt_out(config, "predictor", self.path, **self._predictor_arguments())
-        if isinstance(start := predictor["initial_lam"], int | float):
-            predictor["initial_lam"] = [start] * predictor["num_maps"]
         return {
-            "predictor": predictor,
+            "predictor": self.explicit_predictor(),
             "regularizer": spelt_out(config, "regularizer", self.path),
             "solver": spelt_out(config, "solver", self.path),
             "sigma": config["sigma"],
         }
+
+    def explicit_predictor(self) -> dict[str, Any]:
+        """The predictor's part of `explicit_config`.
+
+        Raises:
+            ConfigError: the configuration names something else than a predictor of this package.
+        """
+        predictor = spelt_out(described(self.config), "predictor", self.path, **self._predictor_arguments())
+        if isinstance(start := predictor["initial_lam"], int | float):
+            predictor["initial_lam"] = [start] * predictor["num_maps"]
+        return predictor
 
     def regularizer(self) -> Regularizer:
         """A regularizer like the one of the run.

@@ -139,12 +139,7 @@ class Predictor(nn.Module):
             ValueError: sigma is missing, not asked for, not positive, or not one per image; another number of channels;
                 a network that gives another shape.
         """
-        if noisy.ndim != 4 or noisy.shape[1] != self.channels:
-            raise ValueError(
-                f"noisy must have shape (batch, {self.channels}, height, width), got {tuple(noisy.shape)}: this "
-                f"{self.name} was made for images of {self.channels} channel(s)."
-            )
-        features = self._features(noisy, sigma)
+        features = self.features(noisy, sigma)
         maps = softplus(self.raw_map(features).to(features.dtype) + _for_each_map(self._offsets, features))
         return maps + _for_each_map(self._floors, maps) if any(self._floors) else maps
 
@@ -169,7 +164,13 @@ class Predictor(nn.Module):
             )
         self.load_state_dict(other.state_dict())
 
-    def _features(self, noisy: Image, sigma: float | Tensor | None) -> Features:
+    def features(self, noisy: Image, sigma: float | Tensor | None = None) -> Features:
+        """Input of the network, (batch, channels, height, width): arguments and errors as for a call."""
+        if noisy.ndim != 4 or noisy.shape[1] != self.channels:
+            raise ValueError(
+                f"noisy must have shape (batch, {self.channels}, height, width), got {tuple(noisy.shape)}: this "
+                f"{self.name} was made for images of {self.channels} channel(s)."
+            )
         if not self.sigma_input:
             if sigma is not None:
                 raise ValueError(

@@ -12,9 +12,7 @@ import pytest
 import torch
 from PIL import Image as Pillow
 
-from benchmarks import plain_network
 from benchmarks.ablation import MEASURED, AblationRow, Measurements, Method, ablation_table
-from benchmarks.plain_network import Budget, PlainNetwork, trained
 from difftv.lab.data import PublishedImages, open_images
 from difftv.lab.figures import encode_figure, line_profiles, psnr_against_stairs
 from difftv.lab.runs.config import resolved
@@ -33,6 +31,7 @@ SAID = {
     "gam_slopes_loss": ("loss",),
     "gam_staircase_epoch": ("trainer",),
     "gam_least": ("predictor",),
+    "network": ("method", "regularizer"),
 }
 """Row -> the groups in which it differs from gam."""
 
@@ -62,57 +61,6 @@ def photographs(tmp_path: Path) -> Path:
             (tmp_path / part).mkdir(exist_ok=True)
             Pillow.fromarray((255 * image).byte().numpy()).save(tmp_path / part / f"{part}{index}.png")
     return tmp_path
-
-
-def budget(images: Path, **changes: Any) -> Budget:
-    words = (
-        f"data.root={images / 'train'}",
-        "patch_size=16",
-        "trainer.epochs=2",
-        "predictor.width=4",
-        "optimizer.lr=1e-2",
-    )
-    return Budget(**{**vars(Budget.of_run(configuration("gam", *words))), **changes})
-
-
-def trained_in(directory: Path, budget: Budget) -> PlainNetwork:
-    return trained(budget, directory, budget.training_images(None))
-
-
-def test_the_plain_network_starts_at_the_noisy_image_and_learns(photographs: Path, tmp_path: Path) -> None:
-    start = PlainNetwork(width=4, levels=2)
-    noisy = torch.rand(2, 1, 17, 23)
-    assert float((start(noisy, 25.0) - noisy).detach().abs().max()) < 0.1
-    learned = trained_in(tmp_path / "network", budget(photographs, epochs=30))
-    (item,) = PublishedImages(open_images([photographs / "test" / "test0.png"], None), sigma=25.0)
-    with torch.no_grad():
-        before, after = ((it(item.noisy, 25.0) - item.clean).square().mean() for it in (start, learned))
-    assert after < 0.5 * before
-
-
-def test_an_interrupted_training_of_the_plain_network_ends_with_the_same_bits(
-    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = trained_in(tmp_path / "whole", budget(photographs))
-    train = plain_network._train
-
-    def stopped_in_the_second(*arguments: Any) -> None:
-        if arguments[3] == 1:
-            raise KeyboardInterrupt
-        train(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(plain_network, "_train", stopped_in_the_second)
-        with pytest.raises(KeyboardInterrupt):
-            trained_in(tmp_path / "stopped", budget(photographs))
-    continued = trained_in(tmp_path / "stopped", budget(photographs))
-    for name, value in whole.state_dict().items():
-        assert torch.equal(value, continued.state_dict()[name]), name
-
-
-def test_a_configuration_without_a_u_net_is_refused() -> None:
-    with pytest.raises(ValueError, match="has no 'levels': give the runs of experiment=ablation"):
-        Budget.of_run(configuration("small"))
 
 
 def test_nothing_is_measured_twice_and_other_weights_anew(photographs: Path, tmp_path: Path) -> None:
@@ -179,7 +127,7 @@ def test_the_two_commands(photographs: Path, tmp_path: Path) -> None:
         ),
         *("trainer.epochs=1", "tracker=none", "evaluation.figures=0", "evaluation.refinements=1"),
     ]
-    for row, seed in (("gam", 0), ("lam", 0), ("lam", 1)):
+    for row, seed in (("gam", 0), ("lam", 0), ("lam", 1), ("network", 0), ("network", 1)):
         command = [
             sys.executable,
             "experiments/run.py",

@@ -89,5 +89,6 @@ def test_a_class_that_is_not_told_a_neutral_key_takes_the_neutral_value() -> Non
         if (key := f"trainer.{field.name}") in NEUTRAL:
             told.add(key)
             assert field.default == NEUTRAL[key], key
-    elsewhere = {*MODELS, "data.colour"}  # None and False are read from RunOptions
+    # None and False are read from RunOptions; a configuration without a method has that of `maps`.
+    elsewhere = {*MODELS, "data.colour", "method", "method._target_"}
     assert told | elsewhere == set(NEUTRAL)

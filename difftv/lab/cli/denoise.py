@@ -28,7 +28,7 @@ from tqdm import tqdm
 from difftv.arguments import path_argument, positive
 from difftv.colour import COLOUR, denoise_image, is_gray, solved_channels
 from difftv.denoiser import Denoiser
-from difftv.errors import DataError, DiffTVError, MissingDependencyError
+from difftv.errors import ConfigError, DataError, DiffTVError, MissingDependencyError
 from difftv.extras import require
 from difftv.files import write_atomically
 from difftv.lab.cli.model_arguments import announce, load_model, model_parser, named_model
@@ -63,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.white_level is not None:
             positive("--white-level", options.white_level)
         denoiser, stored = load_model(options, place)
+        if not isinstance(denoiser, Denoiser):
+            raise ConfigError(f"{place} predicts the image and no maps: use NetworkDenoiser.load in Python.")
         check_sigma(options.sigma, stored)
     except (DiffTVError, OSError, ValueError) as error:  # OSError: a name that is too long
         print_safely(f"{parser.prog}: {error}", error=True)

@@ -15,6 +15,7 @@ from difftv.lab.rundir.layout import CHECKPOINT
 from difftv.models.file import SUFFIX
 from difftv.models.pretrained import DEFAULT, shipped_file, shipped_names
 from difftv.models.stored import StoredModel
+from difftv.network_denoiser import NetworkDenoiser
 from difftv.solvers import Admm, Exact, Solver, solver_for
 
 OWN = "own"
@@ -97,7 +98,7 @@ def named_model(model: str | None, paths: list[Path], *, default: bool) -> tuple
         raise ConfigError(f"{error} Give the directory of a run before the images, or a model as --model.") from error
 
 
-def load_model(options: argparse.Namespace, path: Path) -> tuple[Denoiser, StoredModel]:
+def load_model(options: argparse.Namespace, path: Path) -> tuple[Denoiser | NetworkDenoiser, StoredModel]:
     """The denoiser of a stored model on the device and with the solver of the options, and the model itself.
 
     The denoiser does not warn of noise levels; `difftv.lab.cli.noise_level` does so for the commands.
@@ -107,8 +108,13 @@ def load_model(options: argparse.Namespace, path: Path) -> tuple[Denoiser, Store
     """
     device = choose_device(options.device, "--device")
     stored = read_model(path)
-    denoiser = place(Denoiser(stored.predictor(), _solver(options, stored)).eval(), device)
-    return denoiser.self_ensemble() if options.ensemble else denoiser, stored
+    denoiser = place(stored.denoiser(_solver(options, stored)), device)
+    denoiser.sigma_range = None
+    if not options.ensemble:
+        return denoiser, stored
+    if isinstance(denoiser, NetworkDenoiser):
+        raise ConfigError(f"--ensemble averages maps, and {path} predicts the image. Leave it out.")
+    return denoiser.self_ensemble(), stored
 
 
 def _solver(options: argparse.Namespace, stored: StoredModel) -> Solver:

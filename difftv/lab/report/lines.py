@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from difftv.lab.report.evaluated import conditions, unlike
 from difftv.lab.report.means import Means
-from difftv.lab.report.methods import LEARNED, METHODS
+from difftv.lab.report.methods import LEARNED, METHODS, NETWORK
 from difftv.lab.report.paired import Difference, paired_difference
-from difftv.lab.report.settings import Value, as_written, show
+from difftv.lab.report.settings import Value, as_written, lookup, show
 from difftv.lab.report.sweep import Run
 
 Values = tuple[Value, ...]
@@ -63,7 +63,7 @@ def method_lines(cells: Cells, columns: Sequence[Values], metrics: Sequence[str]
         for method, prefix in METHODS.items():
             entries = tuple(tuple(_estimate(groups.get(c, ()), prefix + m, means) for m in metrics) for c in columns)
             if any(entry for cell in entries for entry in cell):
-                lines.append(Line(row, method, entries, measured_on))
+                lines.append(Line(row, _learned(groups) if method == LEARNED else method, entries, measured_on))
     return lines
 
 
@@ -80,7 +80,7 @@ def with_differences(
     remarks: dict[str, None] = {}
     for line in lines:
         extended.append(line)
-        found = _reference(reference, line.row, cells) if line.method == LEARNED else None
+        found = _reference(reference, line.row, cells) if line.method in (LEARNED, NETWORK) else None
         if found is None:
             continue
         row, prefix = found
@@ -98,9 +98,15 @@ def with_differences(
             if any(means and pair is None for means, pair in zip(both, pairs, strict=True)):
                 remarks["Some paired differences are missing: per_image.csv does not hold the metric."] = None
         if any(pair for cell in differences for pair in cell):
-            method = f"{LEARNED} minus {reference}"
+            method = f"{line.method} minus {reference}"
             extended.append(Line(line.row, method, tuple(differences), line.measured_on))
     return extended, list(remarks)
+
+
+def _learned(groups: Mapping[Values, Sequence[Run]]) -> str:
+    """Name of what the runs of a row have learned."""
+    found = {lookup(run.settings, "method") for runs in groups.values() for run in runs}
+    return NETWORK if found == {"network"} else LEARNED
 
 
 def _estimate(runs: Sequence[Run], metric: str, means: Means) -> Estimate | None:

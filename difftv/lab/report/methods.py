@@ -13,6 +13,7 @@ METHODS: Mapping[str, str] = {
 """Name of a line -> prefix of its metrics in result.json, from nothing done to the method itself."""
 
 LEARNED = "learned map"
+NETWORK = "network, no map"  # in its place for runs with method=network
 ORACLE = "oracle lambda"  # chosen with the clean image at hand: a bound, not a competitor
 
 

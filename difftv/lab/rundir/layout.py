@@ -64,6 +64,8 @@ MODELS = ("evaluation.model", "trainer.start")
 """Keys that name a stored model. Identity takes its content beside the name: it may be trained again."""
 
 NEUTRAL: dict[str, object] = {
+    "method": "maps",
+    "method._target_": "difftv.Denoiser",
     "trainer.staircase_weight": 0,
     "trainer.precision": "float32",
     "evaluation.model": None,

@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from difftv.denoiser import Denoiser
 from difftv.devices import choose_device, place
 from difftv.errors import ConfigError, DataError
 from difftv.lab.data import (
@@ -22,15 +21,16 @@ from difftv.lab.data.colours import check_colour
 from difftv.lab.models.place import find_model
 from difftv.lab.models.reading import read_model
 from difftv.lab.runs.config import image_cache
-from difftv.lab.runs.nodes import model_of
+from difftv.lab.runs.nodes import Node, model_of
 from difftv.lab.runs.options import source_node
 from difftv.lab.runs.plan import PlannedRun
 from difftv.lab.tracking.base import Tracker
 from difftv.lab.training.loop import Learner
+from difftv.method import Method
 from difftv.models.parts import NAME, TARGET
 from difftv.models.stored import StoredModel
 from difftv.noise import SigmaRange
-from difftv.predictors.base import Predictor, starting_at
+from difftv.predictors.base import Predictor
 from difftv.predictors.named import Named
 from difftv.regularizers.base import Regularizer
 from difftv.solvers.base import Solver
@@ -43,7 +43,7 @@ class Objects:
     learner: Learner
     tracker: Tracker
     splits: Splits
-    stored: Denoiser | None
+    stored: Method | None
 
 
 @dataclass(frozen=True)
@@ -82,14 +82,18 @@ def build(planned: PlannedRun) -> Objects:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.top.seed)
         with nodes["predictor"].keyed():
-            complete = starting_at(
-                nodes["predictor"].values, regularizer, sigma_input=SigmaRange.of(options.top.sigma).several
+            complete = (
+                nodes["method"]
+                .target()
+                .predictor_arguments(
+                    nodes["predictor"].values, regularizer, sigma_input=SigmaRange.of(options.top.sigma).several
+                )
             )
         predictor = replace(nodes["predictor"], values=complete).make()
     if options.start is not None:
-        _start(predictor, options.start, regularizer, nodes["predictor"].values[TARGET])
+        _start(predictor, options.start, regularizer, nodes)
     device = choose_device(options.device, "trainer.device")
-    denoiser = Denoiser(place(predictor, device), solver)
+    denoiser: Method = nodes["method"].make(predictor=place(predictor, device), solver=solver)
     make_optimizer, make_scheduler = nodes["optimizer"].make(), nodes["scheduler"].make()
     with nodes["optimizer"].keyed():
         optimizer = make_optimizer(denoiser.predictor.parameters())
@@ -112,8 +116,8 @@ def _own_network(predictor: Predictor, stored: StoredModel, target: str) -> Call
     return predictor.network_class if same and isinstance(predictor, Named) else None
 
 
-def _start(predictor: Predictor, word: str, regularizer: Regularizer, target: str) -> None:
-    """Give the predictor, whose class the configuration names `target`, the weights of a stored model.
+def _start(predictor: Predictor, word: str, regularizer: Regularizer, nodes: Mapping[str, Node]) -> None:
+    """Give the predictor the weights of a stored model.
 
     Raises:
         ConfigError: there is none of that name, or it is of another kind.
@@ -124,9 +128,14 @@ def _start(predictor: Predictor, word: str, regularizer: Regularizer, target: st
         theirs, ours = (", ".join(each.map_names) for each in (stored.regularizer(), regularizer))
         if theirs != ours:
             raise ConfigError(f"{word} predicts {theirs}, the regularizer of the run takes {ours}.")
+        if stored.method is not nodes["method"].target():
+            raise ConfigError(
+                f"{word} is a {stored.method.__name__}, the run has method={nodes['method'].values[TARGET]}."
+            )
+        target = nodes["predictor"].values[TARGET]
         own = _own_network(predictor, stored, target)
         trained = stored.predictor(own)
-        given = {NAME: target} if own is not None else stored.explicit_config()["predictor"]
+        given = {NAME: target} if own is not None else stored.explicit_predictor()
     try:
         predictor.start_from(trained)
     except ValueError as error:
@@ -136,7 +145,7 @@ def _start(predictor: Predictor, word: str, regularizer: Regularizer, target: st
         ) from error
 
 
-def _stored(word: str | None, channels: int) -> Denoiser | None:
+def _stored(word: str | None, channels: int) -> Method | None:
     """The model of evaluation.model, on the CPU.
 
     Raises:
@@ -146,7 +155,7 @@ def _stored(word: str | None, channels: int) -> Denoiser | None:
     if word is None:
         return None
     with model_of("evaluation.model"):
-        stored = Denoiser.load(find_model(word))
+        stored = read_model(find_model(word)).denoiser()
         if stored.predictor.channels != channels:
             raise ConfigError(
                 f"{word} takes images of {stored.predictor.channels} channel(s), the images of the run have "

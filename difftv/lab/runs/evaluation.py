@@ -18,6 +18,7 @@ from difftv.lab.runs.build import Images
 from difftv.lab.runs.options import RunOptions
 from difftv.lab.training.evaluation import Evaluated, Row, evaluate, evaluate_group, evaluate_plain
 from difftv.lab.training.loop import Learner
+from difftv.method import Method
 from difftv.noise import SigmaRange
 
 
@@ -56,7 +57,7 @@ class FinalEvaluation:
         stored: a model that is measured on the same images; None for none.
     """
 
-    def __init__(self, learner: Learner, images: Images, options: RunOptions, stored: Denoiser | None = None) -> None:
+    def __init__(self, learner: Learner, images: Images, options: RunOptions, stored: Method | None = None) -> None:
         self.learner = learner
         self.images = images
         self.options = options

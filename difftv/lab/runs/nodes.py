@@ -53,7 +53,7 @@ class Node:
         Raises:
             ConfigError: the class is not there, an argument is missing, or unknown, or null where it cannot be.
         """
-        kind, parameters = self._target(), self._parameters()
+        kind, parameters = self.target(), self._parameters()
         takes_any = any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters.values())
         for name, value in self.values.items():
             if name in OF_HYDRA:
@@ -90,7 +90,7 @@ class Node:
             if self.as_class is None:
                 return instantiate(dict(self.values), _convert_="all", **live_objects)
             arguments = {name: value for name, value in self.values.items() if name not in OF_HYDRA}
-            return self._target()(**instantiate(arguments, _convert_="all"), **live_objects)
+            return self.target()(**instantiate(arguments, _convert_="all"), **live_objects)
 
     @contextlib.contextmanager
     def keyed(self) -> Iterator[None]:
@@ -98,7 +98,12 @@ class Node:
         with keyed(self.key, {name: self.key_of(name) for name in self._parameters()}):
             yield
 
-    def _target(self) -> Any:
+    def target(self) -> Any:
+        """The class.
+
+        Raises:
+            ConfigError: there is none.
+        """
         target = self.values.get("_target_")
         if not isinstance(target, str):
             raise ConfigError(f"{self.key}._target_ must name a class, got {target!r}.")
@@ -116,7 +121,7 @@ class Node:
             raise ConfigError(f"{self.key}._target_={target}: {error}") from error
 
     def _parameters(self) -> Mapping[str, inspect.Parameter]:
-        kind = self._target()
+        kind = self.target()
         torch = sys.modules.get("torch")
         if torch is not None and getattr(kind, "__init__", None) is torch.nn.Module.__init__:
             return {}  # its signature takes anything, and its body nothing
@@ -125,7 +130,7 @@ class Node:
     def _check_value(self, name: str, value: Any, parameter: inspect.Parameter, *, of_torch: bool) -> None:
         annotation = "" if parameter.annotation is parameter.empty else str(parameter.annotation)
         if value is None and parameter.default is not None and not re.search(r"None|Optional|^$", annotation):
-            raise ConfigError(f"{self.key_of(name)} must not be null: {self._target().__name__} needs a value there.")
+            raise ConfigError(f"{self.key_of(name)} must not be null: {self.target().__name__} needs a value there.")
         # torch takes words for the numbers of its optimizers and schedulers, and fails on them epochs later.
         if of_torch and isinstance(value, str) and not re.search(r"str|Literal|^$", annotation):
             raise ConfigError(f"{self.key_of(name)} must be a number, got {value!r}.")

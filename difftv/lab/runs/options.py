@@ -6,13 +6,15 @@ from typing import Any, Literal, TypeVar, get_args
 
 from difftv.arguments import boolean, count, model_word, positive_int, random_seed
 from difftv.errors import ConfigError
+from difftv.lab.rundir.layout import NEUTRAL
 from difftv.lab.runs.nodes import Node, keyed
 from difftv.lab.training.options import TrainingOptions
 from difftv.noise.level import SigmaRange
 
 Rerun = Literal["failed", "all", "none"]
 
-SUPPLIED = {
+SUPPLIED: Mapping[str, tuple[str, ...]] = {
+    "method": ("predictor", "solver", "sigma_range"),
     "predictor": ("num_maps", "channels"),
     "regularizer": (),
     "solver": ("regularizer",),
@@ -147,6 +149,7 @@ class RunOptions:
 
 def class_nodes(config: Mapping[str, Any]) -> dict[str, Node]:
     """The nodes of the groups that name a class, by group."""
+    config = {"method": {"_target_": NEUTRAL["method._target_"]}, **config}
     nodes = {group: Node(group, _mapping(config, group), supplied) for group, supplied in SUPPLIED.items()}
     return {**nodes, "predictor": replace(nodes["predictor"], as_class=_predictor_class)}
 

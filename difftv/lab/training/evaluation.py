@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import torch
 from tqdm import tqdm
 
-from difftv.denoiser import Denoiser
 from difftv.errors import SolverError
 from difftv.lab.data import EvaluationItem, EvaluationPatches
 from difftv.lab.training.maps import solution_metrics
+from difftv.method import Method
 from difftv.metrics import image_metrics
 from difftv.solvers.base import Solution
 from difftv.types import Image
@@ -29,8 +29,9 @@ class Evaluated:
     """One image after evaluation: its numbers, and what a figure of it needs.
 
     `denoised` (1, 1 or 3, height, width) and `lam` (1, maps, height, width) are on the CPU, or None where the solver
-    gave no answer; the row then holds no image metrics and `solver/failed` is 1. `auxiliary` is the field v (1, 2 or 6,
-    height, width) of a regularizer that has one. `metrics_seconds` is what measuring it cost.
+    gave no answer; the row then holds no image metrics and `solver/failed` is 1. `lam` is also None where there are no
+    maps. `auxiliary` is the field v (1, 2 or 6, height, width) of a regularizer that has one. `metrics_seconds` is what
+    measuring it cost.
     """
 
     item: EvaluationItem
@@ -42,7 +43,7 @@ class Evaluated:
 
 
 def evaluate(
-    denoiser: Denoiser,
+    denoiser: Method,
     items: EvaluationPatches,
     *,
     batch_size: int,
@@ -71,7 +72,7 @@ def evaluate(
 
 
 def evaluate_group(
-    denoiser: Denoiser, group: Sequence[EvaluationItem], device: torch.device | str = "cpu"
+    denoiser: Method, group: Sequence[EvaluationItem], device: torch.device | str = "cpu"
 ) -> list[Evaluated]:
     """The same for images of one size, solved together; where that fails, one by one."""
     noisy = torch.cat([item.noisy for item in group]).to(device)
@@ -85,7 +86,9 @@ def evaluate_group(
         return [Evaluated(group[0], {"psnr": math.nan, "solver/failed": 1.0, "solver/not_converged": 1.0}, None, None)]
     clean = torch.cat([item.clean for item in group])
     started = time.perf_counter()
-    metrics = image_metrics(solution.denoised, clean) | solution_metrics(solution, clean, denoiser.solver.regularizer)
+    metrics = image_metrics(solution.denoised, clean)
+    if denoiser.map_names:
+        metrics |= solution_metrics(solution, clean, denoiser.solver.regularizer)
     seconds = (time.perf_counter() - started) / len(group)
     metrics |= {
         "solver/iterations": solution.iterations,
@@ -98,7 +101,7 @@ def evaluate_group(
             item,
             {name: float(values[index]) for name, values in metrics.items()},
             solution.denoised[index : index + 1],
-            solution.lam[index : index + 1],
+            solution.lam[index : index + 1] if denoiser.map_names else None,
             seconds,
             None if solution.auxiliary is None else solution.auxiliary[index : index + 1],
         )

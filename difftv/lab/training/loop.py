@@ -24,7 +24,6 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from difftv.denoiser import Denoiser
 from difftv.errors import SolverError
 from difftv.lab.data import Batch, EvaluationPatches, TrainingPatches
 from difftv.lab.rundir.checkpoint import CheckpointStore, random_state, restore_random_state
@@ -32,6 +31,7 @@ from difftv.lab.training.evaluation import Evaluated, evaluate, mean_row, prefix
 from difftv.lab.training.maps import map_is_constant
 from difftv.lab.training.options import TrainingOptions
 from difftv.lab.training.state import TrainingState
+from difftv.method import Method
 from difftv.solvers.base import Solution
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ class Learner:
         device: where the predictor is.
     """
 
-    denoiser: Denoiser
+    denoiser: Method
     loss: nn.Module
     optimizer: Optimizer
     scheduler: LRScheduler
@@ -58,7 +58,7 @@ class Learner:
     @property
     def map_names(self) -> tuple[str, ...]:
         """Of the maps that are predicted."""
-        return self.denoiser.solver.regularizer.map_names
+        return self.denoiser.map_names
 
     def to_plain(self) -> dict[str, Any]:
         """The state of its parts and of the random generators, as a checkpoint takes it."""
@@ -177,7 +177,8 @@ class Training:
                 solution: Solution = learner.denoiser.denoise(batch.noisy, batch.sigma)
             if not self._usable(solution):
                 return
-            solution.lam.retain_grad()
+            if learner.map_names:
+                solution.lam.retain_grad()
             loss = learner.loss(solution.denoised, batch.clean)
             loss.backward()
         except SolverError as error:
@@ -264,11 +265,16 @@ class Training:
     def _check_maps(self, evaluated: Sequence[Evaluated]) -> None:
         """Say that a network gives one number for all pixels, which it will hardly ever leave again."""
         maps = [entry.lam for entry in evaluated if entry.lam is not None]
-        if self.learner.denoiser.predictor.is_spatial and maps and all(map_is_constant(lam) for lam in maps):
+        if (
+            self.learner.map_names
+            and self.learner.denoiser.predictor.is_spatial
+            and maps
+            and all(map_is_constant(lam) for lam in maps)
+        ):
             log.warning(
-                "after epoch %d every map is one number for all pixels of a validation image: the network sees nothing "
-                "any more, as a rule because its ReLUs are dead. Start again with a smaller learning rate or another "
-                "seed.",
+                "after epoch %d every map is one number for all pixels of a validation image: the network's output no "
+                "longer depends on the input, as a rule because its ReLUs are dead. Start again with a smaller "
+                "learning rate or another seed.",
                 self.state.epoch + 1,
             )
 

@@ -14,19 +14,22 @@ from dataclasses import dataclass
 import torch
 from tqdm import tqdm
 
-from difftv.denoiser import Denoiser
 from difftv.lab.baselines import loosened, scalar_denoiser, search_per_set
 from difftv.lab.data import PublishedImages
 from difftv.lab.data.colours import gray_names
 from difftv.lab.report.markdown import escape, grid
 from difftv.lab.training.evaluation import Row, mean_row
+from difftv.method import Method
 from difftv.metrics import psnr, quantize, ssim
 from difftv.types import Image
 
 NOISY, TUNED, ORACLE, LEARNED = "noisy", "scalar lambda, tuned", "scalar lambda, oracle", "learned map"
 """Ways of denoising, by the name in tables; see `MEANING`."""
 
-PREFIXES: Mapping[str, str] = {NOISY: "noisy/", TUNED: "tuned/", ORACLE: "set_oracle/", LEARNED: ""}
+NETWORK = "network, no map"
+"""In place of the learned map, for a network that predicts the image."""
+
+PREFIXES: Mapping[str, str] = {NOISY: "noisy/", TUNED: "tuned/", ORACLE: "set_oracle/", LEARNED: "", NETWORK: ""}
 """Name -> prefix of its metrics in files, as in result.json, whose own "oracle/" is chosen for each image."""
 
 METRICS = ("psnr", "ssim")
@@ -61,13 +64,18 @@ class ProtocolNumbers:
     gray: tuple[str, ...] = ()
 
     @property
+    def learned(self) -> str:
+        """Name of what was learned."""
+        return LEARNED if LEARNED in self.rows else NETWORK
+
+    @property
     def means(self) -> dict[str, Row]:
         """Name of every way -> the mean row over the images."""
         return {name: mean_row(rows) for name, rows in self.rows.items()}
 
 
 def evaluate_published(
-    denoiser: Denoiser,
+    denoiser: Method,
     items: PublishedImages,
     *,
     tuned: Mapping[str, float] | None,
@@ -113,7 +121,8 @@ def evaluate_published(
     for way, values in numbers.items():
         scalar = scalar_denoiser(denoiser.solver, [values[name] for name in names]).to(nearest)
         rows[way] = _rows(items, lambda noisy, _, at=scalar: at(noisy.to(nearest)).denoised.cpu(), way)  # type: ignore[misc]
-    rows[LEARNED] = _rows(items, learned, LEARNED)
+    way = LEARNED if denoiser.map_names else NETWORK
+    rows[way] = _rows(items, learned, way)
     shapes = dict(zip(items.images.names, items.images.shapes, strict=True))
     return ProtocolNumbers(items.sigma, shapes, numbers, rows, tuple(not_converged), denoiser.colour, gray)
 
@@ -157,7 +166,7 @@ def to_markdown(found: ProtocolNumbers, *, title: str) -> str:
             "numbers are none of gray denoising."
         )
     if found.not_converged:
-        parts.append(f"NOT CONVERGED, learned map: {', '.join(map(escape, found.not_converged))}.")
+        parts.append(f"NOT CONVERGED, {found.learned}: {', '.join(map(escape, found.not_converged))}.")
     return "\n\n".join(parts) + "\n"
 
 
@@ -204,9 +213,9 @@ def _legend(found: ProtocolNumbers) -> str:
             f"images, searched with the clean images in hand (spacing {spacing}): an upper bound for any scalar."
         )
     others = found.numbers or {NOISY: {}}
-    gain = {name: found.means[LEARNED]["psnr"] - found.means[name]["psnr"] for name in others}
+    gain = {name: found.means[found.learned]["psnr"] - found.means[name]["psnr"] for name in others}
     difference = ", ".join(f"{value:+.2f} dB to {name}" for name, value in gain.items() if math.isfinite(value))
-    lines.append(f"- {LEARNED}: {difference} (means).")
+    lines.append(f"- {found.learned}: {difference} (means).")
     return "\n".join(lines)
 
 

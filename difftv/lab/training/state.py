@@ -43,17 +43,18 @@ class Totals:
     def add(
         self, solution: Solution, map_names: Sequence[str], clean: Image, loss: Tensor, gradient_norm: Tensor
     ) -> None:
-        """Count one step that was taken; `solution.lam` has its gradient."""
-        assert solution.lam.grad is not None
+        """Count one step that was taken; `solution.lam` has its gradient, where there are maps."""
         images = len(clean)
         self.images += images
         self.loss += loss.item() * images
         self.psnr += float(psnr(solution.denoised.detach(), clean).sum())
         for name, values in grouped(solution.lam.detach(), map_names).items():
             self.maps[name] = self.maps.get(name, 0.0) + float(values.mean()) * images
-        for name, gradient in grouped(solution.lam.grad, map_names).items():
-            share = float(zero_gradient_share(gradient).sum())
-            self.zero_gradient_share[name] = self.zero_gradient_share.get(name, 0.0) + share
+        if map_names:
+            assert solution.lam.grad is not None
+            for name, gradient in grouped(solution.lam.grad, map_names).items():
+                share = float(zero_gradient_share(gradient).sum())
+                self.zero_gradient_share[name] = self.zero_gradient_share.get(name, 0.0) + share
         self.gradient_norm += float(gradient_norm)
         self.iterations += int(solution.iterations.sum())
         self.worst_gap = max(self.worst_gap, float(solution.gap.max()))
@@ -79,7 +80,7 @@ class Totals:
                 for name in groups
             },
             "solver/iterations": nothing * self.iterations / images,
-            "solver/worst_gap": self.worst_gap,
+            "solver/worst_gap": self.worst_gap if map_names else math.nan,
             "solver/not_converged": self.not_converged,
             "solver/failed_batches": self.failed_batches,
             "solver/forward_seconds": nothing * self.forward_seconds / images,

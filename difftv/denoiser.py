@@ -11,6 +11,7 @@ from difftv.missing import fill_missing
 from difftv.noise import Noise
 from difftv.predictors.base import Predictor
 from difftv.predictors.self_ensemble import SelfEnsemble
+from difftv.problem import DataTerm
 from difftv.progress import part
 from difftv.solvers.admm import Admm
 from difftv.solvers.base import Solution, Solver
@@ -127,11 +128,11 @@ class Denoiser(Method):
             self.warn_outside(sigma)
         return self._solved(noisy, sigma, data_weight)
 
-    def _solver(self, data_weight: Image | None) -> Solver:
+    def _solver(self, noisy: Image, data_weight: Image | None) -> Solver:
         """The solver, or a batched one of the same problem where that takes no data weight."""
-        if data_weight is None or self.solver.takes_weights:
-            return self.solver
-        return Admm(self.solver.regularizer)
+        stated = None if data_weight is None else DataTerm(noisy, weight=data_weight)
+        refused = stated is not None and self.solver.refusal(self.solver.regularizer, stated) is not None
+        return Admm(self.solver.regularizer) if refused else self.solver
 
     def denoise(self, noisy: Image, noise: Noise | float | Tensor, data_weight: Image | None = None) -> Solution:
         """Denoise images whose noise is known, whether the predictor has it as an input or not.
@@ -150,4 +151,4 @@ class Denoiser(Method):
         with part(0.0, 0.5):
             maps = self.predictor(self.in_precision(seen), sigma).to(dtype=noisy.dtype)
         with part(0.5, 1.0):
-            return self._solver(data_weight)(noisy, maps, data_weight)
+            return self._solver(noisy, data_weight)(noisy, maps, data_weight)

@@ -171,7 +171,7 @@ def test_what_cannot_be_measured_is_named(
         ([str(run), str(tmp_path / "empty")], "no image in"),
         ([str(run), str(tmp_path / "nowhere")], "no such file"),
         ([str(run), str(folder), str(bad)], "not an image in one of the formats"),
-        ([str(isotropic), str(folder), "--solver", "taut_string"], "taut_string cannot take isotropic"),
+        ([str(isotropic), str(folder), "--solver", "taut_string"], "exact cannot take isotropic"),
         ([str(silent), str(folder)], "holds no sigma"),
     ):
         assert main(arguments) == 2

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jaxtyping
 import pytest
+import torch
 from hydra import compose, initialize_config_dir
 from hypothesis import settings
 from omegaconf import DictConfig
@@ -24,6 +25,10 @@ with warnings.catch_warnings():
     # diffcp 1.1.9 has an unescaped backslash in a docstring, which the compiler reports where no bytecode is cached.
     warnings.simplefilter("ignore")
     import diffcp  # noqa: F401
+
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+    # Threads that wait for each other's cores made tests of small images a hundred times slower.
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])))
 
 # The time of one example says nothing on a busy machine; the draws are the same in every run.
 settings.register_profile("difftv", deadline=None, derandomize=True)

@@ -202,9 +202,9 @@ def test_the_noise_level_is_an_input_where_asked_for(name: str) -> None:
     [
         (None, "give sigma, the standard deviation of the noise in 8-bit units"),
         (-25, "sigma must be a positive number in 8-bit units"),
-        (torch.tensor([25.0, 0.0]), "sigma must be positive and finite for every image"),
-        (torch.tensor([25.0, math.inf]), "sigma must be positive and finite for every image"),
-        (torch.tensor([25.0] * 3), r"one entry per image, shape \(2,\), got shape \(3,\)"),
+        (torch.tensor([25.0, 0.0]), "sigma must be positive and finite"),
+        (torch.tensor([25.0, math.inf]), "sigma must be positive and finite"),
+        (torch.tensor([25.0] * 3), r"one entry per image.* got shape \(3,\)"),
     ],
 )
 def test_a_noise_level_that_does_not_fit_is_refused(sigma: float | torch.Tensor | None, message: str) -> None:

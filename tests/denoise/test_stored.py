@@ -68,7 +68,7 @@ def test_every_predictor_comes_back_with_the_same_map(name: str, maps: int, writ
         composed(f"predictor={name}", f"regularizer.num_maps={maps}", "data=sample", "tracker=none")
     )
     config = planned.config
-    predictor = build(planned).learner.denoiser.predictor.cpu()
+    predictor = build(planned).setup.denoiser.predictor.cpu()
     with torch.no_grad():
         for parameter in predictor.parameters():
             parameter.add_(0.1 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))

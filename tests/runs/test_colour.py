@@ -267,4 +267,4 @@ def test_gray_images_are_no_colour_images_to_train_on(tmp_path: Path) -> None:
     planned = PlannedRun.of(composed("data=folder", f"data.root={tmp_path}", "patch_size=8", *COLOURED))
     objects = build(planned)
     with pytest.raises(DataError, match=r"are asked for, and every one of the \d training images is gray"):
-        open_patches(planned, objects.splits, objects.learner.denoiser.solver)
+        open_patches(planned, objects.splits, objects.setup.denoiser.solver)

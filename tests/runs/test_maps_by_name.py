@@ -5,7 +5,7 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from difftv.lab.training.state import Totals, TrainingState
+from difftv.lab.training.state import EpochSums, TrainingState
 from difftv.metrics import map_metrics
 from difftv.solvers.base import Solution
 
@@ -19,7 +19,7 @@ def test_the_columns_of_lam_are_what_they_were() -> None:
     found = map_metrics(lam, clean, names=("lam_v", "lam_h"))
     assert list(found) == [f"lam/{column}" for column in PER_MAP]
     assert torch.equal(found["lam/mean"], lam.mean(dim=(1, 2, 3)))
-    totals = Totals()
+    totals = EpochSums()
     lam.requires_grad_()
     lam.grad = (torch.rand(2, 2, 12, 12, generator=torch.Generator().manual_seed(2)) > 0.3).float()
     one = torch.tensor(0.1)
@@ -32,7 +32,7 @@ def test_the_columns_of_lam_are_what_they_were() -> None:
 
 
 def test_an_epoch_without_a_step_has_every_column() -> None:
-    row = Totals().row(("lam1", "lam2"))
+    row = EpochSums().row(("lam1", "lam2"))
     assert [name for name, value in row.items() if value != value] == [
         "train/loss", "train/psnr", "train/lam1", "train/lam2", "train/gradient_norm", "lam1/zero_gradient_share",
         "lam2/zero_gradient_share", "solver/iterations", "solver/forward_seconds", "solver/backward_seconds",
@@ -40,8 +40,8 @@ def test_an_epoch_without_a_step_has_every_column() -> None:
 
 
 def test_a_checkpoint_of_an_earlier_version_goes_on_within_its_epoch() -> None:
-    plain = asdict(Totals(batches=2, images=4, maps={"lam": 0.4}, zero_gradient_share={"lam": 2.0}))
-    assert Totals.from_plain(plain).row(("lam",)) == Totals(**plain).row(("lam",))
+    plain = asdict(EpochSums(batches=2, images=4, maps={"lam": 0.4}, zero_gradient_share={"lam": 2.0}))
+    assert EpochSums.from_plain(plain).row(("lam",)) == EpochSums(**plain).row(("lam",))
     earlier = {name: value for name, value in plain.items() if name != "maps"} | {
         "lam": 0.4,
         "zero_gradient_share": 2.0,

@@ -55,7 +55,7 @@ def test_an_argument_that_is_stated_elsewhere_is_named_there() -> None:
 
 
 KEY = re.compile(
-    r"\b(predictor|regularizer|solver|data|loss|optimizer|scheduler|trainer|evaluation|tracker|hydra)(\.[a-z_]+=?|=)"
+    r"(?<!\.)\b(predictor|regularizer|solver|data|loss|optimizer|scheduler|trainer|evaluation|tracker|hydra)(\.[a-z_]+=?|=)"
 )
 """What a message would have to hold to speak of Hydra's keys or groups."""
 

@@ -25,7 +25,7 @@ from difftv.lab.runs.nodes import Node, model_of
 from difftv.lab.runs.options import source_node
 from difftv.lab.runs.plan import PlannedRun
 from difftv.lab.tracking.base import Tracker
-from difftv.lab.training.loop import Learner
+from difftv.lab.training.loop import TrainingSetup
 from difftv.method import Method
 from difftv.models.parts import NAME, TARGET
 from difftv.models.stored import StoredModel
@@ -40,7 +40,7 @@ from difftv.solvers.base import Solver
 class Objects:
     """Everything a run works with, except its images; `stored` is the model that is measured beside the learned one."""
 
-    learner: Learner
+    setup: TrainingSetup
     tracker: Tracker
     splits: Splits
     stored: Method | None
@@ -102,7 +102,7 @@ def build(planned: PlannedRun) -> Objects:
     with source.keyed():
         splits = source.make().files()
     return Objects(
-        learner=Learner(denoiser, nodes["loss"].make(), optimizer, scheduler, device),
+        setup=TrainingSetup(denoiser, nodes["loss"].make(), optimizer, scheduler, device),
         tracker=nodes["tracker"].make(),
         splits=splits,
         stored=_stored(options.evaluation.model, regularizer.channels),

@@ -17,7 +17,7 @@ from difftv.lab.data import EvaluationItems
 from difftv.lab.runs.build import Images
 from difftv.lab.runs.options import RunOptions
 from difftv.lab.training.evaluation import Evaluated, Row, evaluate, evaluate_group, evaluate_plain
-from difftv.lab.training.loop import Learner
+from difftv.lab.training.loop import TrainingSetup
 from difftv.method import Method
 from difftv.noise import SigmaRange
 
@@ -51,19 +51,19 @@ class FinalEvaluation:
     """Measures what a run has learned on its evaluation images.
 
     Args:
-        learner: with the weights of the best epoch.
+        setup: with the weights of the best epoch.
         images: images of the run.
         options: options of the run.
         stored: a model that is measured on the same images; None for none.
     """
 
-    def __init__(self, learner: Learner, images: Images, options: RunOptions, stored: Method | None = None) -> None:
-        self.learner = learner
+    def __init__(self, setup: TrainingSetup, images: Images, options: RunOptions, stored: Method | None = None) -> None:
+        self.setup = setup
         self.images = images
         self.options = options
         self.stored = stored
-        self.solver = learner.denoiser.solver
-        self.device = self.solver.workplace.device_for(learner.device)
+        self.solver = setup.denoiser.solver
+        self.device = self.solver.workplace.device_for(setup.device)
 
     def measure(self) -> Measured:
         """All of it, with progress bars; the searches take the longest."""
@@ -75,7 +75,7 @@ class FinalEvaluation:
             batch_size=self._batch_size(self.images.search),
             refinements=self.options.evaluation.refinements,
             label=f"search {', '.join(self.solver.regularizer.numbers)}",
-            device=self.learner.device,
+            device=self.setup.device,
         )
         baseline = evaluate(
             self._scalar(search.values[0]),
@@ -103,15 +103,15 @@ class FinalEvaluation:
              for name, value in row.items()}
             for kinds in zip(*columns.values(), strict=True)
         ]  # fmt: skip
-        names, map_names = [item.name for item in items], self.learner.map_names
+        names, map_names = [item.name for item in items], self.setup.map_names
         return Measured(names, map_names, list(columns), rows, learned, baseline, search, oracle)
 
     def _learned(self) -> list[Evaluated]:
         return evaluate(
-            self.learner.denoiser.eval(),
+            self.setup.denoiser.eval(),
             self.images.evaluation,
             batch_size=self.options.training.batch_size,
-            device=self.learner.device,
+            device=self.setup.device,
             label="evaluate learned",
         )
 
@@ -123,7 +123,7 @@ class FinalEvaluation:
             start=search.values[0],
             refinements=self.options.evaluation.refinements,
             label=f"search {', '.join(search.names)} per image",
-            device=self.learner.device,
+            device=self.setup.device,
         )
 
     def _batch_size(self, items: EvaluationItems) -> int:

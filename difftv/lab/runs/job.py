@@ -101,7 +101,7 @@ class Job:
         objects = build(self.planned)
         with options.nodes["tracker"].keyed():
             objects.tracker.check()
-        images = open_patches(self.planned, objects.splits, objects.learner.denoiser.solver)
+        images = open_patches(self.planned, objects.splits, objects.setup.denoiser.solver)
         for reason in images.skipped:
             log.warning("left out: %s", reason)
         info = self._info(saved)
@@ -110,7 +110,7 @@ class Job:
                 tracker = stack.enter_context(objects.tracker.open(info))
             record = RunWriter(self.directory, tracker, options.training.epochs, options.evaluation.figures)
             state = Training(
-                objects.learner,
+                objects.setup,
                 images.training,
                 images.validation,
                 options.training,
@@ -160,7 +160,7 @@ class Job:
 
     def _evaluate(self, objects: Objects, images: Images, record: RunWriter, state: TrainingState) -> dict[str, float]:
         sys.audit("difftv.evaluate", str(self.directory.path))
-        found = FinalEvaluation(objects.learner, images, self.planned.options, objects.stored).measure()
+        found = FinalEvaluation(objects.setup, images, self.planned.options, objects.stored).measure()
         metrics = record.evaluation(found, state)
         if math.isnan(metrics["psnr"]):
             raise SolverError(

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
-class Learner:
+class TrainingSetup:
     """What is trained, and by which rule.
 
     Args:
@@ -77,11 +77,15 @@ class Learner:
         restore_random_state(saved["random"])
 
 
+Learner = TrainingSetup
+"""Earlier name."""
+
+
 class Training:
     """One training, from its first step or from a checkpoint to its last epoch.
 
     Args:
-        learner: training setup.
+        setup: denoiser, loss, optimizer and scheduler.
         patches: the training patches.
         validation: the fixed images that choose the best epoch and drive a plateau scheduler.
         options: how long, how large the steps, what to do about failures.
@@ -93,7 +97,7 @@ class Training:
 
     def __init__(
         self,
-        learner: Learner,
+        setup: TrainingSetup,
         patches: TrainingPatches,
         validation: EvaluationPatches,
         options: TrainingOptions,
@@ -101,7 +105,7 @@ class Training:
         on_epoch: Callable[[TrainingState], None],
         should_stop: Callable[[TrainingState], bool] = lambda state: False,
     ) -> None:
-        self.learner = learner
+        self.setup = setup
         self.patches = patches
         self.validation = validation
         self.options = options
@@ -125,9 +129,9 @@ class Training:
             CheckpointError: a checkpoint could not be written.
         """
         sys.audit("difftv.train", str(self.checkpoints.path.parent))
-        state, predictor = self.state, self.learner.denoiser.predictor
+        state, predictor = self.state, self.setup.denoiser.predictor
         if saved is not None:
-            self.learner.restore(saved)
+            self.setup.restore(saved)
             state = self.state = TrainingState.from_plain(saved["training"])
             log.info("continuing after epoch %d, step %d", state.epoch, state.batch)
             self.on_epoch(state)
@@ -139,10 +143,10 @@ class Training:
                 predictor.train()
                 for batch in self.patches.batches(state.epoch, self.options.batch_size, start_batch=state.batch):
                     sys.audit("difftv.step", state.epoch, state.batch)
-                    self._step(Batch(*(tensor.to(self.learner.device) for tensor in batch)))
+                    self._step(Batch(*(tensor.to(self.setup.device) for tensor in batch)))
                     state.batch += 1
                     bar.update()
-                    bar.set_postfix(_postfix(state, self.learner.map_names), refresh=False)
+                    bar.set_postfix(_postfix(state, self.setup.map_names), refresh=False)
                     due = time.monotonic() - self._last_save >= self.options.checkpoint_seconds
                     if state.batch < batches and due:
                         self._save()
@@ -169,17 +173,17 @@ class Training:
 
     def _step(self, batch: Batch) -> None:
         started = time.perf_counter()
-        learner, totals = self.learner, self.state.totals
-        learner.optimizer.zero_grad()
+        setup, totals = self.setup, self.state.totals
+        setup.optimizer.zero_grad()
         totals.batches += 1
         try:
             with self._mixed_precision():
-                solution: Solution = learner.denoiser.denoise(batch.noisy, batch.sigma)
+                solution: Solution = setup.denoiser.denoise(batch.noisy, batch.sigma)
             if not self._usable(solution):
                 return
-            if learner.map_names:
+            if setup.map_names:
                 solution.lam.retain_grad()
-            loss = learner.loss(solution.denoised, batch.clean)
+            loss = setup.loss(solution.denoised, batch.clean)
             loss.backward()
         except SolverError as error:
             if self.options.on_solver_failure == "raise":
@@ -187,7 +191,7 @@ class Training:
             totals.failed_batches += 1
             log.warning("step %d skipped: %s", totals.batches, error)
             return
-        norm = nn.utils.clip_grad_norm_(learner.denoiser.predictor.parameters(), self.options.grad_clip)
+        norm = nn.utils.clip_grad_norm_(setup.denoiser.predictor.parameters(), self.options.grad_clip)
         if not bool(torch.isfinite(norm)):
             if self.options.on_solver_failure == "raise":
                 raise SolverError(
@@ -196,13 +200,13 @@ class Training:
                 )
             totals.failed_batches += 1
             return
-        learner.optimizer.step()
-        totals.add(solution, learner.map_names, batch.clean, loss, norm)
+        setup.optimizer.step()
+        totals.add(solution, setup.map_names, batch.clean, loss, norm)
         totals.wall_seconds += time.perf_counter() - started
 
     def _mixed_precision(self) -> torch.autocast:
         mixed = self.options.precision == "bfloat16"
-        return torch.autocast(self.learner.device.type, dtype=torch.bfloat16, enabled=mixed)
+        return torch.autocast(self.setup.device.type, dtype=torch.bfloat16, enabled=mixed)
 
     def _usable(self, solution: Solution) -> bool:
         failing = int((~solution.converged).sum())
@@ -235,23 +239,23 @@ class Training:
     def _finish_epoch(self) -> None:
         sys.audit("difftv.validate", self.state.epoch)
         started = time.perf_counter()
-        learner, state = self.learner, self.state
-        learner.denoiser.predictor.eval()
-        rate = learner.optimizer.param_groups[0]["lr"]
+        setup, state = self.setup, self.state
+        setup.denoiser.predictor.eval()
+        rate = setup.optimizer.param_groups[0]["lr"]
         evaluated = evaluate(
-            learner.denoiser,
+            setup.denoiser,
             self.validation,
             batch_size=self.options.batch_size,
-            device=learner.device,
+            device=setup.device,
             label=f"validate epoch {state.epoch + 1}",
         )
         means = mean_row(entry.row for entry in evaluated)
         self._check_maps(evaluated)
         reached = means.get("psnr", math.nan)
-        if isinstance(learner.scheduler, ReduceLROnPlateau):
-            learner.scheduler.step(reached)
+        if isinstance(setup.scheduler, ReduceLROnPlateau):
+            setup.scheduler.step(reached)
         else:
-            learner.scheduler.step()
+            setup.scheduler.step()
         seconds = {
             "train/wall_seconds": state.totals.wall_seconds,
             "validation/wall_seconds": time.perf_counter() - started,
@@ -259,15 +263,15 @@ class Training:
         }
         score = self.options.score(means)
         measured = prefixed("validation", {**means, "score": score} if self.options.staircase_weight else means)
-        state.finish_epoch({"lr": rate, **state.totals.row(learner.map_names), **measured, **seconds})
-        state.keep_if_best(score, learner.denoiser.predictor.state_dict())
+        state.finish_epoch({"lr": rate, **state.totals.row(setup.map_names), **measured, **seconds})
+        state.keep_if_best(score, setup.denoiser.predictor.state_dict())
 
     def _check_maps(self, evaluated: Sequence[Evaluated]) -> None:
         """Say that a network gives one number for all pixels, which it will hardly ever leave again."""
         maps = [entry.lam for entry in evaluated if entry.lam is not None]
         if (
-            self.learner.map_names
-            and self.learner.denoiser.predictor.is_spatial
+            self.setup.map_names
+            and self.setup.denoiser.predictor.is_spatial
             and maps
             and all(map_is_constant(lam) for lam in maps)
         ):
@@ -279,7 +283,7 @@ class Training:
             )
 
     def _save(self) -> None:
-        self.checkpoints.save({**self.learner.to_plain(), "training": self.state.to_plain()})
+        self.checkpoints.save({**self.setup.to_plain(), "training": self.state.to_plain()})
         self._last_save = time.monotonic()
 
 

@@ -13,7 +13,7 @@ from difftv.types import Image
 
 
 @dataclass
-class Totals:
+class EpochSums:
     """Sums over the steps of one epoch; `maps` and `zero_gradient_share` by the name of a map (`map_groups`)."""
 
     batches: int = 0
@@ -32,7 +32,7 @@ class Totals:
     wall_seconds: float = 0.0
 
     @classmethod
-    def from_plain(cls, plain: dict[str, Any]) -> "Totals":
+    def from_plain(cls, plain: dict[str, Any]) -> "EpochSums":
         """The inverse of `asdict`; earlier versions summed one number over all maps, and all of them were lam."""
         plain = dict(plain)
         if "lam" in plain:
@@ -94,7 +94,7 @@ class TrainingState:
 
     epoch: int = 0
     batch: int = 0
-    totals: Totals = field(default_factory=Totals)
+    totals: EpochSums = field(default_factory=EpochSums)
     history: list[dict[str, float]] = field(default_factory=list)
     best_epoch: int = 0
     best_score: float = -math.inf
@@ -105,7 +105,7 @@ class TrainingState:
         """The inverse of `to_plain`."""
         names = {"best_psnr": "best_score"}  # as earlier versions called it
         renamed = {names.get(name, name): value for name, value in plain.items()}
-        return cls(**{**renamed, "totals": Totals.from_plain(plain["totals"])})
+        return cls(**{**renamed, "totals": EpochSums.from_plain(plain["totals"])})
 
     def to_plain(self) -> dict[str, Any]:
         """Containers, numbers and tensors, as a checkpoint takes them."""
@@ -120,7 +120,7 @@ class TrainingState:
         """Close the epoch with its row of numbers."""
         self.epoch += 1
         self.history.append({"epoch": self.epoch, **row})
-        self.batch, self.totals = 0, Totals()
+        self.batch, self.totals = 0, EpochSums()
 
     def keep_if_best(self, reached: float, weights: dict[str, Tensor]) -> None:
         """Keep a copy of the weights of the epoch that has just ended, unless an earlier one reached as much."""

@@ -195,7 +195,7 @@ def test_a_photograph_with_and_without_alpha_and_a_gray_one_are_denoised_by_name
 ) -> None:
     monkeypatch.setattr(denoise, "_can_draw", lambda: False)
     colour, gray = noisy_pixels(FACE), noisy_pixels(TRIPOD)
-    alpha = np.arange(FACE[..., 0].size, dtype=np.uint8).reshape(FACE.shape[:2])
+    alpha = (1 + np.arange(FACE[..., 0].size) % 255).astype(np.uint8).reshape(FACE.shape[:2])  # no pixel is missing
     kinds = {"rgb": colour, "rgba": np.dstack([colour, alpha]), "gray": gray, "equal": np.dstack([gray] * 3)}
     images = {name: saved(tmp_path / f"{name}.png", pixels) for name, pixels in kinds.items()}
     cleans = [saved(tmp_path / f"clean-{name}.png", pixels) for name, pixels in (

@@ -28,7 +28,9 @@ with warnings.catch_warnings():
 
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
     # Threads that wait for each other's cores made tests of small images a hundred times slower.
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])))
+    THREADS = max(1, (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"]))
+    torch.set_num_threads(THREADS)
+    os.environ.setdefault("OMP_NUM_THREADS", str(THREADS))  # for the commands that tests start
 
 # The time of one example says nothing on a busy machine; the draws are the same in every run.
 settings.register_profile("difftv", deadline=None, derandomize=True)

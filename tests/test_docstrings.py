@@ -27,7 +27,17 @@ def entries(path: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize(
     "folder",
-    ["difftv/lab", "difftv/metrics", "difftv/models", "difftv/interop", "difftv/noise", "benchmarks", "experiments"],
+    [
+        "difftv/lab",
+        "difftv/metrics",
+        "difftv/models",
+        "difftv/interop",
+        "difftv/noise",
+        "difftv/regularizers",
+        "difftv/solvers",
+        "benchmarks",
+        "experiments",
+    ],
 )
 def test_an_entry_begins_with_a_noun(folder: str) -> None:
     found = [entry for path in sorted((PROJECT / folder).rglob("*.py")) for entry in entries(path)]

@@ -25,8 +25,8 @@ class MapSpec:
     """One of the maps that a regularizer takes.
 
     Attributes:
-        name: what it is called in columns, figures and messages.
-        share: what it is where a single number lam stands for all maps: share * lam + constant.
+        name: name in columns, figures and messages.
+        share: factor where a single number lam stands for all maps: share * lam + constant.
         constant: see `share`.
         number: the number that a model without maps has for it; maps with one number are constants in the ratio of
             their shares. A second number is searched as a ratio to the first where the map has a share, else as it is.

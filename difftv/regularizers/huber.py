@@ -22,7 +22,7 @@ class HuberTV(Regularizer):
     Args:
         delta: slope up to which the penalty is quadratic, > 0, intensity per pixel; larger = smoother slopes, and
             edges less sharp. `isotropic` is the limit delta -> 0.
-        channels: of the images, as for `isotropic`: several are coupled.
+        channels: number of channels of the images, as for `isotropic`: several are coupled.
         bounds: (lower, upper) of the minimiser, as for every regularizer (`difftv.regularizers.bounds`).
 
     Raises:

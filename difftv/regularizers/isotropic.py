@@ -17,8 +17,9 @@ class IsotropicTV(Regularizer):
     Dual set: |(p_v, p_h)[i,j]|_2 <= lam[i,j] at every pixel. Border pixels keep the one difference they have.
 
     Args:
-        channels: of the images, 1 = gray. Several are coupled: one map weighs the length of all their differences
-            together, so that edges come to stand at the same place in every channel (vectorial total variation).
+        channels: number of channels of the images, 1 = gray. Several are coupled: one map weighs the length of all
+            their differences together, so that edges come to stand at the same place in every channel (vectorial total
+            variation).
         bounds: (lower, upper) of the minimiser, as for every regularizer (`difftv.regularizers.bounds`).
 
     Raises:

@@ -28,7 +28,7 @@ class Term:
         norm: whether |.| is taken of every component or of all of them together.
         potential: phi.
         lam: channels of the maps that weigh the components, one for each (SEPARABLE) or a single one that all share.
-        gam: the same for the free slopes, where the potential has any.
+        gam: map of the free slopes, where the potential has any.
         factor: a constant that multiplies lam.
     """
 

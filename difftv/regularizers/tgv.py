@@ -23,7 +23,7 @@ class TGV(Regularizer):
     Args:
         delta: Huber widths (d1, d2) of both terms, >= 0, intensity per pixel and per pixel^2; 0 = exact TGV. The
             default is for training: with (0, 0) the gradient in lam2 is badly conditioned.
-        channels: of the images, as for `isotropic`: several are coupled, in both terms.
+        channels: number of channels of the images, as for `isotropic`: several are coupled, in both terms.
         bounds: (lower, upper) of the minimiser, as for every regularizer (`difftv.regularizers.bounds`).
 
     Raises:

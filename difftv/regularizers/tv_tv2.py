@@ -20,7 +20,7 @@ class TVTV2(Regularizer):
     Both are paid for, unlike in `tgv`, where each place takes the cheaper one. Dual set: |p_1| <= lam1, |p_2| <= lam2.
 
     Args:
-        channels: of the images, as for `isotropic`: several are coupled, in both terms.
+        channels: number of channels of the images, as for `isotropic`: several are coupled, in both terms.
         bounds: (lower, upper) of the minimiser, as for every regularizer (`difftv.regularizers.bounds`).
 
     Raises:

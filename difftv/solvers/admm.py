@@ -44,7 +44,7 @@ class Admm(Solver):
     """Any regularizer on CPU, CUDA and MPS, in float32 or float64.
 
     Args:
-        regularizer: what is minimised.
+        regularizer: regularizer that is minimised.
         tol: change of u over ten iterations (rms, over the contrast of the image: `difftv.problem.data_term.contrast`)
             at which an image is done. At 3e-6 the image is right to about 1e-5 rms.
         max_iter: iterations after which an image is given back as it is (`converged=False`), >= 1; those of the

@@ -78,7 +78,7 @@ class Workplace:
 
     Attributes:
         device: None = wherever the noisy images are.
-        dtype: what all tensors are cast to.
+        dtype: dtype that all tensors are cast to.
     """
 
     device: torch.device | None
@@ -134,7 +134,7 @@ class Solver(nn.Module, abc.ABC):
         """Why this solver cannot take the problem; None where it can.
 
         Args:
-            regularizer: of which the structure counts, not the numbers.
+            regularizer: regularizer of which the structure counts, not the numbers.
             data: the data term, of which it counts what it has; None stands for 1/2 ||u - y||^2.
         """
         return None

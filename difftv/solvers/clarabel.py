@@ -12,7 +12,7 @@ class Clarabel(ConeSolver):
     """The cone program through Clarabel.
 
     Args:
-        regularizer: what is minimised.
+        regularizer: regularizer that is minimised.
         tol: absolute and relative duality gap and residual at which it stops, > 0.
         max_iter: interior-point iterations, >= 1; reaching it gives `converged=False`.
 

@@ -12,7 +12,7 @@ class Ecos(ConeSolver):
     """The cone program through ECOS.
 
     Args:
-        regularizer: what is minimised.
+        regularizer: regularizer that is minimised.
         abstol: absolute duality gap at which it stops, > 0.
         reltol: relative duality gap at which it stops, > 0.
         feastol: residual of the constraints at which it stops, > 0.

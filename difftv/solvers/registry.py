@@ -56,7 +56,7 @@ def solvers_for(regularizer: Regularizer, data: DataTerm | None = None) -> list[
     """The solvers that do not refuse the problem, in the order of `BY_NAME`; without `auto`, which is one of them.
 
     Args:
-        regularizer: of the problem.
+        regularizer: regularizer of the problem.
         data: its data term; None stands for 1/2 ||u - y||^2.
     """
     return [kind for name, kind in BY_NAME.items() if name != "auto" and kind.refusal(regularizer, data) is None]

@@ -12,7 +12,7 @@ class Scs(ConeSolver):
     """The cone program through SCS.
 
     Args:
-        regularizer: what is minimised.
+        regularizer: regularizer that is minimised.
         eps: SCS's absolute and relative tolerance, > 0; smaller = more accurate. 1e-5 gives a largest error of about
             1e-4 in the image and 1e-4 relative in the gradient of most images, 2 % in the worst; at 5e-3 the gradient
             is wrong AND slower, since LSQR then runs on an inconsistent system.

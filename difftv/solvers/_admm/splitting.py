@@ -34,7 +34,7 @@ class Splitting:
 
     Attributes:
         problem: the problem.
-        contrast: that of every image, (batch, 1, 1, 1): step sizes and tolerances are over it.
+        contrast: contrast of every image, (batch, 1, 1, 1): step sizes and tolerances are over it.
         terms: the terms with their maps.
         data_step: the data term as one more term, after the others; None where it is a part of the linear step.
         operators: K of every term, the identity of the data term among them where it is one.
@@ -95,7 +95,7 @@ class Splitting:
         With a = H^-1 dL/du, dL/dy = w a and dL/dw = -a (u - y).
 
         Args:
-            states: of the outcome.
+            states: states of the outcome.
             grad: dL/du.
             tol: change at which the iteration ends, over the largest entry of `grad`.
             max_iter: iterations at most.

@@ -78,10 +78,10 @@ class Exact(Solver):
 
     Args:
         regularizer: separable, lam |Du| or lam (|Du| - gam)_+, over four or eight neighbours.
-        tol: of anisotropic TV: at the default of 1e-10 and below, image and gradient are exact to rounding, whatever
-            the weights, the size and the contrast; a larger one stops an image early, at this relative duality gap,
-            where that comes before its components are right. The active-set method goes on until no edge is wrong,
-            whatever the tolerance, which then only says what counts as converged.
+        tol: tolerance of anisotropic TV: at the default of 1e-10 and below, image and gradient are exact to rounding,
+            whatever the weights, the size and the contrast; a larger one stops an image early, at this relative
+            duality gap, where that comes before its components are right. The active-set method goes on until no edge
+            is wrong, whatever the tolerance, which then only says what counts as converged.
         max_iter: sweeps after which an image is returned as it is (`converged=False`); of the active-set method, the
             gradient steps that it starts with at most.
 

@@ -28,7 +28,7 @@ class Answer:
 
     Attributes:
         gap: P(u) - D(p) over 1/2 ||y - mean||^2; 0 where the image is constant.
-        steps: of the start.
+        steps: number of steps of the start.
         pivots: edges that have entered the forest after it.
         state: (edges,), see `network.py`.
     """
@@ -48,7 +48,7 @@ def solve_image(y: Array, lam: Array, gam: Array, u: Array, max_steps: int) -> A
             past the border are ignored.
         gam: (directions, height, width) >= 0, infinity allowed.
         u: (height, width), where the minimiser is written.
-        max_steps: of the start; pivots do the rest.
+        max_steps: number of steps of the start; pivots do the rest.
     """
     directions, height, width = lam.shape
     size = height * width
@@ -92,7 +92,7 @@ def gradient(grad: Array, answer: Answer, grad_y: Array, grad_lam: Array, grad_g
 
     Args:
         grad: (height, width), contiguous.
-        answer: of `solve_image`.
+        answer: answer of `solve_image`.
         grad_y: (height, width), contiguous, written.
         grad_lam, grad_gam: (directions, height, width), contiguous, zeros, written.
     """

@@ -23,7 +23,18 @@ LAB = (
     "training",
 )
 
+RENAMED = {
+    "cli.exported": "cli.card_from_run",
+    "cli.public_command": "cli.redact",
+    "cli.targets": "cli.output_paths",
+    "data.contents": "data.fingerprint",
+    "data.repeated": "data.duplicates",
+    "rundir.standing": "rundir.status",
+    "runs.record": "runs.run_writer",
+}
+
 MOVED = {
+    **{f"difftv.{place}{old}": f"difftv.lab.{new}" for old, new in RENAMED.items() for place in ("", "lab.")},
     **{f"difftv.{name}": f"difftv.lab.{name}" for name in LAB},
     "difftv.noise_estimate": "difftv.noise.estimate",
     "difftv.operators": "difftv.linear.gradient",

@@ -4,6 +4,9 @@ from .interop.scikit_image import denoise_tv
 from .models.pretrained import list_pretrained
 from .network_denoiser import NetworkDenoiser
 from .noise.estimate import estimate_sigma
+from .noise.gaussian import GaussianNoise
+from .noise.poisson_gaussian import PoissonGaussian
+from .noise.signal_dependent import estimate_noise
 from .predictors import Cnn, Constant, Dilated, DnCnn, Predictor, SelfEnsemble, UNet
 from .regularizers import (
     TGV,
@@ -32,9 +35,11 @@ __all__ = [
     "Ecos",
     "EightNeighbourTV",
     "Exact",
+    "GaussianNoise",
     "HuberTV",
     "IsotropicTV",
     "NetworkDenoiser",
+    "PoissonGaussian",
     "Predictor",
     "Regularizer",
     "Scs",
@@ -45,6 +50,7 @@ __all__ = [
     "TautString",
     "UNet",
     "denoise_tv",
+    "estimate_noise",
     "estimate_sigma",
     "list_pretrained",
     "tv_denoise",

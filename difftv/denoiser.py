@@ -1,14 +1,17 @@
 """The composition: a predictor in front of a solver."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from difftv.errors import ConfigError
 from difftv.method import Method
 from difftv.missing import fill_missing
-from difftv.noise import Noise
+from difftv.noise import Anscombe, GaussianNoise, Noise, PoissonGaussian, as_noise
+from difftv.noise.level import EIGHT_BIT_RANGE
 from difftv.predictors.base import Predictor
 from difftv.predictors.self_ensemble import SelfEnsemble
 from difftv.problem import DataTerm
@@ -140,11 +143,33 @@ class Denoiser(Method):
         Args:
             noisy: as for a call.
             noise: noise of the images; a number or a tensor stands for white Gaussian noise of that standard deviation
-                in 8-bit units, one or one per image.
+                in 8-bit units, one or one per image. Images with `PoissonGaussian` noise go through the generalised
+                Anscombe transform and back (`Anscombe`), without a gradient; `lam` is then that of the transformed
+                image, whose range is 1. A standard deviation that differs between the pixels becomes a data weight.
             data_weight: as for a call.
         """
         self.check(noisy)
+        noise = as_noise(noise)
+        if isinstance(noise, PoissonGaussian):
+            return self._stabilised(noisy, noise, data_weight)
+        own = noise.data_weight(noisy)
+        if own is not None:
+            data_weight = own if data_weight is None else own * data_weight
+            noise = GaussianNoise(EIGHT_BIT_RANGE * noise.std_per_image(noisy))
         return self._solved(noisy, self.level(noisy, noise), data_weight)
+
+    @torch.no_grad()
+    def _stabilised(self, noisy: Image, noise: PoissonGaussian, data_weight: Image | None) -> Solution:
+        """Denoise the generalised Anscombe transform of the images, brought to [0, 1] and to a trained noise level."""
+        transform = Anscombe(noise)
+        seen = noisy if data_weight is None else fill_missing(noisy, data_weight.expand(noisy.shape) > 0)
+        values = transform.apply(seen)
+        low, high = (extreme(values, dim=(1, 2, 3), keepdim=True) for extreme in (torch.amin, torch.amax))
+        span = torch.where(high > low, high - low, torch.ones_like(low))
+        sigma = EIGHT_BIT_RANGE / span.flatten()
+        told = sigma.clamp(*self.sigma_range) if self.sigma_range is not None else sigma
+        solution = self._solved((values - low) / span, told if self.sigma_input else None, data_weight)
+        return replace(solution, denoised=transform.inverse(solution.denoised * span + low))
 
     def _solved(self, noisy: Image, sigma: float | Tensor | None, data_weight: Image | None) -> Solution:
         seen = noisy if data_weight is None else fill_missing(noisy, data_weight.expand(noisy.shape) > 0)

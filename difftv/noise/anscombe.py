@@ -1,0 +1,73 @@
+"""The generalised Anscombe transform: Poisson-Gaussian noise becomes white, with standard deviation 1.
+
+    f(y) = 2/gain sqrt(max(gain y + 3/8 gain^2 + s^2, 0)),   s = sigma / 255
+
+A denoised image is taken back by the exact unbiased inverse, the u for which E[f(y) | u] is the denoised value
+(Makitalo and Foi 2013, "Optimal inversion of the generalized Anscombe transformation for Poisson-Gaussian noise"); the
+algebraic inverse of f would be too dark, by a quarter of a photon.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from scipy.stats import poisson
+from torch import Tensor
+
+from difftv.noise.level import EIGHT_BIT_RANGE
+from difftv.noise.poisson_gaussian import PoissonGaussian
+
+TABLE_END = 200.0
+"""Photons up to which E[f | u] is a table; above it the series in 1 / f is right to 1e-6 photons."""
+
+_LAST_COUNT = 400
+"""Photons: of a mean of 200 more come with a probability of 1e-35."""
+
+
+@final
+@dataclass(frozen=True)
+class Anscombe:
+    """The transform of one kind of noise.
+
+    Args:
+        noise: gain and sigma of the images.
+    """
+
+    noise: PoissonGaussian
+
+    @property
+    def _read(self) -> float:
+        """Standard deviation of the Gaussian part, in photons."""
+        return self.noise.sigma / EIGHT_BIT_RANGE / self.noise.gain
+
+    def apply(self, noisy: Tensor) -> Tensor:
+        """f(noisy): noise of standard deviation about 1 everywhere."""
+        return 2 * (noisy / self.noise.gain + 0.375 + self._read**2).clamp(min=0).sqrt()
+
+    def inverse(self, denoised: Tensor) -> Tensor:
+        """The intensity u >= 0 whose noisy values have this mean after the transform; without a gradient."""
+        values = denoised.detach().to(device="cpu").to(dtype=torch.float64).numpy()
+        photons, means = self._table()
+        end = means[-1]
+        # The series takes over where the table ends.
+        far = photons[-1] + _series(np.maximum(values, end)) - _series(end)
+        found = np.where(values > end, far, np.interp(values, means, photons))
+        return self.noise.gain * torch.from_numpy(found).to(dtype=denoised.dtype).to(device=denoised.device)
+
+    def _table(self) -> tuple[np.ndarray, np.ndarray]:
+        """Photons u from 0 on, and E[f | u]."""
+        photons = np.linspace(0, TABLE_END**0.5, 1500) ** 2
+        normal = np.linspace(-6, 6, 241)
+        density = np.exp(-(normal**2) / 2)
+        density /= density.sum()
+        counts = np.arange(_LAST_COUNT + 1)
+        arguments = counts[:, None] + self._read * normal + 0.375 + self._read**2
+        means = 2 * np.sqrt(np.maximum(arguments, 0)) @ density
+        return photons, poisson.pmf(counts, photons[:, None]) @ means
+
+
+def _series(means: np.ndarray | float) -> np.ndarray | float:
+    """Photons of a mean, up to a constant (the closed form of Makitalo and Foi)."""
+    root = 1.5**0.5
+    return means**2 / 4 + root / (4 * means) - 11 / (8 * means**2) + 5 * root / (8 * means**3)

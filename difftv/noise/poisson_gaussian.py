@@ -1,0 +1,52 @@
+"""Noise that grows with the signal: photons counted by a sensor, and the sensor's own noise."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from difftv.arguments import not_negative, positive
+from difftv.noise.base import Noise
+from difftv.noise.level import EIGHT_BIT_RANGE
+from difftv.types import Image
+
+
+@final
+@dataclass(frozen=True)
+class PoissonGaussian(Noise):
+    """noisy = gain * Poisson(clean / gain) + sigma / 255 * n:   variance = gain * clean + (sigma / 255)^2.
+
+    Args:
+        gain: intensity of one photon on images in [0, 1], > 0; larger = noisier. White is 1 / gain photons.
+        sigma: standard deviation of the Gaussian part in 8-bit units, >= 0; 0 is Poisson noise.
+
+    Raises:
+        ValueError: gain is not a positive finite number, or sigma not one >= 0.
+    """
+
+    gain: float
+    sigma: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "gain", positive("gain", self.gain))
+        object.__setattr__(self, "sigma", not_negative("sigma", self.sigma))
+
+    def corrupt(self, clean: Image, *, seed: int, clip: bool = False) -> Image:
+        """A noisy image; intensities below 0 are taken as 0."""
+        generator = torch.Generator("cpu").manual_seed(seed)
+        photons = clean.detach().to(device="cpu").to(dtype=torch.float64).clamp(min=0) / self.gain
+        counted = self.gain * torch.poisson(photons, generator=generator)
+        read = self.sigma / EIGHT_BIT_RANGE
+        noisy = counted + read * torch.randn(clean.shape, generator=generator, dtype=torch.float64, device="cpu")
+        noisy = noisy.to(dtype=clean.dtype).to(device=clean.device)
+        return noisy.clamp(0.0, 1.0) if clip else noisy
+
+    def std(self, images: Image) -> Tensor:
+        """sqrt(gain * images + (sigma / 255)^2), shaped like the images; of pixels below 0 as of 0."""
+        return (self.gain * images.clamp(min=0) + (self.sigma / EIGHT_BIT_RANGE) ** 2).sqrt()
+
+    def data_weight(self, images: Image) -> Image:
+        """(mean variance) / variance, with 3/8 photon at least in every pixel: no variance is 0."""
+        variance = self.std(images.clamp(min=0.375 * self.gain)).square()
+        return variance.mean(dim=(1, 2, 3), keepdim=True) / variance

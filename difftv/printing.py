@@ -35,8 +35,22 @@ def print_safely(text: str, *, error: bool = False) -> bool:
     encoding = getattr(stream, "encoding", None) or "utf-8"
     try:
         print(text.encode(encoding, errors="backslashreplace").decode(encoding), file=stream, flush=True)
-    except BrokenPipeError:
+    except OSError:  # a closed pipe, a full disk
         # What is still in the stream's buffer is flushed again when the interpreter leaves.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return False
     return True
+
+
+def replace_missing_streams() -> None:
+    """Let a program that was started without stdin, stdout or stderr (`2>&-`) write what it says to nowhere.
+
+    Their numbers would otherwise be those of the next files that are opened, and libraries would write into these.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            setattr(sys, name, open(number, "r" if number == 0 else "w", encoding="utf-8", closefd=False))  # noqa: SIM115

@@ -1,5 +1,6 @@
 """How the kernels are compiled: to machine code by Numba, once per machine, kept in Numba's cache on disk."""
 
+import contextlib
 import hashlib
 import inspect
 import logging
@@ -57,10 +58,37 @@ def _stamped(dispatcher: Any, directory: Path) -> Any:
 
     Numba looks at the kernel's own file, although the code of kernels that it calls, in other files, is copied into it.
     """
-    cache_file: Any = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+    if (cache_on_disk := getattr(dispatcher, "_cache", None)) is not None:
+        _tolerate(cache_on_disk)
+    cache_file: Any = getattr(cache_on_disk, "_cache_file", None)
     if hasattr(cache_file, "_source_stamp"):
         cache_file._source_stamp = cache_file._source_stamp, _digest(directory)
     return dispatcher
+
+
+def _tolerate(cache_on_disk: Any) -> None:
+    """Let a damaged or full cache cost a compilation, and not the solve."""
+    load, save = cache_on_disk.load_overload, cache_on_disk.save_overload
+
+    def load_or_compile(*arguments: Any) -> Any:
+        try:
+            return load(*arguments)
+        except Exception as error:  # whatever unpickling a damaged file raises
+            _log.warning("the cache of compiled kernels in %s is damaged (%r): compiling again", _place(), error)
+            with contextlib.suppress(OSError):
+                cache_on_disk.flush()
+            return None
+
+    def save_if_possible(*arguments: Any) -> None:
+        try:
+            save(*arguments)
+        except Exception as error:
+            _log.warning("compiled kernels are not kept: %s cannot be written (%r)", _place(), error)
+
+    def _place() -> str:
+        return str(getattr(cache_on_disk, "cache_path", "the cache directory"))
+
+    cache_on_disk.load_overload, cache_on_disk.save_overload = load_or_compile, save_if_possible
 
 
 @cache

@@ -7,14 +7,17 @@ Needs the extra `dashboard`. Without a login the view is written to dashboard.js
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 
 from difftv.arguments import path_argument
 from difftv.errors import DiffTVError
+from difftv.lab.cli.command import command
 from difftv.lab.tracking.dashboard import publish
 from difftv.printing import print_safely
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sweep", type=path_argument, help="directory of the sweep, outputs/<sweep>")
@@ -33,3 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             f"Not saved to W&B: {published.why_not}. The view is in {published.file}; run this again to save it."
         )
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

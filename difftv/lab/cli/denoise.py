@@ -17,6 +17,7 @@ one that was trained on a range of levels, that of every image is estimated and 
 """
 
 import argparse
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,11 +27,12 @@ import torch
 from tqdm import tqdm
 
 from difftv.arguments import path_argument, positive
-from difftv.colour import COLOUR, denoise_image, is_gray, solved_channels
+from difftv.colour import COLOUR, DenoisedImage, denoise_image, is_gray, solved_channels
 from difftv.denoiser import Denoiser
 from difftv.errors import ConfigError, DataError, DiffTVError, MissingDependencyError
 from difftv.extras import require
 from difftv.files import write_atomically
+from difftv.lab.cli.command import command
 from difftv.lab.cli.model_arguments import announce, load_model, model_parser, named_model
 from difftv.lab.cli.noise_level import check_sigma, estimated_sigma
 from difftv.lab.cli.output_paths import Targets, plan
@@ -42,6 +44,7 @@ from difftv.printing import print_safely, printable
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = model_parser(__doc__, "noisy image files")
     parser.add_argument(
@@ -133,7 +136,19 @@ def _denoise(
     if image.visible is not None:
         channels = np.where(image.visible, channels, image.channels)
     write_atomically(targets.denoised, encode_like(image, channels))
-    if draws:
+    drawn = draws and _draw(found, denoiser, path, targets.picture)
+    words = [f"{image}, {time.perf_counter() - started:.1f} s"]
+    if not found.converged:
+        words.append(f"NOT CONVERGED (relative gap {found.gap:.1e})")
+    if reference is not None:
+        before, after = (_psnr(pixels / white, reference, image.visible) for pixels in (image.channels, channels))
+        words.append(f"PSNR {before:.2f} -> {after:.2f} dB")
+    return ", ".join(words) + f" -> {targets.denoised}" + (f", {targets.picture.name}" if drawn else "")
+
+
+def _draw(found: DenoisedImage, denoiser: Denoiser, path: Path, target: Path) -> bool:
+    """Draw the maps; what goes wrong there is said, and is no failure of the image, which is written by then."""
+    try:
         from difftv.lab.figures import save_figure
         from difftv.lab.figures.map_picture import map_picture
 
@@ -142,14 +157,11 @@ def _denoise(
             names=denoiser.solver.regularizer.map_names,
             title=path.name,
         )
-        save_figure(pictured, targets.picture)
-    words = [f"{image}, {time.perf_counter() - started:.1f} s"]
-    if not found.converged:
-        words.append(f"NOT CONVERGED (relative gap {found.gap:.1e})")
-    if reference is not None:
-        before, after = (_psnr(pixels / white, reference, image.visible) for pixels in (image.channels, channels))
-        words.append(f"PSNR {before:.2f} -> {after:.2f} dB")
-    return ", ".join(words) + f" -> {targets.denoised}" + (f", {targets.picture.name}" if draws else "")
+        save_figure(pictured, target)
+    except (ImportError, OSError, ValueError, RuntimeError) as error:
+        print_safely(f"{path}: denoised; the picture of the map was not written: {error}", error=True)
+        return False
+    return True
 
 
 def _sigma(
@@ -201,3 +213,7 @@ def _psnr(image: np.ndarray, clean: np.ndarray, visible: np.ndarray | None) -> f
         image, clean = image[:, visible], clean[:, visible]
     with np.errstate(divide="ignore"):
         return float(-10.0 * np.log10(np.mean((image - clean) ** 2)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

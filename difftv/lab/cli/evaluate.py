@@ -20,12 +20,14 @@ A model of gray images is measured on the luma of colour files; one of colour im
 every channel and PSNR and SSIM over all three: gray files among them are named, nothing but gray ones is refused.
 """
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from difftv.arguments import path_argument
 from difftv.errors import ConfigError, DataError, DiffTVError
 from difftv.files import check_writable, write_atomically
+from difftv.lab.cli.command import command
 from difftv.lab.cli.model_arguments import OWN, announce, files_of, load_model, model_parser, named_model
 from difftv.lab.cli.noise_level import known_sigma
 from difftv.lab.data import PublishedImages, open_images
@@ -36,6 +38,7 @@ from difftv.models.stored import StoredModel
 from difftv.printing import print_safely
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = model_parser(__doc__, "clean images, files or directories")
     parser.add_argument("--name", help="in the files' names (default: the directory's, else images; and the sigma)")
@@ -115,3 +118,7 @@ def _tuned(stored: StoredModel, names: Sequence[str]) -> dict[str, float] | None
     """The scalars that the run found on its training crops, if it did."""
     found = {name: stored.scalars[name] for name in names if name in stored.scalars}
     return found if len(found) == len(names) else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

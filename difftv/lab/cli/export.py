@@ -11,6 +11,7 @@ away.
 
 import argparse
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from difftv.errors import ConfigError, DiffTVError
 from difftv.files import check_writable, write_atomically
 from difftv.lab.cli.card_from_run import measured, reference_on, training_of
 from difftv.lab.cli.card_page import card_page
+from difftv.lab.cli.command import command
 from difftv.lab.models.run import read_run
 from difftv.lab.rundir.reading import UnreadableError
 from difftv.lab.rundir.status import run_status
@@ -31,6 +33,7 @@ from difftv.models.stored import StoredModel
 from difftv.printing import print_safely
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=path_argument, help="directory of the run, outputs/<sweep>/<run>")
@@ -92,3 +95,7 @@ def _card(options: argparse.Namespace, stored: StoredModel) -> Card:
         "reference": reference_on(denoiser, sigma),
     }
     return Card.of(Card(**content).plain())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

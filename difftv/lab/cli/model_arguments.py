@@ -11,7 +11,7 @@ from difftv.errors import ConfigError, DataError
 from difftv.lab.data.base import IMAGE_SUFFIXES, image_files
 from difftv.lab.models.place import find_model
 from difftv.lab.models.reading import read_model
-from difftv.lab.rundir.layout import CHECKPOINT
+from difftv.lab.rundir.layout import CHECKPOINT, is_run
 from difftv.models.file import SUFFIX
 from difftv.models.pretrained import DEFAULT, shipped_file, shipped_names
 from difftv.models.stored import StoredModel
@@ -88,6 +88,12 @@ def named_model(model: str | None, paths: list[Path], *, default: bool) -> tuple
         if (first / CHECKPOINT).is_file() or first.suffix == SUFFIX:
             raise ConfigError(f"--model {model} and {first} both name a model: give one of them.")
         return find_model(model), paths
+    if default and first.is_dir() and not is_run(first):
+        suffixes = sorted({path.suffix for path in first.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES})
+        if suffixes:
+            raise ConfigError(
+                f"{first} is a folder of images, not the directory of a run. Give its images: {first}/*{suffixes[0]}"
+            )
     if first.is_dir() or first.suffix == SUFFIX or not default:
         return first, paths[1:]
     if not first.exists() and first.suffix.lower() not in IMAGE_SUFFIXES:

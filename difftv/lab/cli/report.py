@@ -6,16 +6,19 @@ python experiments/report.py outputs/<sweep> --rows solver predictor --metric ps
 The page needs no network and no account, and can be mailed as it is.
 """
 
+import sys
 from collections.abc import Sequence
 
 from difftv.arguments import path_argument
 from difftv.files import write_atomically
+from difftv.lab.cli.command import command
 from difftv.lab.report import build_table, read_sweep
 from difftv.lab.report.arguments import table_parser, words
 from difftv.lab.report.page import to_html
 from difftv.printing import print_safely
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = table_parser(__doc__)
     parser.add_argument("--output", type=path_argument, help="where the page goes (default: report.html in the sweep)")
@@ -37,3 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     print_safely(f"Written: {output}")
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

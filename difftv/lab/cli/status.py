@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from difftv.arguments import path_argument, positive
+from difftv.lab.cli.command import command
 from difftv.lab.report.status import read_statuses, to_text
 from difftv.lab.rundir.status import OPEN
 from difftv.printing import print_safely
@@ -25,6 +26,7 @@ CLEAR = "\x1b[H\x1b[J"
 SECONDS = 5.0
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sweep", type=path_argument, help="directory of the sweep, outputs/<sweep>, or of one run")
@@ -50,3 +52,7 @@ def _show(sweep: Path, *, watch: bool) -> bool:
     text = to_text(sweep.resolve().name, runs, width=width, colour=terminal and "NO_COLOR" not in os.environ)
     read = print_safely((CLEAR if terminal and watch else "") + text + ("" if terminal or not watch else "\n"))
     return read and any(run.state in OPEN for run in runs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,8 +8,10 @@ Writes table.md, table.csv and table.tex beside the runs and prints the Markdown
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
 
+from difftv.lab.cli.command import command
 from difftv.lab.report import absent_list, build_table, read_sweep, to_csv, to_latex, to_markdown, write_beside_runs
 from difftv.lab.report.arguments import table_parser, words
 from difftv.printing import print_safely
@@ -22,6 +24,7 @@ def subset(text: str) -> tuple[str, list[str]]:
     return key, values.split(",")
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = table_parser(__doc__)
     parser.add_argument("--subset", type=subset, nargs="+", default=[], metavar="KEY=VALUE", help="only these runs")
@@ -48,3 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print_safely(markdown)
     print_safely(written, error=True)
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,6 +9,7 @@ from difftv.lab.rundir.checkpoint import read_with_config
 from difftv.lab.rundir.layout import CHECKPOINT, RESULT
 from difftv.lab.rundir.reading import UnreadableError, numbers, read_json
 from difftv.lab.rundir.status import run_status
+from difftv.models.pretrained import shipped_files
 from difftv.models.stored import StoredModel
 
 BASELINE = "baseline/"
@@ -26,6 +27,10 @@ def read_run(path: Path | str) -> StoredModel:
     """
     directory = Path(path)
     file = directory / CHECKPOINT
+    if not directory.exists() and str(path) in shipped_files():
+        raise CheckpointError(
+            f"There is no directory {path}, but a shipped model of that name: Denoiser.pretrained({str(path)!r})."
+        )
     if not file.is_file():
         raise CheckpointError(f"{directory} holds no {CHECKPOINT}: {_why_no_checkpoint(directory)}")
     state, config = read_with_config(file)

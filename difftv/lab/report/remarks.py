@@ -38,6 +38,11 @@ def key_remarks(all_settings: Sequence[Settings], shown: Sequence[str], *, added
 def metric_remarks(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
     """Which runs hold something else than a number under one of these names, and which lack their rows per image."""
     remarks = [f"{run.name}: per_image.csv is missing or unreadable." for run in runs if not run.images]
+    remarks += [
+        f"{run.name}: config.yaml was changed after the run ({', '.join(run.edited)}); shown is what the run had."
+        for run in runs
+        if run.edited
+    ]
     for run in runs:
         broken = [name for name in names if math.isnan(run.metrics.get(name, 0.0))]
         if broken:

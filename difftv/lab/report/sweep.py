@@ -31,6 +31,7 @@ class Run:
         images: image -> metric name -> value; empty when per_image.csv is missing or unreadable.
         recorded: record of the images that it was measured on.
         identity: hash of everything that changes the result.
+        edited: keys whose value in config.yaml is no longer the one that the run had.
         finished: when status.json was last written, as the run wrote it.
     """
 
@@ -41,6 +42,7 @@ class Run:
     images: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     recorded: Recorded = field(default_factory=Recorded)
     identity: str = ""
+    edited: tuple[str, ...] = ()
     finished: str = ""
 
 
@@ -134,7 +136,10 @@ def _finished(directory: Path, found: RunStatus) -> Run:
     except UnreadableError:
         images = {}
     images = {image: _renamed(row) for image, row in images.items()}
-    settings = flatten(read_yaml(directory / CONFIG))
+    written = flatten(read_yaml(directory / CONFIG))
+    own = found.result.get("config")
+    settings = flatten(own) if isinstance(own, Mapping) else written
+    edited = sorted(key for key in {*settings, *written} if settings.get(key) != written.get(key))
     number = found.result.get("images", len(images) or None)
     settings[EVALUATED_ON] = str(found.result.get("evaluated_on", "?"))
     settings[NUM_IMAGES] = number if isinstance(number, int) else "?"
@@ -147,6 +152,7 @@ def _finished(directory: Path, found: RunStatus) -> Run:
         recorded=recorded(found.result, settings, list(images)),
         identity=str(found.result.get("identity") or ""),
         finished=found.updated,
+        edited=tuple(edited),
     )
 
 

@@ -89,7 +89,10 @@ class Job:
             by_user = isinstance(stop, KeyboardInterrupt)
             reason = "interrupted by the user" if by_user else f"stopped ({stop_name(stop)})"
             self.directory.record_interruption(reason, epochs=epochs)
-            log.warning("%s; the same command continues from the last checkpoint", reason)
+            kept = self._checkpoints.path.is_file()
+            log.warning(
+                "%s; the same command %s", reason, "continues from the last checkpoint" if kept else "begins again"
+            )
             raise
         except Exception as error:
             self.directory.record_failure(error, traceback.format_exc(), epochs=epochs)
@@ -175,6 +178,7 @@ class Job:
     ) -> dict[str, Any]:
         return {
             "identity": self.planned.digest,
+            "config": self.planned.recorded,
             "identity_scheme": SCHEME,
             "images_identity": self.planned.images,
             "evaluated_on": images.evaluated_on,

@@ -46,6 +46,11 @@ class Sweep(Callback):
             sys.exit(f"error: {without_wrapping(error) or error}")
         except (DiffTVError, OSError) as error:
             sys.exit(f"error: {error}")
+        if not self._planned:
+            sys.exit(
+                "error: the sweep has no run: a range or a glob on the command line matches nothing "
+                f"({', '.join(config.hydra.overrides.task)})."
+            )
         exit_unless_writable(config, "hydra.sweep.dir")
         for run in self._planned:
             run.directory.mark_queued()

@@ -9,16 +9,18 @@ adds a hook with `sys.addaudithook` instead of changing the code: `difftv.train`
 `difftv.step` (epoch, batch) before a step and `difftv.validate` (epoch) before a validation.
 """
 
+import contextlib
+import copy
 import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tqdm import tqdm
@@ -30,7 +32,8 @@ from difftv.lab.rundir.checkpoint import CheckpointStore, random_state, restore_
 from difftv.lab.training.evaluation import Evaluated, evaluate, mean_row, prefixed
 from difftv.lab.training.maps import map_is_constant
 from difftv.lab.training.options import TrainingOptions
-from difftv.lab.training.state import TrainingState
+from difftv.lab.training.state import EpochSums, TrainingState
+from difftv.lab.training.stop import deferred_stop
 from difftv.method import Method
 from difftv.solvers.base import Solution
 
@@ -81,6 +84,12 @@ Learner = TrainingSetup
 """Earlier name."""
 
 
+class _Gradient(NamedTuple):
+    solution: Solution
+    loss: Tensor
+    norm: Tensor
+
+
 class Training:
     """One training, from its first step or from a checkpoint to its last epoch.
 
@@ -114,6 +123,7 @@ class Training:
         self.should_stop = should_stop
         self.state = TrainingState()
         self._last_save = time.monotonic()
+        self._before: tuple[EpochSums, dict[str, Any]] | None = None
 
     def run(self, saved: dict[str, Any] | None = None) -> TrainingState:
         """Train to the end, or to where `should_stop` ends it, and leave the best weights in the predictor.
@@ -138,21 +148,22 @@ class Training:
         stopped = saved is not None and self._is_stopped()
         batches = self.patches.num_batches(self.options.batch_size)
         self._last_save = time.monotonic()
-        with logging_redirect_tqdm(), self._bar(batches) as bar:
+        with logging_redirect_tqdm(), self._bar(batches) as bar, self._saved_when_stopped():
             while state.epoch < self.options.epochs and not stopped:
                 predictor.train()
                 for batch in self.patches.batches(state.epoch, self.options.batch_size, start_batch=state.batch):
                     sys.audit("difftv.step", state.epoch, state.batch)
                     self._step(Batch(*(tensor.to(self.setup.device) for tensor in batch)))
-                    state.batch += 1
                     bar.update()
                     bar.set_postfix(_postfix(state, self.setup.map_names), refresh=False)
                     due = time.monotonic() - self._last_save >= self.options.checkpoint_seconds
                     if state.batch < batches and due:
                         self._save()
                 self._check_learned(batches)
-                self._finish_epoch()
-                self._save()
+                evaluated, seconds = self._validate()
+                with deferred_stop():
+                    self._finish_epoch(evaluated, seconds)
+                    self._save()
                 self.on_epoch(state)
                 stopped = self._is_stopped()
         predictor.load_state_dict(state.best_weights)
@@ -171,8 +182,34 @@ class Training:
             disable=None,
         )
 
+    @contextlib.contextmanager
+    def _saved_when_stopped(self) -> Iterator[None]:
+        """Where a signal stops the training, keep the steps that are done; one that was not is taken back."""
+        try:
+            yield
+        except (KeyboardInterrupt, SystemExit):
+            if self._before is not None:
+                self.state.totals, random = self._before
+                restore_random_state(random)
+            self._save()
+            log.info("saved after step %d of epoch %d", self.state.batch, self.state.epoch + 1)
+            raise
+
     def _step(self, batch: Batch) -> None:
+        """One step; until the weights change, `_before` is what takes it back."""
         started = time.perf_counter()
+        self._before = copy.deepcopy(self.state.totals), random_state()
+        found = self._gradient(batch)
+        with deferred_stop():
+            if found is not None:
+                self.setup.optimizer.step()
+                self.state.totals.add(found.solution, self.setup.map_names, batch.clean, found.loss, found.norm)
+                self.state.totals.wall_seconds += time.perf_counter() - started
+            self.state.batch += 1
+            self._before = None
+
+    def _gradient(self, batch: Batch) -> "_Gradient | None":
+        """Leave the gradient of a batch in the weights; None where the batch is left out."""
         setup, totals = self.setup, self.state.totals
         setup.optimizer.zero_grad()
         totals.batches += 1
@@ -180,7 +217,7 @@ class Training:
             with self._mixed_precision():
                 solution: Solution = setup.denoiser.denoise(batch.noisy, batch.sigma)
             if not self._usable(solution):
-                return
+                return None
             if setup.map_names:
                 solution.lam.retain_grad()
             loss = setup.loss(solution.denoised, batch.clean)
@@ -190,7 +227,7 @@ class Training:
                 raise
             totals.failed_batches += 1
             log.warning("step %d skipped: %s", totals.batches, error)
-            return
+            return None
         norm = nn.utils.clip_grad_norm_(setup.denoiser.predictor.parameters(), self.options.grad_clip)
         if not bool(torch.isfinite(norm)):
             if self.options.on_solver_failure == "raise":
@@ -199,10 +236,8 @@ class Training:
                     "learning rate, tighten the solver's tolerance, or leave such batches out (on_solver_failure=skip)."
                 )
             totals.failed_batches += 1
-            return
-        setup.optimizer.step()
-        totals.add(solution, setup.map_names, batch.clean, loss, norm)
-        totals.wall_seconds += time.perf_counter() - started
+            return None
+        return _Gradient(solution, loss, norm)
 
     def _mixed_precision(self) -> torch.autocast:
         mixed = self.options.precision == "bfloat16"
@@ -236,19 +271,24 @@ class Training:
             "short of the tolerance (on_not_converged=use)."
         )
 
-    def _finish_epoch(self) -> None:
+    def _validate(self) -> tuple[list[Evaluated], float]:
+        """The validation images, and the seconds that they took."""
         sys.audit("difftv.validate", self.state.epoch)
         started = time.perf_counter()
-        setup, state = self.setup, self.state
+        setup = self.setup
         setup.denoiser.predictor.eval()
-        rate = setup.optimizer.param_groups[0]["lr"]
         evaluated = evaluate(
             setup.denoiser,
             self.validation,
             batch_size=self.options.batch_size,
             device=setup.device,
-            label=f"validate epoch {state.epoch + 1}",
+            label=f"validate epoch {self.state.epoch + 1}",
         )
+        return evaluated, time.perf_counter() - started
+
+    def _finish_epoch(self, evaluated: Sequence[Evaluated], validation_seconds: float) -> None:
+        setup, state = self.setup, self.state
+        rate = setup.optimizer.param_groups[0]["lr"]
         means = mean_row(entry.row for entry in evaluated)
         self._check_maps(evaluated)
         reached = means.get("psnr", math.nan)
@@ -258,7 +298,7 @@ class Training:
             setup.scheduler.step()
         seconds = {
             "train/wall_seconds": state.totals.wall_seconds,
-            "validation/wall_seconds": time.perf_counter() - started,
+            "validation/wall_seconds": validation_seconds,
             "validation/metrics_seconds": math.fsum(entry.metrics_seconds for entry in evaluated),
         }
         score = self.options.score(means)

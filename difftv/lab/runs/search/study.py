@@ -1,6 +1,7 @@
 """The study of a search on disk, in Optuna's journal: JSON lines, read as data."""
 
 import contextlib
+import json
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -81,8 +82,20 @@ def mend_journal(path: Path) -> None:
             whole = content.rfind(b"\n") + 1
             if whole < len(content):
                 file.truncate(whole)
+            _check_lines(path, content[:whole].splitlines())
     finally:
         lock.release()
+
+
+def _check_lines(path: Path, lines: Sequence[bytes]) -> None:
+    for number, line in enumerate(lines, start=1):
+        try:
+            json.loads(line)
+        except ValueError as error:
+            raise ConfigError(
+                f"{path}: line {number} is no entry of a journal ({line[:40]!r}). Remove the line, or move the file "
+                "away to begin the search anew; runs that have finished are not computed again."
+            ) from error
 
 
 class SearchStudy:

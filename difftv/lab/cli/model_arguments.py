@@ -88,7 +88,7 @@ def named_model(model: str | None, paths: list[Path], *, default: bool) -> tuple
         if (first / CHECKPOINT).is_file() or first.suffix == SUFFIX:
             raise ConfigError(f"--model {model} and {first} both name a model: give one of them.")
         return find_model(model), paths
-    if default and first.is_dir() and not is_run(first):
+    if default and first.is_dir() and not (is_run(first) or (first / CHECKPOINT).is_file()):
         suffixes = sorted({path.suffix for path in first.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES})
         if suffixes:
             raise ConfigError(

@@ -125,8 +125,8 @@ class Solver(nn.Module, abc.ABC):
         super().__init_subclass__(**kwargs)
         if len(inspect.signature(inspect.unwrap(cls.solve)).parameters) != 2:
             raise TypeError(
-                f"{cls.__name__}.solve must take a Problem, which holds the data term and the maps: solve(self, problem). "
-                "Earlier versions handed over both."
+                f"{cls.__name__}.solve must take a Problem, which holds the data term and the maps: "
+                "solve(self, problem). Earlier versions handed over both."
             )
 
     @classmethod

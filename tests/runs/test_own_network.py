@@ -1,5 +1,6 @@
 """The network of docs/quickstart.md from a yaml file: trained, resumed, tabulated, loaded and started from."""
 
+import importlib
 import re
 import sys
 from pathlib import Path
@@ -49,7 +50,7 @@ def trained(place: Path) -> Path:
 def network(place: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(str(place))
     with torch.random.fork_rng():
-        import mine  # written by the fixture
+        mine = importlib.import_module("mine")  # written by the fixture
     return mine.MyNetwork
 
 

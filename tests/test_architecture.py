@@ -23,6 +23,7 @@ LAYERS = [
     {"models", "colour", "interop", "lab.baselines"},
     {"lab.training", "lab.models"},
     {"lab.runs", "lab.cli"},
+    {"__main__"},
 ]
 """Imports go down only; packages of one layer do not import each other. The method never imports the lab."""
 

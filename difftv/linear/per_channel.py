@@ -50,11 +50,11 @@ class PerChannel(LinearOperator):
         return self.one.beyond_border
 
     def apply(self, x: Fields) -> Dual:
-        return self.one.apply(apart(x, self.count)).reshape(len(x), self.components, *x.shape[-2:])
+        return self.one.apply(split_channels(x, self.count)).reshape(len(x), self.components, *x.shape[-2:])
 
     def adjoint(self, p: Dual) -> Fields:
         one = p.reshape(len(p) * self.count, self.one.components, *p.shape[-2:])
-        return together(self.one.adjoint(one), self.count)
+        return merge_channels(self.one.adjoint(one), self.count)
 
     def interior(self, height: int, width: int) -> np.ndarray:
         return np.tile(self.one.interior(height, width), (self.count, 1, 1))
@@ -81,11 +81,11 @@ class PerChannel(LinearOperator):
         return np.concatenate([places[:, 0], places[:, 1:].ravel()])
 
 
-Apart = Float[Tensor, "images fields_of_one height width"]
+ChannelByChannel = Float[Tensor, "images fields_of_one height width"]
 """Fields, every channel by itself: an image of C channels is C images."""
 
 
-def apart(x: Fields, channels: int) -> Apart:
+def split_channels(x: Fields, channels: int) -> ChannelByChannel:
     """Every channel by itself, (batch * channels, fields of one, height, width)."""
     batch, fields, height, width = x.shape
     if fields > channels:
@@ -94,8 +94,8 @@ def apart(x: Fields, channels: int) -> Apart:
     return x.reshape(batch * channels, fields // channels, height, width)
 
 
-def together(x: Apart, channels: int) -> Fields:
-    """What `apart` took apart."""
+def merge_channels(x: ChannelByChannel, channels: int) -> Fields:
+    """What `split_channels` has split."""
     images, fields, height, width = x.shape
     x = x.reshape(images // channels, channels, fields, height, width)
     if fields == 1:

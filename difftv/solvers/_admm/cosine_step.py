@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from difftv.linear.operator import LinearOperator
-from difftv.linear.per_channel import apart, together
+from difftv.linear.per_channel import merge_channels, split_channels
 from difftv.solvers._admm.transforms import inverse, transform
 
 
@@ -55,11 +55,11 @@ class CosineStep:
 
     def step(self, b: Tensor, start: Tensor) -> Tensor:
         """x, exactly, wherever it starts."""
-        spectrum = transform(apart(b, self.channels))
+        spectrum = transform(split_channels(b, self.channels))
         factor = self.inverse if self.channels == 1 else self.inverse.repeat_interleave(self.channels, dim=0)
         if self.fields == self.channels:
-            return together(inverse(factor[:, 0] * spectrum), self.channels)
-        return together(inverse((factor * spectrum[:, None]).sum(dim=2)), self.channels)
+            return merge_channels(inverse(factor[:, 0] * spectrum), self.channels)
+        return merge_channels(inverse((factor * spectrum[:, None]).sum(dim=2)), self.channels)
 
 
 def _constant(values: np.ndarray, dtype: torch.dtype, device: torch.device) -> Tensor:

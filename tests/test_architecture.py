@@ -104,6 +104,7 @@ def test_imports_go_down(path: Path) -> None:
             if (part, other) in UPWARD:
                 assert name not in imports_of(path, module_level=True)
             elif other != part:
+                assert part.startswith("lab.") or not other.startswith("lab.") or part == "__main__", f"{part}: {name}"
                 assert layer_of(other) < layer_of(part), f"{part} (layer {layer_of(part)}) imports {other}"
         library = name.split(".")[0]
         assert library not in ("benchmarks", "experiments", "tests"), f"{library} is not part of the package"

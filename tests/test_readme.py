@@ -61,3 +61,12 @@ def test_the_citation_is_of_this_version_and_names_the_original() -> None:
     assert (citation["version"], citation["license"]) == (project["version"], project["license"])
     assert {"cff-version", "message", "title", "authors"} <= set(citation)
     assert any("original" in reference["title"] for reference in citation["references"])
+
+
+@pytest.mark.parametrize("page", ["architecture.md", "paper_to_code.md"])
+def test_every_file_that_is_named_is_there(page: str) -> None:
+    text = (PROJECT / "docs" / page).read_text()
+    named = set(re.findall(r"`((?:difftv|conf|tests)/[\w/.]+)`", text))
+    assert len(named) > 1
+    for path in named:
+        assert (PROJECT / path).exists(), path

@@ -107,8 +107,7 @@ class Workplace:
 class Solver(nn.Module, abc.ABC):
     """A differentiable layer (noisy, maps) -> Solution. Subclasses write `solve`; nothing else is overridden.
 
-    A solver has no parameters and puts nothing into `state_dict`. Whatever it caches is rebuilt after a copy or an
-    unpickle, and no call leaves a trace in the next one.
+    A solver puts nothing into `state_dict`, and no call leaves a trace in the next one.
     """
 
     name: ClassVar[str]

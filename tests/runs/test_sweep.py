@@ -105,15 +105,16 @@ def comparable(directory: Path) -> tuple:
     [("SIGTERM", 143, "stopped (SIGTERM)"), ("SIGINT", ANY_OTHER, "interrupted by the user")],
 )
 def test_stopped_by_a_signal_and_continued(name: str, expected: int, reason: str, tmp_path: Path) -> None:
-    place = f"hydra.sweep.dir={tmp_path / 'sweep'}"
-    (stopped, shown), = run_each([(stop_with(name), ["-m", *QUICK, "seed=1,2", place])])  # fmt: skip
+    place, words = f"hydra.sweep.dir={tmp_path / 'sweep'}", [*QUICK, "trainer.checkpoint_seconds=600"]
+    (stopped, shown), = run_each([(stop_with(name), ["-m", *words, "seed=1,2", place])])  # fmt: skip
     assert stopped == expected
     runs = runs_of(tmp_path / "sweep")
     assert status_of(runs["1"])["state"] == "interrupted"
     assert status_of(runs["1"])["error"] == reason
     assert status_of(runs["2"])["state"] == "queued"
     assert "1 cut off, 1 not started" in shown
-    (code, shown), = run_each([("", ["-m", *QUICK, "seed=1,2", place])])  # fmt: skip
+    assert "the same command continues from the last checkpoint" in shown
+    (code, shown), = run_each([("", ["-m", *words, "seed=1,2", place])])  # fmt: skip
     assert code == 0, shown
     assert "1 finished, 1 continued" in shown
     assert "continuing after epoch 0, step 2" in shown

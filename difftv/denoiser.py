@@ -16,8 +16,8 @@ from difftv.predictors.base import Predictor
 from difftv.predictors.self_ensemble import SelfEnsemble
 from difftv.problem import DataTerm
 from difftv.progress import part
-from difftv.solvers.admm import Admm
 from difftv.solvers.base import Solution, Solver
+from difftv.solvers.registry import solver_for
 from difftv.types import Image
 
 
@@ -132,10 +132,11 @@ class Denoiser(Method):
         return self._solved(noisy, sigma, data_weight)
 
     def _solver(self, noisy: Image, data_weight: Image | None) -> Solver:
-        """The solver, or a batched one of the same problem where that takes no data weight."""
-        stated = None if data_weight is None else DataTerm(noisy, weight=data_weight)
-        refused = stated is not None and self.solver.refusal(self.solver.regularizer, stated) is not None
-        return Admm(self.solver.regularizer) if refused else self.solver
+        """The solver, or the one for images of any size where it takes no data weight."""
+        regularizer, data = self.solver.regularizer, DataTerm(noisy, weight=data_weight)
+        if data_weight is None or self.solver.refusal(regularizer, data) is None:
+            return self.solver
+        return solver_for(regularizer, data)(regularizer)
 
     def denoise(self, noisy: Image, noise: Noise | float | Tensor, data_weight: Image | None = None) -> Solution:
         """Denoise images whose noise is known, whether the predictor has it as an input or not.

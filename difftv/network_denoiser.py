@@ -75,10 +75,12 @@ class NetworkDenoiser(Method):
             `denoised`, differentiable; no maps, 0 iterations, and a gap that is not a number: nothing is minimised.
 
         Raises:
-            ValueError: data_weight is given.
+            ValueError: data_weight is given, or the noise is not white.
         """
         if data_weight is not None:
             raise ValueError("data_weight must be None: a network that predicts the image has no data term.")
+        if isinstance(noise, Noise) and noise.data_weight(noisy) is not None:
+            raise ValueError(f"noise must be white for a network that predicts the image, got {noise}.")
         self.check(noisy)
         level = self.level(noisy, noise)
         raw = self.predictor.raw_map(self.predictor.features(self.in_precision(noisy), level))

@@ -26,7 +26,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from difftv.errors import SolverError
+from difftv.errors import CheckpointError, SolverError
 from difftv.lab.data import Batch, EvaluationPatches, TrainingPatches
 from difftv.lab.rundir.checkpoint import CheckpointStore, random_state, restore_random_state
 from difftv.lab.training.evaluation import Evaluated, evaluate, mean_row, prefixed
@@ -123,7 +123,7 @@ class Training:
         self.should_stop = should_stop
         self.state = TrainingState()
         self._last_save = time.monotonic()
-        self._before: tuple[EpochSums, dict[str, Any]] | None = None
+        self._before: tuple[EpochSums, dict[str, Any], dict[str, Tensor]] | None = None
 
     def run(self, saved: dict[str, Any] | None = None) -> TrainingState:
         """Train to the end, or to where `should_stop` ends it, and leave the best weights in the predictor.
@@ -189,16 +189,23 @@ class Training:
             yield
         except (KeyboardInterrupt, SystemExit):
             if self._before is not None:
-                self.state.totals, random = self._before
+                self.state.totals, random, buffers = self._before
                 restore_random_state(random)
-            self._save()
-            log.info("saved after step %d of epoch %d", self.state.batch, self.state.epoch + 1)
+                for name, buffer in self.setup.denoiser.predictor.named_buffers():
+                    buffer.copy_(buffers[name])
+            try:
+                self._save()
+            except CheckpointError as error:
+                log.error("the steps since the last checkpoint are lost: %s", error)
+            else:
+                log.info("saved after step %d of epoch %d", self.state.batch, self.state.epoch + 1)
             raise
 
     def _step(self, batch: Batch) -> None:
         """One step; until the weights change, `_before` is what takes it back."""
         started = time.perf_counter()
-        self._before = copy.deepcopy(self.state.totals), random_state()
+        buffers = {name: buffer.clone() for name, buffer in self.setup.denoiser.predictor.named_buffers()}
+        self._before = copy.deepcopy(self.state.totals), random_state(), buffers
         found = self._gradient(batch)
         with deferred_stop():
             if found is not None:

@@ -127,16 +127,22 @@ class DataTerm:
         return values if self.weight is None else self.weight * values
 
 
-_TAIL, _WIDER = 0.01, 2.0
+_TAIL, _WIDER = 0.25, 8.0
 """Share of the pixels on either side that the contrast may ignore, and how many times the range of the others a range
-must exceed before it does: the range of photographs with noise is 1.1 to 1.6 times that of their middle 98 %."""
+must exceed before it does: the range of photographs with noise is 2 to 6 times that of their middle half."""
+
+
+def full_range(y: Image) -> Tensor:
+    """The largest range of a channel, (batch, 1, 1, 1); 1 for constant images."""
+    low, high = torch.aminmax(y.detach().flatten(2), dim=2)
+    return _positive(high - low)
 
 
 def contrast(y: Image) -> Tensor:
-    """The largest range of a channel, without what a few pixels add to it, (batch, 1, 1, 1); 1 for constant images.
+    """`full_range`, without what a minority of bright or dark pixels adds to it, (batch, 1, 1, 1).
 
-    Step sizes and tolerances follow it: under those of the whole range, one pixel a thousand times as bright as the
-    others would leave these unsolved.
+    Step sizes and tolerances follow it: under those of the whole range, pixels a thousand times as bright as the
+    others would leave these unsolved. Bounds of lam and gam follow the whole range.
     """
     values = y.detach().flatten(2)
     low, high = torch.aminmax(values, dim=2)
@@ -146,6 +152,10 @@ def contrast(y: Image) -> Tensor:
         ordered = values.sort(dim=2).values
         middle = _WIDER * (ordered[..., -1 - rank] - ordered[..., rank])
         spread = torch.where((middle > 0) & (middle < spread), middle, spread)
+    return _positive(spread)
+
+
+def _positive(spread: Tensor) -> Tensor:
     spread = spread.amax(dim=1).view(-1, 1, 1, 1)
     return torch.where(spread > 0, spread, torch.ones_like(spread))
 

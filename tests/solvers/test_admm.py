@@ -208,6 +208,26 @@ def test_a_small_batch_is_solved_in_one_thread_and_the_number_is_given_back(monk
         torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize("count", [60, 400, 1000])
+def test_many_bright_pixels_do_not_leave_the_others_unsolved(count: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    noisy = torch.rand(1, 1, 64, 64, generator=generator, dtype=torch.float64)
+    noisy.view(-1)[torch.randperm(64 * 64, generator=generator)[:count]] = 1000.0
+    lam = torch.full_like(noisy, 0.1)
+    expected = Exact(AnisotropicTV())(noisy, lam).denoised
+    found = Admm(AnisotropicTV(), tol=1e-5, dtype="float64")(noisy, lam)
+    assert bool(found.converged)
+    assert float((found.denoised - expected)[noisy < 2].square().mean().sqrt()) < 5e-5
+
+
+def test_a_slope_as_large_as_a_bright_pixel_is_free() -> None:
+    noisy = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    noisy[0, 0, 10, 12] = 1000.0
+    maps = torch.cat([torch.full_like(noisy, 0.1), torch.full_like(noisy, 2000.0)], dim=1)
+    found = Admm(TVpwL(), dtype="float64")(noisy, maps).denoised
+    torch.testing.assert_close(found, noisy, rtol=0, atol=1e-4)
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_one_bright_pixel_does_not_leave_the_others_unsolved(dtype: str) -> None:
     noisy = torch.rand(1, 1, 64, 64, generator=torch.Generator().manual_seed(0), dtype=torch.float64)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from difftv.linear.fields import GradientMinusField, SymmetrisedGradient
 from difftv.linear.operator import LinearOperator
-from difftv.problem.data_term import contrast
+from difftv.problem.data_term import contrast, full_range
 from difftv.problem.problem import Problem
 from difftv.regularizers.term import Term
 from difftv.solvers._admm.cosine_step import CosineStep
@@ -25,7 +25,8 @@ STEPS: dict[type[LinearOperator], float] = {GradientMinusField: 25.0, Symmetrise
 
 _SMALLEST_RHO = 1e-3
 _LARGEST_IN_RHO, _LARGEST_LAM, _LARGEST_GAM = 0.5, 1e6, 4.0
-"""Over the contrast of the image: past the first lam changes little, past the others nothing."""
+"""The first over the contrast of the image: past it lam changes the step size little. The others over its whole range:
+past them maps change nothing."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,9 @@ class Splitting:
         """That of a batch of images, (batch, channels, height, width), and their maps."""
         data, regularizer = problem.data, problem.regularizer
         scale = contrast(data.y)
-        problem = replace(problem, maps=torch.minimum(problem.maps, _LARGEST_LAM * scale))
-        terms = tuple(_scaled(term, scale, problem.maps) for term in regularizer.terms)
+        whole = full_range(data.y)
+        problem = replace(problem, maps=torch.minimum(problem.maps, _LARGEST_LAM * whole))
+        terms = tuple(_scaled(term, scale, whole, problem.maps) for term in regularizer.terms)
         data_step = DataStep(data, torch.full_like(scale, RHO)) if data.bounded or data.weight is not None else None
         operators: list[LinearOperator] = [term.operator for term in regularizer.terms]
         rho = [term.rho for term in terms]
@@ -134,10 +136,10 @@ class Splitting:
         return iterate(self.operators, steps, self.rho, self.linear, data, tol, max_iter, states)
 
 
-def _scaled(term: Term, contrast: Tensor, maps: Tensor) -> ScaledTerm:
+def _scaled(term: Term, contrast: Tensor, whole: Tensor, maps: Tensor) -> ScaledTerm:
     lam, gam = term.weights(maps)
     if gam is not None:
-        gam = torch.minimum(gam, _LARGEST_GAM * contrast)
+        gam = torch.minimum(gam, _LARGEST_GAM * whole)
     factor = STEPS.get(type(term.operator.of_one_channel), STEP)
     rho = factor * (lam / contrast).clamp_max(_LARGEST_IN_RHO).mean(dim=(1, 2, 3), keepdim=True)
     valid = term.real(maps) if term.operator.beyond_border else None

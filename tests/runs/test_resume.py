@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from difftv.lab.rundir.checkpoint import read_checkpoint
 from tests.runs.commands import SMALL, killed, run
 from tests.runs.faults import killed_at
 from tests.runs.outcomes import outcome
@@ -19,6 +20,32 @@ KILL_POINTS = {
     "after the training": killed_at("difftv.evaluate"),
     "just before the result is there": killed_at("difftv.result"),
 }
+
+STOP_POINTS = {
+    "between a gradient and its step": "torch.nn.utils.clip_grad_norm_",
+    "while the weights change": "torch.optim.Adam.step",
+    "while images are validated": "difftv.lab.training.loop.evaluate",
+}
+
+
+def stopped_in(function: str, number: int) -> str:
+    """SIGTERM at the end of the `number`-th call of a function."""
+    owner, name = function.rsplit(".", 1)
+    return f"""
+import functools, pkgutil, signal
+import difftv.lab.training.loop
+def _arm(owner, name):
+    whole, calls = getattr(owner, name), []
+    @functools.wraps(whole)
+    def stopped(*arguments, **options):
+        found = whole(*arguments, **options)
+        calls.append(1)
+        if len(calls) == {number}:
+            signal.raise_signal(signal.SIGTERM)
+        return found
+    setattr(owner, name, stopped)
+_arm(pkgutil.resolve_name({owner!r}), {name!r})
+"""
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +71,34 @@ def test_killed_and_started_again(point: str, undisturbed: Path, tmp_path: Path)
     assert weights.keys() == expected_weights.keys()
     for name, value in weights.items():
         assert torch.equal(value, expected_weights[name]), name
+
+
+@pytest.mark.parametrize("point", STOP_POINTS)
+def test_repeated_stops_lose_no_step(point: str, undisturbed: Path, tmp_path: Path) -> None:
+    """The checkpoint of a time would only come after an hour."""
+    arguments = [*(word for word in SMALL if "checkpoint_seconds" not in word), "trainer.checkpoint_seconds=3600"]
+    arguments.append(f"hydra.run.dir={tmp_path}")
+    reached = []
+    for _ in range(2):
+        done = run(*arguments, prelude=stopped_in(STOP_POINTS[point], 1 if "validated" in point else 2))
+        assert done.returncode == 143, done.stderr
+        assert "the same command continues from the last checkpoint" in done.stdout
+        training = read_checkpoint(tmp_path / "checkpoint.pt")["training"]
+        reached.append((training["epoch"], training["batch"]))
+    assert (
+        reached
+        == {
+            "between a gradient and its step": [(0, 1), (0, 2)],
+            "while the weights change": [(0, 2), (1, 1)],
+            "while images are validated": [(0, 3), (0, 3)],
+        }[point]
+    )
+    done = run(*arguments)
+    assert done.returncode == 0, done.stderr
+    metrics, weights, history, per_image = outcome(tmp_path)
+    expected_metrics, expected_weights, expected_history, expected_per_image = outcome(undisturbed)
+    assert (metrics, history, per_image) == (expected_metrics, expected_history, expected_per_image)
+    assert all(torch.equal(value, expected_weights[name]) for name, value in weights.items())
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ adds a hook with `sys.addaudithook` instead of changing the code: `difftv.train`
 """
 
 import contextlib
-import copy
 import logging
 import math
 import sys
@@ -32,8 +31,8 @@ from difftv.lab.rundir.checkpoint import CheckpointStore, random_state, restore_
 from difftv.lab.training.evaluation import Evaluated, evaluate, mean_row, prefixed
 from difftv.lab.training.maps import map_is_constant
 from difftv.lab.training.options import TrainingOptions
-from difftv.lab.training.state import EpochSums, TrainingState
-from difftv.lab.training.stop import deferred_stop
+from difftv.lab.training.state import TrainingState
+from difftv.lab.training.stop import Snapshot, deferred_stop
 from difftv.method import Method
 from difftv.solvers.base import Solution
 
@@ -123,7 +122,7 @@ class Training:
         self.should_stop = should_stop
         self.state = TrainingState()
         self._last_save = time.monotonic()
-        self._before: tuple[EpochSums, dict[str, Any], dict[str, Tensor]] | None = None
+        self._before: Snapshot | None = None
 
     def run(self, saved: dict[str, Any] | None = None) -> TrainingState:
         """Train to the end, or to where `should_stop` ends it, and leave the best weights in the predictor.
@@ -160,8 +159,10 @@ class Training:
                     if state.batch < batches and due:
                         self._save()
                 self._check_learned(batches)
+                self._before = Snapshot.of(predictor, state.totals)
                 evaluated, seconds = self._validate()
                 with deferred_stop():
+                    self._before = None
                     self._finish_epoch(evaluated, seconds)
                     self._save()
                 self.on_epoch(state)
@@ -188,24 +189,20 @@ class Training:
         try:
             yield
         except (KeyboardInterrupt, SystemExit):
-            if self._before is not None:
-                self.state.totals, random, buffers = self._before
-                restore_random_state(random)
-                for name, buffer in self.setup.denoiser.predictor.named_buffers():
-                    buffer.copy_(buffers[name])
-            try:
-                self._save()
-            except CheckpointError as error:
-                log.error("the steps since the last checkpoint are lost: %s", error)
-            else:
-                log.info("saved after step %d of epoch %d", self.state.batch, self.state.epoch + 1)
+            with deferred_stop():
+                if self._before is not None:
+                    self.state.totals = self._before.restore(self.setup.denoiser.predictor)
+                try:
+                    self._save()
+                    log.info("saved after step %d of epoch %d", self.state.batch, self.state.epoch + 1)
+                except CheckpointError as error:
+                    log.error("the steps since the last checkpoint are lost: %s", error)
             raise
 
     def _step(self, batch: Batch) -> None:
         """One step; until the weights change, `_before` is what takes it back."""
         started = time.perf_counter()
-        buffers = {name: buffer.clone() for name, buffer in self.setup.denoiser.predictor.named_buffers()}
-        self._before = copy.deepcopy(self.state.totals), random_state(), buffers
+        self._before = Snapshot.of(self.setup.denoiser.predictor, self.state.totals)
         found = self._gradient(batch)
         with deferred_stop():
             if found is not None:

@@ -21,3 +21,9 @@ def run_with_closed_output(script: Path, *arguments: object) -> subprocess.Compl
         )
     finally:
         os.close(writer)
+
+
+def run_redirected(redirection: str, script: Path, *arguments: object) -> subprocess.CompletedProcess[bytes]:
+    """`python SCRIPT ARGUMENTS REDIRECTION` in a shell, as `2>&-`."""
+    command = ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, str(script), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, timeout=300, check=False)

@@ -1,10 +1,13 @@
 """`python experiments/denoise.py`, as a user types it, with a run that `experiments/run.py` has made."""
 
+import errno
+import importlib
 import os
 import runpy
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +17,11 @@ from PIL import Image
 from skimage import data
 
 from difftv.denoiser import Denoiser
+from difftv.errors import CheckpointError
 from difftv.lab.imagefiles import encode_like, read_image
 from difftv.lab.rundir.checkpoint import CheckpointStore, read_with_config
 from difftv.predictors import Constant
-from tests.closed_output import run_with_closed_output
+from tests.closed_output import run_redirected, run_with_closed_output
 from tests.conftest import PROJECT
 from tests.denoise.image_files import raw_png, tagged, tiff_of
 from tests.runs.commands import SMALL, run
@@ -261,6 +265,70 @@ def test_every_image_is_written_where_the_output_is_closed(trained: Path, tmp_pa
     assert "Traceback" not in done.stderr
     assert "Broken pipe" not in done.stderr
     assert {f"{name}-denoised.png" for name in "ab"} < {path.name for path in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "<&- >&- 2>&-", "> /dev/full", "2> /dev/full"])
+def test_every_image_is_written_without_a_stream(redirection: str, trained: Path, tmp_path: Path) -> None:
+    if "full" in redirection and not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    images = [save(tmp_path / f"{name}.png", noisy(SMALL_GRAY)) for name in "ab"]
+    done = run_redirected(redirection, SCRIPT, trained, *images)
+    assert done.returncode == 0, done
+    assert b"Traceback" not in done.stderr
+    for name in "ab":
+        assert read_image(tmp_path / f"{name}-denoised.png").channels.shape == (1, *SMALL_GRAY.shape)
+
+
+def test_a_picture_that_cannot_be_drawn_is_no_failure_of_its_image(
+    main: Main, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("difftv.lab.figures.save_figure", full)
+    path = save(tmp_path / "a.png", noisy(SMALL_GRAY))
+    assert main([str(trained), str(path)]) == 0
+    shown = capsys.readouterr()
+    assert f"{path}: denoised; the picture of the map was not written: [Errno 28] No space left" in shown.err
+    assert shown.out.strip().endswith("a-denoised.png")
+    assert {file.name for file in tmp_path.iterdir()} == {"a.png", "a-denoised.png"}
+
+
+def test_a_directory_of_images_is_answered_with_its_glob(
+    main: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save(tmp_path / "a.png", SMALL_GRAY)
+    assert main([str(tmp_path)]) == 2
+    assert f"{tmp_path}/*.png" in capsys.readouterr().err
+
+
+def test_a_shipped_model_is_not_looked_for_in_a_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match=r"no directory gray, .*Denoiser\.pretrained\('gray'\)"):
+        Denoiser.load("gray")
+
+
+@pytest.mark.parametrize("name", ["dashboard", "denoise", "evaluate", "export", "report", "status", "table"])
+def test_every_command_knows_its_version_and_ends_quietly_when_interrupted(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = importlib.import_module(f"difftv.lab.cli.{name}")
+    assert command.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"difftv {version('difftv')}\n"
+
+    def interrupted(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("argparse.ArgumentParser.parse_args", interrupted)
+    assert command.main([]) == 130
+    assert capsys.readouterr().err == "interrupted\n"
+
+
+@pytest.mark.parametrize("module", ["difftv", "difftv.cli.denoise", "difftv.lab.cli.denoise"])
+def test_the_module_is_the_command(module: str) -> None:
+    done = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "noisy image files" in done.stdout
 
 
 def test_an_empty_path_is_refused(main: Main, trained: Path, capsys: pytest.CaptureFixture[str]) -> None:

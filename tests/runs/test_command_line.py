@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from difftv.lab.report.remarks import metric_remarks
+from difftv.lab.report.sweep import read_sweep
 from tests.runs.commands import SMALL, run, run_each
 from tests.runs.faults import fails_at
 
@@ -157,6 +159,27 @@ def test_a_sweep_goes_on_past_a_failing_job_and_says_so(tmp_path: Path) -> None:
     assert "sigma must be a positive number" in done.stdout + done.stderr
     states = sorted(json.loads(path.read_text())["state"] for path in tmp_path.glob("*/status.json"))
     assert states == ["failed", "finished", "finished"]
+    _edited_configurations_are_not_believed(tmp_path)
+
+
+def _edited_configurations_are_not_believed(sweep: Path) -> None:
+    runs = read_sweep(sweep).runs
+    assert [(run.settings["sigma"], run.edited) for run in runs] == [(15, ()), (25, ())]
+    config = runs[1].directory / "config.yaml"
+    config.write_text(config.read_text().replace("sigma: 25", "sigma: 50"))
+    edited = read_sweep(sweep).runs
+    assert [(run.settings["sigma"], run.edited) for run in edited] == [(15, ()), (25, ("sigma",))]
+    assert edited[1].settings == runs[1].settings
+    remark = f"{runs[1].name}: config.yaml was changed after the run (sigma); shown is what the run had."
+    assert remark in metric_remarks(edited, ["psnr"])
+
+
+@pytest.mark.parametrize("nothing", ["seed=range(5,5)", "solver=glob(nothing*)"])
+def test_a_sweep_of_nothing_fails(nothing: str, tmp_path: Path) -> None:
+    done = run("-m", *SMALL, nothing, f"hydra.sweep.dir={tmp_path / 'sweep'}")
+    assert done.returncode == 1, done.stdout
+    assert "the sweep has no run: a range or a glob on the command line matches nothing" in done.stderr
+    assert nothing in done.stderr
 
 
 def test_a_finished_run_holds_everything_that_was_promised(tmp_path: Path) -> None:

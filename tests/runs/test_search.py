@@ -233,15 +233,19 @@ def test_a_study_is_read_as_data(searched: tuple[Path, str], tmp_path: Path, mon
     lines = [json.loads(line) for line in (searched[0] / "search.journal").read_text().splitlines()]
     begun = next(index for index, line in enumerate(lines) if line["op_code"] == CREATE_TRIAL)
     lines[begun]["params"]["optimizer.lr"] = 5.0
-    outside, damaged = tmp_path / "outside", tmp_path / "damaged"
+    outside, damaged, foreign = tmp_path / "outside", tmp_path / "damaged", tmp_path / "foreign"
     for folder, content in ((outside, lines[: begun + 1]), (damaged, [*lines[:begun], "no", "journal"])):
         folder.mkdir()
         (folder / "search.journal").write_text("".join(json.dumps(line) + "\n" for line in content))
-    answers = run_each([("", [*SEARCH, *SPACE, at_place(folder)]) for folder in (outside, damaged)])
-    assert [code for code, _ in answers] == [1, 1], answers
+    foreign.mkdir()
+    (foreign / "search.journal").write_text(f"{json.dumps(lines[0])}\n<<<<<<< HEAD\n")
+    answers = run_each([("", [*SEARCH, *SPACE, at_place(folder)]) for folder in (outside, damaged, foreign)])
+    assert [code for code, _ in answers] == [1, 1, 1], answers
     assert "values that are not of its space" in answers[0][1]
     assert "search.journal is damaged or no journal of Optuna" in answers[1][1]
-    assert names(outside) | names(damaged) == set()
+    assert f"{foreign / 'search.journal'}: line 2 is no entry of a journal (b'<<<<<<< HEAD')" in answers[2][1]
+    assert "Traceback" not in answers[2][1]
+    assert names(outside) | names(damaged) | names(foreign) == set()
 
 
 def test_trials_on_several_processes(tmp_path: Path) -> None:

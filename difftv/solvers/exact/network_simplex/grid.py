@@ -1,5 +1,6 @@
-"""The pixels of an image as a graph: four or eight neighbours."""
+"""The pixels of a signal, an image or a volume as a graph: neighbours along every axis, or eight in an image."""
 
+import math
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -9,12 +10,9 @@ from numpy.typing import NDArray
 from difftv.solvers._compiler import kernel
 from difftv.solvers.exact.network_simplex.network import ONE, Graph
 
-ENDS = {
-    2: (((0, 0), (1, 0)), ((0, 0), (0, 1))),
-    4: (((0, 0), (1, 0)), ((0, 0), (0, 1)), ((0, 0), (1, 1)), ((0, 1), (1, 0))),
-}
-"""Rows and columns from a pixel to the two ends of its edges, by the number of directions: vertical, horizontal, the
-diagonal downwards to the right, and the diagonal of the same four pixels downwards to the left."""
+_DIAGONALS = (((0, 0), (1, 1)), ((0, 1), (1, 0)))
+"""Rows and columns from a pixel to the two ends of its diagonals: downwards to the right, and the one of the same four
+pixels downwards to the left."""
 
 
 class Grid(NamedTuple):
@@ -23,7 +21,7 @@ class Grid(NamedTuple):
     graph: Graph
     tails: NDArray[np.int64]  # (directions,): from a pixel to the ends of its edge
     heads: NDArray[np.int64]
-    exists: NDArray[np.bool_]  # (directions, height, width)
+    exists: NDArray[np.bool_]  # (directions, *space)
     sequence: NDArray[np.uint32]  # the edges, those within blocks of 2x2 pixels first, then of 4x4, ...
 
 
@@ -31,24 +29,46 @@ KEPT_UP_TO = 512 * 512
 """Pixels of an image whose graph is kept: some 100 bytes each. It is worth it where many images have one size."""
 
 
-def grid(directions: int, height: int, width: int) -> Grid:
-    """The graph of an image; the arrays may be shared between calls and are read only."""
-    return (_kept if height * width <= KEPT_UP_TO else _grid)(directions, height, width)
+def grid(directions: int, *space: int) -> Grid:
+    """The graph of an image; the arrays may be shared between calls and are read only.
+
+    Args:
+        directions: edges per pixel: one along every axis, in their order, or, with two axes, 4: also both diagonals.
+        space: sizes of one to three axes.
+
+    Raises:
+        ValueError: another number of axes or of directions.
+    """
+    return (_kept if math.prod(space) <= KEPT_UP_TO else _grid)(directions, *space)
 
 
-def _grid(directions: int, height: int, width: int) -> Grid:
-    size = height * width
+def _ends(directions: int, axes: int) -> NDArray[np.int64]:
+    """Steps along every axis from a pixel to the two ends of its edges, (directions, 2, axes)."""
+    if not 1 <= axes <= 3 or directions not in ((axes, 4) if axes == 2 else (axes,)):
+        raise ValueError(
+            f"a grid has one to three axes, and one direction per axis or four of an image; got {directions} "
+            f"directions of {axes} axes."
+        )
+    along = [(np.zeros(axes, np.int64), step) for step in np.eye(axes, dtype=np.int64)]
+    return np.array([*along, *_DIAGONALS][:directions])
+
+
+def _grid(directions: int, *space: int) -> Grid:
+    ends = _ends(directions, len(space))
+    size = math.prod(space)
     pixel = np.arange(size)
-    exists = np.zeros((directions, height, width), np.bool_)
-    for k, ends in enumerate(ENDS[directions]):
-        down, right = np.max(ends, axis=0)
-        exists[k, : max(height - down, 0), : max(width - right, 0)] = True
-    tails, heads = (np.array([ends[i][0] * width + ends[i][1] for ends in ENDS[directions]]) for i in (0, 1))
+    exists = np.zeros((directions, *space), np.bool_)
+    for k, extent in enumerate(ends.max(axis=1)):
+        exists[k][tuple(slice(max(length - step, 0)) for length, step in zip(space, extent, strict=True))] = True
+    strides = np.array([math.prod(space[axis + 1 :]) for axis in range(len(space))])
+    tails, heads = (ends @ strides).T
     tail, head = (
-        np.where(exists.reshape(directions, size), pixel + ends[:, None], 0).ravel() for ends in (tails, heads)
+        np.where(exists.reshape(directions, size), pixel + offsets[:, None], 0).ravel() for offsets in (tails, heads)
     )
-    (row, column), (other_row, other_column) = np.divmod(tail, width), np.divmod(head, width)
-    block = np.frexp(((row ^ other_row) | (column ^ other_column)).astype(np.float64))[1]
+    differ = np.zeros_like(tail)
+    for here, there in zip(np.unravel_index(tail, space), np.unravel_index(head, space), strict=True):
+        differ |= here ^ there
+    block = np.frexp(differ.astype(np.float64))[1]
     sequence = np.argsort(block, kind="stable").astype(np.uint32)
     return Grid(graph_of(tail, head, exists.ravel(), size), *_frozen(tails, heads, exists, sequence))
 

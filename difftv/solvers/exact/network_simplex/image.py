@@ -43,16 +43,16 @@ def solve_image(y: Array, lam: Array, gam: Array, u: Array, max_steps: int) -> A
     """Minimise 1/2 ||u - y||^2 + sum_e lam_e (|Du|_e - gam_e)_+ exactly.
 
     Args:
-        y: (height, width), finite.
-        lam: (directions, height, width) >= 0, infinity allowed; 2 directions for four neighbours, 4 for eight. Entries
-            past the border are ignored.
-        gam: (directions, height, width) >= 0, infinity allowed.
-        u: (height, width), where the minimiser is written.
+        y: (*space), one to three axes, finite.
+        lam: (directions, *space) >= 0, infinity allowed; a direction per axis, or 4 for the eight neighbours in an
+            image. Entries past the border are ignored.
+        gam: (directions, *space) >= 0, infinity allowed.
+        u: (*space), where the minimiser is written.
         max_steps: number of steps of the start; pivots do the rest.
     """
-    directions, height, width = lam.shape
-    size = height * width
-    image = grid(directions, height, width)
+    directions, *space = lam.shape
+    size = y.size
+    image = grid(directions, *space)
     low, high = float(y.min()), float(y.max())
     level, radius = 0.5 * low + 0.5 * high, 0.5 * high - 0.5 * low
     # In units in which the data are in [-1, 1] tolerances are relative; a power of two changes no digit.
@@ -81,7 +81,7 @@ def solve_image(y: Array, lam: Array, gam: Array, u: Array, max_steps: int) -> A
     gap = duality_gap(net)
     sign(net)
     if weights.any():
-        np.add(net.u.reshape(height, width) / unit, level, out=u)
+        np.add(net.u.reshape(space) / unit, level, out=u)
     else:
         u[:] = y
     return Answer(gap=gap / energy if radius > 0.0 else 0.0, steps=steps, pivots=pivots, state=state)
@@ -91,12 +91,11 @@ def gradient(grad: Array, answer: Answer, grad_y: Array, grad_lam: Array, grad_g
     """From dL/du to dL/dy, dL/dlam and dL/dgam, see `gradient.py`.
 
     Args:
-        grad: (height, width), contiguous.
+        grad: (*space), contiguous.
         answer: answer of `solve_image`.
-        grad_y: (height, width), contiguous, written.
-        grad_lam, grad_gam: (directions, height, width), contiguous, zeros, written.
+        grad_y: (*space), contiguous, written.
+        grad_lam, grad_gam: (directions, *space), contiguous, zeros, written.
     """
-    directions, height, width = grad_lam.shape
-    graph = grid(directions, height, width).graph
+    graph = grid(*grad_lam.shape).graph
     flat = (array.reshape(-1) for array in (grad, grad_y, grad_lam, grad_gam))
     pull_back(graph, answer.state, *flat)

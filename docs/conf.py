@@ -42,7 +42,7 @@ source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["_build", "gallery", "_gallery/**/*.ipynb", "_gallery/**/*.py"]
 nitpicky = True
 # Names of other libraries in signatures: their indices are on the network, where a build need not be.
-nitpick_ignore_regex = [("py:.*", r"(?!difftv\b).*")]
+nitpick_ignore_regex = [("py:.*", r"(?!difftv\b).*"), ("py:class", r"difftv\.predictors\.\w+\.Raw\w+")]
 default_role = "py:optional"
 
 myst_heading_anchors = 4

@@ -100,9 +100,9 @@ def test_the_script_writes_what_it_prints(tmp_path: Path) -> None:
     assert (tmp_path / "study.md").read_text() + "\n" == done.stdout
     document = json.loads((tmp_path / "study.json").read_text())
     assert [row["solver"] for row in document["rows"]][:5] == [
-        "taut_string", "taut_string 1e-4", "taut_string 1e-5", "taut_string 1e-6", "scs 1e-3",
+        "exact", "exact 1e-4", "exact 1e-5", "exact 1e-6", "scs 1e-3",
     ]  # fmt: skip
-    exact, scs = document["training"]["taut_string"], document["training"]["scs"]
+    exact, scs = document["training"]["exact"], document["training"]["scs"]
     assert len(exact) == len(scs) == 1
     assert exact[0]["train/loss"] == pytest.approx(scs[0]["train/loss"], rel=1e-3)
     assert exact[0]["solver/iterations"] != scs[0]["solver/iterations"]

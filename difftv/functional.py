@@ -9,10 +9,11 @@ from jaxtyping import Complex
 from torch import Tensor
 
 from difftv.arguments import positive
+from difftv.problem import DataTerm
 from difftv.regularizers import AnisotropicTV, IsotropicTV, Regularizer
 from difftv.regularizers.bounds import Bounds
 from difftv.solvers.admm import Admm
-from difftv.solvers.exact.solver import Exact
+from difftv.solvers.registry import solver_for
 from difftv.types import Image
 from difftv.weights import Weights, channel_maps, full_map
 
@@ -126,14 +127,12 @@ def tv_denoise(
         return _complex(noisy, lam, tol, pixels, separately=channels == INDEPENDENT)
     if channels == COUPLED:
         regularizer: Regularizer = IsotropicTV(channels=count, bounds=bounds)
-        return _iterated(regularizer, noisy, full_map(lam, noisy, channels=(1,), per="image"), tol, pixels)
+        return _solved(regularizer, noisy, full_map(lam, noisy, channels=(1,), per="image"), tol, pixels)
     maps = channel_maps(lam, noisy)
     one = noisy.reshape(-1, 1, *noisy.shape[2:])
     regularizer = AnisotropicTV(maps.shape[1], bounds=bounds)
-    if pixels is not None:
-        return _iterated(regularizer, one, maps, tol, pixels.reshape(one.shape)).reshape(noisy.shape)
-    exact = Exact(regularizer, tol=1e-10 if tol is None else tol)
-    return exact(one, maps).denoised.reshape(noisy.shape)
+    weights = None if pixels is None else pixels.reshape(one.shape)
+    return _solved(regularizer, one, maps, tol, weights).reshape(noisy.shape)
 
 
 def _over_pixels(data_weight: float | Tensor, noisy: Tensor) -> Tensor:
@@ -162,8 +161,16 @@ def _complex(noisy: Tensor, lam: Weights, tol: float | None, pixels: Tensor | No
     if pixels is not None:
         pixels = pixels[:, :, None].expand(parts.shape).reshape(images.shape)
     regularizer = IsotropicTV(channels=images.shape[1])
-    denoised = _iterated(regularizer, images, maps, tol, pixels).reshape(batch, count, 2, height, width)
+    denoised = _solved(regularizer, images, maps, tol, pixels).reshape(batch, count, 2, height, width)
     return torch.view_as_complex(denoised.movedim(2, -1).contiguous())
+
+
+def _solved(regularizer: Regularizer, noisy: Image, maps: Tensor, tol: float | None, pixels: Tensor | None) -> Image:
+    kind = solver_for(regularizer, DataTerm(noisy, weight=pixels))
+    if issubclass(kind, Admm):
+        return _iterated(regularizer, noisy, maps, tol, pixels)
+    exact = kind(regularizer) if tol is None else kind(regularizer, tol=tol)  # type: ignore[call-arg]
+    return exact(noisy, maps, pixels).denoised
 
 
 def _iterated(regularizer: Regularizer, noisy: Image, maps: Tensor, tol: float | None, pixels: Tensor | None) -> Image:
@@ -182,6 +189,6 @@ def _iterated(regularizer: Regularizer, noisy: Image, maps: Tensor, tol: float |
             f"tv_denoise stopped after {int(solution.iterations.max())} iterations at a relative duality gap of "
             f"{float(solution.gap.max()):.1e}, above its tolerance of {solver.tol:g}. Take a larger tol.",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     return solution.denoised

@@ -6,9 +6,9 @@ import pytest
 
 from difftv.solvers.exact.network_simplex import image
 from difftv.solvers.exact.network_simplex.certificate import duality_gap
+from difftv.solvers.exact.network_simplex.dual_problem import BOUND, FREE, LEVEL, RISE, dual_problem
 from difftv.solvers.exact.network_simplex.grid import graph_of, grid
-from difftv.solvers.exact.network_simplex.network import BOUND, FREE, LEVEL, RISE, network
-from difftv.solvers.exact.network_simplex.price import finish
+from difftv.solvers.exact.network_simplex.pivots import refine
 from difftv.solvers.exact.taut_strings import solve_image as solve_by_taut_strings
 from tests.solvers.active_set_problems import Problem, differences, drawn, image_like, objective, solve
 
@@ -68,14 +68,14 @@ def test_any_graph_is_solved_from_any_dual_within_its_bounds(seed):
     odd = np.where(gam == 0.0, LEVEL, RISE * np.sign(p))
     state = np.where(np.abs(p) == lam, BOUND * np.sign(p), odd)
     state[(lam == 0.0) | ((p == 0.0) & (gam > 0.0))] = FREE
-    net = network(graph, y, lam, gam, p, state.astype(np.int8))
-    finish(net, np.arange(edges, dtype=np.uint32), 1000)
-    assert duality_gap(net) <= 1e-14
-    assert np.all(np.abs(net.p) <= net.lam)
+    problem_ = dual_problem(graph, y, lam, gam, p, state.astype(np.int8))
+    refine(problem_, np.arange(edges, dtype=np.uint32), 1000)
+    assert duality_gap(problem_) <= 1e-14
+    assert np.all(np.abs(problem_.p) <= problem_.lam)
     flow = np.zeros(size)
-    np.add.at(flow, ends[1], net.p)
-    np.add.at(flow, ends[0], -net.p)
-    np.testing.assert_allclose(net.u, y - flow, rtol=0, atol=1e-13)
+    np.add.at(flow, ends[1], problem_.p)
+    np.add.at(flow, ends[0], -problem_.p)
+    np.testing.assert_allclose(problem_.u, y - flow, rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("lam", [0.02, 0.1, 0.5, 5.0])

@@ -9,7 +9,7 @@ slowly, so that stays here (docs/architecture.md has the times).
 Forward. In the dual the rows and the columns are two blocks, each a set of independent 1-D problems that a taut
 string solves exactly in linear time; accelerated alternating minimisation goes back and forth between them, as a rule
 four to fifty times. The pixels that the 1-D solves have joined are then nearly the right components, which merging,
-splitting along minimum cuts and augmenting paths correct (`taut_strings/finish.py`) until every component is right.
+splitting along minimum cuts and augmenting paths correct (`taut_strings/refine.py`) until every component is right.
 
 Components. Let C run over the connected components of equal pixels of u*. Across an edge e = (i, j) that leaves
 C, p_e = lam_e sign(u_i - u_j) is known; inside C the duals cancel when the optimality condition u - y + K^T p = 0 is

@@ -3,17 +3,17 @@
 import numpy as np
 
 from difftv.solvers._compiler import kernel, part_of_kernel
-from difftv.solvers.exact.network_simplex.network import ceiling, floor, settled
+from difftv.solvers.exact.network_simplex.dual_problem import ceiling, floor, settled
 
 
 @kernel
-def purify(net, sequence):
+def purify(problem, sequence):
     """Make the edges of odd state a forest: one by one, each joins two trees or closes a cycle, which is then pushed.
 
     Args:
         sequence: the edges, local ones first, so that their cycles are short.
     """
-    graph, y, lam, gam, p, state, _, _, parent, up, _, _, _, weight, _, _, counters, mark, cycle = net
+    graph, y, lam, gam, p, state, _, _, parent, up, _, _, _, weight, _, _, counters, mark, cycle = problem
     tail, head, _, _ = graph
     none = np.uint32(tail.shape[0])
     for k in range(y.shape[0]):
@@ -121,8 +121,8 @@ def push(e, sign, length, turn, tail, head, lam, p, state, up, cycle):
     Returns:
         Whether `e` has taken another edge's place in the forest; otherwise it is on an end itself.
     """
-    least, most = floor(state[e], lam[e]), ceiling(state[e], lam[e])
-    slack = most - p[e] if sign > 0.0 else p[e] - least
+    lower, upper = floor(state[e], lam[e]), ceiling(state[e], lam[e])
+    slack = upper - p[e] if sign > 0.0 else p[e] - lower
     leaving = length
     for position in range(length):
         f = np.uintp(up[cycle[position]])
@@ -137,10 +137,10 @@ def push(e, sign, length, turn, tail, head, lam, p, state, up, cycle):
         move = _along(head[f] == cycle[position], position < turn) * sign * slack
         p[f] = min(max(p[f] + move, floor(state[f], lam[f])), ceiling(state[f], lam[f]))
     if leaving == length:
-        p[e] = most if sign > 0.0 else least
+        p[e] = upper if sign > 0.0 else lower
         state[e] = settled(p[e])
         return False
-    p[e] = min(max(p[e] + sign * slack, least), most)
+    p[e] = min(max(p[e] + sign * slack, lower), upper)
     bottom = cycle[leaving]
     f = np.uintp(up[bottom])
     rises = _along(head[f] == bottom, leaving < turn) * sign > 0.0

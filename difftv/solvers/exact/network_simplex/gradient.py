@@ -1,7 +1,7 @@
 """The gradient in closed form.
 
 The states of the edges stay the same in a neighbourhood of almost every (y, lam, gam), and there u* is affine in them:
-over each component of the forest edges (`network.py`), whose slopes fix u up to a constant,
+over each component of the forest edges (`dual_problem.py`), whose slopes fix u up to a constant,
 
     u_i = o_i + 1/|C| ( sum_{j in C} y_j - o_j - sum_{e leaves C} +- s_e lam_e ),
 
@@ -19,7 +19,7 @@ cycles, and the forest, p and with it dL/dgam are one of many. At lam = 0 or gam
 import numpy as np
 
 from difftv.solvers._compiler import kernel
-from difftv.solvers.exact.network_simplex.network import FLAT, ONE, ZERO
+from difftv.solvers.exact.network_simplex.dual_problem import FLAT, ONE, ZERO
 
 
 @kernel

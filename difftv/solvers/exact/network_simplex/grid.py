@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from difftv.solvers._compiler import kernel
-from difftv.solvers.exact.network_simplex.network import ONE, Graph
+from difftv.solvers.exact.network_simplex.dual_problem import ONE, Graph
 
 _DIAGONALS = (((0, 0), (1, 1)), ((0, 1), (1, 0)))
 """Rows and columns from a pixel to the two ends of its diagonals: downwards to the right, and the one of the same four
@@ -25,8 +25,8 @@ class Grid(NamedTuple):
     sequence: NDArray[np.uint32]  # the edges, those within blocks of 2x2 pixels first, then of 4x4, ...
 
 
-KEPT_UP_TO = 512 * 512
-"""Pixels of an image whose graph is kept: some 100 bytes each. It is worth it where many images have one size."""
+CACHED_PIXELS = 512 * 512
+"""Largest image whose graph is cached, some 100 bytes per pixel: worth it where many images have one size."""
 
 
 def grid(directions: int, *space: int) -> Grid:
@@ -39,7 +39,7 @@ def grid(directions: int, *space: int) -> Grid:
     Raises:
         ValueError: another number of axes or of directions.
     """
-    return (_kept if math.prod(space) <= KEPT_UP_TO else _grid)(directions, *space)
+    return (_cached if math.prod(space) <= CACHED_PIXELS else _grid)(directions, *space)
 
 
 def _ends(directions: int, axes: int) -> NDArray[np.int64]:
@@ -70,19 +70,19 @@ def _grid(directions: int, *space: int) -> Grid:
         differ |= here ^ there
     block = np.frexp(differ.astype(np.float64))[1]
     sequence = np.argsort(block, kind="stable").astype(np.uint32)
-    return Grid(graph_of(tail, head, exists.ravel(), size), *_frozen(tails, heads, exists, sequence))
+    return Grid(graph_of(tail, head, exists.ravel(), size), *_read_only(tails, heads, exists, sequence))
 
 
-_kept = lru_cache(maxsize=4)(_grid)
+_cached = lru_cache(maxsize=4)(_grid)
 
 
 def graph_of(tail: NDArray[np.int64], head: NDArray[np.int64], exists: NDArray[np.bool_], size: int) -> Graph:
     """Any graph of `size` pixels, tail < head for each edge that exists."""
     tail, head = tail.astype(np.uint32), head.astype(np.uint32)
-    return Graph(*_frozen(tail, head, *_link(tail, head, exists, size)))
+    return Graph(*_read_only(tail, head, *_link(tail, head, exists, size)))
 
 
-def _frozen(*arrays: NDArray) -> tuple[NDArray, ...]:
+def _read_only(*arrays: NDArray) -> tuple[NDArray, ...]:
     for array in arrays:
         array.flags.writeable = False
     return arrays

@@ -7,19 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from difftv.solvers._compiler import Array
-from difftv.solvers.exact.network_simplex.certificate import duality_gap, sign
+from difftv.solvers.exact.network_simplex.certificate import duality_gap, write_signs
+from difftv.solvers.exact.network_simplex.dual_problem import dual_problem
 from difftv.solvers.exact.network_simplex.gradient import pull_back
 from difftv.solvers.exact.network_simplex.grid import grid
-from difftv.solvers.exact.network_simplex.network import network
-from difftv.solvers.exact.network_simplex.price import finish
-from difftv.solvers.exact.network_simplex.start import descend, take_over
+from difftv.solvers.exact.network_simplex.pivots import refine
+from difftv.solvers.exact.network_simplex.start import descend, write_states
 
-PROMISING = 7e-5, 1.5
+SWITCH_GAP = 7e-5, 1.5
 """Relative gap of the start from which pivots take less time than more steps: the second over the number of pixels, at
 most the first. The larger the image, the more of its edges are wrong at the same gap, and the longer a pivot takes."""
 
-PIVOT_LIMIT = 5000
-"""Times that the pivots may look at every pixel; images take 1 to 10, the worst seen 250."""
+MAX_PASSES = 5000
+"""Times that the pivots may visit every pixel; images take 1 to 10, the worst seen 250."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Answer:
         gap: P(u) - D(p) over 1/2 ||y - mean||^2; 0 where the image is constant.
         steps: number of steps of the start.
         pivots: edges that have entered the forest after it.
-        state: (edges,), see `network.py`.
+        state: (edges,), see `dual_problem.py`.
     """
 
     gap: float
@@ -71,17 +71,17 @@ def solve_image(y: Array, lam: Array, gam: Array, u: Array, max_steps: int) -> A
 
     narrow = [array.astype(np.float32) for array in (data, weights, slopes)]
     start = np.zeros((directions, int(image.heads.max()) + size), np.float32)
-    promising = min(PROMISING[0], PROMISING[1] / size)
-    steps = descend(*narrow, image.tails, image.heads, start, promising, max_steps)
+    switch_gap = min(SWITCH_GAP[0], SWITCH_GAP[1] / size)
+    steps = descend(*narrow, image.tails, image.heads, start, switch_gap, max_steps)
     p, state = np.empty(directions * size), np.empty(directions * size, np.int8)
     weights, slopes = weights.reshape(-1), slopes.reshape(-1)
-    take_over(start[:, -size:].reshape(-1), narrow[1].reshape(-1), weights, slopes, p, state)
-    net = network(image.graph, data, weights, slopes, p, state)
-    pivots = finish(net, image.sequence, PIVOT_LIMIT)
-    gap = duality_gap(net)
-    sign(net)
+    write_states(start[:, -size:].reshape(-1), narrow[1].reshape(-1), weights, slopes, p, state)
+    problem = dual_problem(image.graph, data, weights, slopes, p, state)
+    pivots = refine(problem, image.sequence, MAX_PASSES)
+    gap = duality_gap(problem)
+    write_signs(problem)
     if weights.any():
-        np.add(net.u.reshape(space) / unit, level, out=u)
+        np.add(problem.u.reshape(space) / unit, level, out=u)
     else:
         u[:] = y
     return Answer(gap=gap / energy if radius > 0.0 else 0.0, steps=steps, pivots=pivots, state=state)

@@ -1,13 +1,13 @@
-"""RELAX: the best values and duals of a component, given the slopes that its forest edges impose."""
+"""Relaxation: the best values and duals of a component, given the slopes that its forest edges impose."""
 
 import numpy as np
 
 from difftv.solvers._compiler import kernel
-from difftv.solvers.exact.network_simplex.network import ONE, ZERO, ceiling, enqueue, floor, settled, wrong
+from difftv.solvers.exact.network_simplex.dual_problem import ONE, ZERO, ceiling, enqueue, floor, settled, violation
 
 
 @kernel
-def relax(net, waiting):
+def relax(problem, waiting):
     """Relax the components of the first `waiting` of `roots`; where p meets a bound, a component falls into two.
 
     On a tree the slopes fix u up to a constant, the sum of the optimality condition over it fixes the constant, and
@@ -15,9 +15,11 @@ def relax(net, waiting):
     The dual objective never rises.
 
     Returns:
-        Pixels looked at.
+        Pixels visited.
     """
-    graph, y, lam, gam, p, state, tol, u, label, up, offset, excess, order, roots, queue, queued, counters, _, _ = net
+    graph, y, lam, gam, p, state, tol, u, label, up, offset, excess, order, roots, queue, queued, counters, _, _ = (
+        problem
+    )
     tail, head, first, links = graph
     none = np.uint32(tail.shape[0])
     done = 0
@@ -32,13 +34,13 @@ def relax(net, waiting):
         for position in range(count - 1, 0, -1):
             k = np.uintp(order[position])
             e = np.uintp(up[k])
-            rest = excess[k] - offset[k] - mean
+            flow = excess[k] - offset[k] - mean
             if head[e] == k:
-                excess[tail[e]] += rest
-                target = rest
+                excess[tail[e]] += flow
+                target = flow
             else:
-                excess[head[e]] += rest
-                target = -rest
+                excess[head[e]] += flow
+                target = -flow
             end = min(max(target, floor(state[e], lam[e])), ceiling(state[e], lam[e]))
             if abs(target - end) <= tol:
                 target = end
@@ -59,7 +61,7 @@ def relax(net, waiting):
                     e, other = np.uintp(links[at, ZERO]), np.uintp(links[at, ONE])
                     if not state[e] & 1:
                         difference = u[other] - u[k] if other > k else u[k] - u[other]
-                        if wrong(state[e], lam[e], gam[e], difference) > tol and not queued[e]:
+                        if violation(state[e], lam[e], gam[e], difference) > tol and not queued[e]:
                             enqueue(e, queue, queued, counters)
             continue
         roots[waiting] = root
@@ -68,8 +70,8 @@ def relax(net, waiting):
             k = np.uintp(order[position])
             e = np.uintp(up[k])
             target = excess[k]
-            least, most = floor(state[e], lam[e]), ceiling(state[e], lam[e])
-            end = min(max(target, least), most)
+            lower, upper = floor(state[e], lam[e]), ceiling(state[e], lam[e])
+            end = min(max(target, lower), upper)
             if target != end and (end - p[e]) / (target - p[e]) <= step:
                 p[e] = end
                 state[e] = settled(end)
@@ -77,7 +79,7 @@ def relax(net, waiting):
                 roots[waiting] = k
                 waiting += 1
             else:
-                p[e] = min(max(p[e] + step * (target - p[e]), least), most)
+                p[e] = min(max(p[e] + step * (target - p[e]), lower), upper)
     return done
 
 

@@ -3,21 +3,21 @@
     p+ = clip(soft(z + tau D (y - D^T z), tau gam), -lam, lam),      z+ = p+ + k/(k+3) (p+ - p)
 
 (Beck and Teboulle 2009; momentum as in Chambolle and Dossal 2015, restarted where it points uphill, O'Donoghue and
-Candes 2015, gradient scheme). What is taken over is which edges lie exactly on 0 or on a bound, a decision of the
+Candes 2015, gradient scheme). What counts is which edges lie exactly on 0 or on a bound, a decision of the
 proximal step and not a comparison of floats; single precision is enough for that, and twice as fast.
 """
 
 import numpy as np
 
 from difftv.solvers._compiler import kernel
-from difftv.solvers.exact.network_simplex.network import BOUND, FREE, LEVEL, RISE
+from difftv.solvers.exact.network_simplex.dual_problem import BOUND, FREE, LEVEL, RISE
 
 STEPS_PER_CHECK = 20
-"""Steps between two looks at the gap."""
+"""Steps between two checks of the gap."""
 
 
 @kernel
-def descend(y, lam, gam, tails, heads, p, promising, max_steps):
+def descend(y, lam, gam, tails, heads, p, switch_gap, max_steps):
     """Accelerated proximal gradient steps on the dual, from p = 0.
 
     Args:
@@ -25,7 +25,7 @@ def descend(y, lam, gam, tails, heads, p, promising, max_steps):
         lam, gam: (directions, pixels) float32, lam = 0 where a pixel lacks that edge.
         tails, heads: (directions,) offsets from a pixel to the two ends of its edge, 0 <= tail < head.
         p: (directions, pad + pixels) float32, the dual, where the first `pad` >= max(heads) entries are 0.
-        promising: gap over 1/2 ||y - mean||^2 to stop at.
+        switch_gap: gap over 1/2 ||y - mean||^2 to stop at.
         max_steps: where to stop anyway.
 
     Returns:
@@ -37,7 +37,7 @@ def descend(y, lam, gam, tails, heads, p, promising, max_steps):
     u = np.zeros(size + pad, np.float32)
     tau = np.float32(0.25 / count)
     mean = y.sum() / size
-    enough = promising * 0.5 * np.square(y - mean).sum()
+    enough = switch_gap * 0.5 * np.square(y - mean).sum()
     age = 0
     for step in range(1, max_steps + 1):
         _residual(y, z, tails, heads, u)
@@ -78,9 +78,9 @@ def _advance(u, lam, gam, tail, head, tau, momentum, z, p):
     for i in range(lam.shape[0]):
         old = z[i]
         moved = old + tau * (there[i] - here[i])
-        least = tau * gam[i]
-        shrunk = moved if moved < least else least
-        shrunk = shrunk if shrunk > -least else -least
+        threshold = tau * gam[i]
+        shrunk = moved if moved < threshold else threshold
+        shrunk = shrunk if shrunk > -threshold else -threshold
         moved -= shrunk
         bound = lam[i]
         moved = moved if moved < bound else bound
@@ -112,7 +112,7 @@ _gap = kernel(_gap, fastmath={"reassoc"})
 
 
 @kernel
-def take_over(start, narrow, lam, gam, p, state):
+def write_states(start, narrow, lam, gam, p, state):
     """States, and a dual in double precision: what lies on an end in the start lies on it exactly.
 
     Args:

@@ -3,54 +3,54 @@
 import numpy as np
 
 from difftv.solvers._compiler import kernel, part_of_kernel
-from difftv.solvers.exact.taut_strings.network import DOWN, LEFT, NONE, ONE, RIGHT, ROOT, UP, ZERO
+from difftv.solvers.exact.taut_strings.flow_problem import DOWN, LEFT, NONE, ONE, RIGHT, ROOT, UP, ZERO
 
 TREES = 2
 """Spanning trees that carry remainders: most components need no more, and what they leave is rarely for a third."""
 
-WORTH_IT = 0.95
-"""Augmenting paths are looked for as long as they leave less than this share of the sources."""
+MIN_PROGRESS = 0.95
+"""Largest fraction of the sources that a round of augmenting paths may leave for another to be worth it."""
 
 REACHED, BEYOND, OPEN = 1, 2, 4  # by the last search, not by it, and with too little although reached
 BOTH = REACHED | BEYOND
 
 
 @kernel
-def route(net, count):
-    """Carry the remainders of the first `count` of `members` off, as far as may be.
+def route(problem, count):
+    """Carry the remainders of the first `count` of `active` off, as far as may be.
 
     Returns:
-        How many `members` are left, those of components in which it has not been done. `parent` then marks what the
+        How many `active` are left, those of components in which it has not been done. `parent` then marks what the
         last search has reached: one side of a cut.
     """
-    count = _unsettled(net, count)
+    count = _unsettled(problem, count)
     for turn in range(TREES):
         if count == 0:
             return 0
-        _carry(net, count, turn)
-        count = _unsettled(net, count)
+        _carry(problem, count, turn)
+        count = _unsettled(problem, count)
     for strict in (True, False):  # first from where there is too much; then, for what still lacks, from everywhere
-        sources = _sources(net, count, strict)
+        sources = _sources(problem, count, strict)
         found = send = sources > 0
         while send:
             before = sources
-            found, sources = _search(net, sources, send)
-            send = found and 0 < sources < WORTH_IT * before
+            found, sources = _search(problem, sources, send)
+            send = found and 0 < sources < MIN_PROGRESS * before
         if sources > 0:
             break
-        count = _unsettled(net, count)
+        count = _unsettled(problem, count)
         if count == 0:
             return 0
     if sources == 0:
-        found, sources = True, _sources(net, count, False)
+        found, sources = True, _sources(problem, count, False)
     if found:
-        _search(net, sources, False)
+        _search(problem, sources, False)
     return count
 
 
 @kernel
-def _unsettled(net, count):
-    """Keep those of the first `count` of `members` whose components have remainders above rounding.
+def _unsettled(problem, count):
+    """Keep those of the first `count` of `active` whose components have remainders above rounding.
 
     Those are within rounding of which the largest is no more than what the running sums along a row or column of the
     sweeps leave in every pixel (no subset of the component is then off by more than that), or which add up to no more
@@ -59,43 +59,50 @@ def _unsettled(net, count):
     Returns:
         How many these are.
     """
-    rest, least, label, members, excess, size = net.rest, net.least, net.label, net.members, net.excess, net.shortage
-    pixels = np.uintp(rest.shape[0])
-    running = 8.0 + max(net.width, pixels // net.width) / 8.0
-    for number in range(count):
-        root = label[members[number]]
-        excess[root] = size[root] = 0.0
-        net.seen[root] = 0
-    for number in range(count):
-        k = np.uintp(members[number])
+    excess, rounding, label, active, surplus, size = (
+        problem.excess,
+        problem.rounding,
+        problem.label,
+        problem.active,
+        problem.surplus,
+        problem.shortage,
+    )
+    pixels = np.uintp(excess.shape[0])
+    running = 8.0 + max(problem.width, pixels // problem.width) / 8.0
+    for index in range(count):
+        root = label[active[index]]
+        surplus[root] = size[root] = 0.0
+        problem.flags[root] = 0
+    for index in range(count):
+        k = np.uintp(active[index])
         size[label[k]] += 1.0
-        if abs(rest[k]) > least[k]:
-            excess[label[k]] += abs(rest[k])
-            if abs(rest[k]) > running * least[k]:
-                net.seen[label[k]] = 1
-    kept = 0
-    for number in range(count):
-        k = np.uintp(members[number])
+        if abs(excess[k]) > rounding[k]:
+            surplus[label[k]] += abs(excess[k])
+            if abs(excess[k]) > running * rounding[k]:
+                problem.flags[label[k]] = 1
+    remaining = 0
+    for index in range(count):
+        k = np.uintp(active[index])
         root = label[k]
-        if net.seen[root] == 1 and excess[root] > least[k] * np.sqrt(size[root]):
-            members[kept] = k
-            kept += 1
-    return kept
+        if problem.flags[root] == 1 and surplus[root] > rounding[k] * np.sqrt(size[root]):
+            active[remaining] = k
+            remaining += 1
+    return remaining
 
 
 @kernel
-def _carry(net, count, turn):
+def _carry(problem, count, turn):
     """Hand remainders on along spanning trees, from the leaves to the root: what does not fit stays where it is.
 
     Trees grow where a remainder is left, over edges with slack both ways, and in each `turn` to another side first.
     """
-    width, _, w_right, w_down, q_right, q_down, sign_right, sign_down, _, _, rest, least_of = net[:12]
-    parent, order, members = net.parent, net.order, net.members
+    width, _, w_right, w_down, q_right, q_down, sign_right, sign_down, _, _, excess, rounding_of = problem[:12]
+    parent, order, active = problem.parent, problem.order, problem.active
     head = tail = 0
-    for number in range(count):
-        root = np.uintp(members[count - 1 - number if turn % 2 else number])
-        least = least_of[root]
-        if parent[root] != NONE or abs(rest[root]) <= least:
+    for index in range(count):
+        root = np.uintp(active[count - 1 - index if turn % 2 else index])
+        rounding = rounding_of[root]
+        if parent[root] != NONE or abs(excess[root]) <= rounding:
             continue
         parent[root] = ROOT
         order[tail] = root
@@ -107,17 +114,17 @@ def _carry(net, count, turn):
                 direction = (side + turn) & 3
                 m = k
                 if direction == RIGHT:
-                    if sign_right[k] == 0 and abs(q_right[k]) < w_right[k] - least:
+                    if sign_right[k] == 0 and abs(q_right[k]) < w_right[k] - rounding:
                         m = k + ONE
                 elif direction == DOWN:
-                    if sign_down[k] == 0 and abs(q_down[k]) < w_down[k] - least:
+                    if sign_down[k] == 0 and abs(q_down[k]) < w_down[k] - rounding:
                         m = k + width
                 elif direction == LEFT:
-                    if k > ZERO and sign_right[k - ONE] == 0 and abs(q_right[k - ONE]) < w_right[k - ONE] - least:
+                    if k > ZERO and sign_right[k - ONE] == 0 and abs(q_right[k - ONE]) < w_right[k - ONE] - rounding:
                         m = k - ONE
                 elif k >= width:
                     edge = k - width
-                    if sign_down[edge] == 0 and abs(q_down[edge]) < w_down[edge] - least:
+                    if sign_down[edge] == 0 and abs(q_down[edge]) < w_down[edge] - rounding:
                         m = edge
                 if parent[m] == NONE:
                     parent[m] = (direction + 2) & 3
@@ -125,54 +132,54 @@ def _carry(net, count, turn):
                     tail += 1
     for position in range(tail - 1, -1, -1):
         k = np.uintp(order[position])
-        _send(width, w_right, w_down, q_right, q_down, rest, parent, k)
+        _send(width, w_right, w_down, q_right, q_down, excess, parent, k)
         parent[k] = NONE
 
 
 @kernel
-def _sources(net, count, strict):
-    """Those of `members` that have too much, unless `strict` by however little: the first of `fresh`.
+def _sources(problem, count, strict):
+    """Those of `active` that have too much, unless `strict` by however little: the first of `frontier`.
 
     Returns:
         How many.
     """
-    rest, least, members, fresh = net.rest, net.least, net.members, net.fresh
+    excess, rounding, active, frontier = problem.excess, problem.rounding, problem.active, problem.frontier
     sources = 0
-    for number in range(count):
-        k = np.uintp(members[number])
-        if rest[k] > (least[k] if strict else 0.0):
-            fresh[sources] = k
+    for index in range(count):
+        k = np.uintp(active[index])
+        if excess[k] > (rounding[k] if strict else 0.0):
+            frontier[sources] = k
             sources += 1
     return sources
 
 
 @kernel
-def _search(net, sources, send):
+def _search(problem, sources, send):
     """Look for augmenting paths within components, from `sources` to pixels with too little, and `send` along them.
 
     Returns:
         Whether one was found, and how many sources are left. Where nothing is sent, the pixels that were reached keep
         their `parent`: one side of a cut, which is a minimum cut if no path was found.
     """
-    width, _, w_right, w_down, q_right, q_down, _, _, label, _, rest, least_of = net[:12]
-    parent, order, fresh = net.parent, net.order, net.fresh
-    for number in range(sources):
-        order[number] = fresh[number]
-        parent[fresh[number]] = ROOT
+    width, _, w_right, w_down, q_right, q_down, _, _, label, _, excess, rounding_of = problem[:12]
+    parent, order, frontier = problem.parent, problem.order, problem.frontier
+    for index in range(sources):
+        order[index] = frontier[index]
+        parent[frontier[index]] = ROOT
     head, tail = 0, sources
     found = False
     while head < tail:
         k = np.uintp(order[head])
         head += 1
-        here, least = label[k], least_of[k]
-        found |= rest[k] < -least
-        if q_right[k] < w_right[k] - least:
+        here, rounding = label[k], rounding_of[k]
+        found |= excess[k] < -rounding
+        if q_right[k] < w_right[k] - rounding:
             m = k + ONE
             if parent[m] == NONE and label[m] == here:
                 parent[m] = LEFT
                 order[tail] = m
                 tail += 1
-        if q_down[k] < w_down[k] - least:
+        if q_down[k] < w_down[k] - rounding:
             m = k + width
             if parent[m] == NONE and label[m] == here:
                 parent[m] = UP
@@ -180,13 +187,13 @@ def _search(net, sources, send):
                 tail += 1
         if k > ZERO:
             m = k - ONE
-            if q_right[m] > least - w_right[m] and parent[m] == NONE and label[m] == here:
+            if q_right[m] > rounding - w_right[m] and parent[m] == NONE and label[m] == here:
                 parent[m] = RIGHT
                 order[tail] = m
                 tail += 1
         if k >= width:
             m = k - width
-            if q_down[m] > least - w_down[m] and parent[m] == NONE and label[m] == here:
+            if q_down[m] > rounding - w_down[m] and parent[m] == NONE and label[m] == here:
                 parent[m] = DOWN
                 order[tail] = m
                 tail += 1
@@ -194,83 +201,89 @@ def _search(net, sources, send):
         return found, sources
     for position in range(tail - 1, -1, -1):
         k = np.uintp(order[position])
-        if rest[k] < 0.0:
-            _send(width, w_right, w_down, q_right, q_down, rest, parent, k)
+        if excess[k] < 0.0:
+            _send(width, w_right, w_down, q_right, q_down, excess, parent, k)
         parent[k] = NONE
-    left = 0  # no pixel gets too much by that
-    for number in range(sources):
-        if rest[fresh[number]] > least_of[fresh[number]]:
-            fresh[left] = fresh[number]
-            left += 1
-    return True, left
+    remaining = 0  # no pixel gets too much by that
+    for index in range(sources):
+        if excess[frontier[index]] > rounding_of[frontier[index]]:
+            frontier[remaining] = frontier[index]
+            remaining += 1
+    return True, remaining
 
 
 @part_of_kernel
-def _send(width, w_right, w_down, q_right, q_down, rest, parent, k):
+def _send(width, w_right, w_down, q_right, q_down, excess, parent, k):
     """Move the remainder of pixel k, or what it lacks, to its parent as far as the capacity of the edge allows."""
     if parent[k] == RIGHT:
-        _push(q_right, w_right, rest, k, k, k + ONE, 1.0)
+        _push(q_right, w_right, excess, k, k, k + ONE, 1.0)
     elif parent[k] == DOWN:
-        _push(q_down, w_down, rest, k, k, k + width, 1.0)
+        _push(q_down, w_down, excess, k, k, k + width, 1.0)
     elif parent[k] == LEFT:
-        _push(q_right, w_right, rest, k - ONE, k, k - ONE, -1.0)
+        _push(q_right, w_right, excess, k - ONE, k, k - ONE, -1.0)
     elif parent[k] == UP:
-        _push(q_down, w_down, rest, k - width, k, k - width, -1.0)
+        _push(q_down, w_down, excess, k - width, k, k - width, -1.0)
 
 
 @part_of_kernel
-def _push(q, weight, rest, edge, k, m, way):
+def _push(q, weight, excess, edge, k, m, way):
     before = q[edge]
-    after = min(max(before + way * rest[k], -weight[edge]), weight[edge])
+    after = min(max(before + way * excess[k], -weight[edge]), weight[edge])
     q[edge] = after
     sent = way * (after - before)
-    rest[k] -= sent
-    rest[m] += sent
+    excess[k] -= sent
+    excess[m] += sent
 
 
 @kernel
-def split(net, count):
-    """Separate what the last search has reached from the rest of its component, the lower part, where it has to be.
+def split(problem, count):
+    """Separate what the last search has reached from the others of its component, the lower part, where it has to be.
 
-    `members` are then the pixels of all components that are not settled: those that have been split, and those in which
+    `active` are then the pixels of all components that are not settled: those that have been split, and those in which
     an augmenting path is left.
 
     Returns:
         How many these are.
     """
-    width, _, w_right, w_down, q_right, q_down, sign_right, sign_down, label, _, rest, least = net[:12]
-    parent, members, excess, shortage, seen = net.parent, net.members, net.excess, net.shortage, net.seen
-    for number in range(count):
-        root = label[members[number]]
-        excess[root] = shortage[root] = 0.0
-        seen[root] = 0
-    for number in range(count):
-        k = np.uintp(members[number])
+    width, _, w_right, w_down, q_right, q_down, sign_right, sign_down, label, _, excess, rounding = problem[:12]
+    parent, active, surplus, shortage, flags = (
+        problem.parent,
+        problem.active,
+        problem.surplus,
+        problem.shortage,
+        problem.flags,
+    )
+    for index in range(count):
+        root = label[active[index]]
+        surplus[root] = shortage[root] = 0.0
+        flags[root] = 0
+    for index in range(count):
+        k = np.uintp(active[index])
         root = label[k]
         if parent[k] == NONE:
-            seen[root] |= BEYOND
-            shortage[root] -= rest[k] + 2.0 * least[k]
+            flags[root] |= BEYOND
+            shortage[root] -= excess[k] + 2.0 * rounding[k]
         else:
-            seen[root] |= REACHED | OPEN if rest[k] < -least[k] else REACHED
-            excess[root] += rest[k] - 2.0 * least[k]
-    kept = 0
-    for number in range(count):
-        k = np.uintp(members[number])
+            flags[root] |= REACHED | OPEN if excess[k] < -rounding[k] else REACHED
+            surplus[root] += excess[k] - 2.0 * rounding[k]
+    remaining = 0
+    for index in range(count):
+        k = np.uintp(active[index])
         root = label[k]
-        apart = seen[root] & BOTH == BOTH and (excess[root] > 0.0 or shortage[root] > 0.0)
-        if not apart and seen[root] & OPEN == 0:
+        separate = flags[root] & BOTH == BOTH and (surplus[root] > 0.0 or shortage[root] > 0.0)
+        if not separate and flags[root] & OPEN == 0:
             parent[k] = NONE
             continue
-        members[kept] = k
-        kept += 1
-        if apart:
-            _part(q_right, w_right, sign_right, label, parent, k, k + ONE)
-            _part(q_down, w_down, sign_down, label, parent, k, k + width)
-    return kept
+        active[remaining] = k
+        remaining += 1
+        if separate:
+            _separate(q_right, w_right, sign_right, label, parent, k, k + ONE)
+            _separate(q_down, w_down, sign_down, label, parent, k, k + width)
+    return remaining
 
 
 @part_of_kernel
-def _part(q, weight, sign, label, parent, k, m):
+def _separate(q, weight, sign, label, parent, k, m):
     if m < np.uintp(label.shape[0]) and label[k] == label[m]:
         here = parent[k] != NONE
         there = parent[m] != NONE

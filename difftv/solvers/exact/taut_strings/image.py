@@ -15,24 +15,24 @@ from numpy.typing import NDArray
 from difftv.solvers._compiler import Array, kernel
 from difftv.solvers.exact.taut_strings.chain import OVERRUN
 from difftv.solvers.exact.taut_strings.components import duality_gap
-from difftv.solvers.exact.taut_strings.finish import finish, label_components
-from difftv.solvers.exact.taut_strings.network import network, take_over
+from difftv.solvers.exact.taut_strings.flow_problem import flow_problem, write_signs
+from difftv.solvers.exact.taut_strings.refine import label_components, refine
 from difftv.solvers.exact.taut_strings.sweeps import STRIP, Chains, minimise_columns, minimise_rows
 
 SWEEPS_PER_CHECK = 4
 """To compute the gap takes a sixth of the time of a sweep."""
 
-PROMISING = 1e-5, 2e-4, 3.0
-"""Relative gap of the iterate from which finishing takes less time than more sweeps: between the two, the third over
+SWITCH_GAP = 1e-5, 2e-4, 3.0
+"""Relative gap of the iterate from which refining takes less time than more sweeps: between the two, the third over
 the number of pixels. The larger the image, the more of its components are wrong at the same gap."""
 
 SWEEPS_BEFORE_TRYING = 48
 """Sweeps after which it is tried anyway: where weights are huge, the gap says nothing."""
 
-LOOKS = 8
-"""Times that finishing may look at every pixel: it takes about 3, and does not end where few components are right."""
+MAX_PASSES = 8
+"""Times that refining may visit every pixel: it takes about 3, and does not end where few components are right."""
 
-AGAIN = 0.25
+RETRY_FACTOR = 0.25
 """How far the gap must fall before another try."""
 
 EXACT = 1e-10
@@ -80,7 +80,7 @@ def solve_image(
     # 1/2 sqrt(size) ||y - mean||_2, since y - u* is a projection of y - mean onto a set that holds 0. A larger weight
     # changes nothing, and an infinite one would make NaN.
     cap = math.sqrt(2 * scale * y.size)
-    problem = Chains(
+    chains = Chains(
         y=y,
         w_columns=_weights(lam_columns.T, cap),
         w_rows=_weights(lam_rows, cap),
@@ -93,15 +93,15 @@ def solve_image(
     label = np.empty((height, width), np.uint32)
     # The start: half of what the rows alone would take off, and the first sweep finds the columns' part. It saves a
     # sixth of the sweeps that a start from nothing takes.
-    _share(team, workers, minimise_rows, height, 1, problem, a, b, b_before, 0.0, sign_rows, np.empty(height))
+    _distribute(team, workers, minimise_rows, height, 1, chains, a, b, b_before, 0.0, sign_rows, np.empty(height))
     b_before *= 0.5
     b[:] = b_before
     age = sweeps = 0
-    low, high, over = PROMISING
-    promising, next_try = min(max(over / y.size, low), high), SWEEPS_BEFORE_TRYING
+    low, high, over = SWITCH_GAP
+    switch_gap, next_try = min(max(over / y.size, low), high), SWEEPS_BEFORE_TRYING
     while True:
         count = min(SWEEPS_PER_CHECK, max_iter - sweeps)
-        arguments = (problem, a, b, b_before, sign_columns, sign_rows, age, count)
+        arguments = (chains, a, b, b_before, sign_columns, sign_rows, age, count)
         age = _sweep(*arguments) if team is None else _sweep_shared(*arguments, team, workers)
         if count % 2:
             b, b_before = b_before, b
@@ -109,17 +109,17 @@ def solve_image(
         last = sweeps >= max_iter
 
         np.subtract(y, a + b, out=u)
-        gap = duality_gap(problem, a, b, u) / scale
+        gap = duality_gap(chains, a, b, u) / scale
         enough = gap <= tol and tol > EXACT
-        if not enough and (gap <= promising or sweeps >= next_try or last):
-            promising, next_try = AGAIN * gap, 2 * sweeps
-            net = network(problem, a, b, sign_columns, sign_rows, label, u)
-            finished = finish(net, LOOKS) / scale
-            if finished < math.inf:
-                take_over(net, sign_columns, sign_rows)
-                return Answer(finished, True, sweeps, label, sign_columns, sign_rows)
+        if not enough and (gap <= switch_gap or sweeps >= next_try or last):
+            switch_gap, next_try = RETRY_FACTOR * gap, 2 * sweeps
+            problem = flow_problem(chains, a, b, sign_columns, sign_rows, label, u)
+            refined = refine(problem, MAX_PASSES) / scale
+            if refined < math.inf:
+                write_signs(problem, sign_columns, sign_rows)
+                return Answer(refined, True, sweeps, label, sign_columns, sign_rows)
         if enough or last:
-            label_components(network(problem, a, b, sign_columns, sign_rows, label, u))
+            label_components(flow_problem(chains, a, b, sign_columns, sign_rows, label, u))
             np.subtract(y, a + b, out=u)
             return Answer(gap, enough, sweeps, label, sign_columns, sign_rows)
 
@@ -132,21 +132,21 @@ def _weights(lam: Array, cap: float) -> Array:
 
 
 @kernel
-def _sweep(problem, a, b, b_before, sign_columns, sign_rows, age, count):
+def _sweep(chains, a, b, b_before, sign_columns, sign_rows, age, count):
     """`count` sweeps, after each of which b and b_before trade places; `age` = sweeps since the last restart."""
-    height, width = problem.y.shape
+    height, width = chains.y.shape
     ascent = np.empty(height)
     for _ in range(count):
         momentum = age / (age + 3.0)
-        minimise_columns(problem, b, b_before, momentum, a, sign_columns, 0, width)
-        minimise_rows(problem, a, b, b_before, momentum, sign_rows, ascent, 0, height)
+        minimise_columns(chains, b, b_before, momentum, a, sign_columns, 0, width)
+        minimise_rows(chains, a, b, b_before, momentum, sign_rows, ascent, 0, height)
         b, b_before = b_before, b
         age = 0 if ascent.sum() > 0.0 else age + 1
     return age
 
 
 def _sweep_shared(
-    problem: Chains,
+    chains: Chains,
     a: Array,
     b: Array,
     b_before: Array,
@@ -158,18 +158,18 @@ def _sweep_shared(
     workers: int,
 ) -> int:
     """`_sweep` with the columns, then the rows, distributed over the team: the same arithmetic in the same order."""
-    height, width = problem.y.shape
+    height, width = chains.y.shape
     ascent = np.empty(height)
     for _ in range(count):
         momentum = age / (age + 3.0)
-        _share(team, workers, minimise_columns, width, STRIP, problem, b, b_before, momentum, a, sign_columns)
-        _share(team, workers, minimise_rows, height, 1, problem, a, b, b_before, momentum, sign_rows, ascent)
+        _distribute(team, workers, minimise_columns, width, STRIP, chains, b, b_before, momentum, a, sign_columns)
+        _distribute(team, workers, minimise_rows, height, 1, chains, a, b, b_before, momentum, sign_rows, ascent)
         b, b_before = b_before, b
         age = 0 if _total(ascent) > 0.0 else age + 1
     return age
 
 
-def _share(
+def _distribute(
     team: Executor | None, workers: int, half_sweep: Callable[..., None], length: int, grain: int, *arguments: object
 ) -> None:
     """A half sweep over `length` columns or rows, in parts that are multiples of `grain`."""

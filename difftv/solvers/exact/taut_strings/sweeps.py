@@ -31,9 +31,9 @@ class Chains(NamedTuple):
 
 
 @kernel
-def minimise_columns(problem, b, b_before, momentum, a, sign_columns, start, stop):
+def minimise_columns(chains, b, b_before, momentum, a, sign_columns, start, stop):
     """a = argmin over the column block, for columns start <= j < stop; `sign_columns` is transposed."""
-    y, w_columns, _, level, reciprocal = problem
+    y, w_columns, _, level, reciprocal = chains
     height = y.shape[0]
     S = np.empty((STRIP, height + 1 + _PADDING))
     u = np.empty((STRIP, height + OVERRUN + _PADDING))
@@ -53,12 +53,12 @@ def minimise_columns(problem, b, b_before, momentum, a, sign_columns, start, sto
 
 
 @kernel
-def minimise_rows(problem, a, b, b_before, momentum, sign_rows, ascent, start, stop):
+def minimise_rows(chains, a, b, b_before, momentum, sign_rows, ascent, start, stop):
     """Next b = argmin over the row block, for rows start <= i < stop; it takes the place of `b_before`.
 
-    `ascent[i]` becomes row i's share of <c - b_next, b_next - b>; a positive sum says that the momentum points uphill.
+    `ascent[i]` becomes row i's part of <c - b_next, b_next - b>; a positive sum says that the momentum points uphill.
     """
-    y, _, w_rows, level, reciprocal = problem
+    y, _, w_rows, level, reciprocal = chains
     width = y.shape[1]
     S = np.empty(width + 1)
     u = np.empty(width + OVERRUN)
@@ -67,11 +67,11 @@ def minimise_rows(problem, a, b, b_before, momentum, sign_rows, ascent, start, s
         for j in range(width):
             S[j + 1] = S[j] + (y[i, j] - level - a[i, j])
         solve_chain(S, w_rows[i], reciprocal, u, sign_rows[i])
-        share = 0.0
+        part = 0.0
         for j in range(width):
             now = b[i, j]
             next_b = S[j + 1] - S[j] - u[j]
             step = next_b - now
-            share += (momentum * (now - b_before[i, j]) - step) * step
+            part += (momentum * (now - b_before[i, j]) - step) * step
             b_before[i, j] = next_b
-        ascent[i] = share
+        ascent[i] = part

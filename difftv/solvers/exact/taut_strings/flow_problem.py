@@ -1,4 +1,4 @@
-"""An image as a network: the pixels in one row, the edges between neighbours, components, and a flow."""
+"""An image as a flow problem: the pixels in one row, the edges between neighbours, components, and a flow."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ ZERO, ONE = np.uintp(0), np.uintp(1)  # positions are unsigned, see chain.py
 NONE, RIGHT, DOWN, LEFT, UP, ROOT = -1, 0, 1, 2, 3, 4  # where a pixel's parent is
 
 
-class Network(NamedTuple):
+class FlowProblem(NamedTuple):
     """The pixels in one row, and the edges from each to the right and down; past the border their weight is 0."""
 
     width: np.uintp
@@ -25,40 +25,40 @@ class Network(NamedTuple):
     sign_down: NDArray[np.int8]
     label: NDArray[np.uint32]  # the index of one of the component's pixels
     value: Array
-    rest: Array  # the remainder, y - u - divergence of the flow; over a component it sums to zero
-    least: Array  # what counts as a remainder: the rounding of the numbers in the pixel's component
-    excess: Array  # of the reached part of a component, at the pixel that its label names
+    excess: Array  # at a pixel: y - u - divergence of the flow; over a component it sums to zero
+    rounding: Array  # largest excess that is rounding, of the numbers in the pixel's component
+    surplus: Array  # of the reached part of a component, at the pixel that its label names
     shortage: Array  # of the other part
-    seen: NDArray[np.uint8]  # what there is in a component: REACHED, BEYOND, OPEN
+    flags: NDArray[np.uint8]  # what there is in a component: REACHED, BEYOND, OPEN
     parent: NDArray[np.int8]
     order: NDArray[np.uint32]
-    members: NDArray[np.uint32]  # pixels of the components that have changed; only these are looked at again
-    fresh: NDArray[np.uint32]
+    active: NDArray[np.uint32]  # pixels of the components that have changed; only these are visited again
+    frontier: NDArray[np.uint32]  # pixels that a merge or a search begins with
 
 
-def network(
-    problem: Chains,
+def flow_problem(
+    chains: Chains,
     a: Array,
     b: Array,
     sign_columns: NDArray[np.int8],
     sign_rows: NDArray[np.int8],
     label: NDArray[np.uint32],
     u: Array,
-) -> Network:
-    """What `finish` works on: label and u are written to, everything else is a copy."""
+) -> FlowProblem:
+    """What `refine` works on: label and u are written to, everything else is a copy."""
     height, width = u.shape
     sign_right = sign_rows[:, :width].copy()
     sign_right[:, -1] = 1
     sign_down = np.ascontiguousarray(sign_columns[:, :height].T)
     sign_down[-1] = 1
-    w_right, w_down = problem.w_rows, np.ascontiguousarray(problem.w_columns.T)
+    w_right, w_down = chains.w_rows, np.ascontiguousarray(chains.w_columns.T)
     q_right, q_down = np.cumsum(b, axis=1), np.cumsum(a, axis=0)
     _bound(q_right, w_right, sign_right)
     _bound(q_down, w_down, sign_down)
     pixels = np.arange(u.size, dtype=np.uint32)
-    return Network(
+    return FlowProblem(
         width=np.uintp(width),
-        y=problem.y.reshape(-1),
+        y=chains.y.reshape(-1),
         w_right=w_right.reshape(-1),
         w_down=w_down.reshape(-1),
         q_right=q_right.reshape(-1),
@@ -67,27 +67,27 @@ def network(
         sign_down=sign_down.reshape(-1),
         label=label.reshape(-1),
         value=u.reshape(-1),
-        rest=np.empty(u.size),
-        least=np.empty(u.size),
         excess=np.empty(u.size),
+        rounding=np.empty(u.size),
+        surplus=np.empty(u.size),
         shortage=np.empty(u.size),
-        seen=np.empty(u.size, np.uint8),
+        flags=np.empty(u.size, np.uint8),
         parent=np.full(u.size, NONE, np.int8),
         order=np.empty_like(pixels),
-        members=pixels,
-        fresh=np.empty_like(pixels),
+        active=pixels,
+        frontier=np.empty_like(pixels),
     )
 
 
-def take_over(
-    net: Network,
+def write_signs(
+    problem: FlowProblem,
     sign_columns: NDArray[np.int8],
     sign_rows: NDArray[np.int8],
 ) -> None:
-    """Write the signs that `finish` has ended with."""
+    """Write the signs that `refine` has ended with."""
     height, width = len(sign_rows), len(sign_columns)
-    sign_rows[:, :width] = net.sign_right.reshape(height, width)
-    sign_columns[:, :height] = net.sign_down.reshape(height, width).T
+    sign_rows[:, :width] = problem.sign_right.reshape(height, width)
+    sign_columns[:, :height] = problem.sign_down.reshape(height, width).T
 
 
 @kernel
@@ -102,8 +102,8 @@ def _bound(q, w, sign):
 
 
 @kernel
-def half_square(rest):
+def half_square(excess):
     total = 0.0
-    for k in range(rest.shape[0]):
-        total += rest[k] * rest[k]
+    for k in range(excess.shape[0]):
+        total += excess[k] * excess[k]
     return 0.5 * total

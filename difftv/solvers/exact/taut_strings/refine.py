@@ -3,7 +3,7 @@
 Sweeps find most components within a dozen iterations and then level out what is left ever more slowly. Yet a set of
 components, with the signs across their borders, is easily verified. It is right if and only if
 
-  * the values that it implies (equation 2 of `taut_string.py`) have those signs, and
+  * the values that it implies (equation 2 of `exact/solver.py`) have those signs, and
   * within each component a dual variable |p_e| <= lam_e exists whose divergence is the data less the value: a flow
     that carries what some pixels have too much to those that have too little, on edges of capacity lam.
 
@@ -22,70 +22,70 @@ import numpy as np
 
 from difftv.solvers._compiler import kernel, part_of_kernel
 from difftv.solvers.exact.taut_strings.flow import route, split
-from difftv.solvers.exact.taut_strings.network import NONE, ONE, ROOT, ZERO, half_square
+from difftv.solvers.exact.taut_strings.flow_problem import NONE, ONE, ROOT, ZERO, half_square
 
 ROUNDING = 8 * np.finfo(np.float64).eps
-"""Of a remainder, over the sum of the magnitudes of its terms."""
+"""Error of an excess, over the sum of the magnitudes of its terms."""
 
 
 @kernel
-def finish(net, limit):
+def refine(problem, limit):
     """Merge and split components until they are right.
 
     The flow stays within its bounds, whatever happens.
 
     Args:
-        net: components and flow to begin with.
+        problem: components and flow to begin with.
         limit: pixels looked at, over those of the image, after which to stop.
 
     Returns:
         The duality gap, with `label`, `value` and signs the minimiser; infinity where the limit was reached.
     """
-    size = net.y.shape[0]
+    size = problem.y.shape[0]
     count = size
     done = 0
     while done < limit * size:
         done += count
-        count = _settle(net, count)
-        count = split(net, route(net, count))
+        count = _settle(problem, count)
+        count = split(problem, route(problem, count))
         if count == 0:
-            return _all_borders(net) + half_square(net.rest)
+            return _all_borders(problem) + half_square(problem.excess)
     return np.inf
 
 
 @kernel
-def label_components(net):
+def label_components(problem):
     """Connected components of the edges of sign 0: `label`, and `value` by the way."""
-    _renew(net, net.members, net.members.shape[0])
+    _renew(problem, problem.active, problem.active.shape[0])
 
 
 @kernel
-def _settle(net, count):
-    """Values for the components of the first `count` of `members`, merged with neighbours until the signs agree.
+def _settle(problem, count):
+    """Values for the components of the first `count` of `active`, merged with neighbours until the signs agree.
 
     Returns:
-        How many pixels these components have: the new `members`.
+        How many pixels these components have: the new `active`.
     """
-    count = _renew(net, net.members, count)
-    touched = _merge(net, net.members, count)
+    count = _renew(problem, problem.active, count)
+    touched = _merge(problem, problem.active, count)
     if touched == 0:
         return count
     while touched > 0:
-        touched = _merge(net, net.fresh, _renew(net, net.fresh, touched))
-    # What has been merged with `members` belongs to them.
-    return count if count == net.y.shape[0] else _renew(net, net.members, count)
+        touched = _merge(problem, problem.frontier, _renew(problem, problem.frontier, touched))
+    # What has been merged with `active` belongs to them.
+    return count if count == problem.y.shape[0] else _renew(problem, problem.active, count)
 
 
 @kernel
-def _renew(net, pixels, count):
+def _renew(problem, pixels, count):
     """Label, value and remainders of all components of the first `count` pixels, whose pixels they become."""
-    width, y, w_right, w_down, q_right, q_down, sign_right, sign_down, label, value, rest, least = net[:12]
-    parent, order = net.parent, net.order
-    for number in range(count):
-        parent[pixels[number]] = NONE
+    width, y, w_right, w_down, q_right, q_down, sign_right, sign_down, label, value, excess, rounding = problem[:12]
+    parent, order = problem.parent, problem.order
+    for index in range(count):
+        parent[pixels[index]] = NONE
     tail = 0
-    for number in range(count):
-        root = np.uintp(pixels[number])
+    for index in range(count):
+        root = np.uintp(pixels[index])
         if parent[root] != NONE:
             continue
         parent[root] = ROOT
@@ -128,40 +128,40 @@ def _renew(net, pixels, count):
                     order[tail] = m
                     tail += 1
             total += y[k] - pull
-            rest[k] = y[k] - outward
+            excess[k] = y[k] - outward
         mean = total / (tail - first)
         drift = 0.0  # the sum of many pixels is rounded more than the remainders are, which are small
         for position in range(first, tail):
             k = np.uintp(order[position])
-            rest[k] -= mean
-            drift += rest[k]
+            excess[k] -= mean
+            drift += excess[k]
         drift /= tail - first
         mean += drift
         magnitude *= ROUNDING / (tail - first)
         for position in range(first, tail):
             k = np.uintp(order[position])
             value[k] = mean
-            rest[k] -= drift
-            least[k] = magnitude
-    for number in range(tail):
-        pixels[number] = order[number]
-        parent[order[number]] = NONE
+            excess[k] -= drift
+            rounding[k] = magnitude
+    for index in range(tail):
+        pixels[index] = order[index]
+        parent[order[index]] = NONE
     return tail
 
 
 @kernel
-def _merge(net, pixels, count):
+def _merge(problem, pixels, count):
     """Remove the wrong signs around the pixels.
 
     Returns:
-        How many pixels are beside borders that are no more: these are `fresh`.
+        How many pixels are beside borders that are no more: these are `frontier`.
     """
-    width, w_right, w_down = net.width, net.w_right, net.w_down
-    sign_right, sign_down, value, fresh = net.sign_right, net.sign_down, net.value, net.fresh
+    width, w_right, w_down = problem.width, problem.w_right, problem.w_down
+    sign_right, sign_down, value, frontier = problem.sign_right, problem.sign_down, problem.value, problem.frontier
     below = np.uintp(value.shape[0]) - width  # the first position of the last row
     found = 0
-    for number in range(count):
-        k = np.uintp(pixels[number])
+    for index in range(count):
+        k = np.uintp(pixels[index])
         wrong = _wrong(sign_right, w_right, value, k, min(k + ONE, below + width - ONE))
         if k < below:
             wrong += _wrong(sign_down, w_down, value, k, k + width)
@@ -170,10 +170,10 @@ def _merge(net, pixels, count):
         if k >= width:
             wrong += _wrong(sign_down, w_down, value, k - width, k)
         if wrong > 0.0:
-            fresh[found] = k
+            frontier[found] = k
             found += 1
-    for number in range(found):
-        k = np.uintp(fresh[number])
+    for index in range(found):
+        k = np.uintp(frontier[index])
         if _wrong(sign_right, w_right, value, k, min(k + ONE, below + width - ONE)) > 0.0:
             sign_right[k] = 0
         if k < below and _wrong(sign_down, w_down, value, k, k + width) > 0.0:
@@ -192,10 +192,10 @@ def _wrong(sign, weight, value, k, m):
 
 
 @kernel
-def _all_borders(net):
+def _all_borders(problem):
     """What all borders add to the duality gap. Those of weight zero, never merged, get the sign of the values."""
-    width, w_right, w_down = net.width, net.w_right, net.w_down
-    sign_right, sign_down, value = net.sign_right, net.sign_down, net.value
+    width, w_right, w_down = problem.width, problem.w_right, problem.w_down
+    sign_right, sign_down, value = problem.sign_right, problem.sign_down, problem.value
     size = np.uintp(value.shape[0])
     gap = 0.0
     for k in range(size):

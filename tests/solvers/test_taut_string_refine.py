@@ -12,14 +12,14 @@ from difftv.regularizers import AnisotropicTV
 from difftv.solvers.exact.solver import TautString
 from difftv.solvers.exact.taut_strings import image
 from difftv.solvers.exact.taut_strings.chain import OVERRUN
-from difftv.solvers.exact.taut_strings.finish import finish
-from difftv.solvers.exact.taut_strings.network import network
+from difftv.solvers.exact.taut_strings.flow_problem import flow_problem
+from difftv.solvers.exact.taut_strings.refine import refine
 from difftv.solvers.exact.taut_strings.sweeps import Chains
 from tests.solvers.taut_string_problems import problem, problems, solve
 
 
 def from_nothing(y, lam):
-    """`finish` without a single sweep: one component, and no flow at all."""
+    """`refine` without a single sweep: one component, and no flow at all."""
     data = y[0, 0].numpy().copy()
     height, width = data.shape
     w_columns, w_rows = lam[0, 0].numpy().T.copy(), lam[0, -1].numpy().copy()
@@ -27,9 +27,9 @@ def from_nothing(y, lam):
     nothing, u = np.zeros((height, width)), np.empty((height, width))
     signs = np.zeros((width, height + OVERRUN), np.int8), np.zeros((height, width + OVERRUN), np.int8)
     state = Chains(data, w_columns, w_rows, 0.0, 1.0 / np.arange(1, max(height, width) + 1))
-    net = network(state, nothing, nothing, *signs, np.empty((height, width), np.uint32), u)
-    gap = finish(net, 1000)
-    return gap, u, np.stack([net.q_down.reshape(height, width), net.q_right.reshape(height, width)])
+    problem = flow_problem(state, nothing, nothing, *signs, np.empty((height, width), np.uint32), u)
+    gap = refine(problem, 1000)
+    return gap, u, np.stack([problem.q_down.reshape(height, width), problem.q_right.reshape(height, width)])
 
 
 @given(problems())
@@ -60,7 +60,7 @@ def test_it_ends_where_sweeps_lead(monkeypatch, strength, levels):
     lam[:, :, ::5] = 0.0
     lam[:, :, :, 7] = math.inf
     finished = solve(y, lam)
-    monkeypatch.setattr(image, "finish", lambda net, limit: math.inf)
+    monkeypatch.setattr(image, "refine", lambda problem, limit: math.inf)
     swept = solve(y, lam, tol=1e-9)
     assert bool(swept.converged)
     assert int(swept.iterations) > int(finished.iterations)
@@ -70,7 +70,7 @@ def test_it_ends_where_sweeps_lead(monkeypatch, strength, levels):
 
 
 def test_a_solve_that_ran_out_of_sweeps_says_so(monkeypatch):
-    monkeypatch.setattr(image, "finish", lambda net, limit: math.inf)
+    monkeypatch.setattr(image, "refine", lambda problem, limit: math.inf)
     y, lam = problem(8, 30, 30, 1, strength=0.5)
     solution = TautString(AnisotropicTV(), max_iter=3)(y, lam)
     assert not bool(solution.converged.any())
@@ -80,7 +80,7 @@ def test_a_solve_that_ran_out_of_sweeps_says_so(monkeypatch):
 
 
 def test_only_a_loose_tolerance_lets_sweeps_alone_end_a_solve(monkeypatch):
-    monkeypatch.setattr(image, "finish", lambda net, limit: math.inf)
+    monkeypatch.setattr(image, "refine", lambda problem, limit: math.inf)
     y, lam = problem(9, 12, 12, 1)
     loose = solve(y, lam, tol=1e-9)
     assert bool(loose.converged)
@@ -98,7 +98,7 @@ def test_the_gradient_of_an_answer_that_sweeps_have_found(monkeypatch):
 
     y, lam = problem(4, 24, 31, 2, batch=3)
     finished = gradients(y, lam, 1e-10)
-    monkeypatch.setattr(image, "finish", lambda net, limit: math.inf)
+    monkeypatch.setattr(image, "refine", lambda problem, limit: math.inf)
     swept = gradients(y, lam, 1.1e-10)
     for one, other in zip(swept, finished, strict=True):
         torch.testing.assert_close(one, other, rtol=0, atol=1e-6)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from difftv.solvers._compiler import Array, part_of_kernel
 
-ZERO, ONE = np.uintp(0), np.uintp(1)  # positions are unsigned, see _taut_string/chain.py
+ZERO, ONE = np.uintp(0), np.uintp(1)  # positions are unsigned, see taut_strings/chain.py
 
 FREE, RISE, BOUND, LEVEL, FLAT = 0, 1, 2, 3, 5
 """States of an edge. FREE: p = 0. RISE and -RISE: p from 0 to +-lam, Du = +-gam. BOUND and -BOUND: p = +-lam. LEVEL:
@@ -24,7 +24,7 @@ class Graph(NamedTuple):
     links: NDArray[np.uint32]  # (2 * edges, 2): the edge and the pixel at its other end
 
 
-class Network(NamedTuple):
+class DualProblem(NamedTuple):
     """A problem and its dual. Units: the contrast of the data is between 1 and 2."""
 
     graph: Graph
@@ -41,7 +41,7 @@ class Network(NamedTuple):
     excess: Array  # of a subtree
     order: NDArray[np.uint32]
     roots: NDArray[np.uint32]  # stack: one pixel of each component that waits for its values
-    queue: NDArray[np.uint32]  # ring: edges that looked wrong
+    queue: NDArray[np.uint32]  # ring: edges that violate their state
     queued: NDArray[np.bool_]
     counters: NDArray[np.int64]  # (3,): where the ring is read and written, and how often `mark` has been used
     mark: NDArray[np.int64]  # of pixels, by the count of the path that last went up there
@@ -52,12 +52,12 @@ ROUNDING = 2.0**-43
 """Relative error that values and duals are allowed."""
 
 
-def network(graph: Graph, y: Array, lam: Array, gam: Array, p: Array, state: NDArray[np.int8]) -> Network:
-    """A network around a dual variable within its bounds, in the states that it implies; p and state are changed."""
+def dual_problem(graph: Graph, y: Array, lam: Array, gam: Array, p: Array, state: NDArray[np.int8]) -> DualProblem:
+    """The problem around a dual variable within its bounds, in the states that it implies; p and state are changed."""
     size, edges = len(y), len(lam)
     tol = ROUNDING * max(1.0, float(np.abs(p).max(initial=0.0)))
     label, up, order, roots, cycle = np.empty((5, size), np.uint32)
-    return Network(
+    return DualProblem(
         graph, y, lam, gam, p, state, tol,
         u=np.empty(size), label=label, up=up, offset=np.empty(size), excess=np.empty(size), order=order, roots=roots,
         queue=np.empty(edges + 1, np.uint32), queued=np.zeros(edges, np.bool_),
@@ -65,12 +65,12 @@ def network(graph: Graph, y: Array, lam: Array, gam: Array, p: Array, state: NDA
     )  # fmt: skip
 
 
-# What follows takes numbers and not the network: to hand that on counts references to all its arrays, for every edge.
+# What follows takes numbers and not the problem: to hand that on counts references to all its arrays, for every edge.
 
 
 @part_of_kernel
 def floor(state, lam):
-    """The least p that the state of a forest edge allows."""
+    """The smallest p that the state of a forest edge allows."""
     return 0.0 if state == RISE else -lam
 
 
@@ -86,7 +86,7 @@ def settled(value):
 
 
 @part_of_kernel
-def wrong(state, lam, gam, difference):
+def violation(state, lam, gam, difference):
     """How far Du of an edge outside the forest is from what its state allows."""
     if lam == 0.0:
         return 0.0

@@ -68,14 +68,14 @@ def test_any_graph_is_solved_from_any_dual_within_its_bounds(seed):
     odd = np.where(gam == 0.0, LEVEL, RISE * np.sign(p))
     state = np.where(np.abs(p) == lam, BOUND * np.sign(p), odd)
     state[(lam == 0.0) | ((p == 0.0) & (gam > 0.0))] = FREE
-    problem_ = dual_problem(graph, y, lam, gam, p, state.astype(np.int8))
-    refine(problem_, np.arange(edges, dtype=np.uint32), 1000)
-    assert duality_gap(problem_) <= 1e-14
-    assert np.all(np.abs(problem_.p) <= problem_.lam)
+    dual = dual_problem(graph, y, lam, gam, p, state.astype(np.int8))
+    refine(dual, np.arange(edges, dtype=np.uint32), 1000)
+    assert duality_gap(dual) <= 1e-14
+    assert np.all(np.abs(dual.p) <= dual.lam)
     flow = np.zeros(size)
-    np.add.at(flow, ends[1], problem_.p)
-    np.add.at(flow, ends[0], -problem_.p)
-    np.testing.assert_allclose(problem_.u, y - flow, rtol=0, atol=1e-13)
+    np.add.at(flow, ends[1], dual.p)
+    np.add.at(flow, ends[0], -dual.p)
+    np.testing.assert_allclose(dual.u, y - flow, rtol=0, atol=1e-13)
 
 
 @pytest.mark.parametrize("lam", [0.02, 0.1, 0.5, 5.0])
@@ -185,7 +185,7 @@ def test_two_calls_have_the_same_bits_and_leave_the_inputs_alone():
 
 
 def test_pivots_that_are_cut_short_are_confessed(monkeypatch):
-    monkeypatch.setattr(image, "PIVOT_LIMIT", 0)
+    monkeypatch.setattr(image, "MAX_PASSES", 0)
     problem = image_like(11)
     stopped = solve(problem, max_steps=1)
     monkeypatch.undo()

@@ -17,9 +17,9 @@ def relax(problem, waiting):
     Returns:
         Pixels visited.
     """
-    graph, y, lam, gam, p, state, tol, u, label, up, offset, excess, order, roots, queue, queued, counters, _, _ = (
-        problem
-    )
+    graph, y, lam, gam, p, state, tol, u, label, up, offset, excess, order, roots, queue, queued, counters = problem[
+        :17
+    ]
     tail, head, first, links = graph
     none = np.uint32(tail.shape[0])
     done = 0

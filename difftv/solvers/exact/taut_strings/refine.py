@@ -36,7 +36,7 @@ def refine(problem, limit):
 
     Args:
         problem: components and flow to begin with.
-        limit: pixels looked at, over those of the image, after which to stop.
+        limit: pixels visited, over those of the image, after which to stop.
 
     Returns:
         The duality gap, with `label`, `value` and signs the minimiser; infinity where the limit was reached.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import fsum, isfinite
 from pathlib import Path
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from benchmarks.markdown import Table, three_digits
 from difftv.files import write_atomically
 from difftv.lab.baselines import loosened, nonlocal_means, scalar_denoiser, search_per_set
 from difftv.lab.data import EvaluationPatches, PublishedImages
+from difftv.lab.report.seeds import Estimate, estimate
 from difftv.lab.rundir.reading import read_json
 from difftv.lab.training.protocol import score
 from difftv.method import Method as DenoisingMethod
@@ -169,17 +170,18 @@ def by_name(rows: Sequence[AblationRow]) -> dict[str, list[AblationRow]]:
     return found
 
 
-def mean_of_seeds(seeds: Sequence[AblationRow], metric: str) -> float:
-    """Of the means over the images."""
-    return fmean(row.mean(metric) for row in seeds)
+def over_seeds(seeds: Sequence[AblationRow], metric: str) -> Estimate:
+    """Mean and standard deviation of the means over the images."""
+    return estimate([row.mean(metric) for row in seeds])
 
 
 def ablation_table(rows: Sequence[AblationRow], title: str, remark: str) -> Table:
     """All methods at one noise level, in their order; seeds of one method as their mean and standard deviation."""
 
     def cell(seeds: Sequence[AblationRow], metric: str, digits: int) -> str:
-        mean = f"{mean_of_seeds(seeds, metric):z.{digits}f}"
-        return mean if len(seeds) == 1 else f"{mean} ± {stdev(row.mean(metric) for row in seeds):.{digits}f}"
+        found = over_seeds(seeds, metric)
+        mean = f"{found.mean:z.{digits}f}"
+        return mean if found.std is None else f"{mean} ± {found.std:.{digits}f}"
 
     return Table(
         title=title,

@@ -27,8 +27,8 @@ from benchmarks.ablation import (
     ablation_table,
     by_name,
     learned,
-    mean_of_seeds,
     non_local_means,
+    over_seeds,
     tuned,
 )
 from benchmarks.markdown import to_markdown
@@ -44,7 +44,7 @@ from difftv.lab.figures import line_profiles, psnr_against_stairs, save_figure
 from difftv.lab.models.place import find_model
 from difftv.lab.models.reading import read_gray_model
 from difftv.lab.report import Run, read_sweep
-from difftv.lab.report.settings import differing_keys
+from difftv.lab.report.seeds import seed_groups
 from difftv.lab.rundir.reading import UnreadableError
 from difftv.lab.training.evaluation import evaluated_set
 from difftv.lab.training.protocol import statement
@@ -134,7 +134,7 @@ def _runs(directory: Path) -> list[tuple[str, StoredModel]]:
         rows.setdefault(LABELS.get(name, name), []).append(run)
     found: list[tuple[str, StoredModel]] = []
     for label, runs in rows.items():
-        are_seeds = not differing_keys([run.settings for run in runs])
+        are_seeds = len(seed_groups(runs)) <= 1
         found += [
             (label if are_seeds else f"{label}, {run.name}", read_gray_model(run.directory))
             for run in sorted(runs, key=lambda run: run.name)
@@ -209,7 +209,7 @@ def _tables(rows: Sequence[AblationRow], name: str) -> str:
 def _draw(rows: Sequence[AblationRow], methods: Sequence[Method], sigma: float, output: Path) -> None:
     groups = {
         title: {
-            name: (mean_of_seeds(seeds, "psnr"), mean_of_seeds(seeds, "stair/plateau_excess"))
+            name: (over_seeds(seeds, "psnr").mean, over_seeds(seeds, "stair/plateau_excess").mean)
             for name, seeds in by_name([row for row in rows if row.sigma == sigma and row.group == group]).items()
         }
         for group, title in GROUPS.items()

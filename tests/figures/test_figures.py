@@ -24,6 +24,7 @@ from difftv.lab.figures import (
     save_figure,
     solver_time,
     staircasing_scatter,
+    training_bands,
     training_comparison,
     training_curves,
 )
@@ -220,6 +221,30 @@ def test_a_loss_in_decibel_is_drawn_although_it_is_negative(shift: float, scale:
     assert figure.axes[0].get_yscale() == scale
     low, high = figure.axes[0].get_ylim()
     assert all(low <= value <= high for value in values)
+
+
+def test_seeds_are_one_curve_with_a_band_of_one_standard_deviation() -> None:
+    seeds = [[{"epoch": e, "train/loss": 0.1 * e, "validation/psnr": 20.0 + e + s} for e in (1, 2)] for s in (0, 2)]
+    seeds[1].append({"epoch": 3, "train/loss": 1.0, "validation/psnr": 99.0})  # further than the other seed: no mean
+    figure = training_bands({"setting": seeds})
+    curve, band = figure.axes[1].lines[0], figure.axes[1].collections[0]
+    assert curve.get_ydata() == pytest.approx([22.0, 23.0])
+    edges = band.get_paths()[0].get_extents()
+    assert (edges.ymin, edges.ymax) == pytest.approx((22.0 - math.sqrt(2), 23.0 + math.sqrt(2)))
+    assert not training_bands({"setting": seeds[:1]}).axes[1].collections
+    assert_renders(figure)
+
+
+def test_a_band_of_solver_times_leads_from_the_least_to_the_greatest() -> None:
+    rows = [
+        {"solver": "scs", "patch_size": size, "solver/forward_seconds": seconds * size, "solver/backward_seconds": 1.0}
+        for size in (32, 64)
+        for seconds in (0.01, 0.03)
+    ]
+    forward = solver_time(rows).axes[0]
+    assert forward.lines[0].get_ydata() == pytest.approx([0.64, 1.28])
+    edges = forward.collections[0].get_paths()[0].get_extents()
+    assert (edges.ymin, edges.ymax) == pytest.approx((0.32, 1.92))
 
 
 @pytest.mark.parametrize("number", [0, 1, 7, 8])

@@ -8,10 +8,10 @@ import torch
 
 from difftv.lab.data import EvaluationItem
 from difftv.lab.report import Table, build_table, read_sweep, to_markdown
-from difftv.lab.report.lines import Estimate
 from difftv.lab.report.notation import best_entries, caption
 from difftv.lab.report.page import to_html
 from difftv.lab.report.paired import Difference, paired_difference
+from difftv.lab.report.seeds import Estimate
 from difftv.lab.training.evaluation import evaluated_set
 from tests.report.conftest import Writer
 

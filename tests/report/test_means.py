@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from difftv.lab.report import build_table, read_sweep
-from difftv.lab.report.lines import Estimate
+from difftv.lab.report.seeds import Estimate
 from difftv.lab.training.evaluation import left_out, mean_row
 from tests.report.conftest import IMAGES, Writer
 

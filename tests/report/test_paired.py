@@ -1,13 +1,15 @@
 """The paired difference and its interval."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import bootstrap
 
 from difftv.lab.report import Run, build_table, read_sweep
-from difftv.lab.report.paired import Difference, paired_difference
+from difftv.lab.report.paired import RESAMPLES, Difference, paired_difference
 from tests.report.conftest import Writer
 
 
@@ -42,10 +44,68 @@ def test_interval_covers_as_often_as_it_says() -> None:
     assert 88 <= covered <= 99
 
 
-def test_seeds_are_averaged_before_pairing() -> None:
+def test_seeds_are_averaged_before_pairing_and_widen_the_interval() -> None:
     ours = [run_of({"a": 1.0, "b": 2.0}), run_of({"a": 3.0, "b": 4.0})]
     found = paired_difference(ours, "psnr", [run_of({"a": 1.0, "b": 2.0})], "psnr")
-    assert found == Difference(1.0, 1.0, 1.0, 2)
+    assert found is not None
+    assert (found.mean, found.n, found.seeds) == (1.0, 2, 2)
+    # The images agree, so that the seeds alone count: 0 and 2, enlarged by sqrt(2).
+    assert (found.low, found.high) == pytest.approx((1 - math.sqrt(2), 1 + math.sqrt(2)))
+
+
+def test_one_seed_has_the_interval_of_scipy() -> None:
+    values = np.random.default_rng(3).normal(0.5, 1.0, 17)
+    found = paired_difference(
+        [run_of({str(index): value for index, value in enumerate(values)})],
+        "psnr",
+        [run_of(dict.fromkeys(map(str, range(17)), 0.0))],
+        "psnr",
+    )
+    expected = bootstrap(
+        (values,), np.mean, n_resamples=RESAMPLES, method="percentile", rng=np.random.default_rng(0)
+    ).confidence_interval
+    assert found is not None
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def seeds_of(values: np.ndarray, first: int = 0) -> list[Run]:
+    """A run for every row of (seeds, images)."""
+    return [
+        replace(run_of({str(index): value for index, value in enumerate(row)}), settings={"seed": first + seed})
+        for seed, row in enumerate(values)
+    ]
+
+
+def test_what_a_seed_gives_both_sides_is_no_difference() -> None:
+    shared = np.random.default_rng(0).normal(0.0, 1.0, (3, 1)) + np.zeros((1, 20))
+    ours, theirs = seeds_of(shared + 0.5), seeds_of(shared)
+    paired = paired_difference(ours, "psnr", theirs[::-1], "psnr")
+    assert paired is not None
+    assert (paired.low, paired.mean, paired.high) == pytest.approx((0.5, 0.5, 0.5))
+    others = paired_difference(ours, "psnr", seeds_of(shared, first=3), "psnr")
+    assert others is not None
+    assert others.high - others.low > 1.0
+
+
+def test_variance_over_seeds_and_images_is_that_of_the_mean() -> None:
+    # (seeds, images) with an effect of each and nothing else: s^2 / S + t^2 / n
+    rng = np.random.default_rng(2)
+    seeds, images = rng.normal(0.0, 0.3, 8), rng.normal(0.0, 1.0, 50)
+    found = paired_difference(seeds_of(seeds[:, None] + images), "psnr", seeds_of(np.zeros((8, 50))), "psnr")
+    assert found is not None
+    half = 1.96 * math.sqrt(np.var(seeds, ddof=1) / 8 + np.var(images) / 50)
+    assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.05)
+
+
+def test_interval_over_five_seeds_covers_nearly_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(4)
+    covered = 0
+    for _ in range(100):
+        values = 0.5 + rng.normal(0.0, 0.2, (5, 1)) + rng.normal(0.0, 0.5, 20) + rng.normal(0.0, 0.1, (5, 20))
+        found = paired_difference(seeds_of(values), "psnr", seeds_of(np.zeros((5, 20))), "psnr")
+        assert found is not None
+        covered += found.low <= 0.5 <= found.high
+    assert 84 <= covered <= 99
 
 
 def test_images_without_a_finite_value_are_left_out_and_counted() -> None:

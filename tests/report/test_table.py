@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from difftv.lab.report import Table, build_table, read_sweep
-from difftv.lab.report.lines import Estimate
-from difftv.lab.report.notation import best_entries, digits, goodness
+from difftv.lab.report.notation import best_entries, caption, digits, goodness
+from difftv.lab.report.seeds import Estimate
 from difftv.lab.rundir.layout import NEUTRAL
 from tests.report.conftest import Writer
 
@@ -45,6 +45,16 @@ def test_seeds_are_averaged_and_counted(write_run: Writer, sweep: Path) -> None:
     assert entry(table, "learned map", "scs") == Estimate(29.0, 1.0, 3)
     assert table.seeds == 3
     assert table.notes == ()
+
+
+def test_seeds_apart_on_demand(write_run: Writer, sweep: Path) -> None:
+    for seed, psnr in enumerate((28.0, 29.0, 30.0)):
+        write_run(f"seed={seed}", {"seed": seed, "data.seed": seed}, metrics={"psnr": psnr})
+    table = table_of(sweep, seeds="each")
+    assert table.row_keys == ("solver", "seed")
+    assert [entry(table, "learned map", "scs", seed).mean for seed in range(3)] == [28.0, 29.0, 30.0]
+    assert "Every seed by itself." in caption(table)
+    assert table_of(sweep, columns=["seed"]).columns == ((0,), (1,), (2,))
 
 
 @pytest.mark.parametrize("key", ["choices.predictor", "patch_size", "solver.eps", "optimizer.lr"])

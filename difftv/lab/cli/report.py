@@ -29,12 +29,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         table = None
         if sweep.runs:
             rows, columns, metrics = words(options.rows), words(options.columns), words(options.metric)
-            table = build_table(sweep, rows=rows, columns=columns, metrics=metrics, reference=options.reference)
+            table = build_table(
+                sweep,
+                rows=rows,
+                columns=columns,
+                metrics=metrics,
+                reference=options.reference,
+                seeds=options.seeds,
+            )
     except ValueError as error:
         print_safely(f"{parser.prog}: {error}", error=True)
         return 2
     try:
-        write_atomically(output, to_html(sweep, table))
+        write_atomically(output, to_html(sweep, table, seeds=options.seeds))
     except OSError as error:
         print_safely(f"{parser.prog}: {output} cannot be written ({error.strerror}): give --output PATH", error=True)
         return 1

@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             metrics=words(options.metric),
             reference=options.reference,
             subset=dict(options.subset),
+            seeds=options.seeds,
         )
     except ValueError as error:
         print_safely(f"{parser.prog}: {error}", error=True)

@@ -6,7 +6,7 @@ from .search import lambda_search
 from .style import encode_figure, save_figure
 from .sweeps import solver_time, staircasing_scatter
 from .tradeoff import psnr_against_stairs
-from .training import training_comparison, training_curves
+from .training import training_bands, training_comparison, training_curves
 from .trials import search_progress
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "search_progress",
     "solver_time",
     "staircasing_scatter",
+    "training_bands",
     "training_comparison",
     "training_curves",
 ]

@@ -26,13 +26,16 @@ def stairs_axes(figure: Figure, title: str) -> Axes:
     return axes
 
 
-def staircasing_scatter(runs: Mapping[str, Metrics], *, title: str = "") -> Figure:
+def staircasing_scatter(
+    runs: Mapping[str, Metrics], *, spread: Mapping[str, Metrics] | None = None, title: str = ""
+) -> Figure:
     """Staircasing against PSNR: every run as a mark, tied to its own scalar lambda.
 
     Right = nearer to the clean image, down to the dashed line = as few plateaus as the clean image has.
 
     Args:
         runs: name -> metrics; runs without finite `psnr` and `stair/plateau_excess` are left out.
+        spread: name -> standard deviation of the metrics over the seeds, where there are several: a bar on either side.
         title: above the figure.
     """
     figure = new_figure(6.5, 4.2)
@@ -47,6 +50,9 @@ def staircasing_scatter(runs: Mapping[str, Metrics], *, title: str = "") -> Figu
             axes.plot(*scalar, marker=marker, markersize=7, markerfacecolor="white", markeredgecolor=colour, zorder=2)
         label = as_text(name) if named else ("learned map" if index == 0 else None)
         axes.plot(*point, marker=marker, markersize=7, color=colour, linestyle="none", label=label, zorder=3)
+        bars = _point((spread or {}).get(name, {}), "")
+        if bars is not None:
+            axes.errorbar(*point, xerr=bars[0], yerr=bars[1], color=colour, linewidth=1.2, capsize=2, zorder=2)
     if any(_point(metrics, "baseline/") for metrics in runs.values()):
         axes.plot([], [], "o", markerfacecolor="white", markeredgecolor=BLACK, label="hollow: scalar lambda")
     if shown:
@@ -59,8 +65,9 @@ def solver_time(rows: Sequence[Mapping[str, float | str]], *, title: str = "") -
     """Seconds per image of the forward and the backward pass against the side of the patch, a pair of lines per solver.
 
     Args:
-        rows: `solver`, `patch_size` (pixels) and the two times of each run; times of one solver and size are averaged.
-            Rows in which a time is missing, zero or not finite do not show it.
+        rows: `solver`, `patch_size` (pixels) and the two times of each run; times of one solver and size are averaged,
+            and a band leads from the least to the greatest of them. Rows in which a time is missing, zero or not finite
+            do not show it.
         title: above the figure.
     """
     figure = new_figure(9.0, 3.6)
@@ -75,7 +82,8 @@ def solver_time(rows: Sequence[Mapping[str, float | str]], *, title: str = "") -
     for axes, name, pass_name in zip(panels, (FORWARD, BACKWARD), ("forward", "backward"), strict=True):
         axes.set_title(pass_name, fontsize=TEXT)
         for index, solver in enumerate(solvers):
-            means = [(size, seconds) for size in sizes if (seconds := _mean_time(rows, solver, size, name))]
+            found = {size: times for size in sizes if (times := _times(rows, solver, size, name))}
+            means = [(size, math.fsum(times) / len(times)) for size, times in found.items()]
             look = index % len(CYCLE)
             axes.plot(
                 [size for size, _ in means],
@@ -86,6 +94,9 @@ def solver_time(rows: Sequence[Mapping[str, float | str]], *, title: str = "") -
                 markersize=6,
                 label=as_text(solver),
             )
+            if any(len(times) > 1 for times in found.values()):
+                low, high = (list(map(end, found.values())) for end in (min, max))
+                axes.fill_between([*found], low, high, color=CYCLE[look], alpha=0.2, linewidth=0)
         axes.set_xticks(sizes, labels=[f"{size:g}" for size in sizes])
         axes.xaxis.set_minor_formatter(NullFormatter())
     if solvers:
@@ -98,7 +109,6 @@ def _point(metrics: Metrics, prefix: str) -> tuple[float, float] | None:
     return point if all(map(math.isfinite, point)) else None
 
 
-def _mean_time(rows: Sequence[Mapping[str, float | str]], solver: str, size: float, name: str) -> float | None:
+def _times(rows: Sequence[Mapping[str, float | str]], solver: str, size: float, name: str) -> list[float]:
     times = [float(row.get(name, math.nan)) for row in rows if (row["solver"], row["patch_size"]) == (solver, size)]
-    times = [seconds for seconds in times if 0 < seconds < math.inf]
-    return math.fsum(times) / len(times) if times else None
+    return [seconds for seconds in times if 0 < seconds < math.inf]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean, stdev
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -47,11 +48,25 @@ def training_comparison(histories: Mapping[str, History], *, title: str = "") ->
         histories: name of a run -> its history. Beyond seven runs the curves are drawn alike and not named.
         title: above the figure.
     """
-    figure, axes = _panels(title, histories.values())
-    named = len(histories) <= MOST_LABELLED
-    for index, (run, history) in enumerate(histories.items()):
+    return training_bands({name: [history] for name, history in histories.items()}, title=title)
+
+
+def training_bands(groups: Mapping[str, Sequence[History]], *, title: str = "") -> Figure:
+    """As `training_comparison`, of settings that were trained with several seeds.
+
+    The curve is the mean over the seeds and the band one sample standard deviation on either side, in the epochs of
+    which every seed has a finite value.
+
+    Args:
+        groups: name of a setting -> a history per seed. Beyond seven settings the curves are drawn alike, not named,
+            and without bands.
+        title: above the figure.
+    """
+    figure, axes = _panels(title, [history for seeds in groups.values() for history in seeds])
+    named = len(groups) <= MOST_LABELLED
+    for index, (run, seeds) in enumerate(groups.items()):
         for panel, name in zip(axes, (LOSS, PSNR), strict=True):
-            epochs, values = _curve(history, name)
+            epochs, values, spread = _band(seeds, name)
             if named:
                 look = {
                     "label": as_text(run),
@@ -60,12 +75,15 @@ def training_comparison(histories: Mapping[str, History], *, title: str = "") ->
                     "marker": MARKERS[index],
                 }
                 panel.plot(epochs, values, markersize=3.5, linewidth=1.5, **look)  # type: ignore[arg-type]
+                if spread:
+                    low, high = ([v + sign * s for v, s in zip(values, spread, strict=True)] for sign in (-1, 1))
+                    panel.fill_between(epochs, low, high, color=CYCLE[index], alpha=0.2, linewidth=0)
             else:
                 panel.plot(epochs, values, color="0.35", linewidth=1.0, alpha=0.6, marker=".", markersize=3)
-    if named and histories:
+    if named and groups:
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=1, fontsize=TEXT - 1, frameon=False)
-        figure.set_figheight(HEIGHT + 0.22 * len(histories))
+        figure.set_figheight(HEIGHT + 0.22 * len(groups))
     return figure
 
 
@@ -82,6 +100,16 @@ def _panels(title: str, histories: Iterable[History]) -> tuple[Figure, tuple[Axe
     for axes in (loss, psnr):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     return figure, (loss, psnr)
+
+
+def _band(seeds: Sequence[History], name: str) -> tuple[list[float], list[float], list[float]]:
+    """Epochs, means and standard deviations over the seeds; one seed has its own curve, gaps included, and no band."""
+    if len(seeds) == 1:
+        return *_curve(seeds[0], name), []
+    curves = [dict(_points(history, name)) for history in seeds]
+    epochs = sorted({*curves[0]}.intersection(*curves[1:]))
+    values = [[curve[epoch] for curve in curves] for epoch in epochs]
+    return epochs, [fmean(each) for each in values], [stdev(each) for each in values]
 
 
 def _curve(history: History, name: str) -> tuple[list[float], list[float]]:

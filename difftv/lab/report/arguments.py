@@ -14,6 +14,12 @@ def table_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--columns", nargs="*", default=["sigma"], help="likewise (default: sigma)")
     parser.add_argument("--metric", nargs="+", default=["psnr", "ssim"], help="default: psnr ssim")
     parser.add_argument("--reference", help="row value, or a line such as 'scalar lambda', to take differences to")
+    parser.add_argument(
+        "--seeds",
+        choices=["join", "each"],
+        default="join",
+        help="runs that differ in the seed alone: join = mean, standard deviation and number (default); each = apart",
+    )
     return parser
 
 

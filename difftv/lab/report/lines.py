@@ -1,7 +1,5 @@
 """The lines of a table: one for every way of denoising that the runs measured, and the differences between them."""
 
-import math
-import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +7,7 @@ from difftv.lab.report.evaluated import conditions, unlike
 from difftv.lab.report.means import Means
 from difftv.lab.report.methods import LEARNED, METHODS, NETWORK
 from difftv.lab.report.paired import Difference, paired_difference
+from difftv.lab.report.seeds import Estimate, estimate
 from difftv.lab.report.settings import Value, as_written, lookup, show
 from difftv.lab.report.sweep import Run
 
@@ -17,15 +16,6 @@ Values = tuple[Value, ...]
 
 Cells = Mapping[Values, Mapping[Values, Sequence[Run]]]
 """Row -> column -> the runs there, which differ in nothing but the seed."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """Mean over the seeds, with the sample standard deviation where there are several."""
-
-    mean: float
-    std: float | None
-    n: int
 
 
 Entry = Estimate | Difference | None
@@ -111,15 +101,7 @@ def _learned(groups: Mapping[Values, Sequence[Run]]) -> str:
 
 def _estimate(runs: Sequence[Run], metric: str, means: Means) -> Estimate | None:
     values = [value for run in runs if (value := means.of(run, metric)) is not None]
-    if not values:
-        return None
-    # statistics would raise on the infinite PSNR of a perfect image
-    finite = all(map(math.isfinite, values))
-    return Estimate(
-        mean=statistics.fmean(values) if finite else sum(values) / len(values),
-        std=statistics.stdev(values) if finite and len(values) > 1 else None,
-        n=len(values),
-    )
+    return estimate(values) if values else None
 
 
 def _known(runs: Sequence[Run], metric: str) -> bool:

@@ -4,10 +4,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from difftv.lab.report.lines import Entry, Estimate, Values
+from difftv.lab.report.lines import Entry, Values
 from difftv.lab.report.methods import ORACLE
 from difftv.lab.report.paired import Difference
-from difftv.lab.report.settings import MISSING, Value, show
+from difftv.lab.report.seeds import Estimate
+from difftv.lab.report.settings import MISSING, Value, is_seed, show
 from difftv.lab.report.table import Table
 from difftv.metrics import meaning_of
 
@@ -68,7 +69,9 @@ def caption(table: Table) -> list[str]:
     """Sentences that say what the cells hold: metrics, units, protocol, seeds, what is bold and what is not."""
     shown = (SEPARATOR if len(table.metrics) <= MOST_IN_A_CELL else ", ").join(map(_describe, table.metrics))
     sentences = [f"{shown}.", f"{table.protocol}, mean over the images."]
-    if table.seeds is None:
+    if any(map(is_seed, (*table.row_keys, *table.column_keys))):
+        sentences.append("Every seed by itself.")
+    elif table.seeds is None:
         sentences.append("Mean ± standard deviation over n seeds.")
     elif table.seeds > 1:
         sentences.append(f"Mean ± standard deviation over {table.seeds} seeds.")
@@ -80,8 +83,11 @@ def caption(table: Table) -> list[str]:
         several = any(len(_conditions(table, column)) > 1 for column in range(len(table.columns)))
         within = " and each evaluated set" if several else ""
         sentences.append(f"Best of each column{within} in bold{exception}.")
-    if any(isinstance(entry, Difference) for line in table.lines for cell in line.cells for entry in cell):
-        sentences.append("Differences are paired, image by image, with a 95 % bootstrap interval over the images.")
+    entries = [entry for line in table.lines for cell in line.cells for entry in cell]
+    differences = [entry for entry in entries if isinstance(entry, Difference)]
+    if differences:
+        over = "images and the seeds" if any(entry.seeds > 1 for entry in differences) else "images"
+        sentences.append(f"Differences are paired, image by image, with a 95 % bootstrap interval over the {over}.")
     return sentences
 
 

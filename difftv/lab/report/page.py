@@ -8,14 +8,16 @@ from dataclasses import dataclass
 from importlib import resources
 from itertools import zip_longest
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from difftv.lab.figures import encode_figure, search_progress, solver_time, staircasing_scatter, training_comparison
+from difftv.lab.figures import encode_figure, search_progress, solver_time, staircasing_scatter, training_bands
 from difftv.lab.report.methods import METHODS
 from difftv.lab.report.notation import Notation, caption, column_heads, digits, layout
+from difftv.lab.report.seeds import mean_metrics, seed_groups, seed_keys
 from difftv.lab.report.settings import CHOICES, MISSING, PROTOCOL, SETS, Value, differing_keys, lookup, show
 from difftv.lab.report.sweep import Run, Sweep, read_history
 from difftv.lab.report.table import Table
@@ -64,12 +66,14 @@ class _Album:
     figures: Sequence[_Picture]
 
 
-def to_html(sweep: Sweep, table: Table | None) -> str:
+def to_html(sweep: Sweep, table: Table | None, *, seeds: Literal["join", "each"] = "join") -> str:
     """The page: the table, every run, the figures, the configuration, and links to the logs beside it.
 
     Args:
         sweep: sweep as `read_sweep` found it.
         table: made of the same sweep; None where no run has finished.
+        seeds: in the figures that compare settings, "join" = runs that differ in the seed alone as their mean with a
+            band of one standard deviation, "each" = a curve for every run.
     """
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     here = resources.files("difftv.lab.report")
@@ -88,7 +92,7 @@ def to_html(sweep: Sweep, table: Table | None) -> str:
         notes=table.notes if table else (),
         runs=_runs(sweep.runs, differing, table.metrics) if table else None,
         absent=_absent(sweep) if sweep.absent else None,
-        figures=[*_search_figure(sweep.directory), *_sweep_figures(sweep.runs, labels)],
+        figures=[*_search_figure(sweep.directory), *_sweep_figures(_series(sweep.runs, differing, seeds))],
         pictures=albums,
         too_many=any(figure.link for album in albums for figure in album.figures),
         common=_common(settings, differing),
@@ -169,16 +173,26 @@ def _headline(runs: Sequence[Run], differing: Sequence[str]) -> list[str]:
     return [key for key in differing if not key.startswith(groups)]
 
 
-def _labels(runs: Sequence[Run], differing: Sequence[str]) -> dict[str, str]:
+def _labels(runs: Sequence[Run], differing: Sequence[str], *, seeds: bool = True) -> dict[str, str]:
     """Run -> `solver=scs, sigma=25`; its own name where that does not tell it from another."""
     keys = _headline(runs, differing)
-    keys = [key for key in keys if key not in (*PROTOCOL, *SETS)] + ["seed"] * (
-        len({lookup(r.settings, "seed") for r in runs}) > 1
-    )
+    keys = [key for key in keys if key not in (*PROTOCOL, *SETS)]
+    if seeds:
+        keys += seed_keys([run.settings for run in runs])
     keys = keys or [key for key in ("solver", "sigma") if all(lookup(run.settings, key) != MISSING for run in runs)]
     texts = [", ".join(f"{key}={show(lookup(run.settings, key))}" for key in keys) for run in runs]
     unique = {text for text in texts if text and texts.count(text) == 1}
     return {run.name: text if text in unique else run.name for run, text in zip(runs, texts, strict=True)}
+
+
+def _series(runs: Sequence[Run], differing: Sequence[str], seeds: Literal["join", "each"]) -> dict[str, Sequence[Run]]:
+    """Label -> the runs behind one curve: the seeds of a setting, or every run by itself."""
+    if seeds == "each":
+        labels = _labels(runs, differing)
+        return {labels[run.name]: [run] for run in runs}
+    groups = seed_groups(runs)
+    labels = _labels([group[0] for group in groups], differing, seeds=False)
+    return {labels[group[0].name] + (f" ({len(group)} seeds)" if len(group) > 1 else ""): group for group in groups}
 
 
 def _search_figure(directory: Path) -> Iterator[_Picture]:
@@ -189,15 +203,22 @@ def _search_figure(directory: Path) -> Iterator[_Picture]:
         yield _embedded(f"Search: {counts}", encode_figure(search_progress(search), "png"))
 
 
-def _sweep_figures(runs: Sequence[Run], labels: Mapping[str, str]) -> Iterator[_Picture]:
+def _sweep_figures(series: Mapping[str, Sequence[Run]]) -> Iterator[_Picture]:
+    runs = [run for group in series.values() for run in group]
     several = any(len({lookup(run.settings, key) for run in runs}) > 1 for key in SETS)
     warning = ": not all on the same images" if several else ""
-    histories = {labels[run.name]: history for run in runs if (history := read_history(run))}
+    if any(len(group) > 1 for group in series.values()):
+        warning += "; mean of the seeds, with one standard deviation"
+    read = {label: [history for run in group if (history := read_history(run))] for label, group in series.items()}
+    histories = {label: found for label, found in read.items() if found}
     if histories:
-        yield _embedded(f"Training{warning}", encode_figure(training_comparison(histories), "png"))
-    stairs = {labels[run.name]: run.metrics for run in runs if "stair/plateau_excess" in run.metrics}
-    if stairs:
-        yield _embedded(f"Staircasing against PSNR{warning}", encode_figure(staircasing_scatter(stairs), "png"))
+        yield _embedded(f"Training{warning}", encode_figure(training_bands(histories), "png"))
+    found = {label: mean_metrics(group) for label, group in series.items()}
+    means = {label: mean for label, (mean, _) in found.items() if "stair/plateau_excess" in mean}
+    if means:
+        stds = {label: found[label][1] for label in means}
+        figure = staircasing_scatter(means, spread=stds)
+        yield _embedded(f"Staircasing against PSNR{warning}", encode_figure(figure, "png"))
     times = [
         {**run.metrics, "solver": show(lookup(run.settings, "solver")), "patch_size": size}
         for run in runs

@@ -109,11 +109,16 @@ def check_key(all_settings: Iterable[Settings], key: str) -> None:
     raise ValueError(f"No run has the key {key!r}. Did you mean: {', '.join(near)}?")
 
 
+def is_seed(key: str) -> bool:
+    """Whether a key holds a seed: `seed`, `data.seed`, ..."""
+    return bool(_SEED.match(key))
+
+
 def differing_keys(all_settings: Sequence[Settings]) -> list[str]:
     """Keys that do not have one value, without seeds and bookkeeping; the most telling first."""
     names = dict.fromkeys(name for settings in all_settings for name in settings)
     keys = dict.fromkeys(
-        name.removeprefix(CHOICES) for name in names if not _SEED.match(name) and not _is_bookkeeping(name)
+        name.removeprefix(CHOICES) for name in names if not is_seed(name) and not _is_bookkeeping(name)
     )
     return sorted(
         (key for key in keys if len({lookup(s, key) for s in all_settings}) > 1), key=lambda k: _rank(k, names)

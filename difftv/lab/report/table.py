@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from difftv.lab.report.evaluated import set_remarks
 from difftv.lab.report.lines import Cells, Line, Values, comparable, method_lines, with_differences
 from difftv.lab.report.means import common_means
 from difftv.lab.report.methods import METHODS, bare_name
 from difftv.lab.report.remarks import evaluation, key_remarks, metric_remarks, protocol
+from difftv.lab.report.seeds import seed_keys
 from difftv.lab.report.settings import (
     MISSING,
     PROTOCOL,
@@ -61,6 +63,7 @@ def build_table(
     metrics: Sequence[str] = ("psnr", "ssim"),
     reference: str | None = None,
     subset: Mapping[str, Sequence[str]] | None = None,
+    seeds: Literal["join", "each"] = "join",
 ) -> Table:
     """Arrange the finished runs of a sweep.
 
@@ -77,6 +80,8 @@ def build_table(
         reference: value of a row key (`ecos`) or the name of a line (`scalar lambda`): adds the paired difference of
             every learned map to it, with a 95 % interval over the images.
         subset: key -> values; other runs are left out.
+        seeds: "join" = runs that differ in nothing but the seed share a row, with mean, standard deviation and number;
+            "each" = a row for every seed.
 
     Raises:
         ValueError: a key, a metric or the reference is in no run, or no finished run is left.
@@ -91,7 +96,8 @@ def build_table(
     # Numbers measured on different images stand in different rows even where another key would keep them apart.
     mixed = tuple(key for key in PROTOCOL if key in differing_keys(settings) and key not in (*rows, *column_keys))
     added = separate(settings, (*rows, *mixed, *column_keys))
-    row_keys = (*rows, *(() if rows or added else _constant_row(settings)), *added, *mixed)
+    apart = tuple(key for key in seed_keys(settings) if key not in (*rows, *column_keys)) if seeds == "each" else ()
+    row_keys = (*rows, *(() if rows or added else _constant_row(settings)), *added, *mixed, *apart)
     cells = _arrange(runs, row_keys, column_keys)
     column_values = tuple(sorted({column for row in cells.values() for column in row}, key=_order_all))
     means = common_means(list(comparable(cells)), metrics)

@@ -9,13 +9,13 @@ from jaxtyping import Complex
 from torch import Tensor
 
 from difftv.arguments import positive
+from difftv.maps import MapsLike, channel_maps, full_map
 from difftv.problem import DataTerm
 from difftv.regularizers import AnisotropicTV, IsotropicTV, Regularizer
 from difftv.regularizers.bounds import Bounds
 from difftv.solvers.admm import Admm
 from difftv.solvers.registry import solver_for
 from difftv.types import Image
-from difftv.weights import Weights, channel_maps, full_map
 
 Images = TypeVar("Images", Image, Complex[Tensor, "batch channels height width"])
 
@@ -30,7 +30,7 @@ INDEPENDENT, COUPLED = "independent", "coupled"
 
 def tv_denoise(
     noisy: Images,
-    lam: Weights,
+    lam: MapsLike,
     tol: float | None = None,
     *,
     channels: Literal["independent", "coupled"] | None = None,
@@ -149,7 +149,7 @@ def _over_pixels(data_weight: float | Tensor, noisy: Tensor) -> Tensor:
     )
 
 
-def _complex(noisy: Tensor, lam: Weights, tol: float | None, pixels: Tensor | None, *, separately: bool) -> Tensor:
+def _complex(noisy: Tensor, lam: MapsLike, tol: float | None, pixels: Tensor | None, *, separately: bool) -> Tensor:
     """Real and imaginary parts as channels: of every complex channel by itself, or of all of them."""
     parts = torch.view_as_real(noisy).movedim(-1, 2)  # (batch, channels, 2, height, width)
     batch, count, _, height, width = parts.shape

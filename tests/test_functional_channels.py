@@ -8,9 +8,9 @@ import torch
 
 from difftv import functional
 from difftv.functional import tv_denoise
+from difftv.maps import MapsLike
 from difftv.regularizers import IsotropicTV
 from difftv.solvers import Admm, Clarabel
-from difftv.weights import Weights
 
 
 def draw(channels: int = 3, batch: int = 2, height: int = 6, width: int = 5, seed: int = 0) -> torch.Tensor:
@@ -45,7 +45,7 @@ PER_CHANNEL = torch.tensor([0.02, 0.1, 0.3]).view(1, 3, 1, 1)
     ],
     ids=["map", "list", "expanded", "directions", "both", "array", "number"],
 )
-def test_weights_of_independent_channels(lam: Weights, vertical: torch.Tensor, horizontal: torch.Tensor) -> None:
+def test_weights_of_independent_channels(lam: MapsLike, vertical: torch.Tensor, horizontal: torch.Tensor) -> None:
     y = draw()
     both = torch.stack([part.expand(1, 3, 6, 5)[0] for part in (vertical, horizontal)], dim=1)  # (channels, 2, ...)
     expected = torch.cat([tv_denoise(y[:, c : c + 1], both[c : c + 1]) for c in range(3)], dim=1)
@@ -156,6 +156,6 @@ def test_coupled_channels_that_do_not_converge_warn(monkeypatch: pytest.MonkeyPa
         (-0.1, "coupled", "lam must be >= 0"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(lam: Weights, channels: str, message: str) -> None:
+def test_what_cannot_be_meant_is_refused(lam: MapsLike, channels: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         tv_denoise(draw(), lam, channels=channels)  # type: ignore[arg-type]

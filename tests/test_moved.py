@@ -5,8 +5,10 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from difftv._moved import MOVED, todays_path
+from difftv.regularizers import TGV, MapSpec
 
 
 @pytest.mark.parametrize("earlier", sorted(MOVED))
@@ -34,3 +36,17 @@ def test_a_command_starts_by_its_earlier_path() -> None:
         [sys.executable, "-m", "difftv.cli.table", "--help"], check=True, capture_output=True, text=True
     )
     assert "usage" in found.stdout or found.stdout == ""
+
+
+def test_earlier_names_of_a_map_and_of_a_term() -> None:
+    tgv = TGV()
+    assert MapSpec("gam", share=0.0, constant=0.1, number="gam") == MapSpec("gam", 0.0, 0.1, "gam")
+    spec = tgv.maps[1]
+    assert (spec.share, spec.constant, spec.number) == (spec.ratio, spec.offset, spec.parameter)
+    assert tgv.numbers == tgv.parameters
+    assert tgv.leading("lam2") == spec
+    term = tgv.terms[0]
+    assert torch.equal(term.weights(torch.ones(1, 2, 3, 4))[0], term.maps(torch.ones(1, 2, 3, 4))[0])
+    assert (term.operator.interior(3, 4) == term.operator.valid_mask(3, 4)).all()
+    with pytest.raises(TypeError, match="ratio, offset and parameter, not scale"):
+        MapSpec("lam", scale=2.0)

@@ -13,10 +13,10 @@ from torch import Tensor
 from difftv.denoiser import Denoiser
 from difftv.errors import MissingDependencyError
 from difftv.extras import require
+from difftv.maps import MapsLike, full_map, shared
 from difftv.regularizers.base import Regularizer
 from difftv.solvers.base import Solver
 from difftv.types import Map
-from difftv.weights import Weights, full_map, shared
 
 require("deepinv", "deepinv", by="difftv.interop.deepinv")
 try:
@@ -42,13 +42,13 @@ class RegularizerPrior(DeepinvPrior):  # type: ignore[misc]
             `Admm` in float32 is right to 1e-5; inside an algorithm that is run to the end take dtype=torch.float64.
         maps: the weights where the algorithm has no `g_param`. A number, (height, width), (batch, maps, height, width)
             with 1 for what is shared, or a list with one of these per map of the regularizer; one alone stands for all
-            (`difftv.weights.shared`). An `nn.Parameter` is trained with the algorithm; a tensor moves with the module.
+            (`difftv.maps.shared`). An `nn.Parameter` is trained with the algorithm; a tensor moves with the module.
 
     Attributes:
         explicit_prior: whether R can be evaluated: not where it is itself a minimum over a field (`tgv`).
     """
 
-    def __init__(self, solver: Solver, maps: Weights = 1.0) -> None:
+    def __init__(self, solver: Solver, maps: MapsLike = 1.0) -> None:
         super().__init__()
         self.solver = solver
         self.explicit_prior = not solver.regularizer.auxiliary
@@ -57,7 +57,7 @@ class RegularizerPrior(DeepinvPrior):  # type: ignore[misc]
         else:
             self.maps = maps
 
-    def fn(self, x: Tensor, maps: Weights | None = None, *args: Any, **kwargs: Any) -> Tensor:
+    def fn(self, x: Tensor, maps: MapsLike | None = None, *args: Any, **kwargs: Any) -> Tensor:
         """R(x; maps) of every image, summed over its channels: (batch,).
 
         Raises:
@@ -73,7 +73,7 @@ class RegularizerPrior(DeepinvPrior):  # type: ignore[misc]
         return regularizer.value(images, self._maps(maps, x)).reshape(x.shape[0], -1).sum(dim=1)
 
     def prox(
-        self, x: Tensor, maps: Weights | None = None, *args: Any, gamma: float | Tensor = 1.0, **kwargs: Any
+        self, x: Tensor, maps: MapsLike | None = None, *args: Any, gamma: float | Tensor = 1.0, **kwargs: Any
     ) -> Tensor:
         """argmin_u 1/2 ||u - x||^2 + gamma R(u; maps), differentiable in x, maps and gamma.
 
@@ -101,7 +101,7 @@ class RegularizerPrior(DeepinvPrior):  # type: ignore[misc]
             "FISTA, HQS, DRS, ADMM), with g_first=False where it asks."
         )
 
-    def _maps(self, maps: Weights | None, x: Tensor) -> Map:
+    def _maps(self, maps: MapsLike | None, x: Tensor) -> Map:
         given = self.maps if maps is None else maps
         return _maps_of(self.solver.regularizer, given, x)
 
@@ -115,7 +115,7 @@ class RegularizerDenoiser(DeepinvDenoiser):  # type: ignore[misc]
         maps: factors of sigma, as for `RegularizerPrior`.
     """
 
-    def __init__(self, solver: Solver, maps: Weights = 1.0) -> None:
+    def __init__(self, solver: Solver, maps: MapsLike = 1.0) -> None:
         super().__init__()
         self.prior = RegularizerPrior(solver, maps)
 
@@ -173,7 +173,7 @@ def _as_images(x: Tensor, coupled: int) -> Tensor:
     return x if coupled > 1 else x.reshape(-1, 1, *x.shape[2:])
 
 
-def _maps_of(regularizer: Regularizer, maps: Weights, x: Tensor) -> Map:
+def _maps_of(regularizer: Regularizer, maps: MapsLike, x: Tensor) -> Map:
     """The maps of every image that is solved, repeated for the channels that are images by themselves."""
     first = _as_images(x, regularizer.channels).reshape(x.shape)[:, :1]
     count = regularizer.num_maps

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from difftv.arguments import boolean, positive
 from difftv.interop._arrays import as_array, as_float_image, check_finite, over_image, refuse_masked, spatial_first
+from difftv.maps import shared
 from difftv.problem.data_term import DataTerm
 from difftv.regularizers import BY_NAME, Regularizer
 from difftv.regularizers.bounds import Bounds, checked_bounds
 from difftv.solvers.admm import Admm
 from difftv.solvers.base import Solver
 from difftv.solvers.registry import solver_for
-from difftv.weights import shared
 
 Array = np.ndarray | Tensor
 Image = TypeVar("Image", np.ndarray, Tensor)
@@ -107,7 +107,7 @@ def denoise_tv(
             that broadcasts to (height, width), or, with the axis of the channels, to the shape of the image;
             weight[i,j] belongs to the differences of pixel (i, j) to those below and to the right. A list or tuple
             holds one of these for every map of the regularizer, in the order of its `map_names` (for "anisotropic":
-            vertical, horizontal). A single weight for a regularizer of several maps: each takes its share of it, as at
+            vertical, horizontal). A single weight for a regularizer of several maps: each takes its ratio of it, as at
             the start of a training (`tgv`: lam1 = weight, lam2 = 2 weight; `tvpwl`: lam = weight, gam = 0.001).
         regularizer: a name of `difftv.regularizers.BY_NAME` ("isotropic", "anisotropic", "huber", "tvpwl",
             "eight_neighbour", "tv_tv2", "tgv"), or one constructed with other options.

@@ -16,8 +16,8 @@ from difftv.linear.operator import (
     half_angle_sines,
     identity,
     product,
-    real_edges,
     second_order,
+    valid_edges,
 )
 from difftv.types import Dual, Fields
 
@@ -37,8 +37,8 @@ class ForwardDifferences(LinearOperator):
     def adjoint(self, p: Dual) -> Fields:
         return -divergence(p)
 
-    def interior(self, height: int, width: int) -> np.ndarray:
-        return real_edges(height, width)
+    def valid_mask(self, height: int, width: int) -> np.ndarray:
+        return valid_edges(height, width)
 
     def matrix(self, height: int, width: int) -> sp.csr_array:
         vertical = product(difference_matrix(height), identity(width))
@@ -63,7 +63,7 @@ class DiagonalDifferences(LinearOperator):
     fields: ClassVar[int] = 1
     components: ClassVar[int] = 2
     edges: ClassVar[tuple[Edge, ...]] = (Edge(1, 1), Edge(1, 1, rising=True))
-    beyond_border: ClassVar[bool] = True
+    has_padding: ClassVar[bool] = True
 
     def apply(self, x: Fields) -> Dual:
         down = torch.cat([x, x[..., -1:, :]], dim=-2)
@@ -80,9 +80,9 @@ class DiagonalDifferences(LinearOperator):
         up = _placed(second, low=True, right=False) - _placed(second, low=False, right=True)
         return _fold_last(_fold_last(down, -2), -1) + _fold_first(_fold_first(up, -2), -1)
 
-    def interior(self, height: int, width: int) -> np.ndarray:
-        real = real_edges(height, width)
-        return np.stack([real.all(0), real.all(0)])
+    def valid_mask(self, height: int, width: int) -> np.ndarray:
+        valid = valid_edges(height, width)
+        return np.stack([valid.all(0), valid.all(0)])
 
     def matrix(self, height: int, width: int) -> sp.csr_array:
         first = product(_next(height), _next(width)) - identity(height * width)
@@ -101,13 +101,13 @@ class DiagonalDifferences(LinearOperator):
 class SecondDifferences(LinearOperator):
     """D^2 u = (D_vv u, D_hh u, sqrt(2) D_vh u); D_vv u [i,j] = u[i+1,j] - 2 u[i,j] + u[i-1,j], D_vh = D_v D_h.
 
-    The first and the last row of D_vv, and the first and last column of D_hh, are not real: there the mirror image of u
+    The first and the last row of D_vv, and the first and last column of D_hh, are padding: there the mirror image of u
     stands in for the missing neighbour. With them K^T K is (D^T D)^2.
     """
 
     fields: ClassVar[int] = 1
     components: ClassVar[int] = 3
-    beyond_border: ClassVar[bool] = True
+    has_padding: ClassVar[bool] = True
 
     def apply(self, x: Fields) -> Dual:
         vertical, horizontal = forward_difference(x, -2), forward_difference(x, -1)
@@ -118,7 +118,7 @@ class SecondDifferences(LinearOperator):
         vertical = 2**0.5 * adjoint_difference(p[:, 2:], -1) - forward_difference(p[:, :1], -2)
         return adjoint_difference(vertical, -2) - adjoint_difference(forward_difference(p[:, 1:2], -1), -1)
 
-    def interior(self, height: int, width: int) -> np.ndarray:
+    def valid_mask(self, height: int, width: int) -> np.ndarray:
         return second_order(height, width)
 
     def matrix(self, height: int, width: int) -> sp.csr_array:

@@ -15,8 +15,8 @@ from difftv.linear.operator import (
     half_angle_sines,
     identity,
     product,
-    real_edges,
     second_order,
+    valid_edges,
     without_last,
 )
 from difftv.types import Dual, Fields
@@ -40,8 +40,8 @@ class GradientMinusField(LinearOperator):
         u = adjoint_difference(vertical, -2) + adjoint_difference(horizontal, -1)
         return torch.cat([u, -without_last(vertical, -2), -without_last(horizontal, -1)], dim=1)
 
-    def interior(self, height: int, width: int) -> np.ndarray:
-        return real_edges(height, width)
+    def valid_mask(self, height: int, width: int) -> np.ndarray:
+        return valid_edges(height, width)
 
     def matrix(self, height: int, width: int) -> sp.csr_array:
         ones = identity(height), identity(width)
@@ -71,12 +71,12 @@ class SymmetrisedGradient(LinearOperator):
 
     E_11[i,j] = v_1[i,j] - v_1[i-1,j] at pixels, E_22 likewise, and at the corner below and to the right of pixel (i, j)
     E_12[i,j] = (v_1[i,j+1] - v_1[i,j] + v_2[i+1,j] - v_2[i,j]) / 2. The first and the last row of E_11 and the first
-    and last column of E_22 are not real: there v is taken to be 0 past the border.
+    and last column of E_22 are padding: there v is taken to be 0 past the border.
     """
 
     fields: ClassVar[int] = 3
     components: ClassVar[int] = 3
-    beyond_border: ClassVar[bool] = True
+    has_padding: ClassVar[bool] = True
 
     def apply(self, x: Fields) -> Dual:
         v_1, v_2 = without_last(x[:, 1:2], -2), without_last(x[:, 2:3], -1)
@@ -90,7 +90,7 @@ class SymmetrisedGradient(LinearOperator):
         v_2 = adjoint_difference(mixed, -2) - forward_difference(second, -1)
         return torch.cat([torch.zeros_like(first), v_1, v_2], dim=1)
 
-    def interior(self, height: int, width: int) -> np.ndarray:
+    def valid_mask(self, height: int, width: int) -> np.ndarray:
         return second_order(height, width)
 
     def matrix(self, height: int, width: int) -> sp.csr_array:

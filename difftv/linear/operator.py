@@ -36,8 +36,8 @@ class LinearOperator(abc.ABC):
     """K: fields (u) or (u, v_1, v_2) -> differences, `components` of them at every pixel.
 
     An operator is stated on a grid without a border wherever that makes K^T K diagonal in a cosine basis: it then has
-    additional differences past the border, which `interior` tells apart. No regularizer weighs those; a solver may
-    carry them along with weight 0. Everything below but `interior` includes them.
+    additional differences past the border, which `valid_mask` tells apart. No regularizer weighs those; a solver may
+    carry them along with weight 0. Everything below but `valid_mask` includes them.
 
     An auxiliary field v_1 is defined on the vertical edges and v_2 on the horizontal ones; their entries past the
     border (last row of v_1, last column of v_2) are no variables and are ignored.
@@ -69,7 +69,7 @@ class LinearOperator(abc.ABC):
         return ()
 
     @property
-    def beyond_border(self) -> bool:
+    def has_padding(self) -> bool:
         """Whether `apply` has differences past the border that are not zero."""
         return False
 
@@ -82,8 +82,17 @@ class LinearOperator(abc.ABC):
         """K^T p: (batch, components, height, width) -> (batch, fields, height, width)."""
 
     @abc.abstractmethod
+    def valid_mask(self, height: int, width: int) -> np.ndarray:
+        """Which differences are valid, i.e. not past the border, (components, height, width), boolean."""
+
+    @property
+    def beyond_border(self) -> bool:
+        """`has_padding` by its name in earlier versions."""
+        return self.has_padding
+
     def interior(self, height: int, width: int) -> np.ndarray:
-        """Which differences are real, (components, height, width), boolean."""
+        """`valid_mask` by its name in earlier versions."""
+        return self.valid_mask(height, width)
 
     @abc.abstractmethod
     def matrix(self, height: int, width: int) -> sp.csr_array:
@@ -128,24 +137,24 @@ def identity(size: int) -> sp.csr_array:
     return sp.csr_array(sp.eye_array(size))
 
 
-def real_edges(height: int, width: int) -> np.ndarray:
-    """Which forward differences are real, (2, height, width)."""
-    real = np.ones((2, height, width), dtype=bool)
-    real[0, -1] = False
-    real[1, :, -1] = False
-    return real
+def valid_edges(height: int, width: int) -> np.ndarray:
+    """Which forward differences are valid, (2, height, width)."""
+    valid = np.ones((2, height, width), dtype=bool)
+    valid[0, -1] = False
+    valid[1, :, -1] = False
+    return valid
 
 
 def second_order(height: int, width: int) -> np.ndarray:
-    """Which of two differences one after the other are real, (3, height, width): both vertical, both horizontal, mixed.
+    """Which differences of second order are valid, (3, height, width): both vertical, both horizontal, mixed.
 
     The first two are centred at a pixel and need both of its neighbours.
     """
-    real = np.ones((3, height, width), dtype=bool)
-    real[0, [0, -1]] = False
-    real[1][:, [0, -1]] = False
-    real[2] = real_edges(height, width).all(0)
-    return real
+    valid = np.ones((3, height, width), dtype=bool)
+    valid[0, [0, -1]] = False
+    valid[1][:, [0, -1]] = False
+    valid[2] = valid_edges(height, width).all(0)
+    return valid
 
 
 def half_angle_sines(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:

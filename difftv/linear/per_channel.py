@@ -46,8 +46,8 @@ class PerChannel(LinearOperator):
         return self.count * self.one.components
 
     @property
-    def beyond_border(self) -> bool:
-        return self.one.beyond_border
+    def has_padding(self) -> bool:
+        return self.one.has_padding
 
     def apply(self, x: Fields) -> Dual:
         return self.one.apply(split_channels(x, self.count)).reshape(len(x), self.components, *x.shape[-2:])
@@ -56,8 +56,8 @@ class PerChannel(LinearOperator):
         one = p.reshape(len(p) * self.count, self.one.components, *p.shape[-2:])
         return merge_channels(self.one.adjoint(one), self.count)
 
-    def interior(self, height: int, width: int) -> np.ndarray:
-        return np.tile(self.one.interior(height, width), (self.count, 1, 1))
+    def valid_mask(self, height: int, width: int) -> np.ndarray:
+        return np.tile(self.one.valid_mask(height, width), (self.count, 1, 1))
 
     def matrix(self, height: int, width: int) -> sp.csr_array:
         one = sp.block_diag([self.one.matrix(height, width)] * self.count, format="csr")

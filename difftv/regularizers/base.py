@@ -19,23 +19,41 @@ from difftv.regularizers.bounds import Bounds, checked_bounds
 from difftv.regularizers.term import Term
 from difftv.types import Dual, Fields, Map, PerImage
 
+_EARLIER = {"share": "ratio", "constant": "offset", "number": "parameter"}
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, init=False)
 class MapSpec:
     """One of the maps that a regularizer takes.
 
     Attributes:
         name: name in columns, figures and messages.
-        share: factor where a single number lam stands for all maps: share * lam + constant.
-        constant: see `share`.
-        number: the number that a model without maps has for it; maps with one number are constants in the ratio of
-            their shares. A second number is searched as a ratio to the first where the map has a share, else as it is.
+        ratio: factor where a single number lam stands for all maps: ratio * lam + offset.
+        offset: constant part, see `ratio`.
+        parameter: scalar that a model without maps has for it; maps of one parameter are constants in proportion to
+            their ratios. A second parameter is searched as a multiple of the first where its map has a ratio, else as
+            it is.
+
+    Earlier names of the last three, `share`, `constant` and `number`, are accepted and can be read.
     """
 
     name: str
-    share: float = 1.0
-    constant: float = 0.0
-    number: str = "lam"
+    ratio: float
+    offset: float
+    parameter: str
+
+    def __init__(
+        self, name: str, ratio: float = 1.0, offset: float = 0.0, parameter: str = "lam", **earlier: float | str
+    ) -> None:
+        if unknown := earlier.keys() - _EARLIER:
+            raise TypeError(f"a map has name, ratio, offset and parameter, not {', '.join(sorted(unknown))}.")
+        given = {"name": name, "ratio": ratio, "offset": offset, "parameter": parameter}
+        for key, value in (given | {_EARLIER[key]: value for key, value in earlier.items()}).items():
+            object.__setattr__(self, key, value)
+
+    share = property(lambda self: self.ratio)
+    constant = property(lambda self: self.offset)
+    number = property(lambda self: self.parameter)
 
 
 class Regularizer(abc.ABC):
@@ -91,35 +109,43 @@ class Regularizer(abc.ABC):
             ValueError: lam is not a positive finite number.
         """
         lam = positive("lam", lam)
-        return tuple(spec.share * lam + spec.constant for spec in self.maps)
+        return tuple(spec.ratio * lam + spec.offset for spec in self.maps)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """What has to be chosen where every map is constant, by name; the first one is the weight."""
+        return tuple(dict.fromkeys(spec.parameter for spec in self.maps))
 
     @property
     def numbers(self) -> tuple[str, ...]:
-        """What has to be chosen where every map is constant, by name; the first one is the weight."""
-        return tuple(dict.fromkeys(spec.number for spec in self.maps))
+        """`parameters` by their name in earlier versions."""
+        return self.parameters
 
-    def leading(self, number: str) -> MapSpec:
-        """The first map that takes this number, whose value is the number itself."""
-        return next(spec for spec in self.maps if spec.number == number)
+    def first_map(self, parameter: str) -> MapSpec:
+        """The first map that takes this parameter, whose value is the parameter itself."""
+        return next(spec for spec in self.maps if spec.parameter == parameter)
+
+    leading = first_map
+    """Its name in earlier versions."""
 
     def constants(self, values: Sequence[float]) -> tuple[float, ...]:
         """The value of every map where all are constant.
 
         Args:
-            values: one per name in `numbers`, > 0, intensity units.
+            values: one per name in `parameters`, > 0, intensity units.
 
         Raises:
-            ValueError: not as many values as numbers, or one that is not a positive finite number.
+            ValueError: not as many values as parameters, or one that is not a positive finite number.
         """
-        if len(values) != len(self.numbers):
+        if len(values) != len(self.parameters):
             raise ValueError(
-                f"{self.name} needs {len(self.numbers)} number(s), {', '.join(self.numbers)}; got {len(values)}: "
+                f"{self.name} needs {len(self.parameters)} number(s), {', '.join(self.parameters)}; got {len(values)}: "
                 f"{tuple(values)!r}."
             )
-        given = {name: positive(name, value) for name, value in zip(self.numbers, values, strict=True)}
-        leading = {name: self.leading(name).share for name in given}
+        given = {name: positive(name, value) for name, value in zip(self.parameters, values, strict=True)}
+        first = {name: self.first_map(name).ratio for name in given}
         return tuple(
-            given[spec.number] * (spec.share / leading[spec.number] if spec.share else 1.0) for spec in self.maps
+            given[spec.parameter] * (spec.ratio / first[spec.parameter] if spec.ratio else 1.0) for spec in self.maps
         )
 
     def value(self, x: Fields, maps: Map) -> PerImage:

@@ -45,7 +45,7 @@ class EightNeighbourTV(Regularizer):
         forward = Term(ForwardDifferences(), Norm.SEPARABLE, Absolute(), lam=axial)
         across = Term(DiagonalDifferences(), Norm.SEPARABLE, Absolute(), lam=diagonal, factor=factor)
         maps = (
-            MapSpec(name, share=DIAGONAL if index in diagonal and num_maps > 1 else 1.0)
+            MapSpec(name, ratio=DIAGONAL if index in diagonal and num_maps > 1 else 1.0)
             for index, name in enumerate(names)
         )
         super().__init__(tuple(maps), (forward, across), bounds)

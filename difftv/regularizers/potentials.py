@@ -88,19 +88,19 @@ class Huber(Potential):
         return 0.5 * self.delta * q * torch.where(lam > 0, q / lam, torch.zeros_like(q))
 
     def dual_step(self, z: Tensor, rho: Tensor, lam: Tensor, gam: Tensor | None) -> Tensor:
-        return torch.minimum(z * self._share(rho, lam), lam)
+        return torch.minimum(z * self._slope(rho, lam), lam)
 
     def dual_step_derivative(self, z: Tensor, rho: Tensor, lam: Tensor, gam: Tensor | None) -> StepDerivative:
-        share = self._share(rho, lam)
-        linear = z * share > lam
+        slope = self._slope(rho, lam)
+        linear = z * slope > lam
         by_lam = torch.where(lam.isinf(), torch.zeros_like(z), z * rho * self.delta / (lam + rho * self.delta) ** 2)
         return StepDerivative(
-            torch.where(linear, torch.zeros_like(z), share.expand_as(z)),
+            torch.where(linear, torch.zeros_like(z), slope.expand_as(z)),
             torch.where(linear, torch.ones_like(z), by_lam),
             None,
         )
 
-    def _share(self, rho: Tensor, lam: Tensor) -> Tensor:
+    def _slope(self, rho: Tensor, lam: Tensor) -> Tensor:
         """1 / (1 + rho delta / lam), which is 0 for lam = 0 and 1 for an infinite one."""
         return torch.where(lam.isinf(), torch.ones_like(lam), lam / (lam + rho * self.delta))
 

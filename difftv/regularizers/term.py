@@ -21,7 +21,7 @@ class Norm(enum.Enum):
 
 @dataclass(frozen=True)
 class Term:
-    """sum_i phi(|(K x)_i|; lam_i, gam_i) over the real differences.
+    """sum_i phi(|(K x)_i|; lam_i, gam_i) over the valid differences.
 
     Attributes:
         operator: K.
@@ -44,12 +44,15 @@ class Term:
         assert len(self.lam) in allowed
         assert len(self.gam) in (allowed if self.potential.takes_gam else {0})
 
-    def weights(self, maps: Map) -> tuple[Tensor, Tensor | None]:
+    def maps(self, maps: Map) -> tuple[Tensor, Tensor | None]:
         """lam and gam of this term, (batch, 1 or components, height, width)."""
         lam = _channels(maps, self.lam)
         if self.factor != 1.0:
             lam = self.factor * lam
         return lam, _channels(maps, self.gam) if self.gam else None
+
+    weights = maps
+    """Its name in earlier versions."""
 
     def length(self, p: Dual) -> Tensor:
         """|p|, (batch, components or 1, height, width)."""
@@ -65,37 +68,37 @@ class Term:
         """p q where `length` takes components one by one, else their inner product; shaped like `length`."""
         return p * q if self.norm is Norm.SEPARABLE else (p * q).sum(dim=1, keepdim=True)
 
-    def real(self, like: Tensor) -> Tensor:
-        """1 at real differences and 0 at those past the border, (components, height, width), as `like`."""
-        mask = self.operator.interior(*like.shape[-2:]).astype(np.float32)
+    def valid(self, like: Tensor) -> Tensor:
+        """1 at valid differences and 0 at those past the border, (components, height, width), as `like`."""
+        mask = self.operator.valid_mask(*like.shape[-2:]).astype(np.float32)
         return torch.from_numpy(mask).to(dtype=like.dtype).to(device=like.device)
 
     def analysis(self, x: Fields) -> Dual:
-        """K x at the real differences, 0 elsewhere."""
-        return self.operator.apply(x) * self.real(x)
+        """K x at the valid differences, 0 elsewhere."""
+        return self.operator.apply(x) * self.valid(x)
 
     def adjoint(self, p: Dual) -> Fields:
         """K^T p, whatever stands past the border ignored."""
-        return self.operator.adjoint(p * self.real(p))
+        return self.operator.adjoint(p * self.valid(p))
 
     def value(self, x: Fields, maps: Map) -> PerImage:
         """The sum, of every image of the batch."""
-        lam, gam = self.weights(maps)
+        lam, gam = self.maps(maps)
         z = self.length(self.analysis(x))
         # An infinite lam over a difference of zero costs nothing.
         return torch.where(z > 0, self.potential.value(z, lam, gam), torch.zeros_like(z)).sum(dim=(1, 2, 3))
 
     def conjugate(self, p: Dual, maps: Map) -> PerImage:
         """sum_i phi*(|p_i|), for |p_i| <= lam_i."""
-        lam, gam = self.weights(maps)
-        q = self.length(p * self.real(p))
+        lam, gam = self.maps(maps)
+        q = self.length(p * self.valid(p))
         return torch.where(q > 0, self.potential.conjugate(q, lam, gam), torch.zeros_like(q)).sum(dim=(1, 2, 3))
 
     def gap(self, x: Fields, p: Dual, maps: Map) -> PerImage:
         """sum_i phi(|(K x)_i|) + phi*(|p_i|) - <p_i, (K x)_i>, every summand >= 0, for |p_i| <= lam_i."""
-        lam, gam = self.weights(maps)
-        real = self.real(x)
-        difference, p = self.operator.apply(x) * real, p * real
+        lam, gam = self.maps(maps)
+        valid = self.valid(x)
+        difference, p = self.operator.apply(x) * valid, p * valid
         z, q = self.length(difference), self.length(p)
         nothing = torch.zeros_like(z)
         primal = torch.where(z > 0, self.potential.value(z, lam, gam), nothing)
@@ -104,8 +107,8 @@ class Term:
 
     def project(self, p: Dual, maps: Map) -> Dual:
         """The nearest dual variable with |p_i| <= lam_i, zero past the border."""
-        lam, _ = self.weights(maps)
-        p = p * self.real(p)
+        lam, _ = self.maps(maps)
+        p = p * self.valid(p)
         z = self.length(p)
         return torch.where(z > lam, p * (lam / z.clamp_min(torch.finfo(p.dtype).tiny)), p)
 

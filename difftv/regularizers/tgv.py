@@ -9,7 +9,7 @@ from difftv.regularizers.bounds import Bounds
 from difftv.regularizers.choices import coupled, huber_or_absolute
 from difftv.regularizers.term import Norm, Term
 
-SECOND_SHARE = 2.0
+SECOND_RATIO = 2.0
 """lam2 / lam1 where one number stands for both; 1.5 to 5 is what people use."""
 
 
@@ -42,7 +42,7 @@ class TGV(Regularizer):
         first, second = (huber_or_absolute(f"delta[{index}]", width) for index, width in enumerate(delta))
         self.delta = (float(delta[0]), float(delta[1]))
         super().__init__(
-            (MapSpec("lam1", number="lam1"), MapSpec("lam2", share=SECOND_SHARE, number="lam2")),
+            (MapSpec("lam1", parameter="lam1"), MapSpec("lam2", ratio=SECOND_RATIO, parameter="lam2")),
             (
                 Term(coupled(GradientMinusField(), channels), Norm.EUCLIDEAN, first, lam=(0,)),
                 Term(coupled(SymmetrisedGradient(), channels), Norm.EUCLIDEAN, second, lam=(1,)),

@@ -9,7 +9,7 @@ from difftv.regularizers.choices import coupled
 from difftv.regularizers.potentials import Absolute
 from difftv.regularizers.term import Norm, Term
 
-SECOND_SHARE = 0.5
+SECOND_RATIO = 0.5
 """lam2 / lam1 where one number stands for both: (0.04, 0.02) was best on Set12 at sigma = 25."""
 
 
@@ -34,7 +34,7 @@ class TVTV2(Regularizer):
 
     def __init__(self, channels: int = 1, *, bounds: Bounds | None = None) -> None:
         super().__init__(
-            (MapSpec("lam1", number="lam1"), MapSpec("lam2", share=SECOND_SHARE, number="lam2")),
+            (MapSpec("lam1", parameter="lam1"), MapSpec("lam2", ratio=SECOND_RATIO, parameter="lam2")),
             (
                 Term(coupled(ForwardDifferences(), channels), Norm.EUCLIDEAN, Absolute(), lam=(0,)),
                 Term(coupled(SecondDifferences(), channels), Norm.EUCLIDEAN, Absolute(), lam=(1,)),

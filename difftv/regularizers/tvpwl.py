@@ -48,5 +48,5 @@ class TVpwL(Regularizer):
             gam=tuple(range(directions, 2 * directions)),
         )
         lam = tuple(MapSpec(f"lam{suffix}") for suffix in suffixes)
-        gam = tuple(MapSpec(f"gam{suffix}", share=0.0, constant=START_GAM, number="gam") for suffix in suffixes)
+        gam = tuple(MapSpec(f"gam{suffix}", ratio=0.0, offset=START_GAM, parameter="gam") for suffix in suffixes)
         super().__init__(lam + gam, (term,), bounds)

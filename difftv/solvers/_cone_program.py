@@ -151,7 +151,7 @@ def _within(u: Any, parameters: Sequence[Any], bounds: Bounds | None) -> list[An
 
 
 def _entries_of_v(regularizer: Regularizer, matrices: Sequence[Any], image: int) -> np.ndarray:
-    """The entries of v that some real difference reads; a cone solver must not be given the others."""
+    """The entries of v that some valid difference reads; a cone solver must not be given the others."""
     if not regularizer.auxiliary:
         return np.zeros(0, dtype=int)
     read = [abs(matrix).sum(axis=0) > 0 for matrix in matrices]
@@ -160,16 +160,16 @@ def _entries_of_v(regularizer: Regularizer, matrices: Sequence[Any], image: int)
 
 def _bounded(term: Term, height: int, width: int) -> tuple[Block, Any]:
     """The block of a term and the rows of K that it bounds, those of differences past the border left out or zero."""
-    real = term.operator.interior(height, width)
-    components = real.shape[0]
+    valid = term.operator.valid_mask(height, width)
+    components = valid.shape[0]
     matrix = term.operator.matrix(height, width)
     if term.norm is Norm.SEPARABLE:
-        index = np.flatnonzero(real)
+        index = np.flatnonzero(valid)
         return Block(term.norm, components, index), matrix[index]
-    index = np.flatnonzero(real.any(axis=0))
+    index = np.flatnonzero(valid.any(axis=0))
     rows = (np.arange(components)[:, None] * height * width + index).ravel()
-    kept = real.ravel()[rows].astype(float)
-    return Block(term.norm, components, index), matrix[rows].multiply(kept[:, None]).tocsr()
+    masked = valid.ravel()[rows].astype(float)
+    return Block(term.norm, components, index), matrix[rows].multiply(masked[:, None]).tocsr()
 
 
 def _weights(block: Block, maps: list[Any], channels: tuple[int, ...], pixels: int) -> Any:

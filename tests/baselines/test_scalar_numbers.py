@@ -55,7 +55,7 @@ def test_the_search_finds_what_a_dense_scan_finds(regularizer: Regularizer, othe
         for other in others(lam)
     ]
     assert found.psnr[0] >= max(scan) - 0.02
-    assert found.names == regularizer.numbers
+    assert found.names == regularizer.parameters
     assert found.psnr[0] == pytest.approx(scores(solver, items, found.values[0]).mean().item(), abs=1e-3)
     assert max(row[-1] for row in found.curve[0]) == found.psnr[0]
     assert (*found.values[0], found.psnr[0]) in found.curve[0]
@@ -117,7 +117,7 @@ def test_the_denoiser_of_the_best_numbers_reaches_their_psnr(items: EvaluationPa
 def test_maps_that_share_a_number_move_together(
     regularizer: Regularizer, numbers: tuple[str, ...], values: tuple[float, ...], maps: tuple[float, ...]
 ) -> None:
-    assert regularizer.numbers == numbers
+    assert regularizer.parameters == numbers
     assert regularizer.constants(values) == pytest.approx(maps, rel=1e-12)
     with pytest.raises(ValueError, match=f"needs {len(numbers)} number.* {numbers[-1]}; got {len(numbers) + 1}"):
         regularizer.constants((*values, 0.1))

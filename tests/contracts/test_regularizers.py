@@ -84,7 +84,7 @@ def test_value_is_the_supremum_over_the_dual_set(regularizer: Regularizer) -> No
         regularizer.split(regularizer.analysis(x))[i].requires_grad_() for i in range(len(regularizer.terms))
     ]
     total = sum(
-        term.potential.value(term.length(part), *term.weights(maps)).sum()
+        term.potential.value(term.length(part), *term.maps(maps)).sum()
         for term, part in zip(regularizer.terms, differences, strict=True)
     )
     attained = torch.cat(torch.autograd.grad(total, differences), dim=1).nan_to_num(0.0)
@@ -140,7 +140,7 @@ def _basis(operator: LinearOperator, height: int, width: int) -> np.ndarray:
 def test_only_real_differences_count(regularizer: Regularizer) -> None:
     x, _, p = draw(regularizer)
     for term, part in zip(regularizer.terms, regularizer.split(p), strict=True):
-        past = torch.from_numpy(~term.operator.interior(6, 5)).double()
+        past = torch.from_numpy(~term.operator.valid_mask(6, 5)).double()
         assert (term.analysis(x) * past).abs().max() == 0
         torch.testing.assert_close(term.adjoint(part), term.adjoint(part + 100 * past))
 

@@ -49,10 +49,10 @@ class Axes:
     @classmethod
     def of(cls, regularizer: Regularizer) -> "Axes":
         """Those of a regularizer, around the numbers that training starts from."""
-        leading = [regularizer.leading(name) for name in regularizer.numbers[1:]]
+        first_maps = [regularizer.first_map(name) for name in regularizer.parameters[1:]]
         return cls(
-            tuple(spec.share if spec.share else spec.constant for spec in leading),
-            tuple(bool(spec.share) for spec in leading),
+            tuple(spec.ratio if spec.ratio else spec.offset for spec in first_maps),
+            tuple(bool(spec.ratio) for spec in first_maps),
         )
 
     def numbers(self, point: Point) -> tuple[float, ...]:

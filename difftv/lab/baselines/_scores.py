@@ -15,7 +15,7 @@ from difftv.solvers.base import Solver
 log = logging.getLogger(__name__)
 
 Numbers = tuple[float, ...]
-"""One value per name in `Regularizer.numbers`."""
+"""One value per name in `Regularizer.parameters`."""
 
 
 class Scores:
@@ -66,7 +66,7 @@ class Scores:
         except SolverError as error:
             if len(group) > 1:
                 return torch.cat([self._group([item], numbers[i : i + 1]) for i, item in enumerate(group)])
-            names = self.solver.regularizer.numbers
+            names = self.solver.regularizer.parameters
             tried = ", ".join(f"{name} = {value:.3g}" for name, value in zip(names, numbers[0], strict=True))
             log.warning("%s: no answer on %s, excluded from the search: %s", tried, group[0].name, error)
             return torch.tensor([-math.inf], dtype=torch.float64, device="cpu")

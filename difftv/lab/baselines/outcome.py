@@ -8,7 +8,7 @@ class GridSearch:
     """The outcome of a search.
 
     Attributes:
-        names: names of the numbers that were searched (`Regularizer.numbers`): lam; or lam1, lam2; or lam, gam.
+        names: names of the numbers that were searched (`Regularizer.parameters`): lam; or lam1, lam2; or lam, gam.
         relative: for each of them, whether it was searched as a ratio to the first one.
         values: the best numbers for each problem (one problem for a set, one per image for the oracle).
         psnr: the PSNR that is reached there, in dB.

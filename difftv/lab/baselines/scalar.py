@@ -1,7 +1,7 @@
 """The fair opponent of a learned map: constant maps, found on a set of images (deployable) or per image (oracle).
 
-A regularizer says which numbers that takes (`Regularizer.numbers`): one, the weight, for total variation; (lam1, lam2)
-for `tgv` and `tv_tv2`; (lam, gam) for `tvpwl`.
+A regularizer says which numbers that takes (`Regularizer.parameters`): one, the weight, for total variation;
+(lam1, lam2) for `tgv` and `tv_tv2`; (lam, gam) for `tvpwl`.
 """
 
 import math
@@ -41,7 +41,7 @@ def search_per_set(
         device: device of the run; where the solver works, unless that is the CPU in any case.
     """
     scores, regularizer = Scores(solver, items, batch_size, device), solver.regularizer
-    if len(regularizer.numbers) == 1:
+    if len(regularizer.parameters) == 1:
         line = search_line(lambda lam: [scores.mean((lam[0],))], 1, refinements, label)
         return _on_line(regularizer, line)
     axes = Axes.of(regularizer)
@@ -73,7 +73,7 @@ def search_per_image(
     Other arguments as for `search_per_set`.
     """
     scores, regularizer = Scores(solver, items, batch_size, device), solver.regularizer
-    if len(regularizer.numbers) == 1:
+    if len(regularizer.parameters) == 1:
         tried = search_line(lambda lam: scores.per_image([(v,) for v in lam]), len(items), refinements, label)
         return _on_line(regularizer, tried)
     axes = Axes.of(regularizer)
@@ -91,7 +91,7 @@ def scalar_denoiser(solver: Solver, numbers: Sequence[float]) -> Denoiser:
 
     Args:
         solver: solver of the minimisation.
-        numbers: one value per name in `Regularizer.numbers`, > 0.
+        numbers: one value per name in `Regularizer.parameters`, > 0.
     """
     regularizer = solver.regularizer
     values = list(regularizer.constants(numbers))
@@ -112,7 +112,7 @@ def _outcome(
 ) -> GridSearch:
     best = [max(seen, key=seen.__getitem__) for seen in tried]
     return GridSearch(
-        names=regularizer.numbers,
+        names=regularizer.parameters,
         relative=relative,
         values=tuple(best),
         psnr=tuple(seen[numbers] for seen, numbers in zip(tried, best, strict=True)),

@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = evaluate_published(
             denoiser,
             PublishedImages(images, sigma=sigma),
-            tuned=_tuned(stored, denoiser.solver.regularizer.numbers) if sigma == stored.evaluated_sigma else None,
+            tuned=_tuned(stored, denoiser.solver.regularizer.parameters) if sigma == stored.evaluated_sigma else None,
             search=not options.no_search,
             device=next(denoiser.parameters()).device,
         )

@@ -74,7 +74,7 @@ class FinalEvaluation:
             self.images.search,
             batch_size=self._batch_size(self.images.search),
             refinements=self.options.evaluation.refinements,
-            label=f"search {', '.join(self.solver.regularizer.numbers)}",
+            label=f"search {', '.join(self.solver.regularizer.parameters)}",
             device=self.setup.device,
         )
         baseline = evaluate(

@@ -36,7 +36,7 @@ def _free_edge_share(denoised: Image, maps: Map, regularizer: Regularizer) -> Pe
     """Over the first term with free slopes, whose operator looks at the image alone."""
     term = next(term for term in regularizer.terms if term.gam)
     assert term.operator.fields == 1
-    _, gam = term.weights(maps)
+    _, gam = term.maps(maps)
     assert gam is not None
-    real = (term.length(term.real(denoised)[None]) > 0).to(dtype=denoised.dtype)
-    return free_edge_share(term.length(term.analysis(denoised)), gam, real)
+    valid = (term.length(term.valid(denoised)[None]) > 0).to(dtype=denoised.dtype)
+    return free_edge_share(term.length(term.analysis(denoised)), gam, valid)

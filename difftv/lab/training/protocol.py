@@ -107,7 +107,7 @@ def evaluate_published(
             not_converged.append(name)
         return solution.denoised.cpu()
 
-    names, nearest = denoiser.solver.regularizer.numbers, denoiser.solver.workplace.device_for(device)
+    names, nearest = denoiser.solver.regularizer.parameters, denoiser.solver.workplace.device_for(device)
     numbers = {} if tuned is None else {TUNED: tuned}
     if search:
         numbers[ORACLE] = search_per_set(

@@ -53,7 +53,7 @@ class ImageItself(LinearOperator):
             return p
         return torch.cat([p, p.new_zeros(p.shape[0], self.auxiliary, *p.shape[2:])], dim=1)
 
-    def interior(self, height: int, width: int) -> np.ndarray:
+    def valid_mask(self, height: int, width: int) -> np.ndarray:
         return np.ones((self.components, height, width), dtype=bool)
 
     def matrix(self, height: int, width: int) -> sp.csr_array:

@@ -137,12 +137,12 @@ class Splitting:
 
 
 def _scaled(term: Term, contrast: Tensor, whole: Tensor, maps: Tensor) -> ScaledTerm:
-    lam, gam = term.weights(maps)
+    lam, gam = term.maps(maps)
     if gam is not None:
         gam = torch.minimum(gam, _LARGEST_GAM * whole)
     factor = STEPS.get(type(term.operator.of_one_channel), STEP)
     rho = factor * (lam / contrast).clamp_max(_LARGEST_IN_RHO).mean(dim=(1, 2, 3), keepdim=True)
-    valid = term.real(maps) if term.operator.beyond_border else None
+    valid = term.valid(maps) if term.operator.has_padding else None
     return ScaledTerm(term, lam.contiguous(), gam, rho.clamp_min(_SMALLEST_RHO), valid)
 
 

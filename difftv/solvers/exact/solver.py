@@ -139,7 +139,7 @@ def _edges(regularizer: Regularizer, maps: Map) -> tuple[Dual, Dual]:
     """lam and gam of every difference, (batch, 2 or 4, height, width)."""
     lam, gam = [], []
     for term in regularizer.terms:
-        weights, slopes = term.weights(maps)
+        weights, slopes = term.maps(maps)
         shape = -1, term.operator.components, -1, -1
         lam.append(weights.expand(shape))
         gam.append(torch.zeros_like(lam[-1]) if slopes is None else slopes.expand(shape))

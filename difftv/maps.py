@@ -1,4 +1,4 @@
-"""The forms in which a caller may give the weights of a regularizer, and the map that each of them stands for."""
+"""The forms in which a caller may give the maps of a regularizer, and the stack that each of them stands for."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,11 +11,14 @@ from difftv.arguments import is_number
 from difftv.regularizers.base import Regularizer
 from difftv.types import Image, Map
 
-Weights = float | Tensor | np.ndarray | Sequence[float | Tensor | np.ndarray]
+MapsLike = float | Tensor | np.ndarray | Sequence[float | Tensor | np.ndarray]
 """A number, one array for all maps, or a list with one of them per map."""
 
+Weights = MapsLike
+"""The name in earlier versions."""
 
-def full_map(lam: Weights, noisy: Image, channels: tuple[int, ...], per: str) -> Map:
+
+def full_map(lam: MapsLike, noisy: Image, channels: tuple[int, ...], per: str) -> Map:
     """The map that `lam` stands for, on the device of `noisy`.
 
     Args:
@@ -40,7 +43,7 @@ def full_map(lam: Weights, noisy: Image, channels: tuple[int, ...], per: str) ->
     return _full(_tensor(lam, noisy), noisy, allowed)
 
 
-def channel_maps(lam: Weights, noisy: Image, directions: int = 2) -> Float[Tensor, "images maps height width"]:
+def channel_maps(lam: MapsLike, noisy: Image, directions: int = 2) -> Float[Tensor, "images maps height width"]:
     """The maps of channels that are denoised each by itself as gray images.
 
     Args:
@@ -61,24 +64,24 @@ def channel_maps(lam: Weights, noisy: Image, directions: int = 2) -> Float[Tenso
         _check_list(lam, tuple(range(1, directions + 1)), "direction")
         maps = torch.stack([_full(_tensor(one, noisy), noisy, allowed).expand(noisy.shape) for one in lam], dim=2)
         return maps.reshape(batch * count, -1, height, width)
-    weights = _tensor(lam, noisy)
-    if directions == count == 2 and weights.ndim == 4 and weights.shape[1] == 2:
+    given = _tensor(lam, noisy)
+    if directions == count == 2 and given.ndim == 4 and given.shape[1] == 2:
         raise ValueError(
-            f"lam of shape {tuple(weights.shape)} for an image of two channels could mean channels or directions. "
+            f"lam of shape {tuple(given.shape)} for an image of two channels could mean channels or directions. "
             "In a list it is told apart: [lam] is one map per channel, [lam[:, :1], lam[:, 1:]] one per direction."
         )
     per_direction = dict.fromkeys(range(1, directions + 1), "direction")
-    maps = _full(weights, noisy, {**per_direction, **allowed})
+    maps = _full(given, noisy, {**per_direction, **allowed})
     if maps.shape[1] in (1, count):
         return maps.expand(noisy.shape).reshape(batch * count, 1, height, width)
     return maps[:, None].expand(-1, count, -1, -1, -1).reshape(batch * count, -1, height, width)
 
 
 def shared(regularizer: Regularizer, maps: Float[Tensor, "batch given height width"]) -> Map:
-    """A single map for a regularizer with several: each its share of it plus its constant (`MapSpec`)."""
+    """A single map for a regularizer with several: each its ratio times it plus its offset (`MapSpec`)."""
     if maps.shape[1] == regularizer.num_maps:
         return maps
-    return torch.cat([spec.share * maps + spec.constant for spec in regularizer.maps], dim=1)
+    return torch.cat([spec.ratio * maps + spec.offset for spec in regularizer.maps], dim=1)
 
 
 def _tensor(lam: object, noisy: Image) -> Tensor:
@@ -102,19 +105,17 @@ def _check_list(lam: Sequence[object], channels: tuple[int, ...], per: str) -> N
         )
 
 
-def _full(weights: Tensor, noisy: Image, allowed: Mapping[int, str]) -> Map:
+def _full(given: Tensor, noisy: Image, allowed: Mapping[int, str]) -> Map:
     """(batch, maps, height, width); `allowed`: number of maps -> what each of them is for."""
     batch, _, height, width = noisy.shape
-    if weights.numel() == 1:
-        return weights.reshape(1, 1, 1, 1).expand(batch, 1, height, width)
-    if weights.shape == (height, width):
-        return weights.expand(batch, 1, height, width)
-    if weights.ndim == 4:
-        wanted = (batch, weights.shape[1], height, width)
-        if weights.shape[1] in allowed and all(
-            have in (1, want) for have, want in zip(weights.shape, wanted, strict=True)
-        ):
-            return weights.expand(wanted)
+    if given.numel() == 1:
+        return given.reshape(1, 1, 1, 1).expand(batch, 1, height, width)
+    if given.shape == (height, width):
+        return given.expand(batch, 1, height, width)
+    if given.ndim == 4:
+        wanted = (batch, given.shape[1], height, width)
+        if given.shape[1] in allowed and all(have in (1, want) for have, want in zip(given.shape, wanted, strict=True)):
+            return given.expand(wanted)
     several = "".join(
         f" or, with a map per {per}, ({batch}, {count}, {height}, {width})"
         for count, per in allowed.items()
@@ -123,7 +124,7 @@ def _full(weights: Tensor, noisy: Image, allowed: Mapping[int, str]) -> Map:
     raise ValueError(
         f"lam must be a number, a map ({height}, {width}) for all images, or have shape "
         f"({batch}, 1, {height}, {width}){several}, whose first and last two sizes may be 1; "
-        f"got shape {tuple(weights.shape)}."
+        f"got shape {tuple(given.shape)}."
     )
 
 

@@ -17,7 +17,7 @@ LAYERS = [
     {"lab.rundir", "lab.imagefiles"},
     {"metrics", "regularizers", "lab.data", "lab.tracking"},
     {"problem"},
-    {"solvers", "predictors", "weights", "lab.losses", "lab.figures"},
+    {"solvers", "predictors", "maps", "lab.losses", "lab.figures"},
     {"method"},
     {"denoiser", "network_denoiser", "functional", "lab.report"},
     {"models", "colour", "interop", "lab.baselines"},

@@ -60,7 +60,7 @@ class Denoiser(Method):
             solution = Denoiser.pretrained("gray")(noisy, sigma=25)
 
         Args:
-            name: of the model.
+            name: name of the model.
             solver: as for `load`.
 
         Raises:
@@ -86,7 +86,7 @@ class Denoiser(Method):
         Args:
             path: the run's directory, of which `checkpoint.pt` with the weights of its best epoch is enough; or the
                 model file.
-            solver: what minimises, with the regularizer of the run. By default one that takes images of any size,
+            solver: solver to use, with the regularizer of the run. By default one that takes images of any size,
                 whatever the run was trained with: `Exact`, which is exact, where it takes it, else `Admm`.
             network: class of the network that was trained, where it is none of this package (`Predictor`). A file
                 cannot have a class of its choice constructed: it decides the arguments of this one.

@@ -27,7 +27,7 @@ def full_map(lam: MapsLike, noisy: Image, channels: tuple[int, ...], per: str) -
             per map, those of four dimensions with one channel. A number gets single precision at least.
         noisy: (batch, channels, height, width), which share the map.
         channels: the numbers of maps that are allowed.
-        per: what there is a map for where there are several, for the messages.
+        per: word for the thing that each of several maps belongs to, for the messages.
 
     Returns:
         (batch, maps, height, width).

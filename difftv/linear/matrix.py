@@ -19,7 +19,7 @@ class Matrix(ForwardOperator):
     Args:
         matrix: SciPy sparse or NumPy array, real, (measurements, pixels).
         image_shape: (height, width) or (channels, height, width).
-        data_shape: of the measurements of one image; A u is (batch, *data_shape).
+        data_shape: shape of the measurements of one image; A u is (batch, *data_shape).
 
     Raises:
         ValueError: the matrix is no such matrix, or not finite.

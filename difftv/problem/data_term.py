@@ -20,7 +20,7 @@ class DataTerm:
 
     Attributes:
         y: the noisy images.
-        lower, upper: of every image, (batch, 1, 1, 1), infinite where a side is open; both None without bounds.
+        lower, upper: bounds of every image, (batch, 1, 1, 1), infinite where a side is open; both None without bounds.
         weight: w, shaped like y, >= 0 and in no units; None = 1 everywhere. Where it is 0, y does not matter.
         operator: A, the forward operator; None = the identity, the only one that solvers take so far.
     """

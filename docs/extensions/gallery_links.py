@@ -15,9 +15,9 @@ def to_pages(text: str, scripts: set[str], built: set[str]) -> str:
     """The text with its links to scripts led to their pages.
 
     Args:
-        text: of a Markdown page.
+        text: text of a Markdown page.
         scripts: names of the scripts that the gallery has.
-        built: of those that have a page.
+        built: names of those that have a page.
 
     Raises:
         ValueError: a link to a script that there is not.

@@ -67,9 +67,9 @@ def tv_denoise(
             mean directions. Coupled channels share a single map. Infinity forces neighbours to be equal. Other shapes
             are refused: three dimensions could mean images or directions.
         tol: tolerance of the exact solver (default 1e-10): at the default and below, the answer is exact to rounding; a
-            larger one stops an image early, at this relative duality gap. Of coupled channels (default 1e-8): change of the
-            image over ten iterations (rms, over its range); at the default small images are right to about 1e-6. 1e-5
-            takes a tenth of the time for an error of 1e-4.
+            larger one stops an image early, at this relative duality gap. Of coupled channels (default 1e-8): change of
+            the image over ten iterations (rms, over its range); at the default small images are right to about 1e-6.
+            1e-5 takes a tenth of the time for an error of 1e-4.
         channels: needed where there are several. "independent": each is denoised by itself. "coupled": all together,
             which puts edges at the same place in every channel. The real and the imaginary part of a complex image are
             always coupled, so that a phase factor goes through; of several complex channels the argument says whether

@@ -1,5 +1,6 @@
 """Differences of an image: forward, diagonal, and of second order."""
 
+import functools
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -8,46 +9,96 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from difftv.linear.gradient import adjoint_difference, divergence, forward_difference, gradient
+from difftv.linear.gradient import adjoint_difference, divergence, forward_difference
 from difftv.linear.operator import (
     Edge,
     LinearOperator,
+    along,
     difference_matrix,
     half_angle_sines,
     identity,
+    over,
+    pairs,
     product,
-    second_order,
     valid_edges,
+    second_order,
 )
 from difftv.types import Dual, Fields
 
 
+@dataclass(frozen=True)
+class Spaced(LinearOperator):
+    """Operator on a grid of so many axes.
+
+    Args:
+        axes: 1, 2 or 3.
+        spacing: distance of neighbours along every axis; None = 1.
+    """
+
+    axes: int = 2
+    spacing: tuple[float, ...] | None = None
+
+    @property
+    def lengths(self) -> tuple[float, ...]:
+        """Distance of neighbours along every axis."""
+        return self.spacing or (1.0,) * self.axes
+
+    @property
+    def order(self) -> int:
+        """Differences that are taken one after the other."""
+        return 1
+
+    @property
+    def magnitude(self) -> float:
+        # The root mean square of what a unit spacing is divided by.
+        return 1.0 if self.spacing is None else float(np.mean(np.array(self.spacing) ** -2.0)) ** (self.order / 2)
+
+    @property
+    def places(self) -> range:
+        """The axes as they are counted from the last dimension of a tensor."""
+        return range(-self.axes, 0)
+
+    def slopes(self, *space: int) -> list[np.ndarray]:
+        """Symbols of the differences along every axis: `half_angle_sines` over the spacing."""
+        assert len(space) == self.axes
+        return [sine / length for sine, length in zip(half_angle_sines(*space), self.lengths, strict=True)]
+
+
 @final
 @dataclass(frozen=True)
-class ForwardDifferences(LinearOperator):
-    """D u = (D_v u, D_h u), see `difftv.linear.gradient.gradient`."""
+class ForwardDifferences(Spaced):
+    """D u, in an image (D_v u, D_h u), see `difftv.linear.gradient.gradient`; over the spacing."""
 
     fields: ClassVar[int] = 1
-    components: ClassVar[int] = 2
-    edges: ClassVar[tuple[Edge, ...]] = (Edge(1, 0), Edge(0, 1))
+
+    @property
+    def components(self) -> int:
+        return self.axes
+
+    @property
+    def edges(self) -> tuple[Edge, ...]:
+        return (Edge(1, 0), Edge(0, 1)) if self.axes == 2 else ()
 
     def apply(self, x: Fields) -> Dual:
-        return gradient(x)
+        return torch.cat(
+            [over(forward_difference(x, axis), h) for axis, h in zip(self.places, self.lengths, strict=True)], dim=1
+        )
 
     def adjoint(self, p: Dual) -> Fields:
+        if self.spacing is not None:
+            parts = zip(p.split(1, dim=1), self.lengths, strict=True)
+            p = torch.cat([over(part, h) for part, h in parts], dim=1)
         return -divergence(p)
 
-    def valid_mask(self, height: int, width: int) -> np.ndarray:
-        return valid_edges(height, width)
+    def valid_mask(self, *space: int) -> np.ndarray:
+        return valid_edges(*space)
 
-    def matrix(self, height: int, width: int) -> sp.csr_array:
-        vertical = product(difference_matrix(height), identity(width))
-        horizontal = product(identity(height), difference_matrix(width))
-        return sp.csr_array(sp.vstack([vertical, horizontal]))
+    def matrix(self, *space: int) -> sp.csr_array:
+        parts = enumerate(zip(space, self.lengths, strict=True))
+        return sp.csr_array(sp.vstack([along(space, {axis: difference_matrix(n) / h}) for axis, (n, h) in parts]))
 
-    def symbol(self, height: int, width: int) -> np.ndarray:
-        vertical, horizontal = half_angle_sines(height, width)
-        return (vertical**2 + horizontal**2)[None, None]
+    def symbol(self, *space: int) -> np.ndarray:
+        return sum(slope**2 for slope in self.slopes(*space))[None, None]  # type: ignore[index]  # not the start, 0
 
 
 @final
@@ -80,62 +131,70 @@ class DiagonalDifferences(LinearOperator):
         up = _placed(second, low=True, right=False) - _placed(second, low=False, right=True)
         return _fold_last(_fold_last(down, -2), -1) + _fold_first(_fold_first(up, -2), -1)
 
-    def valid_mask(self, height: int, width: int) -> np.ndarray:
-        valid = valid_edges(height, width)
+    def valid_mask(self, *space: int) -> np.ndarray:
+        valid = valid_edges(*space)
         return np.stack([valid.all(0), valid.all(0)])
 
-    def matrix(self, height: int, width: int) -> sp.csr_array:
+    def matrix(self, *space: int) -> sp.csr_array:
+        height, width = space
         first = product(_next(height), _next(width)) - identity(height * width)
         # Upwards, at (i, j): u[i, j-1] - u[i-1, j], which is the second diagonal of the cell (i-1, j-1).
         shift = product(_cycle(height), _cycle(width))
         second = shift @ (product(identity(height), _previous(width)) - product(_previous(height), identity(width)))
         return sp.csr_array(sp.vstack([first, second]))
 
-    def symbol(self, height: int, width: int) -> np.ndarray:
-        vertical, horizontal = (np.cos(np.pi * np.arange(n) / n) for n in (height, width))
+    def symbol(self, *space: int) -> np.ndarray:
+        vertical, horizontal = (np.cos(np.pi * np.arange(n) / n) for n in space)
         return (4 - 4 * np.outer(vertical, horizontal))[None, None]
 
 
 @final
 @dataclass(frozen=True)
-class SecondDifferences(LinearOperator):
-    """D^2 u = (D_vv u, D_hh u, sqrt(2) D_vh u); D_vv u [i,j] = u[i+1,j] - 2 u[i,j] + u[i-1,j], D_vh = D_v D_h.
+class SecondDifferences(Spaced):
+    """D^2 u, in an image (D_vv u, D_hh u, sqrt(2) D_vh u), D_vv u [i,j] = u[i+1,j] - 2 u[i,j] + u[i-1,j].
 
+    D_vh = D_v D_h. Differences along one axis come first, then the mixed ones of all pairs of axes; over both spacings.
     The first and the last row of D_vv, and the first and last column of D_hh, are padding: there the mirror image of u
     stands in for the missing neighbour. With them K^T K is (D^T D)^2.
     """
 
     fields: ClassVar[int] = 1
-    components: ClassVar[int] = 3
     has_padding: ClassVar[bool] = True
 
+    @property
+    def order(self) -> int:
+        return 2
+
+    @property
+    def components(self) -> int:
+        return self.axes + len(pairs(self.axes))
+
     def apply(self, x: Fields) -> Dual:
-        vertical, horizontal = forward_difference(x, -2), forward_difference(x, -1)
-        mixed = 2**0.5 * forward_difference(vertical, -1)
-        return torch.cat([-adjoint_difference(vertical, -2), -adjoint_difference(horizontal, -1), mixed], dim=1)
+        at, h = self.places, self.lengths
+        first = [over(forward_difference(x, axis), length) for axis, length in zip(at, h, strict=True)]
+        found = [over(-adjoint_difference(first[k], at[k]), h[k]) for k in range(self.axes)]
+        found += [over(2**0.5 * forward_difference(first[k], at[m]), h[m]) for k, m in pairs(self.axes)]
+        return torch.cat(found, dim=1)
 
     def adjoint(self, p: Dual) -> Fields:
-        vertical = 2**0.5 * adjoint_difference(p[:, 2:], -1) - forward_difference(p[:, :1], -2)
-        return adjoint_difference(vertical, -2) - adjoint_difference(forward_difference(p[:, 1:2], -1), -1)
+        at, h, parts = self.places, self.lengths, p.split(1, dim=1)
+        first = [over(-forward_difference(parts[k], at[k]), h[k]) for k in range(self.axes)]
+        for (k, m), part in zip(pairs(self.axes), parts[self.axes :], strict=True):
+            first[k] = first[k] + over(2**0.5 * adjoint_difference(part, at[m]), h[m])
+        found = [over(adjoint_difference(first[k], at[k]), h[k]) for k in range(self.axes)]
+        return functools.reduce(torch.add, found)
 
-    def valid_mask(self, height: int, width: int) -> np.ndarray:
-        return second_order(height, width)
+    def valid_mask(self, *space: int) -> np.ndarray:
+        return second_order(*space)
 
-    def matrix(self, height: int, width: int) -> sp.csr_array:
-        vertical, horizontal = difference_matrix(height), difference_matrix(width)
-        return sp.csr_array(
-            sp.vstack(
-                [
-                    product(-vertical.T @ vertical, identity(width)),
-                    product(identity(height), -horizontal.T @ horizontal),
-                    2**0.5 * product(vertical, horizontal),
-                ]
-            )
-        )
+    def matrix(self, *space: int) -> sp.csr_array:
+        first = [difference_matrix(n) / h for n, h in zip(space, self.lengths, strict=True)]
+        rows = [along(space, {k: -one.T @ one}) for k, one in enumerate(first)]
+        rows += [2**0.5 * along(space, {k: first[k], m: first[m]}) for k, m in pairs(self.axes)]
+        return sp.csr_array(sp.vstack(rows))
 
-    def symbol(self, height: int, width: int) -> np.ndarray:
-        vertical, horizontal = half_angle_sines(height, width)
-        return ((vertical**2 + horizontal**2) ** 2)[None, None]
+    def symbol(self, *space: int) -> np.ndarray:
+        return (sum(slope**2 for slope in self.slopes(*space)) ** 2)[None, None]  # type: ignore[index]
 
 
 def _placed(p: Tensor, *, low: bool, right: bool) -> Tensor:

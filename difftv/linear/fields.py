@@ -1,5 +1,6 @@
-"""The operators of second-order total generalised variation, which act on (u, v_1, v_2)."""
+"""The operators of second-order total generalised variation, which act on (u, v), v with one component per axis."""
 
+import functools
 from dataclasses import dataclass
 from typing import ClassVar, final
 
@@ -7,16 +8,16 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from difftv.linear.differences import Spaced
 from difftv.linear.gradient import adjoint_difference, forward_difference
 from difftv.linear.operator import (
-    LinearOperator,
     all_but_last_matrix,
+    along,
     difference_matrix,
-    half_angle_sines,
-    identity,
-    product,
-    second_order,
+    over,
+    pairs,
     valid_edges,
+    second_order,
     without_last,
 )
 from difftv.types import Dual, Fields
@@ -24,94 +25,115 @@ from difftv.types import Dual, Fields
 
 @final
 @dataclass(frozen=True)
-class GradientMinusField(LinearOperator):
-    """D u - v = (D_v u - v_1, D_h u - v_2)."""
+class GradientMinusField(Spaced):
+    """D u - v, in an image (D_v u - v_1, D_h u - v_2); v is a slope, in intensity per length."""
 
-    fields: ClassVar[int] = 3
-    components: ClassVar[int] = 2
+    @property
+    def fields(self) -> int:
+        return 1 + self.axes
+
+    @property
+    def components(self) -> int:
+        return self.axes
 
     def apply(self, x: Fields) -> Dual:
-        u, v_1, v_2 = x.split(1, dim=1)
-        vertical = forward_difference(u, -2) - without_last(v_1, -2)
-        return torch.cat([vertical, forward_difference(u, -1) - without_last(v_2, -1)], dim=1)
-
-    def adjoint(self, p: Dual) -> Fields:
-        vertical, horizontal = p.split(1, dim=1)
-        u = adjoint_difference(vertical, -2) + adjoint_difference(horizontal, -1)
-        return torch.cat([u, -without_last(vertical, -2), -without_last(horizontal, -1)], dim=1)
-
-    def valid_mask(self, height: int, width: int) -> np.ndarray:
-        return valid_edges(height, width)
-
-    def matrix(self, height: int, width: int) -> sp.csr_array:
-        ones = identity(height), identity(width)
-        return sp.csr_array(
-            sp.block_array(
-                [
-                    [product(difference_matrix(height), ones[1]), -product(all_but_last_matrix(height), ones[1]), None],
-                    [product(ones[0], difference_matrix(width)), None, -product(ones[0], all_but_last_matrix(width))],
-                ]
-            )
+        u, *v = x.split(1, dim=1)
+        parts = zip(v, self.places, self.lengths, strict=True)
+        return torch.cat(
+            [over(forward_difference(u, axis), h) - without_last(part, axis) for part, axis, h in parts], dim=1
         )
 
-    def symbol(self, height: int, width: int) -> np.ndarray:
-        vertical, horizontal = half_angle_sines(height, width)
-        symbol = np.zeros((3, 3, height, width))
-        symbol[0, 0] = vertical**2 + horizontal**2
-        symbol[0, 1] = symbol[1, 0] = np.broadcast_to(vertical, (height, width))
-        symbol[0, 2] = symbol[2, 0] = np.broadcast_to(horizontal, (height, width))
-        symbol[1, 1] = symbol[2, 2] = 1.0
+    def adjoint(self, p: Dual) -> Fields:
+        parts = p.split(1, dim=1)
+        steps = list(zip(parts, self.places, self.lengths, strict=True))
+        u = functools.reduce(torch.add, [over(adjoint_difference(part, axis), h) for part, axis, h in steps])
+        return torch.cat([u, *(-without_last(part, axis) for part, axis, _ in steps)], dim=1)
+
+    def valid_mask(self, *space: int) -> np.ndarray:
+        return valid_edges(*space)
+
+    def matrix(self, *space: int) -> sp.csr_array:
+        rows = []
+        for axis, (size, h) in enumerate(zip(space, self.lengths, strict=True)):
+            row = [along(space, {axis: difference_matrix(size) / h}), *([None] * self.axes)]
+            row[1 + axis] = -along(space, {axis: all_but_last_matrix(size)})
+            rows.append(row)
+        return sp.csr_array(sp.block_array(rows))
+
+    def symbol(self, *space: int) -> np.ndarray:
+        slopes = self.slopes(*space)
+        symbol = np.zeros((self.fields, self.fields, *space))
+        symbol[0, 0] = sum(slope**2 for slope in slopes)
+        for axis, slope in enumerate(slopes, start=1):
+            symbol[0, axis] = symbol[axis, 0] = np.broadcast_to(slope, space)
+            symbol[axis, axis] = 1.0
         return symbol
 
 
 @final
 @dataclass(frozen=True)
-class SymmetrisedGradient(LinearOperator):
-    """E v = (E_11, E_22, sqrt(2) E_12): the off-diagonal entry of the symmetric matrix counts twice under a norm.
+class SymmetrisedGradient(Spaced):
+    """E v, in an image (E_11, E_22, sqrt(2) E_12): the off-diagonal entry of the symmetric matrix counts twice.
 
     E_11[i,j] = v_1[i,j] - v_1[i-1,j] at pixels, E_22 likewise, and at the corner below and to the right of pixel (i, j)
-    E_12[i,j] = (v_1[i,j+1] - v_1[i,j] + v_2[i+1,j] - v_2[i,j]) / 2. The first and the last row of E_11 and the first
-    and last column of E_22 are padding: there v is taken to be 0 past the border.
+    E_12[i,j] = (v_1[i,j+1] - v_1[i,j] + v_2[i+1,j] - v_2[i,j]) / 2, each difference over the spacing along its axis.
+    The first and the last row of E_11 and the first and last column of E_22 are padding: there v is taken to be 0 past
+    the border. Of a volume, all three diagonal entries come before those of the pairs of axes.
     """
 
-    fields: ClassVar[int] = 3
-    components: ClassVar[int] = 3
     has_padding: ClassVar[bool] = True
 
+    @property
+    def fields(self) -> int:
+        return 1 + self.axes
+
+    @property
+    def components(self) -> int:
+        return self.axes + len(pairs(self.axes))
+
     def apply(self, x: Fields) -> Dual:
-        v_1, v_2 = without_last(x[:, 1:2], -2), without_last(x[:, 2:3], -1)
-        mixed = 0.5**0.5 * (forward_difference(v_1, -1) + forward_difference(v_2, -2))
-        return torch.cat([-adjoint_difference(v_1, -2), -adjoint_difference(v_2, -1), mixed], dim=1)
+        at, h = self.places, self.lengths
+        v = [without_last(part, axis) for part, axis in zip(x[:, 1:].split(1, dim=1), at, strict=True)]
+        found = [over(-adjoint_difference(v[k], at[k]), h[k]) for k in range(self.axes)]
+        for k, m in pairs(self.axes):
+            both = over(forward_difference(v[k], at[m]), h[m]) + over(forward_difference(v[m], at[k]), h[k])
+            found.append(0.5**0.5 * both)
+        return torch.cat(found, dim=1)
 
     def adjoint(self, p: Dual) -> Fields:
-        first, second, mixed = p.split(1, dim=1)
-        mixed = 0.5**0.5 * without_last(without_last(mixed, -2), -1)
-        v_1 = adjoint_difference(mixed, -1) - forward_difference(first, -2)
-        v_2 = adjoint_difference(mixed, -2) - forward_difference(second, -1)
-        return torch.cat([torch.zeros_like(first), v_1, v_2], dim=1)
+        at, h, parts = self.places, self.lengths, p.split(1, dim=1)
+        v = [over(-forward_difference(parts[k], at[k]), h[k]) for k in range(self.axes)]
+        for (k, m), part in zip(pairs(self.axes), parts[self.axes :], strict=True):
+            mixed = 0.5**0.5 * without_last(without_last(part, at[k]), at[m])
+            v[k] = v[k] + over(adjoint_difference(mixed, at[m]), h[m])
+            v[m] = v[m] + over(adjoint_difference(mixed, at[k]), h[k])
+        return torch.cat([torch.zeros_like(parts[0]), *v], dim=1)
 
-    def valid_mask(self, height: int, width: int) -> np.ndarray:
-        return second_order(height, width)
+    def valid_mask(self, *space: int) -> np.ndarray:
+        return second_order(*space)
 
-    def matrix(self, height: int, width: int) -> sp.csr_array:
-        vertical, horizontal = difference_matrix(height), difference_matrix(width)
-        keep_1, keep_2 = all_but_last_matrix(height), all_but_last_matrix(width)
-        nothing = sp.csr_array((height * width, height * width))
-        half = 0.5**0.5
-        return sp.csr_array(
-            sp.block_array(
-                [
-                    [nothing, product(-vertical.T @ keep_1, identity(width)), None],
-                    [nothing, None, product(identity(height), -horizontal.T @ keep_2)],
-                    [nothing, half * product(keep_1, horizontal), half * product(vertical, keep_2)],
-                ]
-            )
-        )
+    def matrix(self, *space: int) -> sp.csr_array:
+        first = [difference_matrix(size) / h for size, h in zip(space, self.lengths, strict=True)]
+        keep = [all_but_last_matrix(size) for size in space]
+        pixels = int(np.prod(space))
+        rows = []
+        for k in range(self.axes):
+            row = [sp.csr_array((pixels, pixels)), *([None] * self.axes)]
+            row[1 + k] = along(space, {k: -first[k].T @ keep[k]})
+            rows.append(row)
+        for k, m in pairs(self.axes):
+            row = [sp.csr_array((pixels, pixels)), *([None] * self.axes)]
+            row[1 + k] = 0.5**0.5 * along(space, {k: keep[k], m: first[m]})
+            row[1 + m] = 0.5**0.5 * along(space, {k: first[k], m: keep[m]})
+            rows.append(row)
+        return sp.csr_array(sp.block_array(rows))
 
-    def symbol(self, height: int, width: int) -> np.ndarray:
-        vertical, horizontal = half_angle_sines(height, width)
-        symbol = np.zeros((3, 3, height, width))
-        symbol[1, 1] = vertical**2 + horizontal**2 / 2
-        symbol[2, 2] = horizontal**2 + vertical**2 / 2
-        symbol[1, 2] = symbol[2, 1] = vertical * horizontal / 2
+    def symbol(self, *space: int) -> np.ndarray:
+        slopes = self.slopes(*space)
+        symbol = np.zeros((self.fields, self.fields, *space))
+        for axis, slope in enumerate(slopes):
+            others = sum(other**2 for place, other in enumerate(slopes) if place != axis)
+            symbol[1 + axis, 1 + axis] = slope**2 + others / 2
+        for k, m in pairs(self.axes):
+            symbol[1 + k, 1 + m] = symbol[1 + m, 1 + k] = slopes[k] * slopes[m] / 2
         return symbol

@@ -1,8 +1,8 @@
 """Discrete gradient and divergence: forward differences, Neumann boundary.
 
-(D_v u)[i,j] = u[i+1,j] - u[i,j] and (D_h u)[i,j] = u[i,j+1] - u[i,j], both zero past the border. The divergence is
-the negative adjoint: <gradient(u), p> = -<u, divergence(p)> (Chambolle 2004, "An algorithm for total variation
-minimization and applications", section 2).
+In an image (D_v u)[i,j] = u[i+1,j] - u[i,j] and (D_h u)[i,j] = u[i,j+1] - u[i,j], both zero past the border, and so
+along every axis of a signal or a volume. The divergence is the negative adjoint: <gradient(u), p> = -<u, divergence(p)>
+(Chambolle 2004, "An algorithm for total variation minimization and applications", section 2).
 """
 
 import torch
@@ -13,42 +13,47 @@ from difftv.types import Dual, Image
 
 
 def gradient(u: Image) -> Dual:
-    """Forward differences of an image, of every channel by itself.
+    """Forward differences along every axis, of every channel by itself.
 
     Args:
-        u: image, (batch, channels, height, width), any real dtype.
+        u: image, (batch, channels, *space), any real dtype.
 
     Returns:
-        (batch, 2 channels, height, width): the vertical ones of all channels, then the horizontal ones, so that
-        `.chunk(2, dim=1)` parts them; the last row of the first and the last column of the second are zero.
+        (batch, axes * channels, *space): the differences of all channels along the first axis (of an image: the
+        vertical ones), then those along the next, so that `.chunk(axes, dim=1)` parts them; the last entry along its
+        axis is zero.
     """
-    return torch.cat([forward_difference(u, -2), forward_difference(u, -1)], dim=1)
+    return torch.cat([forward_difference(u, axis) for axis in range(2 - u.ndim, 0)], dim=1)
 
 
 def divergence(p: Dual) -> Image:
     """Negative adjoint of `gradient`.
 
     Args:
-        p: (batch, 2 channels, height, width), in the order of `gradient`; the entries past the border (last row of the
-            vertical ones, last column of the horizontal ones) are ignored, since no difference is taken there.
+        p: (batch, axes * channels, *space), in the order of `gradient`; the entries past the border (of an image: last
+            row of the vertical ones, last column of the horizontal ones) are ignored, since no difference is taken
+            there.
 
     Returns:
-        (batch, channels, height, width).
+        (batch, channels, *space).
 
     Raises:
-        ValueError: the number of components is odd.
+        ValueError: the number of components is no multiple of the number of axes.
     """
-    channels, odd = divmod(p.shape[1], 2)
+    axes = p.ndim - 2
+    channels, odd = divmod(p.shape[1], axes)
     if odd:
-        raise ValueError(f"p must have shape (batch, 2 * channels, height, width), got {tuple(p.shape)}.")
-    vertical = p[:, :channels, :-1, :]
-    horizontal = p[:, channels:, :, :-1]
-    return (
-        pad(vertical, (0, 0, 0, 1))
-        - pad(vertical, (0, 0, 1, 0))
-        + pad(horizontal, (0, 1, 0, 0))
-        - pad(horizontal, (1, 0, 0, 0))
-    )
+        raise ValueError(
+            f"p must have shape (batch, {axes} * channels, {'height, width' if axes == 2 else '*space'}), "
+            f"got {tuple(p.shape)}."
+        )
+    total = None
+    for axis, part in zip(range(-axes, 0), p.split(channels, dim=1), strict=True):
+        inside, others = part.narrow(axis, 0, p.shape[axis] - 1), (0, 0) * (-1 - axis)
+        before = pad(inside, (*others, 0, 1))
+        total = (before if total is None else total + before) - pad(inside, (*others, 1, 0))
+    assert total is not None
+    return total
 
 
 def forward_difference(u: Tensor, axis: int) -> Tensor:

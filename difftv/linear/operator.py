@@ -1,6 +1,9 @@
 """The contract of the linear maps K that a regularizer is made of, and the sparse matrices they are built from."""
 
 import abc
+import functools
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -39,19 +42,30 @@ class LinearOperator(abc.ABC):
     additional differences past the border, which `valid_mask` tells apart. No regularizer weighs those; a solver may
     carry them along with weight 0. Everything below but `valid_mask` includes them.
 
-    An auxiliary field v_1 is defined on the vertical edges and v_2 on the horizontal ones; their entries past the
-    border (last row of v_1, last column of v_2) are no variables and are ignored.
+    An auxiliary field has one component per axis, which is defined on the edges along it: in an image v_1 on the
+    vertical edges and v_2 on the horizontal ones. Its entries past the border (last row of v_1, last column of v_2) are
+    no variables and are ignored.
     """
 
     @property
     @abc.abstractmethod
     def fields(self) -> int:
-        """Channels of what it is applied to: 1 for (u), 3 for (u, v_1, v_2), times the channels of the image."""
+        """Channels of what it is applied to: 1 for (u), 1 + axes for (u, v), times the channels of the image."""
 
     @property
     @abc.abstractmethod
     def components(self) -> int:
         """Differences at every pixel."""
+
+    @property
+    def axes(self) -> int:
+        """Axes of space: 1 of signals, 2 of images, 3 of volumes."""
+        return 2
+
+    @property
+    def magnitude(self) -> float:
+        """What the spacing of the pixels multiplies K by, about; 1 for a spacing of 1."""
+        return 1.0
 
     @property
     def channels(self) -> int:
@@ -75,36 +89,36 @@ class LinearOperator(abc.ABC):
 
     @abc.abstractmethod
     def apply(self, x: Fields) -> Dual:
-        """K x: (batch, fields, height, width) -> (batch, components, height, width)."""
+        """K x: (batch, fields, *space) -> (batch, components, *space)."""
 
     @abc.abstractmethod
     def adjoint(self, p: Dual) -> Fields:
-        """K^T p: (batch, components, height, width) -> (batch, fields, height, width)."""
+        """K^T p: (batch, components, *space) -> (batch, fields, *space)."""
 
     @abc.abstractmethod
-    def valid_mask(self, height: int, width: int) -> np.ndarray:
-        """Which differences are valid, i.e. not past the border, (components, height, width), boolean."""
+    def valid_mask(self, *space: int) -> np.ndarray:
+        """Which differences are valid, i.e. not past the border, (components, *space), boolean."""
 
     @property
     def beyond_border(self) -> bool:
         """`has_padding` by its name in earlier versions."""
         return self.has_padding
 
-    def interior(self, height: int, width: int) -> np.ndarray:
+    def interior(self, *space: int) -> np.ndarray:
         """`valid_mask` by its name in earlier versions."""
-        return self.valid_mask(height, width)
+        return self.valid_mask(*space)
 
     @abc.abstractmethod
-    def matrix(self, height: int, width: int) -> sp.csr_array:
-        """K as a matrix on row-major images, (components * height * width, fields * height * width)."""
+    def matrix(self, *space: int) -> sp.csr_array:
+        """K as a matrix on row-major images, (components * pixels, fields * pixels)."""
 
     @abc.abstractmethod
-    def symbol(self, height: int, width: int) -> np.ndarray | None:
-        """K^T K at every frequency, (fields, fields, height, width), float64; None where no basis diagonalises it.
+    def symbol(self, *space: int) -> np.ndarray | None:
+        """K^T K at every frequency, (fields, fields, *space), float64; None where no basis diagonalises it.
 
-        The basis is the orthonormal DCT-II along both axes for u; for v_1 it is the DST-I of the height - 1 edges along
-        the first axis and the DCT-II along the second one, and the other way round for v_2. Frequency 0 of a DST-I
-        does not exist; the entries there are whatever leaves the block invertible.
+        The basis is the orthonormal DCT-II along all axes for u; for the component of v along an axis it is the DST-I
+        of the size - 1 edges along that axis, and the DCT-II along the others. Frequency 0 of a DST-I does not exist;
+        the entries there are whatever leaves the block invertible.
         """
 
 
@@ -128,39 +142,59 @@ def all_but_last_matrix(size: int) -> sp.csr_array:
     return sp.diags_array(diagonal).tocsr()
 
 
-def product(along_height: sp.sparray, along_width: sp.sparray) -> sp.csr_array:
-    """The matrix that acts along both axes of a row-major image."""
-    return sp.csr_array(sp.kron(along_height, along_width))
+def product(*factors: sp.sparray) -> sp.csr_array:
+    """The matrix that acts along every axis of a row-major image, one factor per axis."""
+    return sp.csr_array(functools.reduce(sp.kron, factors))
+
+
+def along(space: Sequence[int], factors: Mapping[int, sp.sparray]) -> sp.csr_array:
+    """The matrix that acts along some axes of a row-major image; axis -> factor."""
+    return product(*(factors.get(axis, identity(size)) for axis, size in enumerate(space)))
 
 
 def identity(size: int) -> sp.csr_array:
     return sp.csr_array(sp.eye_array(size))
 
 
-def valid_edges(height: int, width: int) -> np.ndarray:
-    """Which forward differences are valid, (2, height, width)."""
-    valid = np.ones((2, height, width), dtype=bool)
-    valid[0, -1] = False
-    valid[1, :, -1] = False
+def valid_edges(*space: int) -> np.ndarray:
+    """Which forward differences are valid, (axes, *space)."""
+    valid = np.ones((len(space), *space), dtype=bool)
+    for axis in range(len(space)):
+        valid[axis].swapaxes(0, axis)[-1] = False
     return valid
 
 
-def second_order(height: int, width: int) -> np.ndarray:
-    """Which differences of second order are valid, (3, height, width): both vertical, both horizontal, mixed.
+def pairs(axes: int) -> list[tuple[int, int]]:
+    """The pairs of different axes, in the order of mixed second differences."""
+    return list(itertools.combinations(range(axes), 2))
 
-    The first two are centred at a pixel and need both of its neighbours.
+
+def second_order(*space: int) -> np.ndarray:
+    """Which differences of second order are valid, (axes + pairs, *space): both along an axis, then mixed.
+
+    The first ones are centred at a pixel and need both of its neighbours.
     """
-    valid = np.ones((3, height, width), dtype=bool)
-    valid[0, [0, -1]] = False
-    valid[1][:, [0, -1]] = False
-    valid[2] = valid_edges(height, width).all(0)
-    return valid
+    first = valid_edges(*space)
+    pure = first.copy()
+    for axis in range(len(space)):
+        pure[axis].swapaxes(0, axis)[0] = False
+    return np.stack([*pure, *(first[one] & first[other] for one, other in pairs(len(space)))])
 
 
-def half_angle_sines(height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
-    """s_k = 2 sin(pi k / 2 n) of both axes, as (height, 1) and (1, width); s_k^2 is the symbol of D^T D."""
-    vertical, horizontal = (2 * np.sin(np.pi * np.arange(n) / (2 * n)) for n in (height, width))
-    return vertical[:, None], horizontal[None, :]
+def half_angle_sines(*space: int) -> list[np.ndarray]:
+    """s_k = 2 sin(pi k / 2 n) of every axis, to be broadcast with each other; s_k^2 is the symbol of D^T D."""
+    axes = len(space)
+    return [
+        (2 * np.sin(np.pi * np.arange(size) / (2 * size))).reshape(
+            [-1 if place == axis else 1 for place in range(axes)]
+        )
+        for axis, size in enumerate(space)
+    ]
+
+
+def over(values: Tensor, length: float) -> Tensor:
+    """values / length, without an operation where the length is 1."""
+    return values if length == 1.0 else values / length
 
 
 Operator = LinearOperator

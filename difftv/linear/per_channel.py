@@ -1,5 +1,6 @@
 """An operator applied to every channel of an image, and the order in which fields and differences then stand."""
 
+import math
 from dataclasses import dataclass
 from typing import final
 
@@ -30,6 +31,14 @@ class PerChannel(LinearOperator):
     count: int
 
     @property
+    def axes(self) -> int:
+        return self.one.axes
+
+    @property
+    def magnitude(self) -> float:
+        return self.one.magnitude
+
+    @property
     def channels(self) -> int:
         return self.count
 
@@ -50,26 +59,26 @@ class PerChannel(LinearOperator):
         return self.one.has_padding
 
     def apply(self, x: Fields) -> Dual:
-        return self.one.apply(split_channels(x, self.count)).reshape(len(x), self.components, *x.shape[-2:])
+        return self.one.apply(split_channels(x, self.count)).reshape(len(x), self.components, *x.shape[2:])
 
     def adjoint(self, p: Dual) -> Fields:
-        one = p.reshape(len(p) * self.count, self.one.components, *p.shape[-2:])
+        one = p.reshape(len(p) * self.count, self.one.components, *p.shape[2:])
         return merge_channels(self.one.adjoint(one), self.count)
 
-    def valid_mask(self, height: int, width: int) -> np.ndarray:
-        return np.tile(self.one.valid_mask(height, width), (self.count, 1, 1))
+    def valid_mask(self, *space: int) -> np.ndarray:
+        return np.tile(self.one.valid_mask(*space), (self.count, *[1] * len(space)))
 
-    def matrix(self, height: int, width: int) -> sp.csr_array:
-        one = sp.block_diag([self.one.matrix(height, width)] * self.count, format="csr")
-        pixels = np.arange(height * width)
-        return sp.csr_array(one[:, (self._order()[:, None] * height * width + pixels).ravel()])
+    def matrix(self, *space: int) -> sp.csr_array:
+        one = sp.block_diag([self.one.matrix(*space)] * self.count, format="csr")
+        pixels = np.arange(math.prod(space))
+        return sp.csr_array(one[:, (self._order()[:, None] * len(pixels) + pixels).ravel()])
 
-    def symbol(self, height: int, width: int) -> np.ndarray | None:
-        one = self.one.symbol(height, width)
+    def symbol(self, *space: int) -> np.ndarray | None:
+        one = self.one.symbol(*space)
         if one is None:
             return None
         fields, order = self.one.fields, self._order()
-        symbol = np.zeros((self.fields, self.fields, height, width))
+        symbol = np.zeros((self.fields, self.fields, *space))
         for channel in range(self.count):
             place = slice(channel * fields, (channel + 1) * fields)
             symbol[place, place] = one
@@ -81,23 +90,23 @@ class PerChannel(LinearOperator):
         return np.concatenate([places[:, 0], places[:, 1:].ravel()])
 
 
-ChannelByChannel = Float[Tensor, "images fields_of_one height width"]
+ChannelByChannel = Float[Tensor, "images fields_of_one *space"]
 """Fields, every channel by itself: an image of C channels is C images."""
 
 
 def split_channels(x: Fields, channels: int) -> ChannelByChannel:
-    """Every channel by itself, (batch * channels, fields of one, height, width)."""
-    batch, fields, height, width = x.shape
+    """Every channel by itself, (batch * channels, fields of one, *space)."""
+    batch, fields, *space = x.shape
     if fields > channels:
-        v = x[:, channels:].reshape(batch, channels, -1, height, width)
+        v = x[:, channels:].reshape(batch, channels, -1, *space)
         x = torch.cat([x[:, :channels, None], v], dim=2)
-    return x.reshape(batch * channels, fields // channels, height, width)
+    return x.reshape(batch * channels, fields // channels, *space)
 
 
 def merge_channels(x: ChannelByChannel, channels: int) -> Fields:
     """What `split_channels` has split."""
-    images, fields, height, width = x.shape
-    x = x.reshape(images // channels, channels, fields, height, width)
+    images, fields, *space = x.shape
+    x = x.reshape(images // channels, channels, fields, *space)
     if fields == 1:
         return x[:, :, 0]
     return torch.cat([x[:, :, 0], x[:, :, 1:].flatten(1, 2)], dim=1)

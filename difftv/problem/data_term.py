@@ -8,6 +8,7 @@ from torch import Tensor
 
 from difftv.linear.operator import LinearOperator
 from difftv.regularizers.bounds import Bounds
+from difftv.space import inner, per_image, spatial
 from difftv.types import Image, PerImage
 
 _FLAT = 1e-6
@@ -20,7 +21,7 @@ class DataTerm:
 
     Attributes:
         y: the noisy images.
-        lower, upper: bounds of every image, (batch, 1, 1, 1), infinite where a side is open; both None without bounds.
+        lower, upper: bounds of every image, (batch, 1, ..), infinite where a side is open; both None without bounds.
         weight: w, shaped like y, >= 0 and in no units; None = 1 everywhere. Where it is 0, y does not matter.
         operator: A, the forward operator; None = the identity, the only one that solvers take so far.
     """
@@ -37,7 +38,7 @@ class DataTerm:
         if bounds is None:
             return cls(y, weight=weight)
         lower, upper = (
-            y.new_full((y.shape[0], 1, 1, 1), nothing if side is None else side)
+            per_image(y.new_full((y.shape[0],), nothing if side is None else side), y)
             for side, nothing in zip(bounds, (-torch.inf, torch.inf), strict=True)
         )
         return cls(y, lower, upper, weight)
@@ -73,7 +74,7 @@ class DataTerm:
 
     def value(self, u: Image) -> PerImage:
         """F(u), for u within the bounds."""
-        return 0.5 * self._weighed((u - self.y).square()).sum(dim=(1, 2, 3))
+        return 0.5 * self._weighed((u - self.y).square()).sum(dim=inner(u))
 
     def gap(self, u: Image, q: Image, reach: float) -> PerImage:
         """F(u) + F*(-q) + <q, u> >= 0 for u within the bounds: 0 at the minimiser, where q = K^T p.
@@ -91,19 +92,19 @@ class DataTerm:
             reach: by how many ranges of the data u* may leave it, 0 where the regularizer cannot.
         """
         if self.weight is None and not self.bounded:
-            return 0.5 * (u - self.y + q).square().sum(dim=(1, 2, 3))
+            return 0.5 * (u - self.y + q).square().sum(dim=inner(u))
         if self.weight is None:
             t = self.clip(self.y - q)
-            return ((u - t) * (0.5 * (u - t) + t - self.y + q)).sum(dim=(1, 2, 3))
+            return ((u - t) * (0.5 * (u - t) + t - self.y + q)).sum(dim=inner(u))
         low, high = self._range(reach)
         step = torch.where(q == 0, torch.zeros_like(q), q / self.weight)  # infinite where w = 0
         t = (self.y - step).clamp(low, high)
         t = torch.where((self.weight == 0) & (q == 0), u.clamp(low, high), t)
-        return ((u - t) * (self.weight * (0.5 * (u - t) + t - self.y) + q)).sum(dim=(1, 2, 3))
+        return ((u - t) * (self.weight * (0.5 * (u - t) + t - self.y) + q)).sum(dim=inner(u))
 
     def _range(self, reach: float) -> tuple[Tensor, Tensor]:
         """Bounds that u* keeps in any case: the range of y, which leaves out pixels of weight 0, and the bounds."""
-        low, high = self.y.amin(dim=(2, 3), keepdim=True), self.y.amax(dim=(2, 3), keepdim=True)
+        low, high = (extreme(self.y, dim=spatial(self.y), keepdim=True) for extreme in (torch.amin, torch.amax))
         low, high = low - reach * (high - low), high + reach * (high - low)
         return self.clip(low), self.clip(high)
 
@@ -114,12 +115,12 @@ class DataTerm:
         all of it, that of an image of the contrast of the others (`contrast`) does.
         """
         if self.weight is None:
-            mean = self.y.mean(dim=(2, 3), keepdim=True)
-            total = torch.full_like(mean[:, 0, 0, 0], self.y[0].numel())
+            mean = self.y.mean(dim=spatial(self.y), keepdim=True)
+            total = torch.full_like(mean[:, :1].flatten(), self.y[0].numel())
         else:
             mean = weighted_mean(self.y, self.weight)
-            total = self.weight.sum(dim=(1, 2, 3))
-        energy = 0.5 * self._weighed((self.y - self.clip(mean)).square()).sum(dim=(1, 2, 3))
+            total = self.weight.sum(dim=inner(self.weight))
+        energy = 0.5 * self._weighed((self.y - self.clip(mean)).square()).sum(dim=inner(self.y))
         energy = torch.minimum(energy, 0.5 * contrast(self.y).flatten().square() * total)
         return torch.where(energy > 0, energy, 0.5 * _FLAT**2 * total)
 
@@ -133,13 +134,13 @@ must exceed before it does: the range of photographs with noise is 2 to 6 times 
 
 
 def full_range(y: Image) -> Tensor:
-    """The largest range of a channel, (batch, 1, 1, 1); 1 for constant images."""
+    """The largest range of a channel, (batch, 1, ..); 1 for constant images."""
     low, high = torch.aminmax(y.detach().flatten(2), dim=2)
-    return _positive(high - low)
+    return per_image(_positive(high - low), y)
 
 
 def contrast(y: Image) -> Tensor:
-    """`full_range`, without what a minority of bright or dark pixels adds to it, (batch, 1, 1, 1).
+    """`full_range`, without what a minority of bright or dark pixels adds to it, (batch, 1, ..).
 
     Step sizes and tolerances follow it: under those of the whole range, pixels a thousand times as bright as the
     others would leave these unsolved. Bounds of lam and gam follow the whole range.
@@ -152,19 +153,20 @@ def contrast(y: Image) -> Tensor:
         ordered = values.sort(dim=2).values
         middle = _WIDER * (ordered[..., -1 - rank] - ordered[..., rank])
         spread = torch.where((middle > 0) & (middle < spread), middle, spread)
-    return _positive(spread)
+    return per_image(_positive(spread), y)
 
 
 def _positive(spread: Tensor) -> Tensor:
-    spread = spread.amax(dim=1).view(-1, 1, 1, 1)
+    spread = spread.amax(dim=1)
     return torch.where(spread > 0, spread, torch.ones_like(spread))
 
 
 def weighted_mean(y: Image, weight: Image) -> Tensor:
-    """Of every channel, (batch, channels, 1, 1); the weights of a channel are not all 0."""
+    """Of every channel, (batch, channels, 1, ..); the weights of a channel are not all 0."""
     # Of shares of the largest weight, so that no sum overflows.
-    share = weight / weight.amax(dim=(2, 3), keepdim=True)
-    return (share * y).sum(dim=(2, 3), keepdim=True) / share.sum(dim=(2, 3), keepdim=True)
+    space = spatial(y)
+    share = weight / weight.amax(dim=space, keepdim=True)
+    return (share * y).sum(dim=space, keepdim=True) / share.sum(dim=space, keepdim=True)
 
 
 def within(u: Image, bounds: Bounds | None) -> Image:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from difftv.problem.data_term import weighted_mean
 from difftv.regularizers.base import Regularizer
+from difftv.space import per_image, spatial
 from difftv.types import Image, Map
 
 _WHITE = (255.0, 65535.0)
@@ -32,7 +33,7 @@ def normalised(noisy: Image, lam: Map, weight: Tensor, regularizer: Regularizer)
     weight = weight.to(device=noisy.device)
     values = weight.detach().to(device="cpu").flatten(1)
     typical = torch.where(values > 0, values, torch.full_like(values, torch.nan)).nanmedian(dim=1).values
-    typical = typical.reshape(-1, 1, 1, 1).to(device=noisy.device)
+    typical = per_image(typical, noisy).to(device=noisy.device)
     weights = {channel for term in regularizer.terms for channel in term.lam}
     maps = [part / typical if channel in weights else part for channel, part in enumerate(lam.split(1, dim=1))]
     known = weight.detach() > 0
@@ -64,8 +65,8 @@ def _check(noisy: Image, weight: object) -> None:
         raise ValueError(
             f"data_weight must be finite and >= 0 everywhere (0 = missing pixel), it holds {float(worst):g}."
         )
-    if values.numel() and not bool((values.amax(dim=(2, 3)) > 0).all()):
-        empty = (values.amax(dim=(2, 3)) <= 0).any(dim=1).nonzero().flatten().tolist()
+    if values.numel() and not bool((values.amax(dim=spatial(values)) > 0).all()):
+        empty = (values.amax(dim=spatial(values)) <= 0).any(dim=1).nonzero().flatten().tolist()
         raise ValueError(
             f"data_weight is 0 at all pixels (of a channel) in image(s) {empty} of the batch. Leave out such images."
         )

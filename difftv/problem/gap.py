@@ -6,6 +6,7 @@ from difftv.linear.differences import DiagonalDifferences, ForwardDifferences
 from difftv.problem.data_term import DataTerm, weighted_mean
 from difftv.problem.problem import Problem
 from difftv.regularizers.base import Regularizer
+from difftv.space import inner
 from difftv.types import Dual, Fields, Image, Map, PerImage
 
 
@@ -39,8 +40,8 @@ def certificate(problem: Problem, x: Fields, p: Dual) -> PerImage:
 
     Args:
         problem: data term, regularizer and maps.
-        x: (batch, channels + auxiliary, height, width), the image u, within the bounds, and the auxiliary field.
-        p: (batch, components, height, width).
+        x: (batch, channels + auxiliary, *space), the image u, within the bounds, and the auxiliary field.
+        p: (batch, components, *space).
 
     Returns:
         (batch,), >= 0 up to rounding, 0 at the optimum.
@@ -54,8 +55,8 @@ def certificate(problem: Problem, x: Fields, p: Dual) -> PerImage:
         difference = difference + term.gap(x, part, maps)
     if regularizer.auxiliary:
         v, left = x[:, channels:], pulled[:, channels:]
-        bound = 2 * v.abs().amax(dim=(1, 2, 3), keepdim=True)
-        difference = difference + (v * left + bound * left.abs()).sum(dim=(1, 2, 3))
+        bound = 2 * v.abs().amax(dim=inner(v), keepdim=True)
+        difference = difference + (v * left + bound * left.abs()).sum(dim=inner(v))
     return difference / data.scale()
 
 

@@ -19,7 +19,7 @@ class Problem:
     Attributes:
         data: the data term: y, weights of the data, bounds, forward operator.
         regularizer: the regularizer; its bounds are those of `data`, in whatever units that is.
-        maps: the maps, (batch, num_maps, height, width), >= 0, in the units of `data`.
+        maps: the maps, (batch, num_maps, *space), >= 0, in the units of `data`.
     """
 
     data: DataTerm

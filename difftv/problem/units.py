@@ -28,8 +28,8 @@ _LARGEST = {torch.float32: 100, torch.float64: 1000}
 class Units:
     """image = 2^exponent (image in these units) + offset, one of each per image, constant for autograd."""
 
-    exponent: np.ndarray  # (batch, 1, 1, 1), integers
-    offset: Tensor  # (batch, 1, 1, 1)
+    exponent: np.ndarray  # (batch, 1, ..), integers
+    offset: Tensor  # (batch, 1, ..)
 
     @classmethod
     def of(cls, y: Image, *, scaled: bool = True) -> "Units":
@@ -38,11 +38,11 @@ class Units:
         They depend on the smallest and the largest value of an image alone, so that a batch is a loop.
 
         Args:
-            y: (batch, channels, height, width), finite, with at least one pixel.
+            y: (batch, channels, *space), finite, with at least one pixel.
             scaled: whether there is a scale; without one only an offset is taken off.
         """
         extremes = torch.stack(torch.aminmax(y.detach().flatten(1), dim=1)).cpu().double().numpy()
-        low, high = extremes.reshape(2, -1, 1, 1, 1)
+        low, high = extremes.reshape(2, -1, *[1] * (y.ndim - 1))
         near = (np.sign(low) == np.sign(high)) & (
             np.maximum(abs(low), abs(high)) / 2 <= np.minimum(abs(low), abs(high))
         )
@@ -80,8 +80,8 @@ def scaled(values: Tensor, exponent: np.ndarray) -> Tensor:
     """values * 2^exponent, without rounding.
 
     Args:
-        values: (batch, ...), four dimensions, float32 or float64.
-        exponent: (batch, 1, 1, 1), integers.
+        values: (batch, ..), as many dimensions as `exponent`, float32 or float64.
+        exponent: (batch, 1, ..), integers.
     """
     largest = _LARGEST[values.dtype]
     while exponent.any():

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from difftv.arguments import positive
+from difftv.linear.differences import Spaced
 from difftv.regularizers.bounds import Bounds, checked_bounds
 from difftv.regularizers.term import Term
 from difftv.types import Dual, Fields, Map, PerImage
@@ -60,7 +61,7 @@ class Regularizer(abc.ABC):
     """R(u; maps) = min_v sum of `terms`, with the dual set |p_i| <= lam_i.
 
     A subclass calls this constructor with its data and overrides nothing. What acts on fields takes x = (u) or
-    x = (u, v_1, v_2), (batch, channels + auxiliary, height, width); dual variables hold the components of all terms one
+    x = (u, v), (batch, channels + auxiliary, *space); dual variables hold the components of all terms one
     after the other.
     """
 
@@ -77,7 +78,16 @@ class Regularizer(abc.ABC):
         """Channels of the images that it takes, > 1 where it couples them."""
         assert all(term.operator.channels == self.channels for term in terms)
         self.auxiliary = max(term.operator.fields for term in terms) - self.channels
-        """Channels of the auxiliary field v: 0, or 2 for every channel of the image."""
+        """Channels of the auxiliary field v: 0, or one per axis for every channel of the image."""
+        self.axes = terms[0].operator.axes
+        """Axes of space: 1 of signals, 2 of images, 3 of volumes."""
+        assert all(term.operator.axes == self.axes for term in terms)
+
+    @property
+    def spacing(self) -> tuple[float, ...]:
+        """Distance of neighbours along every axis."""
+        operator = self.terms[0].operator.of_one_channel
+        return operator.lengths if isinstance(operator, Spaced) else (1.0,) * self.axes
 
     @property
     def map_names(self) -> tuple[str, ...]:

@@ -1,13 +1,15 @@
 """Checks of the arguments that regularizers share."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from difftv.arguments import is_integer, is_number, positive_int
+from difftv.linear.differences import Spaced
 from difftv.linear.operator import LinearOperator
 from difftv.linear.per_channel import PerChannel
 from difftv.regularizers.potentials import Absolute, Huber, Potential
+from difftv.space import DIRECTIONS, Spacing, checked_axes, checked_spacing
 
 Choice = TypeVar("Choice")
 
@@ -21,6 +23,35 @@ def one_of(name: str, value: int, choices: Mapping[int, Choice], meaning: str) -
     if not is_integer(value) or value not in choices:
         raise ValueError(f"{name} must be {meaning}, got {value!r}.")
     return choices[value]
+
+
+def on_grid(kind: Callable[[int, tuple[float, ...] | None], Spaced], axes: int, spacing: Spacing | None) -> Spaced:
+    """The operator of that class for so many axes and that spacing.
+
+    Raises:
+        ValueError: axes is not 1, 2 or 3, or the spacing is not one positive number per axis.
+    """
+    count = checked_axes(axes)
+    lengths = checked_spacing(spacing, count)
+    return kind(count, None if lengths == (1.0,) * count else lengths)
+
+
+def per_direction(name: str, num_maps: int, axes: int, groups: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Names of the maps of every group: one that all directions share, or one per direction.
+
+    Raises:
+        ValueError: `num_maps` is neither.
+    """
+    directions = DIRECTIONS[checked_axes(axes)]
+    kinds = len(groups)
+    both = f" or {kinds * axes} (one{' of each' if kinds > 1 else ''} per direction)" if axes > 1 else ""
+    suffixes = one_of(
+        name,
+        num_maps,
+        {kinds * axes: directions, kinds: ("",)},
+        f"{kinds} ({'shared' if kinds == 1 else ', '.join(groups) + ', shared'}){both}",
+    )
+    return [tuple(group + suffix for suffix in suffixes) for group in groups]
 
 
 def coupled(operator: LinearOperator, channels: int) -> LinearOperator:

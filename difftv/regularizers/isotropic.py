@@ -5,9 +5,10 @@ from typing import final
 from difftv.linear.differences import ForwardDifferences
 from difftv.regularizers.base import MapSpec, Regularizer
 from difftv.regularizers.bounds import Bounds
-from difftv.regularizers.choices import coupled
+from difftv.regularizers.choices import coupled, on_grid
 from difftv.regularizers.potentials import Absolute
 from difftv.regularizers.term import Norm, Term
+from difftv.space import Spacing
 
 
 @final
@@ -21,9 +22,12 @@ class IsotropicTV(Regularizer):
             their differences together, so that edges come to stand at the same place in every channel (vectorial total
             variation).
         bounds: (lower, upper) of the minimiser, as for every regularizer (`difftv.regularizers.bounds`).
+        axes: number of axes of space, 1 (signals), 2 (images) or 3 (volumes): as many differences stand in the formula.
+        spacing: distance of neighbours along every axis, > 0, first axis first; differences are divided by it. None: 1.
 
     Raises:
-        ValueError: channels is not an integer >= 1, or bounds are no bounds.
+        ValueError: channels is not an integer >= 1, axes is not 1, 2 or 3, spacing is not one
+            positive number per axis, or bounds are no bounds.
 
     References: Rudin, Osher, Fatemi 1992, "Nonlinear total variation based noise removal algorithms"; Bresson and Chan
     2008, "Fast dual minimization of the vectorial total variation norm".
@@ -31,6 +35,8 @@ class IsotropicTV(Regularizer):
 
     name = "isotropic"
 
-    def __init__(self, channels: int = 1, *, bounds: Bounds | None = None) -> None:
-        differences = coupled(ForwardDifferences(), channels)
+    def __init__(
+        self, channels: int = 1, *, bounds: Bounds | None = None, axes: int = 2, spacing: Spacing | None = None
+    ) -> None:
+        differences = coupled(on_grid(ForwardDifferences, axes, spacing), channels)
         super().__init__((MapSpec("lam"),), (Term(differences, Norm.EUCLIDEAN, Absolute()),), bounds)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from difftv.linear.operator import LinearOperator
 from difftv.regularizers.potentials import Potential
+from difftv.space import inner
 from difftv.types import Dual, Fields, Map, PerImage
 
 
@@ -45,7 +46,7 @@ class Term:
         assert len(self.gam) in (allowed if self.potential.takes_gam else {0})
 
     def maps(self, maps: Map) -> tuple[Tensor, Tensor | None]:
-        """lam and gam of this term, (batch, 1 or components, height, width)."""
+        """lam and gam of this term, (batch, 1 or components, *space)."""
         lam = _channels(maps, self.lam)
         if self.factor != 1.0:
             lam = self.factor * lam
@@ -55,7 +56,7 @@ class Term:
     """Its name in earlier versions."""
 
     def length(self, p: Dual) -> Tensor:
-        """|p|, (batch, components or 1, height, width)."""
+        """|p|, (batch, components or 1, *space)."""
         if self.norm is Norm.SEPARABLE:
             return p.abs()
         first, *others = p.split(1, dim=1)
@@ -69,8 +70,8 @@ class Term:
         return p * q if self.norm is Norm.SEPARABLE else (p * q).sum(dim=1, keepdim=True)
 
     def valid(self, like: Tensor) -> Tensor:
-        """1 at valid differences and 0 at those past the border, (components, height, width), as `like`."""
-        mask = self.operator.valid_mask(*like.shape[-2:]).astype(np.float32)
+        """1 at valid differences and 0 at those past the border, (components, *space), as `like`."""
+        mask = self.operator.valid_mask(*like.shape[2:]).astype(np.float32)
         return torch.from_numpy(mask).to(dtype=like.dtype).to(device=like.device)
 
     def analysis(self, x: Fields) -> Dual:
@@ -86,13 +87,13 @@ class Term:
         lam, gam = self.maps(maps)
         z = self.length(self.analysis(x))
         # An infinite lam over a difference of zero costs nothing.
-        return torch.where(z > 0, self.potential.value(z, lam, gam), torch.zeros_like(z)).sum(dim=(1, 2, 3))
+        return torch.where(z > 0, self.potential.value(z, lam, gam), torch.zeros_like(z)).sum(dim=inner(z))
 
     def conjugate(self, p: Dual, maps: Map) -> PerImage:
         """sum_i phi*(|p_i|), for |p_i| <= lam_i."""
         lam, gam = self.maps(maps)
         q = self.length(p * self.valid(p))
-        return torch.where(q > 0, self.potential.conjugate(q, lam, gam), torch.zeros_like(q)).sum(dim=(1, 2, 3))
+        return torch.where(q > 0, self.potential.conjugate(q, lam, gam), torch.zeros_like(q)).sum(dim=inner(q))
 
     def gap(self, x: Fields, p: Dual, maps: Map) -> PerImage:
         """sum_i phi(|(K x)_i|) + phi*(|p_i|) - <p_i, (K x)_i>, every summand >= 0, for |p_i| <= lam_i."""
@@ -103,7 +104,7 @@ class Term:
         nothing = torch.zeros_like(z)
         primal = torch.where(z > 0, self.potential.value(z, lam, gam), nothing)
         dual = torch.where(q > 0, self.potential.conjugate(q, lam, gam), nothing)
-        return (primal + dual - self.inner(difference, p)).sum(dim=(1, 2, 3))
+        return (primal + dual - self.inner(difference, p)).sum(dim=inner(z))
 
     def project(self, p: Dual, maps: Map) -> Dual:
         """The nearest dual variable with |p_i| <= lam_i, zero past the border."""

@@ -6,8 +6,9 @@ from typing import final
 from difftv.linear.fields import GradientMinusField, SymmetrisedGradient
 from difftv.regularizers.base import MapSpec, Regularizer
 from difftv.regularizers.bounds import Bounds
-from difftv.regularizers.choices import coupled, huber_or_absolute
+from difftv.regularizers.choices import coupled, huber_or_absolute, on_grid
 from difftv.regularizers.term import Norm, Term
+from difftv.space import Spacing
 
 SECOND_RATIO = 2.0
 """lam2 / lam1 where one number stands for both; 1.5 to 5 is what people use."""
@@ -25,9 +26,12 @@ class TGV(Regularizer):
             default is for training: with (0, 0) the gradient in lam2 is badly conditioned.
         channels: number of channels of the images, as for `isotropic`: several are coupled, in both terms.
         bounds: (lower, upper) of the minimiser, as for every regularizer (`difftv.regularizers.bounds`).
+        axes: number of axes of space, 1 (signals), 2 (images) or 3 (volumes): as many differences stand in the formula.
+        spacing: distance of neighbours along every axis, > 0, first axis first; differences are divided by it. None: 1.
 
     Raises:
-        ValueError: delta is not a pair of finite numbers >= 0, channels no integer >= 1, or bounds are no bounds.
+        ValueError: delta is not a pair of finite numbers >= 0, channels no integer >= 1, axes is not 1, 2 or 3,
+            spacing is not one positive number per axis, or bounds are no bounds.
 
     References: Bredies, Kunisch, Pock 2010, "Total generalized variation".
     """
@@ -35,7 +39,13 @@ class TGV(Regularizer):
     name = "tgv"
 
     def __init__(
-        self, delta: Sequence[float | int] = (1e-3, 3e-4), channels: int = 1, *, bounds: Bounds | None = None
+        self,
+        delta: Sequence[float | int] = (1e-3, 3e-4),
+        channels: int = 1,
+        *,
+        bounds: Bounds | None = None,
+        axes: int = 2,
+        spacing: Spacing | None = None,
     ) -> None:
         if isinstance(delta, str) or not isinstance(delta, Sequence) or len(delta) != 2:
             raise ValueError(f"delta must be a pair of Huber widths (d1, d2), got {delta!r}. (0, 0) is exact TGV.")
@@ -44,8 +54,8 @@ class TGV(Regularizer):
         super().__init__(
             (MapSpec("lam1", parameter="lam1"), MapSpec("lam2", ratio=SECOND_RATIO, parameter="lam2")),
             (
-                Term(coupled(GradientMinusField(), channels), Norm.EUCLIDEAN, first, lam=(0,)),
-                Term(coupled(SymmetrisedGradient(), channels), Norm.EUCLIDEAN, second, lam=(1,)),
+                Term(coupled(on_grid(GradientMinusField, axes, spacing), channels), Norm.EUCLIDEAN, first, lam=(0,)),
+                Term(coupled(on_grid(SymmetrisedGradient, axes, spacing), channels), Norm.EUCLIDEAN, second, lam=(1,)),
             ),
             bounds,
         )

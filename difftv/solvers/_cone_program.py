@@ -8,6 +8,7 @@ Every length is bounded by a variable t_i of its own, through two inequalities (
 regularizer, which is how a cone solver gets its duality gap.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,10 +31,11 @@ class ConeProgram:
     Attributes:
         problem: the problem itself.
         parameters: Y, (channels * height, width), then one per map, (height, width), then a number for every bound;
-            with weights, their square root, like Y, comes last, and Y is multiplied by it.
+            with weights, their square root, like Y, comes last, and Y is multiplied by it. The sizes are those of an
+            image; of other arrays see `rows_and_columns`.
     variables: U, like Y, then v where there is an auxiliary field, then the multipliers of all blocks.
         blocks: how the multipliers become dual variables, one per term.
-        entries_of_v: where the entries of v stand in (auxiliary, height, width), flattened; empty without any.
+        entries_of_v: where the entries of v stand in (auxiliary, *space), flattened; empty without any.
     """
 
     problem: Any
@@ -56,9 +58,9 @@ class Block:
         """Variables of the program that hold its multipliers."""
         return 2 if self.index.size else 0
 
-    def dual_variable(self, multipliers: Sequence[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
-        """p, (components, height, width), from the values of the multipliers for one image of that shape."""
-        p = np.zeros((self.components, shape[0] * shape[1]))
+    def dual_variable(self, multipliers: Sequence[np.ndarray], shape: Sequence[int]) -> np.ndarray:
+        """p, (components, *space), from the values of the multipliers for one image of that shape."""
+        p = np.zeros((self.components, math.prod(shape)))
         if self.index.size and self.norm is Norm.SEPARABLE:
             above, below = multipliers
             p.ravel()[self.index] = above - below
@@ -88,15 +90,17 @@ def entries_per_pixel(regularizer: Regularizer) -> int:
     return entries
 
 
-def cone_program(regularizer: Regularizer, height: int, width: int, *, weighted: bool = False) -> ConeProgram:
+def cone_program(regularizer: Regularizer, *space: int, weighted: bool = False) -> ConeProgram:
     """The problem for images of that size."""
     import cvxpy as cp
 
-    stacked_channels = (regularizer.channels * height, width)
+    # CVXPY knows matrices: rows are those of the first axis, the others one after the other in each.
+    rows, columns = rows_and_columns(space)
+    pixels = rows * columns
+    stacked_channels = (regularizer.channels * rows, columns)
     u, y = cp.Variable(stacked_channels), cp.Parameter(stacked_channels)
-    maps = [cp.Parameter((height, width), nonneg=True) for _ in range(regularizer.num_maps)]
-    pixels = height * width
-    bounded = [_bounded(term, height, width) for term in regularizer.terms]
+    maps = [cp.Parameter((rows, columns), nonneg=True) for _ in range(regularizer.num_maps)]
+    bounded = [_bounded(term, space) for term in regularizer.terms]
     image = regularizer.channels * pixels
     entries_of_v = _entries_of_v(regularizer, [matrix for _, matrix in bounded], image)
     fields = [cp.vec(u, order="C")]
@@ -130,6 +134,11 @@ def cone_program(regularizer: Regularizer, height: int, width: int, *, weighted:
     return ConeProgram(problem, [y, *maps, *sides, *roots], [u, *fields[1:], *multipliers], tuple(blocks), entries_of_v)
 
 
+def rows_and_columns(space: Sequence[int]) -> tuple[int, int]:
+    """The sizes of the matrix that stands for an image of that size in the program."""
+    return space[0], math.prod(space[1:])
+
+
 def _data_term(u: Any, y: Any, root: Any = None) -> Any:
     """F(u); with weights, `root` is their square root and y is root times the images.
 
@@ -158,16 +167,16 @@ def _entries_of_v(regularizer: Regularizer, matrices: Sequence[Any], image: int)
     return np.flatnonzero(np.any(read, axis=0)[image:])
 
 
-def _bounded(term: Term, height: int, width: int) -> tuple[Block, Any]:
+def _bounded(term: Term, space: Sequence[int]) -> tuple[Block, Any]:
     """The block of a term and the rows of K that it bounds, those of differences past the border left out or zero."""
-    valid = term.operator.valid_mask(height, width)
+    valid = term.operator.valid_mask(*space)
     components = valid.shape[0]
-    matrix = term.operator.matrix(height, width)
+    matrix = term.operator.matrix(*space)
     if term.norm is Norm.SEPARABLE:
         index = np.flatnonzero(valid)
         return Block(term.norm, components, index), matrix[index]
     index = np.flatnonzero(valid.any(axis=0))
-    rows = (np.arange(components)[:, None] * height * width + index).ravel()
+    rows = (np.arange(components)[:, None] * math.prod(space) + index).ravel()
     masked = valid.ravel()[rows].astype(float)
     return Block(term.norm, components, index), matrix[rows].multiply(masked[:, None]).tocsr()
 

@@ -81,7 +81,7 @@ class Admm(Solver):
 
     @classmethod
     def refusal(cls, regularizer: Regularizer, data: DataTerm | None = None) -> str | None:
-        if any(term.operator.symbol(2, 2) is None for term in regularizer.terms):
+        if any(term.operator.symbol(*[2] * regularizer.axes) is None for term in regularizer.terms):
             return "it needs operators that a cosine basis diagonalises"
         return None
 

@@ -48,5 +48,5 @@ class Auto(Solver):
     def solve(self, problem: Problem) -> RawSolution:
         return self.chosen.solve(problem)
 
-    def check_size(self, height: int, width: int) -> None:
-        self.chosen.check_size(height, width)
+    def check_size(self, *space: int) -> None:
+        self.chosen.check_size(*space)

@@ -42,7 +42,7 @@ class Solution:
         gap: relative duality gap (see `relative_gap`), detached float64 on the CPU.
         iterations: iterations that the backend took.
         converged: whether the backend reached its tolerance.
-        auxiliary: the auxiliary field v of a regularizer that has one, (batch, 2, height, width) (two for every channel
+        auxiliary: the auxiliary field v of a regularizer that has one, (batch, axes, *space) (as many for every channel
             of the image), detached, else None.
         seconds: time spent in the solver; its `backward` is filled in when the gradient is computed.
     """
@@ -157,7 +157,7 @@ class Solver(nn.Module, abc.ABC):
             SolverError: the backend gave no answer for some image.
         """
 
-    def check_size(self, height: int, width: int) -> None:
+    def check_size(self, *space: int) -> None:
         """Refuse an image size that this solver cannot handle on this machine, before any work.
 
         Raises:
@@ -172,9 +172,9 @@ class Solver(nn.Module, abc.ABC):
         metres, in counts and in [0, 1]. Under `torch.compile` this is a graph break.
 
         Args:
-            noisy: (batch, channels, height, width), with the channels that the regularizer couples (1: gray), floating
-                point, in any units, nominally in [0, 1].
-            lam: the maps, (batch, num_maps, height, width), >= 0, in the same units; larger = smoother.
+            noisy: (batch, channels, *space), with the axes and channels that the regularizer is for (one channel:
+                gray), floating point, in any units, nominally in [0, 1].
+            lam: the maps, (batch, num_maps, *space), >= 0, in the same units; larger = smoother.
             data_weight: w, shaped like `noisy`, finite and >= 0: of every pixel 1 / (variance of its noise), up to a
                 factor that goes into lam; smaller = smoother. 0 is a missing pixel, whose value does not matter and may
                 be NaN. None = 1 everywhere. Pixels of weight 0 have no gradient, neither in `noisy` nor in w. Where w

@@ -18,6 +18,7 @@ from difftv.problem.data_term import DataTerm
 from difftv.problem.problem import Problem
 from difftv.problem.units import Units, scaled
 from difftv.regularizers.base import Regularizer
+from difftv.space import inner
 from difftv.types import Image, Map
 
 
@@ -141,6 +142,6 @@ class _ToCaller(torch.autograd.Function):
         bridge = ctx.bridge
         _refuse_batched(grad)
         bridge.started = time.perf_counter()
-        largest = grad.detach().abs().amax(dim=(1, 2, 3), keepdim=True).cpu().double().numpy()
+        largest = grad.detach().abs().amax(dim=inner(grad), keepdim=True).cpu().double().numpy()
         bridge.exponent = np.where(np.isfinite(largest), np.frexp(largest)[1], 0)
         return None, scaled(grad, -bridge.exponent)

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from difftv.regularizers.base import Regularizer
+from difftv.space import AXES, layout, spatial
 from difftv.types import Image, Map
 
 
@@ -16,18 +17,20 @@ def check_kinds(noisy: Tensor, lam: Tensor, regularizer: Regularizer) -> None:
                 "Convert an array with torch.from_numpy(array)[None, None]."
             )
     channels = regularizer.channels
-    if noisy.ndim != 4 or noisy.shape[1] != channels:
-        coupled = f" with channels={channels}" if channels > 1 else ""
+    axes = regularizer.axes
+    if noisy.ndim != 2 + axes or noisy.shape[1] != channels:
+        options = [f"channels={channels}"] * (channels > 1) + [f"axes={axes}"] * (axes != 2)
+        chosen = f" with {', '.join(options)}" if options else ""
         raise ValueError(
-            f"noisy must have shape (batch, {channels}, height, width) for {regularizer.name}{coupled}, "
-            f"got {tuple(noisy.shape)}. {_other_channels(noisy)}"
+            f"noisy must have shape {layout(axes, str(channels))} for {regularizer.name}{chosen}, "
+            f"got {tuple(noisy.shape)}. {_other_shape(noisy, axes)}"
         )
     if 0 in noisy.shape[2:]:
         raise ValueError(f"noisy must have at least one pixel per image, got shape {tuple(noisy.shape)}.")
     expected = (noisy.shape[0], regularizer.num_maps, *noisy.shape[2:])
     if tuple(lam.shape) != expected:
         raise ValueError(
-            f"lam must have shape {expected} (batch, maps, height, width) for {regularizer.name}, whose maps are "
+            f"lam must have shape {expected} {layout(axes, 'maps')} for {regularizer.name}, whose maps are "
             f"{', '.join(regularizer.map_names)}; got {tuple(lam.shape)}. {_from_numbers(regularizer, expected)}"
         )
     for name, tensor in (("noisy", noisy), ("lam", lam)):
@@ -43,7 +46,7 @@ def check_precision(noisy: Image, dtype: torch.dtype) -> None:
     """Refuse float64 images whose contrast a lower precision cannot hold: the minimiser would be silently wrong."""
     if noisy.dtype != torch.float64 or dtype == torch.float64 or noisy.numel() == 0 or not noisy.isfinite().all():
         return
-    low, high = noisy.amin(dim=(2, 3)), noisy.amax(dim=(2, 3))
+    low, high = (extreme(noisy, dim=spatial(noisy)) for extreme in (torch.amin, torch.amax))
     contrast = (high - low).amax(dim=1)
     low, high = low.amin(dim=1), high.amax(dim=1)
     largest = torch.maximum(low.abs(), high.abs())
@@ -83,23 +86,25 @@ def check_values(noisy: Image, lam: Map, regularizer: Regularizer) -> None:
             )
 
 
-def _other_channels(noisy: Tensor) -> str:
+def _other_shape(noisy: Tensor, axes: int) -> str:
     """What to do with an image of that shape."""
-    if noisy.ndim != 4:
-        return "A single gray image goes in as image[None, None]."
+    if noisy.ndim - 2 in AXES and noisy.ndim != 2 + axes:
+        return f"Tensors {layout(noisy.ndim - 2)} take a regularizer with axes={noisy.ndim - 2}."
+    if noisy.ndim != 2 + axes:
+        return f"A single gray {'image' if axes == 2 else 'array'} goes in as image[None, None]."
     count = noisy.shape[1]
     if count == 1:
         return "Gray images take a regularizer with channels=1."
     return (
-        "Channels are denoised each by itself as images.reshape(-1, 1, height, width), or coupled by a regularizer "
-        f"with channels={count}, such as IsotropicTV(channels={count})."
+        f"Channels are denoised each by itself as images.reshape(-1, 1, {', '.join(AXES[axes])}), or coupled by a "
+        f"regularizer with channels={count}, such as IsotropicTV(channels={count})."
     )
 
 
 def _from_numbers(regularizer: Regularizer, expected: tuple[int, ...]) -> str:
     if regularizer.num_maps == 1:
         return f"A scalar goes in as torch.full({expected}, value)."
-    shape = (1, regularizer.num_maps, 1, 1)
+    shape = (1, regularizer.num_maps, *[1] * regularizer.axes)
     return f"Numbers go in as torch.tensor([{', '.join(regularizer.map_names)}]).reshape{shape}.expand{expected}."
 
 

@@ -8,7 +8,9 @@ relative in d/dlam; where two components are nearly merged it is a few percent, 
 """
 
 import abc
+import math
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -20,9 +22,10 @@ from difftv.extras import require
 from difftv.memory import available_memory
 from difftv.problem import DataTerm, Problem, certificate
 from difftv.regularizers.base import Regularizer
-from difftv.solvers._cone_program import ConeProgram, cone_program, entries_per_pixel, refusal
+from difftv.solvers._cone_program import ConeProgram, cone_program, entries_per_pixel, refusal, rows_and_columns
 from difftv.solvers.base import RawSolution, Solver
 from difftv.solvers.registry import solver_for
+from difftv.space import by_size
 from difftv.types import Image
 
 LAYERS_KEPT = 4
@@ -48,7 +51,7 @@ class ConeSolver(Solver, abc.ABC):
         super().__init__(regularizer)
         modules = ("cvxpy", "cvxpylayers", "diffcp", "threadpoolctl", self.package)
         require(self.extra, *modules, by=f"The solver {type(self).__name__}")
-        self._layers: OrderedDict[tuple[int, int, bool], Any] = OrderedDict()
+        self._layers: OrderedDict[tuple[tuple[int, ...], bool], Any] = OrderedDict()
 
     @classmethod
     @final
@@ -62,24 +65,26 @@ class ConeSolver(Solver, abc.ABC):
     @final
     def solve(self, problem: Problem) -> RawSolution:
         data, y, lam = problem.data, problem.data.y, problem.maps
-        for name, infinite in zip(self.regularizer.map_names, lam.isinf().any(0).any(1).any(1).tolist(), strict=True):
+        for name, infinite in zip(
+            self.regularizer.map_names, lam.isinf().any(0).flatten(1).any(1).tolist(), strict=True
+        ):
             if infinite:
                 raise ValueError(
                     f"{name} is infinite somewhere, which a cone program cannot take. Use a large finite value."
                 )
-        height, width = y.shape[-2:]
-        if height == 1 and width == 1:
+        space = tuple(y.shape[2:])
+        if math.prod(space) == 1:
             return _unregularised(data, self.regularizer.auxiliary)
         from difftv.solvers.diffcp_interface import SolveReport
 
         report = SolveReport()
-        layer, program = self._layer(height, width, weighted=data.weight is not None)
+        layer, program = self._layer(space, weighted=data.weight is not None)
         scaled, roots = _scaled(data)
         u, *others = layer(
-            scaled.flatten(1, 2),
-            *lam.unbind(1),
+            _stacked(scaled),
+            *(_matrix(part) for part in lam.unbind(1)),
             *(bound.flatten() for bound in data.sides),
-            *(root.flatten(1, 2) for root in roots),
+            *(_stacked(root) for root in roots),
             solver_args={
                 "backend": {"solve_method": self.solve_method, **self.backend_options()},
                 # torch's own setting is the one knob for "how many cores may this process use".
@@ -89,30 +94,29 @@ class ConeSolver(Solver, abc.ABC):
         )
         u = data.clip(u.reshape(y.shape))
         with torch.no_grad():
-            v, p = _fields_and_dual(
-                program, [part.detach() for part in others], self.regularizer.auxiliary, (height, width)
-            )
+            v, p = _fields_and_dual(program, [part.detach() for part in others], self.regularizer.auxiliary, space)
             x = u if v is None else torch.cat([u, v], dim=1)
             gap = certificate(problem, x, p)
         return RawSolution(u, gap, torch.tensor(report.iterations), torch.tensor(report.converged), v)
 
     @final
-    def check_size(self, height: int, width: int) -> None:
-        needed, limit = build_bytes(self.regularizer, height, width), available_memory()
+    def check_size(self, *space: int) -> None:
+        needed, limit = build_bytes(self.regularizer, *space), available_memory()
         if needed > limit:
-            side = int(np.sqrt(height * width) * (limit / needed) ** 0.25)
+            axes = len(space)
+            side = int((math.prod(space) * (limit / needed) ** 0.5) ** (1 / axes))
             other = solver_for(self.regularizer).__name__
             raise ProblemTooLargeError(
-                f"The cone program of a {height}x{width} image needs about {needed / 2**30:.1f} GiB to compile, and "
-                f"{limit / 2**30:.1f} GiB are free. Use patches of at most {side}x{side}"
+                f"The cone program of a {by_size(space)} image needs about {needed / 2**30:.1f} GiB to compile, and "
+                f"{limit / 2**30:.1f} GiB are free. Use patches of at most {by_size([side] * axes)}"
                 f", or {other}, which takes images of any size."
             )
 
-    def _layer(self, height: int, width: int, *, weighted: bool) -> Any:
-        key = (height, width, weighted)
+    def _layer(self, space: tuple[int, ...], *, weighted: bool) -> Any:
+        key = (space, weighted)
         if key not in self._layers:
-            self.check_size(height, width)
-            self._layers[key] = _compile(self.regularizer, height, width, weighted=weighted)
+            self.check_size(*space)
+            self._layers[key] = _compile(self.regularizer, space, weighted=weighted)
             while len(self._layers) > LAYERS_KEPT:
                 self._layers.popitem(last=False)
         return self._layers[key]
@@ -121,14 +125,14 @@ class ConeSolver(Solver, abc.ABC):
         return {**self.__dict__, "_layers": OrderedDict()}
 
 
-def build_bytes(regularizer: Regularizer, height: int, width: int) -> int:
+def build_bytes(regularizer: Regularizer, *space: int) -> int:
     """Estimated peak memory of compiling the cone program, in bytes.
 
     The quadratic term becomes one second-order cone, and cvxpy's reshuffling of the cones makes a sparse matrix with a
     column for every pair of a row and a parameter. Within a factor 1.2 of what was measured from 16x16 to 64x64 for
     each regularizer (experiments/benchmark.py --only build).
     """
-    pixels = height * width
+    pixels = math.prod(space)
     return (
         BYTES_PER_TENSOR_ENTRY
         * (entries_per_pixel(regularizer) * pixels + 1)
@@ -136,12 +140,12 @@ def build_bytes(regularizer: Regularizer, height: int, width: int) -> int:
     )
 
 
-def _compile(regularizer: Regularizer, height: int, width: int, *, weighted: bool):
+def _compile(regularizer: Regularizer, space: Sequence[int], *, weighted: bool):
     from cvxpylayers.torch import CvxpyLayer
 
     from difftv.solvers.diffcp_interface import DiffcpInterface
 
-    program = cone_program(regularizer, height, width, weighted=weighted)
+    program = cone_program(regularizer, *space, weighted=weighted)
     layer = CvxpyLayer(
         program.problem, parameters=program.parameters, variables=program.variables, solver=DiffcpInterface()
     )
@@ -149,13 +153,13 @@ def _compile(regularizer: Regularizer, height: int, width: int, *, weighted: boo
 
 
 def _fields_and_dual(
-    program: ConeProgram, values: list[Tensor], auxiliary: int, shape: tuple[int, int]
+    program: ConeProgram, values: list[Tensor], auxiliary: int, shape: Sequence[int]
 ) -> tuple[Tensor | None, Tensor]:
     """v (None without an auxiliary field) and p from the variables of the program after the image."""
     batch = values[0].shape[0]
     v = None
     if program.entries_of_v.size:
-        v = values[0].new_zeros(batch, auxiliary * shape[0] * shape[1])
+        v = values[0].new_zeros(batch, auxiliary * math.prod(shape))
         v[:, program.entries_of_v] = values.pop(0)
         v = v.reshape(batch, auxiliary, *shape)
     duals = []
@@ -164,6 +168,17 @@ def _fields_and_dual(
         found = [block.dual_variable([part[index] for part in own], shape) for index in range(batch)]
         duals.append(torch.from_numpy(np.stack(found)))
     return v, torch.cat(duals, dim=1)
+
+
+def _matrix(values: Tensor) -> Tensor:
+    """(batch, *space) as the matrices of the program."""
+    return values.reshape(len(values), *rows_and_columns(values.shape[1:]))
+
+
+def _stacked(image: Image) -> Tensor:
+    """(batch, channels, *space) likewise, the channels one below the other."""
+    rows, columns = rows_and_columns(image.shape[2:])
+    return image.reshape(len(image), image.shape[1] * rows, columns)
 
 
 def _scaled(data: DataTerm) -> tuple[Image, list[Image]]:

@@ -22,8 +22,8 @@ class CosineStep:
     def __init__(
         self, operators: Sequence[LinearOperator], rho: Sequence[Tensor], like: Tensor, *, with_data: bool = True
     ) -> None:
-        """`rho`: one (batch, 1, 1, 1) per operator; `like`: a (batch, ...) image of that size; `with_data`: P."""
-        height, width = like.shape[-2:]
+        """`rho`: one (batch, 1, ..) per operator; `like`: a (batch, ...) image of that size; `with_data`: P."""
+        space = like.shape[2:]
         self.channels = operators[0].channels
         self.fields = max(operator.fields for operator in operators)
         # The channels of an image do not meet here, and have the same factor.
@@ -33,7 +33,7 @@ class CosineStep:
         precise = torch.float64 if like.device.type in ("cpu", "cuda") else like.dtype
         matrix: dict[tuple[int, int], Tensor] = {}
         for operator, step in zip(operators, rho, strict=True):
-            symbol = operator.symbol(height, width)
+            symbol = operator.symbol(*space)
             assert symbol is not None
             for i, j in np.ndindex(fields, fields):
                 if j <= i and symbol[i, j].any():
@@ -43,7 +43,7 @@ class CosineStep:
             matrix[0, 0] = 1 + matrix[0, 0] if (0, 0) in matrix else torch.ones_like(like[:, 0]).to(precise)
         found = {key: part.to(like.dtype) for key, part in _inverse(matrix, fields).items()}
         rows = [[found[max(i, j), min(i, j)] for j in range(fields)] for i in range(fields)]
-        # (batch, fields, fields, height, width), the fields of one channel; symmetric
+        # (batch, fields, fields, *space), the fields of one channel; symmetric
         self.inverse = torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
 
     def select(self, index: Tensor) -> "CosineStep":
@@ -67,19 +67,18 @@ def _constant(values: np.ndarray, dtype: torch.dtype, device: torch.device) -> T
 
 
 def _inverse(matrix: dict[tuple[int, int], Tensor], fields: int) -> dict[tuple[int, int], Tensor]:
-    """The inverse of symmetric 1x1 or 3x3 blocks, lower triangle, by adjugates."""
-    if fields == 1:
-        return {(0, 0): 1 / matrix[0, 0]}
+    """The inverse of symmetric positive definite blocks, lower triangle: one elimination step per field (sweeping)."""
     nothing = torch.zeros_like(matrix[0, 0])
-    a, d, f = (matrix[i, i] for i in range(3))
-    b, c, e = (matrix.get(key, nothing) for key in ((1, 0), (2, 0), (2, 1)))
-    adjugate = {
-        (0, 0): d * f - e * e,
-        (1, 0): c * e - b * f,
-        (2, 0): b * e - c * d,
-        (1, 1): a * f - c * c,
-        (2, 1): b * c - a * e,
-        (2, 2): a * d - b * b,
-    }
-    determinant = a * adjugate[0, 0] + b * adjugate[1, 0] + c * adjugate[2, 0]
-    return {key: part / determinant for key, part in adjugate.items()}
+    a = {(i, j): matrix.get((i, j), nothing) for i in range(fields) for j in range(i + 1)}
+    for k in range(fields):
+        pivot = 1 / a[k, k]
+        column = [a[max(i, k), min(i, k)] for i in range(fields)]
+        a = {
+            (i, j): -pivot
+            if i == j == k
+            else (pivot * column[j if i == k else i])
+            if k in (i, j)
+            else value - pivot * column[i] * column[j]
+            for (i, j), value in a.items()
+        }
+    return {key: -value for key, value in a.items()}

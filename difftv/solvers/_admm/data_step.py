@@ -6,6 +6,7 @@ is split off like the differences: with s = p + rho u, p in dF(u),
     u = argmin F(u) + rho/2 ||u - s/rho||^2 = clip((s + w y) / (w + rho), lower, upper),      p = s - rho u.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,15 +54,15 @@ class ImageItself(LinearOperator):
             return p
         return torch.cat([p, p.new_zeros(p.shape[0], self.auxiliary, *p.shape[2:])], dim=1)
 
-    def valid_mask(self, height: int, width: int) -> np.ndarray:
-        return np.ones((self.components, height, width), dtype=bool)
+    def valid_mask(self, *space: int) -> np.ndarray:
+        return np.ones((self.components, *space), dtype=bool)
 
-    def matrix(self, height: int, width: int) -> sp.csr_array:
-        pixels = height * width
+    def matrix(self, *space: int) -> sp.csr_array:
+        pixels = math.prod(space)
         return sp.csr_array(sp.eye_array(self.components * pixels, self.fields * pixels))
 
-    def symbol(self, height: int, width: int) -> np.ndarray:
-        symbol = np.zeros((self.fields, self.fields, height, width))
+    def symbol(self, *space: int) -> np.ndarray:
+        symbol = np.zeros((self.fields, self.fields, *space))
         for channel in range(self.channels):
             symbol[channel, channel] = 1.0
         return symbol
@@ -69,7 +70,7 @@ class ImageItself(LinearOperator):
 
 @dataclass(frozen=True)
 class DataStep:
-    """The dual step of F, for a batch of images; `rho` is (batch, 1, 1, 1)."""
+    """The dual step of F, for a batch of images; `rho` is (batch, 1, ..)."""
 
     data: DataTerm
     rho: Tensor

@@ -16,9 +16,9 @@ class ScaledTerm:
 
     Attributes:
         term: the term.
-        lam, gam: (batch, 1 or components, height, width); `gam` is None where the potential has none.
-        rho: step size, (batch, 1, 1, 1).
-        valid: 1 at differences within the image, 0 past the border, (components, height, width); None where none lies
+        lam, gam: (batch, 1 or components, *space); `gam` is None where the potential has none.
+        rho: step size, (batch, 1, ..).
+        valid: 1 at differences within the image, 0 past the border, (components, *space); None where none lies
             there.
     """
 

@@ -15,7 +15,7 @@ class LinearStep(Protocol):
     """Channels of x: those of the image and of the auxiliary field."""
 
     def step(self, b: Tensor, start: Tensor) -> Tensor:
-        """x, (batch, fields, height, width); `start` is the x before, from which an inexact step goes on."""
+        """x, (batch, fields, *space); `start` is the x before, from which an inexact step goes on."""
 
     def select(self, index: Tensor) -> "LinearStep":
         """The same for some of the images."""

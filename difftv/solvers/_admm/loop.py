@@ -15,6 +15,7 @@ from torch import Tensor
 from difftv.linear.operator import LinearOperator
 from difftv.progress import Progress
 from difftv.solvers._admm.linear_step import LinearStep
+from difftv.space import inner
 
 RELAXATION = 1.8
 CHECK_EVERY = 10
@@ -53,23 +54,23 @@ def iterate(
     states: Sequence[Tensor] | None = None,
 ) -> Outcome:
     """Iterate from s = 0, or from other states, until rms(u_k - u_{k-10}) <= tol, image by image; `tol`: (batch,)."""
-    batch, channels, height, width = data.shape
+    batch, channels, *space = data.shape
     if states is None:
-        states = [data.new_zeros(batch, operator.components, height, width) for operator in operators]
+        states = [data.new_zeros(batch, operator.components, *space) for operator in operators]
     ended = Outcome(
-        data.new_zeros(batch, linear.fields, height, width),
+        data.new_zeros(batch, linear.fields, *space),
         [torch.zeros_like(state) for state in states],
         torch.full((batch,), max_iter, dtype=torch.int64, device="cpu"),
         torch.zeros(batch, dtype=torch.bool, device="cpu"),
     )
     left = torch.arange(batch, device="cpu")
-    x = data.new_zeros(batch, linear.fields, height, width)
+    x = data.new_zeros(batch, linear.fields, *space)
     before, progress = data, Progress(1.0)
     for iteration in range(1, max_iter + 1):
         x, states = _once(operators, steps, rho, linear, data, states, x)
         if iteration % CHECK_EVERY and iteration < max_iter:
             continue
-        change = (x[:, :channels] - before).square().mean(dim=(1, 2, 3)).sqrt()
+        change = (x[:, :channels] - before).square().mean(dim=inner(x)).sqrt()
         before = x[:, :channels]
         if progress.wanted:
             progress.change(float((change / tol).max()))

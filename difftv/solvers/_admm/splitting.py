@@ -16,6 +16,7 @@ from difftv.solvers._admm.data_step import RHO, DataStep, ImageItself
 from difftv.solvers._admm.dual_step import ScaledTerm
 from difftv.solvers._admm.linear_step import LinearStep
 from difftv.solvers._admm.loop import Outcome, Step, iterate
+from difftv.space import inner
 
 STEP = 50.0
 """rho over the mean of lam, in units of the image's range: best on natural patches; twice off costs up to 2x."""
@@ -35,7 +36,7 @@ class Splitting:
 
     Attributes:
         problem: the problem.
-        contrast: contrast of every image, (batch, 1, 1, 1): step sizes and tolerances are over it.
+        contrast: contrast of every image, (batch, 1, ..): step sizes and tolerances are over it.
         terms: the terms with their maps.
         data_step: the data term as one more term, after the others; None where it is a part of the linear step.
         operators: K of every term, the identity of the data term among them where it is one.
@@ -53,11 +54,13 @@ class Splitting:
 
     @classmethod
     def of(cls, problem: Problem) -> "Splitting":
-        """That of a batch of images, (batch, channels, height, width), and their maps."""
+        """That of a batch of images, (batch, channels, *space), and their maps."""
         data, regularizer = problem.data, problem.regularizer
         scale = contrast(data.y)
         whole = full_range(data.y)
-        problem = replace(problem, maps=torch.minimum(problem.maps, _LARGEST_LAM * whole))
+        sizes = [term.operator.magnitude for term in regularizer.terms]
+        largest = _LARGEST_LAM * max(1.0, *sizes, *(1 / size for size in sizes))
+        problem = replace(problem, maps=torch.minimum(problem.maps, largest * whole))
         terms = tuple(_scaled(term, scale, whole, problem.maps) for term in regularizer.terms)
         data_step = DataStep(data, torch.full_like(scale, RHO)) if data.bounded or data.weight is not None else None
         operators: list[LinearOperator] = [term.operator for term in regularizer.terms]
@@ -102,7 +105,7 @@ class Splitting:
             tol: change at which the iteration ends, over the largest entry of `grad`.
             max_iter: iterations at most.
         """
-        size = grad.abs().amax(dim=(1, 2, 3), keepdim=True)
+        size = grad.abs().amax(dim=inner(grad), keepdim=True)
         size = torch.where((size > 0) & size.isfinite(), size, torch.ones_like(size))
         linearised = [term.linearised(state) for term, state in zip(self.terms, states, strict=False)]
         by_maps, by_weight = torch.zeros_like(self.problem.maps), None
@@ -138,12 +141,15 @@ class Splitting:
 
 def _scaled(term: Term, contrast: Tensor, whole: Tensor, maps: Tensor) -> ScaledTerm:
     lam, gam = term.maps(maps)
+    # Step sizes are known for differences of neighbours at distance 1, of which K is `magnitude` times as large.
+    size = term.operator.magnitude
+    lam = torch.minimum(lam, _LARGEST_LAM / size * whole)
     if gam is not None:
-        gam = torch.minimum(gam, _LARGEST_GAM * whole)
+        gam = torch.minimum(gam, _LARGEST_GAM * size * whole)
     factor = STEPS.get(type(term.operator.of_one_channel), STEP)
-    rho = factor * (lam / contrast).clamp_max(_LARGEST_IN_RHO).mean(dim=(1, 2, 3), keepdim=True)
+    rho = factor * (size * lam / contrast).clamp_max(_LARGEST_IN_RHO).mean(dim=inner(lam), keepdim=True)
     valid = term.valid(maps) if term.operator.has_padding else None
-    return ScaledTerm(term, lam.contiguous(), gam, rho.clamp_min(_SMALLEST_RHO), valid)
+    return ScaledTerm(term, lam.contiguous(), gam, rho.clamp_min(_SMALLEST_RHO) / size**2, valid)
 
 
 def _add(by_maps: Tensor, channels: tuple[int, ...], values: Tensor) -> None:

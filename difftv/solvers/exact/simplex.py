@@ -2,11 +2,12 @@
 
     u*(y, lam, gam) = argmin_u  1/2 ||u - y||^2 + sum_e lam_e (|(Du)_e| - gam_e)_+
 
-over the differences between four or eight neighbours. In the dual, min 1/2 ||y - D^T p||^2 + sum_e gam_e |p_e| with
-|p_e| <= lam_e, every edge is either at one of its ends (-lam, 0, lam) or has |Du| = gam. The latter make a forest, on
-which u and p follow from sums over its trees. A start by accelerated gradient steps finds nearly all of these states;
-then edges enter and leave one by one, as in the network simplex method, until none is wrong. No step raises the dual
-objective, and the answer comes with its duality gap. Gradient: `network_simplex/gradient.py`.
+over the differences between neighbours along one to three axes, or between the eight neighbours in an image. In the
+dual, min 1/2 ||y - D^T p||^2 + sum_e gam_e |p_e| with |p_e| <= lam_e, every edge is either at one of its ends
+(-lam, 0, lam) or has |Du| = gam. The latter make a forest, on which u and p follow from sums over its trees. A start by
+accelerated gradient steps finds nearly all of these states; then edges enter and leave one by one, as in the network
+simplex method, until none is wrong. No step raises the dual objective, and the answer comes with its duality gap.
+Gradient: `network_simplex/gradient.py`.
 
 References: Burger, Korolev, Parisotto, Schoenlieb 2019, "Total variation regularisation with spatially variable
 Lipschitz constraints", arXiv:1912.02768; Ahuja, Magnanti, Orlin 1993, "Network Flows", chapter 11.
@@ -35,10 +36,9 @@ def minimise(y: Image, lam: Dual, gam: Dual, max_steps: int) -> Minimum:
     """The exact minimiser, differentiable in all three; images of a batch side by side in torch's number of threads.
 
     Args:
-        y: (batch, 1, height, width), CPU float64, finite.
-        lam: (batch, directions, height, width) >= 0, infinity allowed; what stands past the border is ignored. Two
-            directions are the vertical and the horizontal differences, four also u[i+1,j+1] - u[i,j] and
-            u[i+1,j] - u[i,j+1].
+        y: (batch, 1, *space), CPU float64, finite.
+        lam: (batch, directions, *space) >= 0, infinity allowed; what stands past the border is ignored. There is one
+            direction per axis; in an image there may be four, also u[i+1,j+1] - u[i,j] and u[i+1,j] - u[i,j+1].
         gam: like `lam`: the slope, intensity per pixel, up to which a difference costs nothing.
         max_steps: gradient steps of the start at most; pivots do the rest.
     """

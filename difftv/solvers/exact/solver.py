@@ -118,6 +118,8 @@ class Exact(Solver):
     def solve(self, problem: Problem) -> RawSolution:
         data, y, lam = problem.data, problem.data.y, problem.maps
         if _is_anisotropic(self.regularizer):
+            if any(length != 1.0 for length in self.regularizer.spacing):
+                lam, _ = _edges(self.regularizer, lam)
             u, gap, iterations, converged = _Minimiser.apply(y, lam, self.tol, self.max_iter)
         else:
             u, gap, iterations = minimise(y, *_edges(self.regularizer, lam), self.max_iter)
@@ -132,17 +134,23 @@ def _operators(regularizer: Regularizer) -> list[type[LinearOperator]]:
 
 def _is_anisotropic(regularizer: Regularizer) -> bool:
     (first, *others) = regularizer.terms
-    return not others and isinstance(first.potential, Absolute) and first.factor == 1.0
+    return not others and isinstance(first.potential, Absolute) and first.factor == 1.0 and regularizer.axes == 2
 
 
 def _edges(regularizer: Regularizer, maps: Map) -> tuple[Dual, Dual]:
-    """lam and gam of every difference, (batch, 2 or 4, height, width)."""
+    """lam and gam of every difference, not divided by the spacing: (batch, directions, *space)."""
     lam, gam = [], []
     for term in regularizer.terms:
         weights, slopes = term.maps(maps)
-        shape = -1, term.operator.components, -1, -1
-        lam.append(weights.expand(shape))
-        gam.append(torch.zeros_like(lam[-1]) if slopes is None else slopes.expand(shape))
+        shape = -1, term.operator.components, *[-1] * regularizer.axes
+        weights = weights.expand(shape)
+        slopes = torch.zeros_like(weights) if slopes is None else slopes.expand(shape)
+        if any(length != 1.0 for length in regularizer.spacing):
+            # lam (|Du| / h - gam)_+ = lam / h (|Du| - h gam)_+
+            length = maps.new_tensor(regularizer.spacing).reshape(-1, *[1] * regularizer.axes)
+            weights, slopes = weights / length, slopes * length
+        lam.append(weights)
+        gam.append(slopes)
     return torch.cat(lam, dim=1), torch.cat(gam, dim=1)
 
 

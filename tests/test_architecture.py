@@ -12,7 +12,7 @@ PACKAGE = PROJECT / "difftv"
 
 LAYERS = [
     {"types", "errors", "arguments", "files", "printing", "memory", "progress", "_moved"},
-    {"images"},
+    {"images", "space"},
     {"linear", "noise", "missing", "devices", "extras"},
     {"lab.rundir", "lab.imagefiles"},
     {"metrics", "regularizers", "lab.data", "lab.tracking"},

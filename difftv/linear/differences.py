@@ -20,8 +20,8 @@ from difftv.linear.operator import (
     over,
     pairs,
     product,
-    valid_edges,
     second_order,
+    valid_edges,
 )
 from difftv.types import Dual, Fields
 

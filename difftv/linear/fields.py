@@ -16,8 +16,8 @@ from difftv.linear.operator import (
     difference_matrix,
     over,
     pairs,
-    valid_edges,
     second_order,
+    valid_edges,
     without_last,
 )
 from difftv.types import Dual, Fields

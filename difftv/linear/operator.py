@@ -24,15 +24,17 @@ class Edge:
         rows: how many rows lie between them, 0 or 1.
         columns: how many columns.
         rising: whether a diagonal goes from the lower left to the upper right.
+        centred: whether it is a filter about a pixel instead, of that many half waves along rows and columns.
     """
 
     rows: int
     columns: int
     rising: bool = False
+    centred: bool = False
 
     def extent(self, axis: int) -> int:
         """Pixels along an axis of an image, -2 the rows and -1 the columns."""
-        return (self.rows, self.columns)[axis]
+        return 0 if self.centred else (self.rows, self.columns)[axis]
 
 
 class LinearOperator(abc.ABC):

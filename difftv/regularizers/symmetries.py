@@ -2,11 +2,12 @@
 
 A map that weighs one component of a separable regularizer belongs to edges, pairs of neighbouring pixels, and is stored
 at the upper left pixel of their cell. Turning an image turns its edges: vertical ones become horizontal, and where an
-axis is reversed the other end of an edge is the upper or left one. All other maps belong to pixels.
+axis is reversed the other end of an edge is the upper or left one. The map of a filter belongs to the pixel in its
+centre: where rows and columns are exchanged it becomes that of another filter. All other maps belong to pixels.
 """
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
@@ -55,9 +56,9 @@ class Symmetry:
 
     def _turned(self, edge: Edge) -> Edge:
         if self.transposed:
-            edge = Edge(rows=edge.columns, columns=edge.rows, rising=edge.rising)
-        if edge.rows and edge.columns and len(self.reversed) == 1:
-            edge = Edge(edge.rows, edge.columns, rising=not edge.rising)
+            edge = replace(edge, rows=edge.columns, columns=edge.rows)
+        if edge.extent(ROWS) and edge.extent(COLUMNS) and len(self.reversed) == 1:
+            edge = replace(edge, rising=not edge.rising)
         return edge
 
 

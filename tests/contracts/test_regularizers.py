@@ -8,7 +8,16 @@ from hydra.utils import instantiate
 
 from difftv.linear.operator import LinearOperator
 from difftv.problem import DataTerm, Problem, certificate
-from difftv.regularizers import TGV, AnisotropicTV, EightNeighbourTV, HuberTV, IsotropicTV, Regularizer, TVpwL
+from difftv.regularizers import (
+    TGV,
+    AnisotropicTV,
+    EightNeighbourTV,
+    FilterBank,
+    HuberTV,
+    IsotropicTV,
+    Regularizer,
+    TVpwL,
+)
 from difftv.regularizers.potentials import Absolute, Huber, PiecewiseLipschitz, Potential
 from difftv.solvers._admm.splitting import Splitting
 from difftv.solvers._cone_program import cone_program
@@ -20,6 +29,8 @@ VARIANTS += [
     ["regularizer=tvpwl", "regularizer.num_maps=4"],
     ["regularizer=eight_neighbour", "regularizer.num_maps=2"],
     ["regularizer=eight_neighbour", "regularizer.num_maps=4"],
+    ["regularizer=filters", "regularizer.num_maps=8"],
+    ["regularizer=filters", "regularizer.size=5"],
     ["regularizer=tgv", "regularizer.delta=[0,0]"],
     ["regularizer=isotropic", "regularizer.channels=3"],
     ["regularizer=tv_tv2", "regularizer.channels=2"],
@@ -224,6 +235,8 @@ def test_zero_and_infinite_weights_give_numbers(potential: Potential) -> None:
         (lambda: AnisotropicTV(num_maps=3), r"num_maps must be 1 .* or 2 .* got 3"),
         (lambda: TVpwL(num_maps=1), r"num_maps must be 2 .* or 4 .* got 1"),
         (lambda: EightNeighbourTV(num_maps=True), r"num_maps must be 1 .*, 2 .* or 4 .* got True"),
+        (lambda: FilterBank(size=4), r"size must be 3 or 5 \(pixels\), got 4"),
+        (lambda: FilterBank(num_maps=2), r"num_maps must be 1 \(shared\) or 8 .* got 2"),
         (lambda: HuberTV(delta=0), r"delta must be a positive finite number, got 0"),
         (lambda: HuberTV(delta=-1e-3), r"delta must be a positive finite number"),
         (lambda: TGV(delta=(1e-3, -1.0)), r"delta\[1\] must be a finite number >= 0 .* got -1.0"),

@@ -7,13 +7,23 @@ from scipy.fft import dctn, dst
 
 from difftv.errors import AcceleratorError
 from difftv.problem.data_term import contrast
-from difftv.regularizers import TGV, TVTV2, AnisotropicTV, EightNeighbourTV, HuberTV, IsotropicTV, Regularizer, TVpwL
+from difftv.regularizers import (
+    TGV,
+    TVTV2,
+    AnisotropicTV,
+    EightNeighbourTV,
+    FilterBank,
+    HuberTV,
+    IsotropicTV,
+    Regularizer,
+    TVpwL,
+)
 from difftv.solvers import Admm, Exact, Solution
 from difftv.solvers._admm import self_test, transforms
 from difftv.solvers._admm.dual_step import ScaledTerm
 from tests.accelerator import DEVICE, AcceleratorTensor, ToAccelerator
 
-FAMILY = [IsotropicTV(), HuberTV(0.02), TVpwL(), EightNeighbourTV(), TVTV2(), TGV((0.02, 0.01))]
+FAMILY = [IsotropicTV(), HuberTV(0.02), TVpwL(), EightNeighbourTV(), FilterBank(), TVTV2(), TGV((0.02, 0.01))]
 
 
 def draw(

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from difftv.linear.fields import GradientMinusField, SymmetrisedGradient
+from difftv.linear.filters import CosineFilters
 from difftv.linear.operator import LinearOperator
 from difftv.problem.data_term import contrast, full_range
 from difftv.problem.problem import Problem
@@ -21,7 +22,11 @@ from difftv.space import inner
 STEP = 50.0
 """rho over the mean of lam, in units of the image's range: best on natural patches; twice off costs up to 2x."""
 
-STEPS: dict[type[LinearOperator], float] = {GradientMinusField: 25.0, SymmetrisedGradient: 75.0}
+STEPS: dict[type[LinearOperator], float] = {
+    GradientMinusField: 25.0,
+    SymmetrisedGradient: 75.0,
+    CosineFilters: 300.0,
+}
 """The same for the operators of which another one was best."""
 
 _SMALLEST_RHO = 1e-3

@@ -65,7 +65,7 @@ class CosineFilters(LinearOperator):
             found = folded(sum(moved[1:], moved[0]), size // 2, axis, SYMMETRIC)
         return found[:, None]
 
-    def interior(self, height: int, width: int) -> np.ndarray:
+    def valid_mask(self, height: int, width: int) -> np.ndarray:
         return np.ones((self.components, height, width), dtype=bool)
 
     def matrix(self, height: int, width: int) -> sp.csr_array:

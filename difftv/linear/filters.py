@@ -65,16 +65,16 @@ class CosineFilters(LinearOperator):
             found = folded(sum(moved[1:], moved[0]), size // 2, axis, SYMMETRIC)
         return found[:, None]
 
-    def valid_mask(self, height: int, width: int) -> np.ndarray:
-        return np.ones((self.components, height, width), dtype=bool)
+    def valid_mask(self, *space: int) -> np.ndarray:
+        return np.ones((self.components, *space), dtype=bool)
 
-    def matrix(self, height: int, width: int) -> sp.csr_array:
-        vertical, horizontal = ([self._along(row, n) for row in cosines(self.size)] for n in (height, width))
+    def matrix(self, *space: int) -> sp.csr_array:
+        vertical, horizontal = ([self._along(row, n) for row in cosines(self.size)] for n in space)
         parts = [product(vertical[a], horizontal[b]) / self.size for a, b in frequencies(self.size)]
         return sp.csr_array(sp.vstack(parts))
 
-    def symbol(self, height: int, width: int) -> np.ndarray:
-        vertical, horizontal = (self._squares(n) for n in (height, width))
+    def symbol(self, *space: int) -> np.ndarray:
+        vertical, horizontal = (self._squares(n) for n in space)
         every = vertical.sum(axis=0)[:, None] * horizontal.sum(axis=0)
         found = every - vertical[0][:, None] * horizontal[0]
         # Frequency 0 is in the kernel; rounding would leave 1e-16 there.

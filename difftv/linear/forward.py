@@ -189,7 +189,7 @@ def first_look(operator: ForwardOperator, data: Tensor) -> Image:
     again = operator.apply(back)
     size = _inner(again, again)
     factor = _inner(again, data) / torch.where(size > 0, size, torch.ones_like(size))
-    return factor.to(back.dtype).reshape(-1, 1, 1, 1) * back
+    return factor.to(back.dtype).reshape(-1, *[1] * (back.ndim - 1)) * back
 
 
 def mean_gram(operator: ForwardOperator, like: Image, weight: Tensor | None = None) -> PerImage:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from difftv.linear.operator import LinearOperator
+from difftv.linear.forward import ForwardOperator
 from difftv.regularizers.bounds import Bounds
 from difftv.space import inner, per_image, spatial
 from difftv.types import Image, PerImage
@@ -23,14 +23,14 @@ class DataTerm:
         y: the noisy images.
         lower, upper: bounds of every image, (batch, 1, ..), infinite where a side is open; both None without bounds.
         weight: w, shaped like y, >= 0 and in no units; None = 1 everywhere. Where it is 0, y does not matter.
-        operator: A, the forward operator; None = the identity, the only one that solvers take so far.
+        operator: A, the forward operator; None = the identity. y and w are then shaped like A u.
     """
 
-    y: Image
+    y: Tensor
     lower: Tensor | None = None
     upper: Tensor | None = None
-    weight: Image | None = None
-    operator: LinearOperator | None = None
+    weight: Tensor | None = None
+    operator: ForwardOperator | None = None
 
     @classmethod
     def of(cls, y: Image, bounds: Bounds | None, weight: Image | None = None) -> "DataTerm":
@@ -91,6 +91,8 @@ class DataTerm:
             u, q: shaped like y.
             reach: by how many ranges of the data u* may leave it, 0 where the regularizer cannot.
         """
+        if self.operator is not None:
+            return self._gap_behind(self.operator, u, q)
         if self.weight is None and not self.bounded:
             return 0.5 * (u - self.y + q).square().sum(dim=inner(u))
         if self.weight is None:
@@ -101,6 +103,20 @@ class DataTerm:
         t = (self.y - step).clamp(low, high)
         t = torch.where((self.weight == 0) & (q == 0), u.clamp(low, high), t)
         return ((u - t) * (self.weight * (0.5 * (u - t) + t - self.y) + q)).sum(dim=inner(u))
+
+    def _gap_behind(self, operator: ForwardOperator, u: Image, q: Image) -> PerImage:
+        """That with an operator: with r = A u - y and e = A^T W r + q, sum_i u_i e_i - min <e, t>.
+
+        t is within the bounds, and |t| <= 2 max |u| is assumed where a side is open, not proved.
+        """
+        residual = operator.apply(u) - self.y
+        e = operator.adjoint(residual if self.weight is None else self.weight * residual) + q
+        largest = 2 * u.abs().amax(dim=tuple(range(1, u.ndim)), keepdim=True)
+        low, high = -largest, largest
+        if self.lower is not None and self.upper is not None:
+            low = torch.where(self.lower.isinf(), low, self.lower)
+            high = torch.where(self.upper.isinf(), high, self.upper)
+        return (u * e - torch.minimum(low * e, high * e)).flatten(1).sum(dim=1)
 
     def _range(self, reach: float) -> tuple[Tensor, Tensor]:
         """Bounds that u* keeps in any case: the range of y, which leaves out pixels of weight 0, and the bounds."""
@@ -114,6 +130,8 @@ class DataTerm:
         Of a constant image it is 0; that of an image of contrast 1e-6 stands in for it. Where few pixels hold nearly
         all of it, that of an image of the contrast of the others (`contrast`) does.
         """
+        if self.operator is not None:
+            return self._scale_behind()
         if self.weight is None:
             mean = self.y.mean(dim=spatial(self.y), keepdim=True)
             total = torch.full_like(mean[:, :1].flatten(), self.y[0].numel())
@@ -124,7 +142,13 @@ class DataTerm:
         energy = torch.minimum(energy, 0.5 * contrast(self.y).flatten().square() * total)
         return torch.where(energy > 0, energy, 0.5 * _FLAT**2 * total)
 
-    def _weighed(self, values: Image) -> Image:
+    def _scale_behind(self) -> PerImage:
+        """That with an operator: the objective of the image 0, the largest that a minimiser can have."""
+        square = self._weighed(self.y.abs().square())
+        energy = 0.5 * square.flatten(1).sum(dim=1)
+        return torch.where(energy > 0, energy, torch.ones_like(energy))
+
+    def _weighed(self, values: Tensor) -> Tensor:
         return values if self.weight is None else self.weight * values
 
 

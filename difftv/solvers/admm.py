@@ -25,6 +25,7 @@ from torch.autograd.function import once_differentiable
 from difftv.arguments import positive, positive_int
 from difftv.problem import DataTerm, Problem, certificate
 from difftv.regularizers.base import Regularizer
+from difftv.solvers._admm.reconstruction import Tolerances, reconstruct
 from difftv.solvers._admm.splitting import Splitting
 from difftv.solvers._threads import limited_threads
 from difftv.solvers.base import RawSolution, Solver, Workplace
@@ -96,6 +97,8 @@ class Admm(Solver):
 
             check_device(data.y.device, self.dtype)
         with limited_threads(data.y.numel(), data.y.device):
+            if data.operator is not None:
+                return reconstruct(problem, Tolerances(self.tol, _BACKWARD_TOL[self.dtype], self.max_iter))
             u, v, gap, iterations, converged = _Minimiser.apply(data.y, problem.maps, data.weight, problem, self)
         return RawSolution(u, gap, iterations, converged, v if self.regularizer.auxiliary else None)
 
@@ -124,5 +127,7 @@ class _Minimiser(torch.autograd.Function):
         splitting, solver = ctx.splitting, ctx.solver
         with solver.workplace.isolated(grad.device), limited_threads(grad.numel(), grad.device):
             tol = _BACKWARD_TOL[solver.dtype]
-            by_y, by_maps, by_weight = splitting.pull_back(ctx.saved_tensors, grad.contiguous(), tol, solver.max_iter)
+            by_y, by_maps, by_weight, _ = splitting.pull_back(
+                ctx.saved_tensors, grad.contiguous(), tol, solver.max_iter
+            )
         return by_y, by_maps, by_weight, None, None

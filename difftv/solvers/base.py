@@ -13,63 +13,26 @@ import contextlib
 import inspect
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
 import torch
 from torch import Tensor, nn
 
+from difftv.linear.forward import as_operator
 from difftv.problem.data_term import DataTerm, within
 from difftv.problem.data_weight import normalised
 from difftv.problem.problem import Problem
 from difftv.problem.units import Units
 from difftv.regularizers.base import Regularizer
+from difftv.solvers.behind_operator import solve_behind
 from difftv.solvers.bridge import Bridge, SolveTime, refuse_transforms
 from difftv.solvers.checks import check_kinds, check_precision, check_values
 from difftv.solvers.registry import refusal_message
-from difftv.types import CountPerImage, Fields, FlagPerImage, Image, Map, PerImage
+from difftv.solvers.solution import RawSolution, Solution
+from difftv.types import Image, Map
 
 __all__ = ["RawSolution", "Solution", "SolveTime", "Solver", "Workplace"]
-
-
-@dataclass(frozen=True)
-class Solution:
-    """What a solver answers, one entry per image of the batch.
-
-    Attributes:
-        denoised: the minimiser u*, on the device and in the dtype of the noisy image, differentiable.
-        lam: the maps it was solved with.
-        gap: relative duality gap (see `relative_gap`), detached float64 on the CPU.
-        iterations: iterations that the backend took.
-        converged: whether the backend reached its tolerance.
-        auxiliary: the auxiliary field v of a regularizer that has one, (batch, axes, *space) (as many for every channel
-            of the image), detached, else None.
-        seconds: time spent in the solver; its `backward` is filled in when the gradient is computed.
-    """
-
-    denoised: Image
-    lam: Map
-    gap: PerImage
-    iterations: CountPerImage
-    converged: FlagPerImage
-    auxiliary: Fields | None = None
-    seconds: SolveTime = field(default_factory=SolveTime, compare=False)
-
-    @property
-    def maps(self) -> Map:
-        """The maps it was solved with."""
-        return self.lam
-
-
-@dataclass(frozen=True)
-class RawSolution:
-    """What a solver's `solve` returns: u* (differentiable) and v where it works, the facts about them on the CPU."""
-
-    u: Image
-    gap: PerImage
-    iterations: CountPerImage
-    converged: FlagPerImage
-    auxiliary: Fields | None = None
 
 
 @dataclass(frozen=True)
@@ -165,7 +128,9 @@ class Solver(nn.Module, abc.ABC):
         """
 
     @final  # type: ignore[misc]  # torch types `forward` as an attribute
-    def forward(self, noisy: Image, lam: Map, data_weight: Image | None = None) -> Solution:
+    def forward(
+        self, noisy: Tensor, lam: Map, data_weight: Tensor | None = None, *, operator: object = None
+    ) -> Solution:
         """Solve, on whatever device and in whatever dtype the tensors come.
 
         Every image is solved in units of its own (`difftv.problem.units`), so that a tolerance means the same in
@@ -179,6 +144,8 @@ class Solver(nn.Module, abc.ABC):
                 factor that goes into lam; smaller = smoother. 0 is a missing pixel, whose value does not matter and may
                 be NaN. None = 1 everywhere. Pixels of weight 0 have no gradient, neither in `noisy` nor in w. Where w
                 and lam vanish together, any value may come back.
+            operator: A, a forward operator (`difftv.linear.as_operator` says which objects are taken): `noisy` are
+                then measurements, w is shaped like them, and lam like the image. None = the identity.
 
         Returns:
             Solution; `denoised` is differentiable in all arguments, once.
@@ -189,6 +156,8 @@ class Solver(nn.Module, abc.ABC):
                 `lam` a negative value; or `noisy` is float64 and would lose its contrast in the solver's precision.
             SolverError: the backend gave no answer for some image.
         """
+        if operator is not None:
+            return torch.compiler.disable(solve_behind)(self, noisy, lam, data_weight, as_operator(operator))
         if torch.compiler.is_compiling():
             return torch.compiler.disable(self._forward)(noisy, lam, data_weight)
         return self._forward(noisy, lam, data_weight)

@@ -56,6 +56,8 @@ class ConeSolver(Solver, abc.ABC):
     @classmethod
     @final
     def refusal(cls, regularizer: Regularizer, data: DataTerm | None = None) -> str | None:
+        if data is not None and data.operator is not None:
+            return "it has no forward operator"
         return refusal(regularizer)
 
     @abc.abstractmethod

@@ -79,5 +79,6 @@ def refusal_message(name: str, regularizer: Regularizer, data: DataTerm | None, 
     """What a solver says that cannot take a problem: why, and which ones can."""
     others = ", ".join(solver.name for solver in solvers_for(regularizer, data)) or "none"
     weighted = " with data_weight" if data is not None and data.weight is not None else ""
+    behind = " behind an operator" if data is not None and data.operator is not None else ""
     advice = " A constant weight c is the same as lam / c." if weighted else ""
-    return f"{name} cannot take {regularizer.name}{weighted}: {reason}. Solvers that take it: {others}.{advice}"
+    return f"{name} cannot take {regularizer.name}{behind}{weighted}: {reason}. Solvers that take it: {others}.{advice}"

@@ -11,6 +11,7 @@ from difftv.linear.filters import CosineFilters
 from difftv.linear.operator import LinearOperator
 from difftv.problem.data_term import contrast, full_range
 from difftv.problem.problem import Problem
+from difftv.regularizers.base import Regularizer
 from difftv.regularizers.term import Term
 from difftv.solvers._admm.cosine_step import CosineStep
 from difftv.solvers._admm.data_step import RHO, DataStep, ImageItself
@@ -63,10 +64,8 @@ class Splitting:
         data, regularizer = problem.data, problem.regularizer
         scale = contrast(data.y)
         whole = full_range(data.y)
-        sizes = [term.operator.magnitude for term in regularizer.terms]
-        largest = _LARGEST_LAM * max(1.0, *sizes, *(1 / size for size in sizes))
-        problem = replace(problem, maps=torch.minimum(problem.maps, largest * whole))
-        terms = tuple(_scaled(term, scale, whole, problem.maps) for term in regularizer.terms)
+        problem = replace(problem, maps=torch.minimum(problem.maps, largest_lam(regularizer) * whole))
+        terms = tuple(scaled_term(term, scale, whole, problem.maps) for term in regularizer.terms)
         data_step = DataStep(data, torch.full_like(scale, RHO)) if data.bounded or data.weight is not None else None
         operators: list[LinearOperator] = [term.operator for term in regularizer.terms]
         rho = [term.rho for term in terms]
@@ -93,14 +92,16 @@ class Splitting:
             return self._iterate(self.terms, y, within, max_iter)
         start = [y.new_zeros(len(y), operator.components, *y.shape[2:]) for operator in self.operators]
         start[-1] = self.data_step.start()
-        found = self._iterate([*self.terms, self.data_step], torch.zeros_like(y), within, max_iter, start)
+        # Behind an operator the squares are a part of the linear step, and y is A^T W y.
+        data = torch.zeros_like(y) if self.problem.data.operator is None else y
+        found = self._iterate([*self.terms, self.data_step], data, within, max_iter, start)
         u = self.data_step.image(found.states[-1])
         return replace(found, x=torch.cat([u, found.x[:, self.channels :]], dim=1))
 
     def pull_back(
         self, states: Sequence[Tensor], grad: Tensor, tol: float, max_iter: int
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """dL/dy, dL/dmaps and, with weights, dL/dw at the solution with these states, from dL/du.
+    ) -> tuple[Tensor, Tensor, Tensor | None, Tensor]:
+        """dL/dy, dL/dmaps and, with weights, dL/dw at the solution with these states, from dL/du; what has converged.
 
         With a = H^-1 dL/du, dL/dy = w a and dL/dw = -a (u - y).
 
@@ -131,7 +132,7 @@ class Splitting:
             _add(by_maps, term.lam, term.factor * by_lam)
             if by_gam is not None:
                 _add(by_maps, term.gam, by_gam)
-        return size * by_y, size * by_maps, by_weight
+        return size * by_y, size * by_maps, by_weight, found.converged
 
     def _iterate(
         self,
@@ -144,17 +145,42 @@ class Splitting:
         return iterate(self.operators, steps, self.rho, self.linear, data, tol, max_iter, states)
 
 
-def _scaled(term: Term, contrast: Tensor, whole: Tensor, maps: Tensor) -> ScaledTerm:
+def largest_lam(regularizer: Regularizer) -> float:
+    """Maps over the whole range of an image past which nothing changes, for every term."""
+    sizes = [term.operator.magnitude for term in regularizer.terms]
+    return _LARGEST_LAM * max(1.0, *sizes, *(1 / size for size in sizes))
+
+
+def scaled_term(
+    term: Term,
+    contrast: Tensor,
+    whole: Tensor,
+    maps: Tensor,
+    *,
+    step: float = STEP,
+    curvature: Tensor | None = None,
+) -> ScaledTerm:
+    """The term with its step sizes, `step` over the mean of lam.
+
+    Args:
+        term: term of the regularizer.
+        contrast: contrast of every image.
+        whole: whole range of every image.
+        maps: maps of the problem.
+        step: factor of most operators; the others keep their ratio to it.
+        curvature: mean of the diagonal of A^T W A, (batch, 1, ..); None = 1.
+    """
     lam, gam = term.maps(maps)
     # Step sizes are known for differences of neighbours at distance 1, of which K is `magnitude` times as large.
     size = term.operator.magnitude
-    lam = torch.minimum(lam, _LARGEST_LAM / size * whole)
+    one = 1.0 if curvature is None else curvature
+    lam = torch.minimum(lam, _LARGEST_LAM / size * whole * one)
     if gam is not None:
         gam = torch.minimum(gam, _LARGEST_GAM * size * whole)
-    factor = STEPS.get(type(term.operator.of_one_channel), STEP)
-    rho = factor * (size * lam / contrast).clamp_max(_LARGEST_IN_RHO).mean(dim=inner(lam), keepdim=True)
+    factor = STEPS.get(type(term.operator.of_one_channel), STEP) * (step / STEP)
+    rho = factor * (size * lam / (contrast * one)).clamp_max(_LARGEST_IN_RHO).mean(dim=inner(lam), keepdim=True)
     valid = term.valid(maps) if term.operator.has_padding else None
-    return ScaledTerm(term, lam.contiguous(), gam, rho.clamp_min(_SMALLEST_RHO) / size**2, valid)
+    return ScaledTerm(term, lam.contiguous(), gam, one * (rho.clamp_min(_SMALLEST_RHO) / size**2), valid)
 
 
 def _add(by_maps: Tensor, channels: tuple[int, ...], values: Tensor) -> None:

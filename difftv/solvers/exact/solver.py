@@ -98,6 +98,8 @@ class Exact(Solver):
 
     @classmethod
     def refusal(cls, regularizer: Regularizer, data: DataTerm | None = None) -> str | None:
+        if data is not None and data.operator is not None:
+            return "it has no forward operator"
         if data is not None and data.weight is not None:
             return "it does not weigh pixels"
         if regularizer.channels > 1:

@@ -38,6 +38,7 @@ MOVED = {
     **{f"difftv.{name}": f"difftv.lab.{name}" for name in LAB},
     "difftv.noise_estimate": "difftv.noise.estimate",
     "difftv.operators": "difftv.linear.gradient",
+    "difftv.models.plain": "difftv.models.untrusted",
     "difftv.weights": "difftv.maps",
     "difftv.solvers.taut_string": "difftv.solvers.exact.solver",
     **{f"difftv.solvers.{name}": f"difftv.problem.{name}" for name in ("data_term", "gap", "units")},

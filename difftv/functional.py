@@ -114,10 +114,11 @@ def tv_denoise(
         raise ValueError(f"noisy must have shape (batch, channels, height, width), got {tuple(noisy.shape)}.")
     if channels not in (None, INDEPENDENT, COUPLED):
         raise ValueError(f'channels must be "independent", "coupled" or None, got {channels!r}.')
-    count = noisy.shape[1]
-    if channels is None and count > 1:
+    num_channels = noisy.shape[1]
+    if channels is None and num_channels > 1:
         raise ValueError(
-            f"noisy has {count} channels, shape {tuple(noisy.shape)}: say whether they are denoised each by itself, "
+            f"noisy has {num_channels} channels, "
+            f"shape {tuple(noisy.shape)}: say whether they are denoised each by itself, "
             'channels="independent", or together, channels="coupled", which puts edges at the same place in all.'
         )
     if noisy.is_complex() and bounds is not None:
@@ -126,7 +127,7 @@ def tv_denoise(
     if noisy.is_complex():
         return _complex(noisy, lam, tol, pixels, separately=channels == INDEPENDENT)
     if channels == COUPLED:
-        regularizer: Regularizer = IsotropicTV(channels=count, bounds=bounds)
+        regularizer: Regularizer = IsotropicTV(channels=num_channels, bounds=bounds)
         return _solved(regularizer, noisy, full_map(lam, noisy, channels=(1,), per="image"), tol, pixels)
     maps = channel_maps(lam, noisy)
     one = noisy.reshape(-1, 1, *noisy.shape[2:])
@@ -152,7 +153,7 @@ def _over_pixels(data_weight: float | Tensor, noisy: Tensor) -> Tensor:
 def _complex(noisy: Tensor, lam: MapsLike, tol: float | None, pixels: Tensor | None, *, separately: bool) -> Tensor:
     """Real and imaginary parts as channels: of every complex channel by itself, or of all of them."""
     parts = torch.view_as_real(noisy).movedim(-1, 2)  # (batch, channels, 2, height, width)
-    batch, count, _, height, width = parts.shape
+    batch, num_channels, _, height, width = parts.shape
     images = parts.flatten(0, 1) if separately else parts.flatten(1, 2)
     if separately:
         maps = channel_maps(lam, parts[:, :, 0], directions=1)
@@ -161,7 +162,7 @@ def _complex(noisy: Tensor, lam: MapsLike, tol: float | None, pixels: Tensor | N
     if pixels is not None:
         pixels = pixels[:, :, None].expand(parts.shape).reshape(images.shape)
     regularizer = IsotropicTV(channels=images.shape[1])
-    denoised = _solved(regularizer, images, maps, tol, pixels).reshape(batch, count, 2, height, width)
+    denoised = _solved(regularizer, images, maps, tol, pixels).reshape(batch, num_channels, 2, height, width)
     return torch.view_as_complex(denoised.movedim(2, -1).contiguous())
 
 

@@ -41,9 +41,9 @@ def test_an_epoch_without_the_metric_has_no_score() -> None:
 
 
 def test_a_checkpoint_of_earlier_versions_continues() -> None:
-    plain = TrainingState(epoch=2, best_score=28.5, best_epoch=1).to_plain()
+    plain = TrainingState(epoch=2, best_score=28.5, best_epoch=1).to_container()
     plain["best_psnr"] = plain.pop("best_score")
-    assert TrainingState.from_plain(plain).best_score == 28.5
+    assert TrainingState.from_container(plain).best_score == 28.5
 
 
 def test_the_curve_marks_the_epoch_that_was_chosen() -> None:

@@ -24,11 +24,11 @@ class PerChannel(LinearOperator):
 
     Args:
         one: K.
-        count: C, >= 2.
+        num_channels: C, >= 2.
     """
 
     one: LinearOperator
-    count: int
+    num_channels: int
 
     @property
     def axes(self) -> int:
@@ -40,7 +40,7 @@ class PerChannel(LinearOperator):
 
     @property
     def channels(self) -> int:
-        return self.count
+        return self.num_channels
 
     @property
     def of_one_channel(self) -> LinearOperator:
@@ -48,28 +48,28 @@ class PerChannel(LinearOperator):
 
     @property
     def fields(self) -> int:
-        return self.count * self.one.fields
+        return self.num_channels * self.one.fields
 
     @property
     def components(self) -> int:
-        return self.count * self.one.components
+        return self.num_channels * self.one.components
 
     @property
     def has_padding(self) -> bool:
         return self.one.has_padding
 
     def apply(self, x: Fields) -> Dual:
-        return self.one.apply(split_channels(x, self.count)).reshape(len(x), self.components, *x.shape[2:])
+        return self.one.apply(split_channels(x, self.num_channels)).reshape(len(x), self.components, *x.shape[2:])
 
     def adjoint(self, p: Dual) -> Fields:
-        one = p.reshape(len(p) * self.count, self.one.components, *p.shape[2:])
-        return merge_channels(self.one.adjoint(one), self.count)
+        one = p.reshape(len(p) * self.num_channels, self.one.components, *p.shape[2:])
+        return merge_channels(self.one.adjoint(one), self.num_channels)
 
     def valid_mask(self, *space: int) -> np.ndarray:
-        return np.tile(self.one.valid_mask(*space), (self.count, *[1] * len(space)))
+        return np.tile(self.one.valid_mask(*space), (self.num_channels, *[1] * len(space)))
 
     def matrix(self, *space: int) -> sp.csr_array:
-        one = sp.block_diag([self.one.matrix(*space)] * self.count, format="csr")
+        one = sp.block_diag([self.one.matrix(*space)] * self.num_channels, format="csr")
         pixels = np.arange(math.prod(space))
         return sp.csr_array(one[:, (self._order()[:, None] * len(pixels) + pixels).ravel()])
 
@@ -79,14 +79,14 @@ class PerChannel(LinearOperator):
             return None
         fields, order = self.one.fields, self._order()
         symbol = np.zeros((self.fields, self.fields, *space))
-        for channel in range(self.count):
+        for channel in range(self.num_channels):
             place = slice(channel * fields, (channel + 1) * fields)
             symbol[place, place] = one
         return symbol[order][:, order]
 
     def _order(self) -> np.ndarray:
         """Where every field stands when those of a channel stand next to each other."""
-        places = np.arange(self.fields).reshape(self.count, -1)
+        places = np.arange(self.fields).reshape(self.num_channels, -1)
         return np.concatenate([places[:, 0], places[:, 1:].ravel()])
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, final
 
-from difftv.models.plain import argument, count, exactly, flag, mapping, number, optional, several, text
+from difftv.models.untrusted import argument, exactly, flag, mapping, non_negative_int, number, optional, several, text
 from difftv.noise.level import SigmaRange
 
 NAME = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
@@ -20,7 +20,7 @@ LONGEST_NAME = 80
 
 @final
 @dataclass(frozen=True)
-class Training:
+class TrainingFacts:
     """Where the weights come from.
 
     Attributes:
@@ -44,6 +44,10 @@ class Training:
     best_epoch: int
     versions: Mapping[str, str]
     scalars: Mapping[str, float]
+
+
+Training = TrainingFacts
+"""The name in earlier versions."""
 
 
 @final
@@ -114,7 +118,7 @@ class Card:
     name: str
     config: Mapping[str, Any]
     weights: int
-    training: Training
+    training: TrainingFacts
     protocol: str
     numbers: tuple[Measured, ...]
     reference: Reference
@@ -161,7 +165,7 @@ class Card:
         return cls(
             **{
                 **entries,
-                "training": Training(**entries["training"]),
+                "training": TrainingFacts(**entries["training"]),
                 "numbers": tuple(Measured(**row) for row in entries["numbers"]),
                 "reference": Reference(**entries["reference"]),
             }
@@ -197,7 +201,7 @@ def _part(value: Any, place: str) -> dict[str, Any]:
 
 
 def _crop(value: Any, place: str) -> tuple[int, ...]:
-    found = several(count)(value, place)
+    found = several(non_negative_int)(value, place)
     if len(found) != 4:
         raise ValueError(f"{place} must be top, left, height and width, got {len(found)} numbers")
     return found
@@ -211,9 +215,9 @@ _TRAINING = exactly(
         "terms": text,
         "command": optional(text),
         "commit": optional(text),
-        "seed": count,
-        "epochs": count,
-        "best_epoch": count,
+        "seed": non_negative_int,
+        "epochs": non_negative_int,
+        "best_epoch": non_negative_int,
         "versions": mapping(text),
         "scalars": mapping(number),
     }
@@ -222,7 +226,7 @@ _TRAINING = exactly(
 _MEASURED = exactly(
     {
         "set": text,
-        "images": count,
+        "images": non_negative_int,
         "sigma": number,
         "solver": text,
         "tol": optional(number),
@@ -237,7 +241,7 @@ _CARD = exactly(
     {
         "name": check_name,
         "config": _CONFIG,
-        "weights": count,
+        "weights": non_negative_int,
         "training": _TRAINING,
         "protocol": text,
         "numbers": several(_MEASURED),

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from difftv.lab.rundir.checkpoint import CheckpointStore
-from difftv.models.card import Card, Measured, Reference, Training
+from difftv.models.card import Card, Measured, Reference, TrainingFacts
 from difftv.models.file import write_file
 from difftv.models.parts import construct
 from difftv.predictors import Predictor
@@ -73,7 +73,7 @@ def make_run(
 def card_of(config: Config, name: str = "testing") -> Card:
     """A card whose numbers nobody has measured."""
     predictor = trained(config)
-    training = Training("drawn", "CC0", None, None, 0, 9, 4, {"torch": "2.13.0"}, {"lam": 0.05})
+    training = TrainingFacts("drawn", "CC0", None, None, 0, 9, 4, {"torch": "2.13.0"}, {"lam": 0.05})
     metrics = {"psnr": 29.5, "ssim": 0.84, "noisy/psnr": None}
     row = Measured("Set12", 12, 25.0, "taut_string", 1e-10, metrics, {"set_oracle/lam": 0.06}, (), {"01": 29.0})
     return Card(

@@ -12,7 +12,7 @@ from tests.conftest import composed, options_of
 @pytest.mark.parametrize("solver", ["scs", "taut_string"])
 def test_every_experiment_resolves_with_any_solver(name: str, solver: str) -> None:
     config = resolved(composed(f"experiment={name}", f"solver={solver}", "++data.root=somewhere"))
-    RunOptions.from_plain(config)
+    RunOptions.from_container(config)
     assert config["sweep"] == name
 
 

@@ -41,12 +41,12 @@ def test_an_epoch_without_a_step_has_every_column() -> None:
 
 def test_a_checkpoint_of_an_earlier_version_goes_on_within_its_epoch() -> None:
     plain = asdict(EpochSums(batches=2, images=4, maps={"lam": 0.4}, zero_gradient_share={"lam": 2.0}))
-    assert EpochSums.from_plain(plain).row(("lam",)) == EpochSums(**plain).row(("lam",))
+    assert EpochSums.from_container(plain).row(("lam",)) == EpochSums(**plain).row(("lam",))
     earlier = {name: value for name, value in plain.items() if name != "maps"} | {
         "lam": 0.4,
         "zero_gradient_share": 2.0,
     }
-    state = TrainingState.from_plain({**TrainingState(epoch=1, batch=2).to_plain(), "totals": earlier})
+    state = TrainingState.from_container({**TrainingState(epoch=1, batch=2).to_container(), "totals": earlier})
     row = state.totals.row(("lam_v", "lam_h"))
     assert row["train/lam"] == pytest.approx(0.1)
     assert row["lam/zero_gradient_share"] == pytest.approx(0.5)

@@ -9,7 +9,7 @@ from difftv.solvers.exact.network_simplex import gradient, solve_image
 ENDS = [((0, 0), (1, 0)), ((0, 0), (0, 1)), ((0, 0), (1, 1)), ((0, 1), (1, 0))]
 
 
-class Problem(NamedTuple):
+class GraphProblem(NamedTuple):
     y: np.ndarray
     lam: np.ndarray
     gam: np.ndarray
@@ -31,7 +31,7 @@ def solve(problem, max_steps=2000):
 def gradients(problem, weight, max_steps=2000):
     """Gradient of <weight, u>."""
     answer = solve_image(*problem, np.empty_like(problem.y), max_steps)
-    grads = Problem(np.empty_like(problem.y), np.zeros_like(problem.lam), np.zeros_like(problem.gam))
+    grads = GraphProblem(np.empty_like(problem.y), np.zeros_like(problem.lam), np.zeros_like(problem.gam))
     gradient(weight, answer, *grads)
     return grads
 
@@ -74,7 +74,7 @@ def drawn(seed, longest=11):
         gam[random.random(shape) < 0.2] = np.inf
     unit = random.choice([1.0, 1e-9, 1e9, 1e-150, 1e150])
     y += random.choice([0.0, 0.0, 100.0])
-    return Problem(y * unit, lam * unit, gam * unit)
+    return GraphProblem(y * unit, lam * unit, gam * unit)
 
 
 def image_like(seed, height=40, width=37, directions=2, lam=0.09, gam=0.015, spread=0.5):
@@ -83,7 +83,7 @@ def image_like(seed, height=40, width=37, directions=2, lam=0.09, gam=0.015, spr
     rows, columns = np.mgrid[:height, :width] / max(height, width)
     clean = 0.5 * rows + 0.2 * np.sin(6 * columns) + 0.3 * (rows + columns > 0.8)
     shape = (directions, height, width)
-    return Problem(
+    return GraphProblem(
         clean + 0.1 * random.normal(size=(height, width)),
         lam * np.exp(spread * random.normal(size=shape)),
         gam * np.exp(spread * random.normal(size=shape)),

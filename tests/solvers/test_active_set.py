@@ -10,7 +10,7 @@ from difftv.solvers.exact.network_simplex.dual_problem import BOUND, FREE, LEVEL
 from difftv.solvers.exact.network_simplex.grid import graph_of, grid
 from difftv.solvers.exact.network_simplex.pivots import refine
 from difftv.solvers.exact.taut_strings import solve_image as solve_by_taut_strings
-from tests.solvers.active_set_problems import Problem, differences, drawn, image_like, objective, solve
+from tests.solvers.active_set_problems import GraphProblem, differences, drawn, image_like, objective, solve
 
 EXACT = 1e-12
 
@@ -37,9 +37,9 @@ def test_the_gap_closes_on_every_drawn_problem_from_any_start(batch):
 def test_agreement_with_a_tight_cone_solve(directions, height, width, levels):
     random = np.random.default_rng(height + width)
     shape = (directions, height, width)
-    problem = Problem(random.normal(size=(height, width)), 0.6 * random.random(shape), 0.4 * random.random(shape))
+    problem = GraphProblem(random.normal(size=(height, width)), 0.6 * random.random(shape), 0.4 * random.random(shape))
     if levels:
-        problem = Problem(*(np.round(array * levels) / levels for array in problem))
+        problem = GraphProblem(*(np.round(array * levels) / levels for array in problem))
     problem.gam[:, ::2] = 0.0
     problem.lam[:, 0, 0] = 0.0
     u = cp.Variable((height, width))
@@ -119,7 +119,7 @@ def test_large_weights_bound_the_slopes(lam):
 def test_a_ramp_below_the_slope_is_left_alone():
     rows, columns = np.mgrid[:12, :15]
     ramp = 0.01 * rows + 0.02 * columns
-    problem = Problem(ramp, np.full((2, 12, 15), 0.1), np.full((2, 12, 15), 0.021))
+    problem = GraphProblem(ramp, np.full((2, 12, 15), 0.1), np.full((2, 12, 15), 0.021))
     np.testing.assert_allclose(solve(problem).u, ramp, rtol=0, atol=1e-15)
 
 
@@ -127,7 +127,7 @@ def test_a_wall_of_zero_weights_cuts_the_image_in_two():
     problem = image_like(5, 10, 9)
     problem.lam[1, :, 4] = 0.0
     parts = [
-        solve(Problem(problem.y[:, part].copy(), problem.lam[..., part].copy(), problem.gam[..., part].copy())).u
+        solve(GraphProblem(problem.y[:, part].copy(), problem.lam[..., part].copy(), problem.gam[..., part].copy())).u
         for part in (slice(0, 5), slice(5, 9))
     ]
     np.testing.assert_allclose(solve(problem).u, np.concatenate(parts, axis=1), rtol=0, atol=1e-13)
@@ -138,7 +138,7 @@ def test_a_wall_of_zero_weights_cuts_the_image_in_two():
 @pytest.mark.parametrize("gam", [0.0, 0.1])
 @pytest.mark.parametrize("value", [0.0, 0.3, -1e20])
 def test_constant_images_come_back(shape, lam, gam, value):
-    solved = solve(Problem(np.full(shape, value), np.full((2, *shape), lam), np.full((2, *shape), gam)))
+    solved = solve(GraphProblem(np.full(shape, value), np.full((2, *shape), lam), np.full((2, *shape), gam)))
     assert np.all(solved.u == value)
     assert solved.gap == 0.0
 
@@ -149,14 +149,14 @@ def test_a_power_of_two_as_the_unit_changes_no_digit(directions):
     expected = solve(problem).u
     for exponent in (-500, -30, 30, 500):
         unit = 2.0**exponent
-        assert np.array_equal(solve(Problem(*(array * unit for array in problem))).u, expected * unit)
+        assert np.array_equal(solve(GraphProblem(*(array * unit for array in problem))).u, expected * unit)
 
 
 def test_other_units_offsets_and_signs():
     problem = image_like(7)
     expected = solve(problem).u
     for unit in (1e-9, 1e9):
-        got = solve(Problem(*(array * unit for array in problem))).u / unit
+        got = solve(GraphProblem(*(array * unit for array in problem))).u / unit
         np.testing.assert_allclose(got, expected, rtol=0, atol=1e-13)
     np.testing.assert_allclose(solve(problem._replace(y=problem.y + 100.0)).u - 100.0, expected, rtol=0, atol=1e-12)
     np.testing.assert_allclose(-solve(problem._replace(y=-problem.y)).u, expected, rtol=0, atol=1e-13)
@@ -164,7 +164,7 @@ def test_other_units_offsets_and_signs():
 
 def test_transposition_transposes():
     problem = image_like(8)
-    turned = Problem(problem.y.T.copy(), *(a[::-1].transpose(0, 2, 1).copy() for a in (problem.lam, problem.gam)))
+    turned = GraphProblem(problem.y.T.copy(), *(a[::-1].transpose(0, 2, 1).copy() for a in (problem.lam, problem.gam)))
     np.testing.assert_allclose(solve(turned).u.T, solve(problem).u, rtol=0, atol=1e-13)
 
 
@@ -177,7 +177,7 @@ def test_diagonals_of_weight_zero_do_not_matter():
 
 def test_two_calls_have_the_same_bits_and_leave_the_inputs_alone():
     problem = image_like(10)
-    before = Problem(*(array.copy() for array in problem))
+    before = GraphProblem(*(array.copy() for array in problem))
     first, second = solve(problem), solve(problem)
     assert np.array_equal(first.u, second.u)
     assert np.array_equal(first.state, second.state)

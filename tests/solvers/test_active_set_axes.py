@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from difftv.solvers.exact.network_simplex.grid import grid
-from tests.solvers.active_set_problems import Problem, gradients, solve
+from tests.solvers.active_set_problems import GraphProblem, gradients, solve
 
 SPACES = [(23,), (1,), (6, 5), (5, 4, 6), (1, 4, 3), (3, 2, 1)]
 
@@ -26,7 +26,7 @@ def differences(space):
 def problem_of(space, seed=0):
     random = np.random.default_rng(seed)
     shape = (len(space), *space)
-    return Problem(random.normal(size=space), 0.6 * random.random(shape), 0.4 * random.random(shape))
+    return GraphProblem(random.normal(size=space), 0.6 * random.random(shape), 0.4 * random.random(shape))
 
 
 @pytest.mark.parametrize("space", SPACES, ids=str)
@@ -47,7 +47,7 @@ def test_agreement_with_a_tight_cone_solve(space, slopes):
 def test_the_gradient_is_that_of_central_differences(space):
     problem, weight, step = problem_of(space, 3), np.random.default_rng(4).normal(size=space), 1e-6
     slopes = differences(space)
-    for name, gradient in zip(Problem._fields, gradients(problem, weight), strict=True):
+    for name, gradient in zip(GraphProblem._fields, gradients(problem, weight), strict=True):
         values = getattr(problem, name)
         numeric = np.zeros_like(values)
         for index in np.ndindex(values.shape):
@@ -68,13 +68,13 @@ def test_the_gradient_is_that_of_central_differences(space):
 def test_permuted_axes_permute_the_answer():
     problem, order = problem_of((5, 4, 6), 7), (2, 0, 1)
     maps = [np.ascontiguousarray(part[list(order)].transpose(0, *(1 + axis for axis in order))) for part in problem[1:]]
-    turned = Problem(np.ascontiguousarray(problem.y.transpose(order)), *maps)
+    turned = GraphProblem(np.ascontiguousarray(problem.y.transpose(order)), *maps)
     np.testing.assert_allclose(solve(turned).u, solve(problem).u.transpose(order), rtol=0, atol=1e-12)
 
 
 def test_axes_of_length_one_change_nothing():
     problem = problem_of((6, 5), 9)
-    volume = Problem(problem.y[None], *(np.concatenate([part[:1], part])[:, None] for part in problem[1:]))
+    volume = GraphProblem(problem.y[None], *(np.concatenate([part[:1], part])[:, None] for part in problem[1:]))
     np.testing.assert_allclose(solve(volume).u[0], solve(problem).u, rtol=0, atol=1e-13)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.solvers.active_set_problems import Problem, differences, drawn, gradients, image_like, solve
+from tests.solvers.active_set_problems import GraphProblem, differences, drawn, gradients, image_like, solve
 
 
 def loss(problem, weight):
@@ -24,7 +24,7 @@ def test_it_is_the_central_difference_away_from_kinks(height, width, directions)
             for move in (step, -step):
                 moved = [array.copy() for array in problem]
                 moved[index][entry] += move
-                values.append(loss(Problem(*moved), weight))
+                values.append(loss(GraphProblem(*moved), weight))
             if abs(values[0] - 2 * middle + values[1]) < 1e-12:
                 smooth += 1
                 assert grad[entry] == pytest.approx((values[0] - values[1]) / (2 * step), rel=1e-6, abs=2e-8)
@@ -109,6 +109,6 @@ def test_where_nothing_can_change_there_is_no_gradient():
 def test_a_constant_image_is_one_component_without_slopes_and_none_with_them():
     y, weight = np.full((5, 6), 0.3), np.random.default_rng(0).normal(size=(5, 6))
     lam = np.full((2, 5, 6), 0.1)
-    joined = gradients(Problem(y, lam, 0 * lam), weight)
+    joined = gradients(GraphProblem(y, lam, 0 * lam), weight)
     np.testing.assert_allclose(joined.y, weight.mean(), rtol=0, atol=1e-15)
-    assert np.array_equal(gradients(Problem(y, lam, lam), weight).y, weight)
+    assert np.array_equal(gradients(GraphProblem(y, lam, lam), weight).y, weight)

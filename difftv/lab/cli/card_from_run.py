@@ -18,7 +18,7 @@ from difftv.lab.rundir.layout import RESULT
 from difftv.lab.rundir.reading import UnreadableError, numbers, read_images, read_json
 from difftv.lab.training.protocol import FORMAT, statement
 from difftv.metrics import psnr, quantize
-from difftv.models.card import Measured, Reference, Training
+from difftv.models.card import Measured, Reference, TrainingFacts
 from difftv.models.file import read_card, weights_digest
 from difftv.models.stored import StoredModel
 
@@ -38,7 +38,7 @@ KNOWN: Mapping[str, tuple[str, str]] = {
         "offered for non-commercial research and educational purposes; its images belong to their owners",
     ),
 }
-"""Training sets by name: what they are, and their terms."""
+"""TrainingFacts sets by name: what they are, and their terms."""
 
 NOT_STATED = "not stated"
 
@@ -64,7 +64,7 @@ def measured(stored: StoredModel) -> tuple[Measured, ...]:
 
 def training_of(
     stored: StoredModel, images: str | None, terms: str | None, command: str | None, commit: str | None
-) -> Training:
+) -> TrainingFacts:
     """How the run was trained.
 
     Args:
@@ -89,7 +89,7 @@ def training_of(
         words = shlex.split(command.removeprefix(SCRIPT))
     before, known = _Origin.of(stored), _images_of(stored)
     own_terms = terms or (known[1] if images is None else NOT_STATED)
-    return Training(
+    return TrainingFacts(
         images="; ".join(dict.fromkeys([*before.images, images or known[0]])),
         terms="; ".join(dict.fromkeys([*before.terms, own_terms])),
         command=None if words is None else " && ".join([*before.commands, redact_command(map(str, words))]),

@@ -40,11 +40,11 @@ def decode(content: bytes) -> Samples:
 
 def encode(content: bytes, samples: Samples) -> bytes:
     """A PNG of these samples with the kept chunks of the PNG `content`."""
-    plain = samples.squeeze(-1) if samples.shape[-1] == 1 else samples
-    if samples.dtype == np.uint16 and plain.ndim == 3:
-        written = bytes(imagecodecs.png_encode(plain))
+    squeezed = samples.squeeze(-1) if samples.shape[-1] == 1 else samples
+    if samples.dtype == np.uint16 and squeezed.ndim == 3:
+        written = bytes(imagecodecs.png_encode(squeezed))
     else:
-        written = iio.imwrite("<bytes>", plain, plugin="pillow", extension=".png")
+        written = iio.imwrite("<bytes>", squeezed, plugin="pillow", extension=".png")
     chunks = list(_chunks(written))
     # All of them may stand between the header and the pixels, and the colour ones have to.
     kept = [(name, data) for name, data in _chunks(content) if name in KEPT]

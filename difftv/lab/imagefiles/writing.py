@@ -98,8 +98,8 @@ def _writer(original: ImageFile) -> Callable[[Samples, Extras], bytes]:
             options |= {"quality": JPEG_QUALITY, "subsampling": 0}
         if original.kind == "WEBP":
             options |= {"lossless": True, "exact": True}
-        plain = samples.squeeze(-1) if samples.shape[-1] == 1 else samples
+        squeezed = samples.squeeze(-1) if samples.shape[-1] == 1 else samples
         suffix = f".{original.kind.lower()}"
-        return iio.imwrite("<bytes>", plain, plugin="pillow", extension=suffix, is_batch=False, **options)
+        return iio.imwrite("<bytes>", squeezed, plugin="pillow", extension=suffix, is_batch=False, **options)
 
     return write

@@ -129,7 +129,7 @@ class RunOptions:
     nodes: Mapping[str, Node]
 
     @classmethod
-    def from_plain(cls, config: Mapping[str, Any]) -> "RunOptions":
+    def from_container(cls, config: Mapping[str, Any]) -> "RunOptions":
         """The same from the resolved configuration.
 
         Raises:

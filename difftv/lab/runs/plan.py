@@ -94,7 +94,7 @@ class PlannedRun:
         Raises:
             ConfigError: naming the key, what was expected and what came.
         """
-        return RunOptions.from_plain(self.config)
+        return RunOptions.from_container(self.config)
 
     def check(self) -> RunOptions:
         """Everything that can be refused before any work: keys, types and ranges; the typed values.

@@ -121,10 +121,10 @@ def figure_name(name: str, *, hashed: bool = False) -> str:
         name: name of the image.
         hashed: with a hash of the whole name, so that two images never share a figure; so is a name that was shortened.
     """
-    plain = re.sub(r"[^A-Za-z0-9._-]", "_", name)
-    if not hashed and len(plain) <= LONGEST_NAME:
-        return plain
-    return f"{plain[:LONGEST_NAME]}-{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+    if not hashed and len(safe) <= LONGEST_NAME:
+        return safe
+    return f"{safe[:LONGEST_NAME]}-{hashlib.sha256(name.encode('utf-8', 'surrogateescape')).hexdigest()[:8]}"
 
 
 def _of_best_epoch(state: TrainingState) -> dict[str, float]:

@@ -62,7 +62,7 @@ class TrainingSetup:
         """Of the maps that are predicted."""
         return self.denoiser.map_names
 
-    def to_plain(self) -> dict[str, Any]:
+    def to_container(self) -> dict[str, Any]:
         """The state of its parts and of the random generators, as a checkpoint takes it."""
         return {
             "predictor": self.denoiser.predictor.state_dict(),
@@ -72,7 +72,7 @@ class TrainingSetup:
         }
 
     def restore(self, saved: dict[str, Any]) -> None:
-        """Put all of it back to what `to_plain` gave."""
+        """Put all of it back to what `to_container` gave."""
         self.denoiser.predictor.load_state_dict(saved["predictor"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.scheduler.load_state_dict(saved["scheduler"])
@@ -141,7 +141,7 @@ class Training:
         state, predictor = self.state, self.setup.denoiser.predictor
         if saved is not None:
             self.setup.restore(saved)
-            state = self.state = TrainingState.from_plain(saved["training"])
+            state = self.state = TrainingState.from_container(saved["training"])
             log.info("continuing after epoch %d, step %d", state.epoch, state.batch)
             self.on_epoch(state)
         stopped = saved is not None and self._is_stopped()
@@ -327,7 +327,7 @@ class Training:
             )
 
     def _save(self) -> None:
-        self.checkpoints.save({**self.setup.to_plain(), "training": self.state.to_plain()})
+        self.checkpoints.save({**self.setup.to_container(), "training": self.state.to_container()})
         self._last_save = time.monotonic()
 
 

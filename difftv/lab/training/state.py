@@ -32,7 +32,7 @@ class EpochSums:
     wall_seconds: float = 0.0
 
     @classmethod
-    def from_plain(cls, plain: dict[str, Any]) -> "EpochSums":
+    def from_container(cls, plain: dict[str, Any]) -> "EpochSums":
         """The inverse of `asdict`; earlier versions summed one number over all maps, and all of them were lam."""
         plain = dict(plain)
         if "lam" in plain:
@@ -101,13 +101,13 @@ class TrainingState:
     best_weights: dict[str, Tensor] = field(default_factory=dict)
 
     @classmethod
-    def from_plain(cls, plain: dict[str, Any]) -> "TrainingState":
-        """The inverse of `to_plain`."""
+    def from_container(cls, plain: dict[str, Any]) -> "TrainingState":
+        """The inverse of `to_container`."""
         names = {"best_psnr": "best_score"}  # as earlier versions called it
         renamed = {names.get(name, name): value for name, value in plain.items()}
-        return cls(**{**renamed, "totals": EpochSums.from_plain(plain["totals"])})
+        return cls(**{**renamed, "totals": EpochSums.from_container(plain["totals"])})
 
-    def to_plain(self) -> dict[str, Any]:
+    def to_container(self) -> dict[str, Any]:
         """Containers, numbers and tensors, as a checkpoint takes them."""
         return asdict(self)
 

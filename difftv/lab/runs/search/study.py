@@ -197,7 +197,7 @@ class SearchStudy:
         with quiet():
             self.study.tell(number, value, state=optuna.trial.TrialState[state])
 
-    def to_plain(self) -> Search:
+    def to_container(self) -> Search:
         """What reports need."""
         logs = tuple(p.key for p in self.space if getattr(p.distribution, "log", False))
         return Search(self.options.metric, self.options.direction, tuple(map(self._plain, self.trials)), logs)

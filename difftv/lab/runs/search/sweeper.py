@@ -177,7 +177,7 @@ class SearchSweeper(Sweeper):
         for trial in batch:
             self._runs.setdefault(trial.run.directory.path, trial.run)
             trial.run.directory.mark_queued()
-        write_search(study.path.parent, study.to_plain())
+        write_search(study.path.parent, study.to_container())
         # What an earlier command has pruned needs no worker, and no place in a queue.
         waiting = [trial for trial in batch if outcome(trial.run)[0] not in ("skipped", "pruned")]
         if waiting:
@@ -185,7 +185,7 @@ class SearchSweeper(Sweeper):
             self._jobs += len(waiting)
         for trial in batch:
             self._end(study, trial)
-        write_search(study.path.parent, study.to_plain())
+        write_search(study.path.parent, study.to_container())
 
     def _end(self, study: "SearchStudy", trial: _Begun) -> None:
         """Tell the study what became of a trial; one that was cut off stays unfinished, for the next command."""
@@ -209,13 +209,15 @@ class SearchSweeper(Sweeper):
         outcomes = [(run.directory, *outcome(run)) for run in self._runs.values()]
         if outcomes:
             print_safely(summary(outcomes))
-        plain = study.to_plain()
-        states = [trial.state for trial in plain.trials]
+        search = study.to_container()
+        states = [trial.state for trial in search.trials]
         counts = {state: states.count(state) for state in ("complete", "pruned", "failed", "running")}
         shown = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
         print_safely(f"search: {len(states)} trials: {shown or 'none'}")
-        if plain.best is not None:
-            print_safely(f"best: trial {plain.best.number}, {plain.metric} {plain.best.value:.4f}: {plain.best.run}")
+        if search.best is not None:
+            print_safely(
+                f"best: trial {search.best.number}, {search.metric} {search.best.value:.4f}: {search.best.run}"
+            )
         return all(name in GOOD for _, name, _ in outcomes)
 
     def _look_ahead(self, jobs: Sequence[Sequence[str]]) -> Iterator[Any]:

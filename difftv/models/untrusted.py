@@ -1,4 +1,4 @@
-"""Plain values out of untrusted JSON: every reader gives the value back, or a ValueError that begins with its place."""
+"""Checked values out of untrusted JSON: a reader returns the value, or raises a ValueError that begins with its place."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -69,7 +69,7 @@ def number(value: Any, place: str) -> float:
     return float(value)
 
 
-def count(value: Any, place: str) -> int:
+def non_negative_int(value: Any, place: str) -> int:
     """An integer from 0 on."""
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**64:
         raise ValueError(f"{place} must be an integer >= 0, got {str(value)[:40]!r}")

@@ -1,4 +1,4 @@
-"""Checked values out of untrusted JSON: a reader returns the value, or raises a ValueError that begins with its place."""
+"""Checked values out of untrusted JSON: a reader returns the value, or raises a ValueError that names its place."""
 
 import math
 from collections.abc import Callable, Mapping

@@ -26,14 +26,14 @@ test: install
 test-slow: install
 	$(BIN)/python -m pytest -m slow
 
-# The tests beside deepinv and benchopt, which get an environment of their own that sees the first one: a torchvision
+# The tests beside deepinv, mrpro and benchopt, which get an environment of their own that sees the first one: a torchvision
 # that does not match the build of torch would break others that import it. What cannot be installed is skipped.
 INTEROP := $(VENV)-interop
 test-interop: install
 	$(BIN)/python -m venv $(INTEROP)
 	$(BIN)/python -c "import site; print(site.getsitepackages()[0])" \
 		> `$(INTEROP)/bin/python -c "import site; print(site.getsitepackages()[0])"`/project.pth
-	for peer in deepinv benchopt; do \
+	for peer in deepinv mrpro benchopt; do \
 		$(INTEROP)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt $$peer \
 			|| echo "$$peer cannot be installed; its tests skip"; \
 	done

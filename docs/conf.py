@@ -51,8 +51,8 @@ suppress_warnings = ["config.cache"]  # the gallery's options hold objects
 
 autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True}
-# The classes for deepinv are documented without it.
-autodoc_mock_imports = [] if HAS_DEEPINV else ["deepinv"]
+# What is for deepinv and mrpro is documented without them.
+autodoc_mock_imports = [name for name in ("deepinv", "mrpro") if not usable(name)]
 python_maximum_signature_line_length = 88
 add_module_names = False
 

@@ -38,6 +38,7 @@ KEPT_TO = {
     "cvxpy": {"solvers", "interop"},
     "cvxpylayers": {"solvers", "interop"},
     "deepinv": {"interop"},
+    "mrpro": {"interop"},
     "wandb": {"lab.tracking"},
     "wandb_workspaces": {"lab.tracking"},
     "hydra": {"lab.runs"},

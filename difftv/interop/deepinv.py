@@ -1,4 +1,4 @@
-"""A prior and denoisers for deepinv: `deepinv.optim.Prior` and `deepinv.models.Denoiser` over the solvers here.
+"""A prior and denoisers for deepinv (`deepinv.optim.Prior`, `deepinv.models.Denoiser`), and its physics as operators.
 
 deepinv's own `TVPrior` is isotropic with one number per image, stops after a number of iterations, and begins with the
 state of the call before. These take maps and every regularizer, start afresh, and are differentiated at the minimiser
@@ -8,20 +8,22 @@ instead of through the iterations. Channels are treated each by itself, as deepi
 from typing import Any, final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from difftv.denoiser import Denoiser
 from difftv.errors import MissingDependencyError
 from difftv.extras import require
+from difftv.linear.forward import ForwardOperator, as_operator
 from difftv.maps import MapsLike, full_map, shared
 from difftv.regularizers.base import Regularizer
 from difftv.solvers.base import Solver
-from difftv.types import Map
+from difftv.types import Image, Map
 
 require("deepinv", "deepinv", by="difftv.interop.deepinv")
 try:
     from deepinv.models import Denoiser as DeepinvDenoiser
     from deepinv.optim import Prior as DeepinvPrior
+    from deepinv.physics import LinearPhysics, StackedLinearPhysics
 except (ImportError, RuntimeError) as error:  # as a rule a torchvision of another build than torch
     raise MissingDependencyError(f"deepinv is installed but cannot be imported: {error}") from error
 
@@ -104,6 +106,47 @@ class RegularizerPrior(DeepinvPrior):  # type: ignore[misc]
     def _maps(self, maps: MapsLike | None, x: Tensor) -> Map:
         given = self.maps if maps is None else maps
         return _maps_of(self.solver.regularizer, given, x)
+
+
+def operator(physics: LinearPhysics, *, pseudo_inverse: bool = False) -> ForwardOperator:
+    """The A of a linear physics, for the solvers here: `Admm(IsotropicTV())(y, lam, operator=operator(physics))`.
+
+    Complex images of its MRI are two channels, as here. Its noise and sensor models are left aside, and its scale is
+    its own; `physics.compute_norm` gives the SQUARED norm of A. The data term there, `deepinv.optim.L2`, has the 1/2
+    that it has here.
+
+    Args:
+        physics: the physics, with an adjoint; parameters that it holds are trained.
+        pseudo_inverse: whether the first look, which a network is shown, is `physics.A_dagger(y)` (of `Tomography`,
+            filtered back-projection) instead of the best multiple of A* y.
+
+    Raises:
+        TypeError: it is not linear, or stacks several, whose measurements are no tensor.
+    """
+    if not isinstance(physics, LinearPhysics) or isinstance(physics, StackedLinearPhysics):
+        raise TypeError(
+            f"physics must be a deepinv.physics.LinearPhysics with measurements in one tensor, got "
+            f"{type(physics).__module__}.{type(physics).__qualname__}."
+        )
+    return as_operator(_WithPseudoInverse(physics) if pseudo_inverse else physics)
+
+
+@final
+class _WithPseudoInverse(nn.Module):
+    """A physics with its pseudo-inverse under the name of a first look."""
+
+    def __init__(self, physics: LinearPhysics) -> None:
+        super().__init__()
+        self.physics = physics
+
+    def A(self, image: Image) -> Tensor:
+        return self.physics.A(image)
+
+    def A_adjoint(self, data: Tensor) -> Image:
+        return self.physics.A_adjoint(data)
+
+    def first_look(self, data: Tensor) -> Image:
+        return self.physics.A_dagger(data)
 
 
 @final

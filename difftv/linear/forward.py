@@ -58,6 +58,8 @@ class _Pair(ForwardOperator):
         self._forward_of, self._adjoint_of = forward, backward
         if isinstance(source, nn.Module):
             self.source = source
+        if callable(look := getattr(source, "first_look", None)):
+            self.first_look = look
 
     def _apply_to(self, image: Image) -> Tensor:
         return _tensor(self._forward_of(image), "apply")

@@ -1,5 +1,7 @@
 """`python -m difftv` is `difftv-denoise`."""
 
+import difftv.lab.cli.entry  # noqa: F401, I001  # first: Ctrl-C ends the command with a line while the rest loads
+
 import sys
 
 from difftv.lab.cli.denoise import main

@@ -12,6 +12,8 @@ psnr_against_stairs.png and, of a ramp and of a photograph, profile_ramp.png and
 measured before is not measured again.
 """
 
+import difftv.lab.cli.entry  # noqa: F401, I001  # first: Ctrl-C ends the command with a line while the rest loads
+
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -51,6 +53,7 @@ from difftv.lab.training.protocol import statement
 from difftv.models.file import weights_digest
 from difftv.models.stored import StoredModel
 from difftv.noise import add_noise
+from difftv.lab.cli.command import command
 from difftv.printing import print_safely
 
 PREFIX = "ablation/"
@@ -87,6 +90,7 @@ TUNING_CROPS = 32
 PHOTOGRAPH, WINDOW, LINE = "camera", (slice(60, 188), slice(150, 278)), 64
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sweep", type=path_argument, help="directory of the trained rows, outputs/ablation")

@@ -6,6 +6,8 @@ python experiments/benchmark.py --only layer exact --patch-sizes 16 32 --repeats
 Prints Markdown tables and writes benchmark.json (every timing, the machine, the versions) and benchmark.md.
 """
 
+import difftv.lab.cli.entry  # noqa: F401, I001  # first: Ctrl-C ends the command with a line while the rest loads
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -21,9 +23,11 @@ from difftv.files import check_writable, write_atomically
 from difftv.lab.data import Sample, default_cache_dir
 from difftv.lab.data.base import image_files
 from difftv.lab.rundir.provenance import git_commit, versions
+from difftv.lab.cli.command import command
 from difftv.printing import print_safely
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))

@@ -7,6 +7,8 @@ The first command runs the solvers of this package beside others on a small phot
 benchopt can be drawn, also one of its own benchmark_tv_2d.
 """
 
+import difftv.lab.cli.entry  # noqa: F401, I001  # first: Ctrl-C ends the command with a line while the rest loads
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -16,9 +18,11 @@ from benchmarks.convergence import convergence_figure, read_curves
 from difftv.arguments import path_argument
 from difftv.errors import DiffTVError
 from difftv.lab.figures import save_figure
+from difftv.lab.cli.command import command
 from difftv.printing import print_safely
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("result", type=path_argument, help="the .parquet file that benchopt has written")

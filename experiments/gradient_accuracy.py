@@ -8,6 +8,8 @@ exact solution with its closed-form gradient. Then experiment=demo is trained th
 the same seed. Prints the tables and writes study.md, .csv, .json, gradient_accuracy.png and training.png.
 """
 
+import difftv.lab.cli.entry  # noqa: F401, I001  # first: Ctrl-C ends the command with a line while the rest loads
+
 import argparse
 import json
 import re
@@ -33,6 +35,7 @@ from difftv.lab.data.base import image_files
 from difftv.lab.figures import AccuracyPoint, gradient_accuracy, save_figure, training_comparison
 from difftv.lab.report import read_history, read_sweep
 from difftv.lab.rundir.provenance import git_commit, versions
+from difftv.lab.cli.command import command
 from difftv.printing import print_safely
 from difftv.regularizers import AnisotropicTV
 from difftv.solvers import Clarabel, Ecos, Exact, Scs, Solver
@@ -54,6 +57,7 @@ TRAINING = (
 RUN = Path(__file__).with_name("run.py")
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     default = [5e-3, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8]

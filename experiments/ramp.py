@@ -8,6 +8,8 @@ python experiments/ramp.py --only isotropic --model gray
 table and writes ramp.md and ramp.png (clean, noisy, TV, TVpwL, TGV, models, and their profiles through the middle).
 """
 
+import difftv.lab.cli.entry  # noqa: F401, I001  # first: Ctrl-C ends the command with a line while the rest loads
+
 import argparse
 import sys
 from collections.abc import Sequence
@@ -25,12 +27,14 @@ from difftv.lab.figures import line_profiles, save_figure
 from difftv.lab.models.place import find_model
 from difftv.lab.models.reading import read_gray_model
 from difftv.metrics import psnr
+from difftv.lab.cli.command import command
 from difftv.printing import print_safely
 
 DRAWN = {"isotropic": "TV (isotropic)", "tvpwl": "TVpwL", "tgv": "TGV"}
 """In the figure, by the name of the regularizer; of several widths the one with the best PSNR."""
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = list(dict.fromkeys(candidate.regularizer.name for candidate in CANDIDATES))

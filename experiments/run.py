@@ -5,13 +5,15 @@ python experiments/run.py -m solver=scs,ecos sigma=15,25,50       # a sweep
 python experiments/run.py --help                                  # every group and key
 """
 
-import difftv.lab.runs  # noqa: F401, I001  # first: it says what to install where Hydra is missing
+import difftv.lab.cli.entry  # noqa: I001  # first: Ctrl-C ends the command with a line while the rest loads
+import difftv.lab.runs  # noqa: F401  # second: it says what to install where Hydra is missing
 
 import sys
 
 import hydra
 from omegaconf import DictConfig
 
+from difftv.lab.cli.command import said_version
 from difftv.lab.runs.app import refuse_retired, run_from_hydra
 
 
@@ -21,5 +23,6 @@ def main(config: DictConfig) -> float:
 
 
 if __name__ == "__main__":
-    refuse_retired(sys.argv[1:])
-    main()
+    if not said_version(sys.argv[1:]):
+        refuse_retired(sys.argv[1:])
+        main()

@@ -253,7 +253,7 @@ def test_a_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
     package = {path.relative_to(PROJECT).as_posix() for path in (PROJECT / "difftv").rglob("*")}
     kept = {name for name in package if name.endswith((".py", ".pyi", ".j2", ".js", ".safetensors", ".md", "py.typed"))}
     assert kept | {f"difftv/models/shipped/{ADDED}{suffix}" for suffix in (".safetensors", ".md")} <= names
-    assert "difftv-denoise = difftv.lab.cli.denoise:main" in commands
+    assert "difftv-denoise = difftv.__main__:main" in commands
     required = [line for line in metadata.splitlines() if line.startswith("Requires-Dist") and "extra ==" not in line]
     assert len(required) == len(PLAIN)
     assert "==" not in "".join(required), "exact versions belong into constraints.txt"

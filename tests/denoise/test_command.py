@@ -4,6 +4,7 @@ import errno
 import importlib
 import os
 import runpy
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -322,6 +323,55 @@ def test_every_command_knows_its_version_and_ends_quietly_when_interrupted(
     monkeypatch.setattr("argparse.ArgumentParser.parse_args", interrupted)
     assert command.main([]) == 130
     assert capsys.readouterr().err == "interrupted\n"
+
+
+INTERRUPTED_IMPORT = """
+import sys
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("numpy", "hydra", "difftv.arguments"):
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Interrupt())
+import runpy
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("script", sorted(path.name for path in (PROJECT / "experiments").glob("*.py")))
+def test_an_interrupt_while_libraries_load_is_one_line(script: str) -> None:
+    words = [sys.executable, "-c", INTERRUPTED_IMPORT, str(PROJECT / "experiments" / script)]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == -signal.SIGINT, done.stderr
+    assert done.stderr == "interrupted\n"
+
+
+@pytest.mark.parametrize("script", ["ablation", "benchmark", "benchopt_curve", "gradient_accuracy", "ramp", "run"])
+def test_every_script_knows_its_version(script: str) -> None:
+    words = [sys.executable, str(PROJECT / "experiments" / f"{script}.py"), "--version"]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stdout) == (0, f"difftv {version('difftv')}\n"), done.stderr
+
+
+def test_a_name_without_a_suffix_gets_that_of_its_format(main: Main, trained: Path, tmp_path: Path) -> None:
+    save(tmp_path / "a.png", noisy(SMALL_GRAY)).rename(tmp_path / "a")
+    assert main([str(trained), str(tmp_path / "a")]) == 0
+    assert read_image(tmp_path / "a-denoised.png").kind == "PNG"
+
+
+@pytest.mark.skipif(not Path("/dev/stdin").exists(), reason="this system has no /dev/stdin")
+def test_a_file_as_standard_input_goes_where_the_output_says(trained: Path, tmp_path: Path) -> None:
+    place = save(tmp_path / "a.png", noisy(SMALL_GRAY))
+    for output, code in (([], 1), (["--output", str(tmp_path / "out")], 0)):
+        with place.open("rb") as file:
+            words = [sys.executable, str(SCRIPT), str(trained), "/dev/stdin", *output]
+            done = subprocess.run(words, stdin=file, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+        if not output:
+            assert "/dev/stdin: a device has no directory of its own: give one as --output" in done.stderr
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"stdin-denoised.png", "stdin-lam.png"}
 
 
 @pytest.mark.parametrize("module", ["difftv", "difftv.cli.denoise", "difftv.lab.cli.denoise"])

@@ -1,6 +1,9 @@
 """Mistakes on the command line end with their own message, before any work; what is fine leaves complete files."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,8 +11,12 @@ from PIL import Image
 
 from difftv.lab.report.remarks import metric_remarks
 from difftv.lab.report.sweep import read_sweep
+from tests.closed_output import run_redirected
+from tests.conftest import PROJECT
 from tests.runs.commands import SMALL, run, run_each
 from tests.runs.faults import fails_at
+
+SCRIPT = PROJECT / "experiments" / "run.py"
 
 MISTAKES = [
     (["solver=scz"], "Could not find 'solver/scz'"),
@@ -231,3 +238,21 @@ def test_a_run_of_tgv_shows_its_maps_and_its_field(tmp_path: Path) -> None:
     assert {"lam1/mean", "lam2/mean", "v/mean"} <= set(columns)
     assert json.loads((tmp_path / "baseline.json").read_text())["columns"] == ["lam1", "lam2", "psnr"]
     assert len(list((tmp_path / "figures").glob("lam_over_edges_*.png"))) == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_output_ends_in_a_finished_run_and_no_traceback(tmp_path: Path) -> None:
+    place = f"hydra.run.dir={tmp_path / 'run'}"
+    done = run_redirected("> /dev/full", SCRIPT, *SMALL, "solver=exact", place)
+    assert done.returncode == 0, done.stderr
+    assert b"Logging error" not in done.stderr
+    assert b"Traceback" not in done.stderr
+    assert "PSNR" in (tmp_path / "run" / "run.log").read_text()
+
+
+def test_a_terminal_without_unicode_shows_the_log_with_escapes() -> None:
+    lines = "import difftv.lab.cli.entry, logging, sys; logging.basicConfig(stream=sys.stdout); logging.error('\\xfc')"
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run([sys.executable, "-c", lines], capture_output=True, check=False, env=environment, cwd=PROJECT)
+    assert done.stdout == b"ERROR:root:\\xfc\n", done
+    assert done.stderr == b""

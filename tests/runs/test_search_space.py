@@ -9,7 +9,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from difftv.errors import ConfigError
 from difftv.lab.runs.search.options import SearchOptions
 from difftv.lab.runs.search.space import Parameter, split, words
-from difftv.lab.runs.search.study import SearchStudy, quiet
+from difftv.lab.runs.search.study import SearchStudy, open_journal, quiet
 
 optuna = pytest.importorskip("optuna", reason="the extra `optuna` is not installed")
 
@@ -130,3 +130,10 @@ def test_a_small_space_is_gone_through_without_repetition(tmp_path: Path) -> Non
         study.end(study.add(params, "run"), "COMPLETE", float(params["a"]))
     assert len({tuple(trial.params.items()) for trial in study.trials}) == 6
     assert [len(study.propose(2)), len(study.trials)] == [2, 6]
+
+
+def test_a_foreign_line_of_a_journal_is_named_with_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "search.journal"
+    path.write_text("<<<<<<< HEAD\n")
+    with pytest.raises(ConfigError, match=r"search\.journal: line 1 is no entry of a journal"):
+        open_journal(path)

@@ -19,8 +19,7 @@ def command(main: Main) -> "Callable[..., int]":
     @functools.wraps(main)
     def started(arguments: Sequence[str] | None = None) -> int:
         words = sys.argv[1:] if arguments is None else arguments
-        if "--version" in words:
-            print_safely(f"difftv {_version()}")
+        if said_version(words):
             return 0
         try:
             return main(arguments)
@@ -29,6 +28,14 @@ def command(main: Main) -> "Callable[..., int]":
             return INTERRUPTED
 
     return started
+
+
+def said_version(words: Sequence[str]) -> bool:
+    """Print the version of the package where the command line asks for it, and say whether it did."""
+    if "--version" not in words:
+        return False
+    print_safely(f"difftv {_version()}")
+    return True
 
 
 def _version() -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from difftv.errors import DataError
 from difftv.files import check_writable
+from difftv.lab.imagefiles import suffix_of
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,9 @@ class Targets:
 def plan(paths: Sequence[Path], output: Path | None, inputs: Sequence[Path]) -> list[Targets | DataError]:
     """For every image its targets, or why it has none.
 
-    NAME-denoised.SUFFIX and NAME-lam.png, beside the image or in `output`; the picture of the map is called
-    NAME.SUFFIX-lam.png where another image of the same name and another suffix goes to the same directory.
+    NAME-denoised.SUFFIX (that of its format where a name has none) and NAME-lam.png, beside the image or in `output`;
+    the picture of the map is called NAME.SUFFIX-lam.png where another image of the same name and another suffix goes to
+    the same directory.
 
     Args:
         paths: the images.
@@ -36,8 +38,10 @@ def plan(paths: Sequence[Path], output: Path | None, inputs: Sequence[Path]) -> 
     for path, place in zip(paths, places, strict=True):
         directory = output or path.parent
         name = path.stem if count[place, path.stem] == 1 else path.name
-        targets = Targets(directory / f"{path.stem}-denoised{path.suffix}", directory / f"{name}-lam.png")
+        targets = Targets(directory / f"{path.stem}-denoised{suffix_of(path)}", directory / f"{name}-lam.png")
         try:
+            if output is None and path.parent.resolve().parts[1:2] in (("dev",), ("proc",)):
+                raise DataError("a device has no directory of its own: give one as --output")
             for target in (targets.denoised, targets.picture):
                 _check(target, read, written)
         except DataError as error:

@@ -3,7 +3,17 @@
 from difftv.lab.imagefiles.base import Decoded, ImageFile
 from difftv.lab.imagefiles.decoding import decode
 from difftv.lab.imagefiles.depth import unused_depth
-from difftv.lab.imagefiles.reading import read_content, read_image
+from difftv.lab.imagefiles.reading import read_content, read_image, suffix_of
 from difftv.lab.imagefiles.writing import encode_like, not_copied
 
-__all__ = ["Decoded", "ImageFile", "decode", "encode_like", "not_copied", "read_content", "read_image", "unused_depth"]
+__all__ = [
+    "Decoded",
+    "ImageFile",
+    "decode",
+    "encode_like",
+    "not_copied",
+    "read_content",
+    "read_image",
+    "suffix_of",
+    "unused_depth",
+]

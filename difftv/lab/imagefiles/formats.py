@@ -15,6 +15,9 @@ STARTS: dict[str, tuple[bytes, ...]] = {
 """Format -> first bytes of its files. All are decoded by compiled code alone: Pillow would otherwise hand an EPS file,
 whatever its name, to the PostScript interpreter."""
 
+SUFFIXES = {"PNG": ".png", "TIFF": ".tif", "JPEG": ".jpg", "WEBP": ".webp", "BMP": ".bmp", "PPM": ".ppm"}
+"""Format -> suffix of its files, for an image whose name has none."""
+
 READ_ONLY = {"GIF": "holds 256 colours at most", "JPEG2000": "is read at 8 bit only, whatever its depth"}
 """Formats that are not written: a denoised image would come back poorer."""
 

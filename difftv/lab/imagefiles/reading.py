@@ -8,6 +8,7 @@ import numpy as np
 from difftv.errors import DataError
 from difftv.lab.imagefiles.base import ImageFile
 from difftv.lab.imagefiles.decoding import decode
+from difftv.lab.imagefiles.formats import SUFFIXES, kind_of
 
 
 def read_image(path: Path) -> ImageFile:
@@ -32,6 +33,17 @@ def read_image(path: Path) -> ImageFile:
     return ImageFile(found.kind, planes, None, content)
 
 
+def suffix_of(path: Path) -> str:
+    """The suffix of the name, or of the format that the file begins like; empty where neither says one."""
+    if path.suffix or not path.is_file():
+        return path.suffix
+    try:
+        with path.open("rb") as file:
+            return SUFFIXES.get(kind_of(file.read(16)) or "", "")
+    except OSError:
+        return ""
+
+
 def read_content(path: Path) -> bytes:
     """The bytes of a file.
 
@@ -42,7 +54,7 @@ def read_content(path: Path) -> bytes:
         if path.is_dir():
             raise DataError(f"a directory, not a file: give {path / '*.png'}, for example")
         if path.exists() and not path.is_file():
-            raise DataError("not a file")
+            raise DataError("not a file: write what a pipe or a device gives to a file first")
         return path.read_bytes()
     except FileNotFoundError:
         raise DataError("no such file") from None

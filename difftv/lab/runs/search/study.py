@@ -56,6 +56,9 @@ def open_journal(path: Path) -> "JournalStorage":
     from optuna.storages.journal import JournalFileBackend
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if path.exists():
+        content = path.read_bytes()  # another process may be writing the last line
+        _check_lines(path, content[: content.rfind(b"\n") + 1].splitlines())
     try:
         return optuna.storages.JournalStorage(JournalFileBackend(str(path)))
     except OSError:

@@ -1,6 +1,5 @@
 """How time and memory of the exact layer grow with the image, and what the predictor in front of it costs."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +11,6 @@ from benchmarks.clock import Seconds, Spread, paired_ratio, take_turns, total, t
 from benchmarks.inputs import Inputs, natural_image
 from benchmarks.markdown import Table, between, mebibytes, milliseconds, three_digits
 from benchmarks.own_process import in_own_process, peak_bytes, resident_bytes
-from difftv.predictors import Predictor
 from difftv.regularizers import AnisotropicTV
 from difftv.solvers import Solver
 from difftv.solvers.exact.solver import TautString
@@ -46,30 +44,6 @@ class ScalingRow:
     image_bytes: int
 
 
-@dataclass(frozen=True)
-class PredictorRow:
-    """Predictor and layer in one training step, float32 in and out.
-
-    Attributes:
-        predictor, solver: their names.
-        patch_size: side of a patch in pixels.
-        batch: patches per step.
-        threads: threads of torch and of the solver.
-        predictor_seconds: seconds of `forward` and `backward`, per round.
-        solver_seconds: seconds of the layer.
-        ratio: (forward + backward) of the predictor over that of the layer, paired.
-    """
-
-    predictor: str
-    solver: str
-    patch_size: int
-    batch: int
-    threads: int
-    predictor_seconds: Seconds
-    solver_seconds: Seconds
-    ratio: Spread
-
-
 def measure_scaling(photograph: Path, sizes: Sequence[tuple[int, int]], repeats: int) -> list[ScalingRow]:
     """Denoise one photograph at several sizes (height, width) in turns; ratios are to the first."""
     solver = TautString(AnisotropicTV(1))
@@ -91,30 +65,6 @@ def measure_scaling(photograph: Path, sizes: Sequence[tuple[int, int]], repeats:
             image_bytes=8 * height * width,
         )
         for height, width in sizes
-    ]
-
-
-def measure_predictor(predictor: Predictor, solver: Solver, inputs: Inputs, repeats: int) -> list[PredictorRow]:
-    """Time the predictor and the layer behind it in turns."""
-    single = Inputs(inputs.clean.float(), inputs.noisy.float(), inputs.lam.float())
-    turns = take_turns(
-        {
-            "predictor": partial(_predictor_step, predictor, single.noisy),
-            "solver": partial(_step, solver, single),
-        },
-        repeats,
-    )
-    return [
-        PredictorRow(
-            predictor=type(predictor).__name__,
-            solver=type(solver).__name__,
-            patch_size=inputs.noisy.shape[-1],
-            batch=inputs.noisy.shape[0],
-            threads=torch.get_num_threads(),
-            predictor_seconds=turns["predictor"],
-            solver_seconds=turns["solver"],
-            ratio=paired_ratio(total(turns["predictor"]), total(turns["solver"])),
-        )
     ]
 
 
@@ -152,44 +102,12 @@ def scaling_table(rows: Sequence[ScalingRow]) -> Table:
     )
 
 
-def predictor_table(rows: Sequence[PredictorRow]) -> Table:
-    first = rows[0]
-    return Table(
-        title="Predictor and layer",
-        remark=f"Batch {first.batch}, {first.patch_size}x{first.patch_size} px, {len(first.solver_seconds['forward'])} "
-        "round(s) in turns, forward and backward; ratio paired round by round: median (smallest to largest).",
-        heads=("predictor", "solver", "threads", "predictor [ms]", "layer [ms]", "predictor/layer"),
-        rows=[
-            (
-                row.predictor,
-                row.solver,
-                str(row.threads),
-                milliseconds(total(row.predictor_seconds)),
-                milliseconds(total(row.solver_seconds)),
-                between(row.ratio),
-            )
-            for row in rows
-        ],
-        words=2,
-    )
-
-
 def _per_pixel(seconds: Seconds, size: tuple[int, int]) -> list[float]:
     return [value / (size[0] * size[1]) for value in total(seconds)]
 
 
 def _step(solver: Solver, inputs: Inputs) -> dict[str, float]:
     return training_step(partial(_denoised, solver, inputs.noisy), inputs.lam, inputs.clean)
-
-
-def _predictor_step(predictor: Predictor, noisy: Image) -> dict[str, float]:
-    started = time.perf_counter()
-    lam = predictor(noisy)
-    predicted = time.perf_counter()
-    lam.square().mean().backward()
-    done = time.perf_counter()
-    predictor.zero_grad()
-    return {"forward": predicted - started, "backward": done - predicted}
 
 
 def _denoised(solver: Solver, noisy: Image, lam: Map) -> Image:

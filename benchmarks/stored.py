@@ -13,8 +13,7 @@ from benchmarks.drop_in import DropInRow
 from benchmarks.exactness import ExactnessRow
 from benchmarks.isotropic import IsotropicRow
 from benchmarks.layer import LayerRow
-from benchmarks.peers import PeerRow
-from benchmarks.scaling import PredictorRow, ScalingRow
+from benchmarks.scaling import ScalingRow
 from benchmarks.steps import StepRow
 from benchmarks.suite import Found, Settings, to_text
 
@@ -26,9 +25,7 @@ ROWS: Mapping[str, type] = {
     "batched": StepRow,
     "isotropic": IsotropicRow,
     "denoise_tv": DropInRow,
-    "peers": PeerRow,
     "scaling": ScalingRow,
-    "predictor": PredictorRow,
 }
 """What the rows of every part are."""
 

@@ -16,7 +16,6 @@ import torch
 
 from benchmarks.accuracy import REFERENCE_TOL
 from benchmarks.build import build_table, measure_build
-from benchmarks.clock import threads
 from benchmarks.denoisers import ANISOTROPIC, COUPLED, ISOTROPIC, PEERS
 from benchmarks.drop_in import drop_in_table, measure_drop_in
 from benchmarks.exactness import SIZES, exactness_table, measure_exactness
@@ -29,11 +28,9 @@ from benchmarks.isotropic import (
 )
 from benchmarks.layer import layer_table, measure_layer
 from benchmarks.markdown import Table, to_markdown
-from benchmarks.peers import measure_prox_tv, measure_scikit_image, peer_table
-from benchmarks.scaling import measure_predictor, measure_scaling, predictor_table, scaling_table
+from benchmarks.scaling import measure_scaling, scaling_table
 from benchmarks.steps import measure_steps, steps_table
 from difftv.errors import DiffTVError, MissingDependencyError
-from difftv.predictors import Cnn
 from difftv.regularizers import TGV, AnisotropicTV, HuberTV, IsotropicTV, Regularizer, TVpwL
 from difftv.solvers import Admm, Clarabel, Ecos, Scs, Solver
 from difftv.solvers.exact.solver import TautString
@@ -46,9 +43,7 @@ PARTS = (
     "batched",
     "isotropic",
     "denoise_tv",
-    "peers",
     "scaling",
-    "predictor",
 )
 
 
@@ -67,7 +62,7 @@ class Settings:
         batch: patches per step.
         repeats: rounds in which contestants take turns.
         build_sizes: patch sizes that are compiled; memory grows with their 4th power.
-        exact_size: patch size at which the exact layer meets the cone solvers, and the predictor its layer.
+        exact_size: patch size at which the exact layer meets the cone solvers.
         exactness_sizes: sides of the images on which the exact layer is checked.
         batched: regularizer, patch size and batch on which `admm` meets the cone solvers.
         isotropic_sizes: sides of the images that `admm` denoises: beside deepinv, and on devices (several).
@@ -75,8 +70,6 @@ class Settings:
         device_batch: images at a time on an accelerator.
         drop_in_size: side of the images that `denoise_tv` and others denoise.
         drop_in_error: root mean square error that they have to meet, in intensity.
-        peer_sizes: sides of the images that the peers denoise with a map; the last one also with a scalar.
-        peer_error: root mean square error that they have to meet, in intensity.
         scaling_sizes: (height, width) of the images that taut_string denoises alone.
     """
 
@@ -98,8 +91,6 @@ class Settings:
     device_batch: int = 64
     drop_in_size: int = 512
     drop_in_error: float = 1e-4
-    peer_sizes: tuple[int, ...] = (64, 512)
-    peer_error: float = 1e-6
     scaling_sizes: tuple[tuple[int, int], ...] = ((256, 256), (512, 512), (1024, 1024), (1356, 2040))
 
 
@@ -318,36 +309,9 @@ def _drop_in_jobs(settings: Settings) -> list[Job]:
     ]
 
 
-def _peer_jobs(settings: Settings) -> list[Job]:
-    photograph = settings.photographs[0]
-
-    def with_map(size: int) -> Sequence[Any]:
-        return measure_prox_tv(natural_image(photograph, size, size), settings.peer_error, settings.repeats)
-
-    def with_scalar(size: int) -> Sequence[Any]:
-        return measure_scikit_image(natural_image(photograph, size, size), settings.repeats)
-
-    largest = settings.peer_sizes[-1]
-    return [
-        *(Job("peers", f"proxTV {size}x{size}", partial(with_map, size)) for size in settings.peer_sizes),
-        Job("peers", f"scikit-image {largest}x{largest}", partial(with_scalar, largest)),
-    ]
-
-
 def _scaling_jobs(settings: Settings) -> list[Job]:
     arguments = (settings.photographs[0], settings.scaling_sizes, settings.repeats)
     return [Job("scaling", "larger images", partial(measure_scaling, *arguments))]
-
-
-def _predictor_jobs(settings: Settings) -> list[Job]:
-    def measure(number: int) -> Sequence[Any]:
-        inputs = natural_patches(settings.photographs, settings.cache_dir, settings.exact_size, settings.batch)
-        with threads(number):
-            return measure_predictor(Cnn(), TautString(AnisotropicTV(1)), inputs, settings.repeats)
-
-    # One thread as well: on busy cores, threads that wait for each other slow the predictor down many times.
-    numbers = sorted({1, torch.get_num_threads()})
-    return [Job("predictor", f"predictor, {number} thread(s)", partial(measure, number)) for number in numbers]
 
 
 def _one_row(measure: Callable[..., Any], *arguments: object) -> list[Any]:
@@ -362,9 +326,7 @@ _JOBS: dict[str, Callable[[Settings], list[Job]]] = {
     "batched": _batched_jobs,
     "isotropic": _isotropic_jobs,
     "denoise_tv": _drop_in_jobs,
-    "peers": _peer_jobs,
     "scaling": _scaling_jobs,
-    "predictor": _predictor_jobs,
 }
 
 
@@ -385,7 +347,5 @@ _TABLES: dict[str, Callable[[list[Any]], Table]] = {
     ),
     "isotropic": isotropic_table,
     "denoise_tv": drop_in_table,
-    "peers": peer_table,
     "scaling": scaling_table,
-    "predictor": predictor_table,
 }

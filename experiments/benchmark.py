@@ -32,9 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--patch-sizes", nargs="+", type=int, default=[16, 32, 64], help="px (default: 16 32 64)")
-    parser.add_argument(
-        "--exact-size", type=int, default=64, help="px, of the patches of exact and predictor (default: %(default)s)"
-    )
+    parser.add_argument("--exact-size", type=int, default=64, help="px, of the patches of exact (default: %(default)s)")
     parser.add_argument("--batch", type=int, default=8, help="patches per step (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=5, help="rounds in turns (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="(default: torch's, %(default)s)")

@@ -11,7 +11,6 @@ import torch
 from benchmarks import isotropic, scaling
 from benchmarks.clock import paired_ratio, total
 from benchmarks.inputs import LAM, VARIATION, natural_image, natural_patches, smooth_map
-from benchmarks.peers import measure_prox_tv
 from benchmarks.reference_layer import bare_layer, bare_solve
 from benchmarks.suite import PARTS, Found, Job, Settings, jobs, run, to_json, to_text
 from difftv.errors import ProblemTooLargeError
@@ -43,7 +42,6 @@ def settings(tmp_path_factory) -> Settings:
         device_batch=2,
         drop_in_size=12,
         drop_in_error=1e-3,
-        peer_sizes=(8,),
         scaling_sizes=((16, 16), (24, 32)),
     )
 
@@ -86,8 +84,6 @@ def test_only_what_is_not_installed_is_missing(found):
     drop_in = notes.pop("denoise_tv", [])
     assert len(drop_in) == len(missing)
     assert all(f'pip install "difftv[{extra}]"' in note for extra, note in zip(missing, drop_in, strict=True))
-    if "peers" in missing:
-        assert 'pip install "difftv[peers]"' in notes.pop("peers")[0]
     assert notes == {}
 
 
@@ -216,11 +212,3 @@ def test_what_cannot_be_measured_becomes_a_note_and_the_rest_goes_on(settings):
 def test_a_misspelt_part_is_refused(settings):
     with pytest.raises(ValueError, match="layers"):
         jobs(["layers"], settings)
-
-
-def test_prox_tv_meets_the_error_it_is_asked_for():
-    pytest.importorskip("prox_tv", reason="proxTV is not installed")
-    ours, theirs = measure_prox_tv(natural_image(Sample().files().test[0], 16, 16), 1e-5, 1)
-    assert ours.error is not None
-    assert theirs.error is not None
-    assert max(ours.error, theirs.error) <= 1e-5

@@ -87,7 +87,10 @@ def test_large_lam_gives_the_nearest_image_that_costs_nothing(tight: Solver) -> 
 
 def test_batch_equals_loop_and_two_calls_are_equal(solver: Solver) -> None:
     noisy, lam = draw(solver.regularizer, batch=3)
+    before = noisy.clone(), lam.clone()
     together = solver(noisy, lam).denoised
+    assert torch.equal(noisy, before[0])
+    assert torch.equal(lam, before[1])
     assert torch.equal(together, solver(noisy, lam).denoised)
     for index in range(3):
         alone = solver(noisy[index : index + 1], lam[index : index + 1]).denoised
@@ -160,9 +163,10 @@ def test_thin_images(pair: tuple[str, str], tight: Solver, height: int, width: i
 
 def test_empty_batch(solver: Solver) -> None:
     noisy, lam = draw(solver.regularizer)
-    solution = solver(noisy[:0], lam[:0])
+    solution = solver(noisy[:0].requires_grad_(), lam[:0])
+    solution.denoised.sum().backward()
     assert solution.denoised.shape == (0, solver.regularizer.channels, 6, 5)
-    assert solution.gap.shape == (0,)
+    assert solution.gap.shape == solution.iterations.shape == solution.converged.shape == (0,)
 
 
 def test_constant_images_stay_and_have_a_finite_gap(solver: Solver) -> None:

@@ -42,22 +42,6 @@ def test_a_batch_is_a_loop_and_the_bits_do_not_depend_on_the_threads():
             assert torch.equal(got[0], want[index])
 
 
-def test_expanded_and_transposed_tensors_are_read_as_they_look():
-    y, lam, gam = batch_of(2)
-    number = torch.tensor(0.1, dtype=torch.float64)
-    expanded = minimise(y.mT, number.expand(lam.mT.shape), gam.mT, 2000).u
-    plain = minimise(y.mT.contiguous(), torch.full(lam.mT.shape, 0.1, dtype=torch.float64), gam.mT.contiguous(), 2000).u
-    assert torch.equal(expanded, plain)
-
-
-def test_an_empty_batch_gives_an_empty_answer():
-    y, lam, gam = batch_of(1)
-    minimum = minimise(y[:0].requires_grad_(), lam[:0], gam[:0], 2000)
-    assert minimum.u.shape == (0, 1, 20, 23)
-    assert minimum.gap.shape == minimum.iterations.shape == (0,)
-    minimum.u.sum().backward()
-
-
 @needs_fork
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 def test_a_fork_after_use_gives_the_same_bits():

@@ -104,24 +104,6 @@ def test_an_accelerator_that_computes_wrong_numbers_is_refused_by_name(monkeypat
         Admm(IsotropicTV())(AcceleratorTensor(noisy), AcceleratorTensor(lam))
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_comes_back_as_it_came(dtype: torch.dtype) -> None:
-    noisy, lam = (part.to(dtype) for part in draw(IsotropicTV()))
-    solution, by_noisy, by_lam = gradients(Admm(IsotropicTV()), noisy, lam)
-    assert {solution.denoised.dtype, by_noisy.dtype, by_lam.dtype} == {dtype}
-    expected = Admm(IsotropicTV())(noisy.float(), lam.float()).denoised
-    torch.testing.assert_close(solution.denoised, expected.to(dtype))
-
-
-def test_autocast_changes_nothing() -> None:
-    noisy, lam = draw(TGV())
-    expected = gradients(Admm(TGV()), noisy, lam)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = gradients(Admm(TGV()), noisy, lam)
-    for ours, theirs in zip(found[1:], expected[1:], strict=True):
-        assert torch.equal(ours, theirs)
-
-
 @pytest.mark.parametrize("regularizer", FAMILY, ids=lambda regularizer: regularizer.name)
 def test_scale_and_offset_go_through_where_no_width_is_built_in(regularizer: Regularizer) -> None:
     noisy, lam = (part.double() for part in draw(regularizer))

@@ -1,8 +1,6 @@
 """The taut-string solver under threads, forks, pickles and a read-only installation."""
 
-import copy
 import importlib.util
-import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -86,16 +84,6 @@ def test_it_works_inside_the_workers_of_a_data_loader():
     expected = solve(*problem())
     loader = torch.utils.data.DataLoader(_Noisy(), batch_size=4, num_workers=2)
     assert torch.equal(next(iter(loader)), expected)
-
-
-def test_a_copy_and_a_pickle_solve_alike_and_hold_no_state():
-    case = problem()
-    solver = TautString(AnisotropicTV(), tol=1e-7, max_iter=300)
-    expected = solver(*case).denoised
-    assert solver.state_dict() == {}
-    for twin in (copy.deepcopy(solver), pickle.loads(pickle.dumps(solver))):
-        assert (twin.tol, twin.max_iter) == (1e-7, 300)
-        assert torch.equal(twin(*case).denoised, expected)
 
 
 def _python(code):

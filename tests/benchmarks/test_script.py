@@ -18,16 +18,16 @@ def benchmark(*arguments: str) -> subprocess.CompletedProcess:
 
 def test_tables_and_document(tmp_path):
     done = benchmark(
-        "--only", "predictor", "--exact-size", "4", "--batch", "1", "--repeats", "2", "--threads", "1",
+        "--only", "layer", "--patch-sizes", "4", "--batch", "1", "--repeats", "2", "--threads", "1",
         "--output", str(tmp_path),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("### Predictor and layer")
+    assert done.stdout.startswith("### A training step, beside the bare CvxpyLayer")
     assert (tmp_path / "benchmark.md").read_text() == done.stdout
     document = json.loads((tmp_path / "benchmark.json").read_text())
     assert document["threads"] == 1
     assert document["settings"]["repeats"] == 2
-    assert document["parts"]["predictor"]["rows"]
+    assert document["parts"]["layer"]["rows"]
     assert document["versions"]["cvxpylayers"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["benchmark.json", "benchmark.md"]
 

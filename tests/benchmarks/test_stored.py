@@ -43,7 +43,7 @@ def test_every_part_has_its_rows() -> None:
     assert tuple(ROWS) == PARTS
 
 
-@pytest.mark.parametrize("part", ["exact", "scaling", "predictor", "batched", "denoise_tv"])
+@pytest.mark.parametrize("part", ["exact", "scaling", "batched", "denoise_tv"])
 def test_tables_from_the_document_are_those_from_the_measurement(part: str, settings: Settings, tmp_path: Path) -> None:
     found = {part: Found([example(ROWS[part]), example(ROWS[part], 2.5)], ["something: not installed"])}
     path = tmp_path / "benchmark.json"

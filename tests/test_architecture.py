@@ -18,7 +18,7 @@ LAYERS = [
     {"metrics", "regularizers", "lab.data", "lab.tracking"},
     {"problem"},
     {"solvers", "predictors", "maps", "lab.losses", "lab.figures"},
-    {"method"},
+    {"method", "sure"},
     {"denoiser", "network_denoiser", "functional", "lab.report"},
     {"models", "colour", "interop", "lab.baselines"},
     {"lab.training", "lab.models"},

@@ -19,6 +19,7 @@ from difftv.regularizers.bounds import Bounds, checked_bounds
 from difftv.solvers.admm import Admm
 from difftv.solvers.base import Solver
 from difftv.solvers.registry import solver_for
+from difftv.sure import choose_weight, constant_maps, is_sure
 
 Array = np.ndarray | Tensor
 Image = TypeVar("Image", np.ndarray, Tensor)
@@ -41,18 +42,23 @@ class ArraySolution(Generic[Image]):
         gap: relative duality gap (`difftv.solvers.relative_gap`), the largest of independent channels.
         converged: whether every channel reached the tolerance.
         iterations: iterations of the channel that took most.
+        weight: weight that was chosen (`weight="sure"`): one per channel, a single one of coupled channels; None where
+            it was given.
+        noise_std: standard deviation of the noise, given or estimated for that choice, in the units of the image.
     """
 
     denoised: Image
     gap: float
     converged: bool
     iterations: int
+    weight: tuple[float, ...] | None = None
+    noise_std: tuple[float, ...] | None = None
 
 
 @overload
 def denoise_tv(
     image: Image,
-    weight: Weight = 0.1,
+    weight: Weight | Literal["sure"] = 0.1,
     *,
     regularizer: str | Regularizer = "isotropic",
     channel_axis: int | None = None,
@@ -60,6 +66,7 @@ def denoise_tv(
     tol: float = TOL,
     bounds: Bounds | None = None,
     data_weight: float | Array | None = None,
+    noise_std: float | Array | None = None,
     return_solution: Literal[False] = False,
 ) -> Image: ...
 
@@ -67,7 +74,7 @@ def denoise_tv(
 @overload
 def denoise_tv(
     image: Image,
-    weight: Weight = 0.1,
+    weight: Weight | Literal["sure"] = 0.1,
     *,
     regularizer: str | Regularizer = "isotropic",
     channel_axis: int | None = None,
@@ -75,13 +82,14 @@ def denoise_tv(
     tol: float = TOL,
     bounds: Bounds | None = None,
     data_weight: float | Array | None = None,
+    noise_std: float | Array | None = None,
     return_solution: Literal[True],
 ) -> ArraySolution[Image]: ...
 
 
 def denoise_tv(
     image: Image,
-    weight: Weight = 0.1,
+    weight: Weight | Literal["sure"] = 0.1,
     *,
     regularizer: str | Regularizer = "isotropic",
     channel_axis: int | None = None,
@@ -89,6 +97,7 @@ def denoise_tv(
     tol: float = TOL,
     bounds: Bounds | None = None,
     data_weight: float | Array | None = None,
+    noise_std: float | Array | None = None,
     return_solution: bool = False,
 ) -> Image | ArraySolution[Image]:
     """Isotropic total-variation denoising (other norms by `regularizer`), solved to the end.
@@ -109,6 +118,8 @@ def denoise_tv(
             holds one of these for every map of the regularizer, in the order of its `map_names` (for "anisotropic":
             vertical, horizontal). A single weight for a regularizer of several maps: each takes its ratio of it, as at
             the start of a training (`tgv`: lam1 = weight, lam2 = 2 weight; `tvpwl`: lam = weight, gam = 0.001).
+            "sure" chooses one for every channel, that with the least estimated error (Stein's unbiased risk estimate,
+            `difftv.sure`): no clean image and nothing to tune, in the time of about six solves.
         regularizer: a name of `difftv.regularizers.BY_NAME` ("isotropic", "anisotropic", "huber", "tvpwl",
             "eight_neighbour", "tv_tv2", "tgv"), or one constructed with other options.
         channel_axis: where the channels are. None: there are none.
@@ -126,6 +137,8 @@ def denoise_tv(
             pixel, up to a factor that goes into `weight`; 0 = missing pixel, whose value does not matter and may be NaN
             (a mask of booleans will do: `numpy.isfinite(image)`). An array like `weight`. Every regularizer is then
             solved iteratively.
+        noise_std: standard deviation of the noise for `weight="sure"`, in the units of the image (of the scaled one,
+            for integers): a number or an array like `weight`. None: white noise, estimated for every channel.
         return_solution: return an `ArraySolution` (image, duality gap, whether it converged) instead of the image.
 
     Returns:
@@ -156,24 +169,30 @@ def denoise_tv(
     planes, axis = spatial_first(values, channel_axis)
     coupled = _coupled(channels, axis)
     kind = _regularizer(regularizer, weight, len(planes) if coupled else 1, bounds)
-    weights = _weights(weight, kind, planes, axis)
+    sure = is_sure("weight", weight, noise_std)
+    weights = _weights(1.0 if isinstance(weight, str) else weight, kind, planes, axis)
     pixels = _pixels(as_array("data_weight", data_weight), planes, axis)
     check_finite(planes, None if pixels is None else pixels.numpy())
     noisy = torch.from_numpy(planes.astype(np.float64)).unsqueeze(0 if coupled else 1)
+    pixels = None if pixels is None else pixels.reshape(noisy.shape)
     with torch.no_grad():
-        solver = _solver(kind, tol, weighs=pixels is not None)
-        solution = solver(
-            noisy,
-            _shared(weights) if coupled else weights,
-            None if pixels is None else pixels.reshape(noisy.shape),
+        found = (
+            choose_weight(noisy, kind, _std(as_array("noise_std", noise_std), planes, axis, noisy), pixels)
+            if sure
+            else None
         )
+        maps = _shared(weights) if coupled else weights
+        solver = _solver(kind, tol, weighs=pixels is not None)
+        solution = solver(noisy, maps if found is None else constant_maps(kind, found.lam, noisy), pixels)
     denoised = solution.denoised.reshape(planes.shape).numpy().astype(values.dtype)
-    found = denoised[0] if axis is None else np.ascontiguousarray(np.moveaxis(denoised, 0, axis))
+    shaped = denoised[0] if axis is None else np.ascontiguousarray(np.moveaxis(denoised, 0, axis))
     result = ArraySolution(
-        denoised=torch.from_numpy(found).to(device=image.device) if isinstance(image, Tensor) else found,
+        denoised=torch.from_numpy(shaped).to(device=image.device) if isinstance(image, Tensor) else shaped,
         gap=float(solution.gap.max()),
         converged=bool(solution.converged.all()),
         iterations=int(solution.iterations.max()),
+        weight=None if found is None else tuple(found.lam.tolist()),
+        noise_std=None if found is None else tuple(found.noise_std.tolist()),
     )
     if not result.converged:
         warnings.warn(
@@ -263,6 +282,15 @@ def _pixels(data_weight: float | np.ndarray | None, planes: np.ndarray, axis: in
         data_weight = data_weight.astype(np.float64)
     full = over_image("data_weight", data_weight, planes, axis, direction="smaller = smoother")
     return torch.from_numpy(full.copy())
+
+
+def _std(
+    noise_std: float | np.ndarray | None, planes: np.ndarray, axis: int | None, noisy: torch.Tensor
+) -> torch.Tensor | None:
+    if noise_std is None:
+        return None
+    full = over_image("noise_std", noise_std, planes, axis, direction="of the noise")
+    return torch.from_numpy(full.copy()).reshape(noisy.shape)
 
 
 def _solver(regularizer: Regularizer, tol: float, *, weighs: bool) -> Solver:

@@ -1,5 +1,6 @@
 from .denoiser import Denoiser
 from .functional import tv_denoise
+from .interop.reconstruction import tv_reconstruct
 from .interop.scikit_image import denoise_tv
 from .models.pretrained import list_pretrained
 from .network_denoiser import NetworkDenoiser
@@ -8,6 +9,7 @@ from .noise.gaussian import GaussianNoise
 from .noise.poisson_gaussian import PoissonGaussian
 from .noise.signal_dependent import estimate_noise
 from .predictors import Cnn, Constant, Dilated, DnCnn, Predictor, SelfEnsemble, UNet
+from .reconstructor import Reconstructor
 from .regularizers import (
     TGV,
     TVTV2,
@@ -43,6 +45,7 @@ __all__ = [
     "NetworkDenoiser",
     "PoissonGaussian",
     "Predictor",
+    "Reconstructor",
     "Regularizer",
     "Scs",
     "SelfEnsemble",
@@ -56,4 +59,5 @@ __all__ = [
     "estimate_sigma",
     "list_pretrained",
     "tv_denoise",
+    "tv_reconstruct",
 ]

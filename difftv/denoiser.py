@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from difftv.errors import ConfigError
-from difftv.method import Method
+from difftv.method import Method, check_pair
 from difftv.missing import fill_missing
 from difftv.noise import Anscombe, GaussianNoise, Noise, PoissonGaussian, as_noise
 from difftv.noise.level import EIGHT_BIT_RANGE
@@ -39,18 +39,7 @@ class Denoiser(Method):
     """
 
     def __init__(self, predictor: Predictor, solver: Solver, sigma_range: tuple[float, float] | None = None) -> None:
-        wanted = solver.regularizer.num_maps
-        if predictor.num_maps != wanted:
-            raise ValueError(
-                f"{predictor.name} predicts {predictor.num_maps} map(s), but the "
-                f"{solver.regularizer.name} regularizer takes {wanted}. Construct the predictor with num_maps={wanted}."
-            )
-        channels = solver.regularizer.channels
-        if predictor.channels != channels:
-            raise ValueError(
-                f"{predictor.name} takes images of {predictor.channels} channel(s), but the "
-                f"{solver.regularizer.name} regularizer those of {channels}. Construct both with the same channels."
-            )
+        check_pair(predictor, solver)
         super().__init__(predictor, solver, sigma_range)
 
     @classmethod

@@ -102,3 +102,23 @@ class Method(nn.Module, abc.ABC):
                 NoiseLevelWarning,
                 stacklevel=4,
             )
+
+
+def check_pair(predictor: Predictor, solver: Solver) -> None:
+    """Refuse a predictor whose maps the regularizer of the solver does not take.
+
+    Raises:
+        ValueError: another number of maps, or of channels.
+    """
+    wanted = solver.regularizer.num_maps
+    if predictor.num_maps != wanted:
+        raise ValueError(
+            f"{predictor.name} predicts {predictor.num_maps} map(s), but the "
+            f"{solver.regularizer.name} regularizer takes {wanted}. Construct the predictor with num_maps={wanted}."
+        )
+    channels = solver.regularizer.channels
+    if predictor.channels != channels:
+        raise ValueError(
+            f"{predictor.name} takes images of {predictor.channels} channel(s), but the "
+            f"{solver.regularizer.name} regularizer those of {channels}. Construct both with the same channels."
+        )

@@ -20,6 +20,7 @@ LAYERS = [
     {"solvers", "predictors", "maps", "lab.losses", "lab.figures"},
     {"method", "sure"},
     {"denoiser", "network_denoiser", "functional", "lab.report"},
+    {"reconstructor"},
     {"models", "colour", "interop", "lab.baselines"},
     {"lab.training", "lab.models"},
     {"lab.runs", "lab.cli"},

@@ -168,9 +168,9 @@ def denoise_tv(
     )
     planes, axis = spatial_first(values, channel_axis)
     coupled = _coupled(channels, axis)
-    kind = _regularizer(regularizer, weight, len(planes) if coupled else 1, bounds)
+    kind = regularizer_for(regularizer, weight, len(planes) if coupled else 1, bounds)
     sure = is_sure("weight", weight, noise_std)
-    weights = _weights(1.0 if isinstance(weight, str) else weight, kind, planes, axis)
+    weights = weights_for(1.0 if isinstance(weight, str) else weight, kind, planes, axis)
     pixels = _pixels(as_array("data_weight", data_weight), planes, axis)
     check_finite(planes, None if pixels is None else pixels.numpy())
     noisy = torch.from_numpy(planes.astype(np.float64)).unsqueeze(0 if coupled else 1)
@@ -222,7 +222,9 @@ def _shared(weights: torch.Tensor) -> torch.Tensor:
     return weights[:1]
 
 
-def _regularizer(regularizer: str | Regularizer, weight: object, channels: int, bounds: Bounds | None) -> Regularizer:
+def regularizer_for(
+    regularizer: str | Regularizer, weight: object, channels: int, bounds: Bounds | None
+) -> Regularizer:
     """The regularizer that takes images of that many channels."""
     if isinstance(regularizer, Regularizer):
         if regularizer.channels != channels:
@@ -255,7 +257,7 @@ def _regularizer(regularizer: str | Regularizer, weight: object, channels: int, 
     return kind(bounds=bounds)
 
 
-def _weights(weight: Weight, regularizer: Regularizer, planes: np.ndarray, axis: int | None) -> torch.Tensor:
+def weights_for(weight: Weight, regularizer: Regularizer, planes: np.ndarray, axis: int | None) -> torch.Tensor:
     """(channels, maps, height, width)."""
     if not isinstance(weight, list | tuple):
         one = torch.from_numpy(over_image("weight", weight, planes, axis)[:, None].copy())

@@ -1,0 +1,158 @@
+"""The composition behind a forward operator: a predictor that looks at a first reconstruction, in front of a solver."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from difftv.arguments import positive
+from difftv.denoiser import Denoiser
+from difftv.linear.forward import ForwardOperator, as_operator, first_look, mean_gram
+from difftv.method import check_pair
+from difftv.predictors.base import Predictor
+from difftv.problem import DataTerm
+from difftv.regularizers.base import Regularizer
+from difftv.solvers.base import Solution, Solver
+from difftv.solvers.registry import solver_for
+from difftv.types import Image, Map
+
+
+class Reconstructor(nn.Module):
+    """u* = argmin_u 1/2 ||W^(1/2) (A u - y)||^2 + R(u; maps),   maps = c d s predictor((first look - low) / s).
+
+    The network sees the first look at the measurements (`difftv.linear.first_look`), of which low and s are the least
+    value and the range, so that it sees [0, 1] whatever the units. Weights among the maps are taken back by s and by d,
+    the mean of the diagonal of A^T W A, slopes by s alone: measurements in other units, or an operator with another
+    scale, change nothing else. With A = 1 and images in [0, 1] it is a `Denoiser`.
+
+        reconstructor = Reconstructor(Cnn(), Admm(IsotropicTV()))
+        solution = reconstructor(y, operator=Fourier(mask))     # solution.denoised, solution.lam, solution.gap
+
+    Args:
+        predictor: image in [0, 1] -> maps.
+        solver: minimiser with the regularizer of the maps; where it takes no operator, `Admm` stands in.
+        factor: c > 0, larger = smoother. A predictor that was trained to denoise has one thing to learn about a new
+            operator, this number: choose it on validation images.
+
+    Raises:
+        ValueError: the predictor's number of maps, or of channels, is not the one that the solver's regularizer takes;
+            factor <= 0.
+    """
+
+    def __init__(self, predictor: Predictor, solver: Solver, factor: float = 1.0) -> None:
+        super().__init__()
+        check_pair(predictor, solver)
+        self.predictor = predictor
+        self.solver = solver
+        self.factor = positive("factor", factor)
+
+    @classmethod
+    def of(cls, denoiser: Denoiser, factor: float = 1.0) -> "Reconstructor":
+        """The predictor and the regularizer of a denoiser, used as they are; the weights are shared."""
+        return cls(denoiser.predictor, denoiser.solver, factor)
+
+    @classmethod
+    def load(cls, path: Path | str, solver: Solver | None = None, factor: float = 1.0) -> "Reconstructor":
+        """The model of a run or of a model file, on the CPU; arguments and errors of `Denoiser.load`."""
+        return cls.of(Denoiser.load(path, solver), factor)
+
+    @classmethod
+    def pretrained(cls, name: str, solver: Solver | None = None, factor: float = 1.0) -> "Reconstructor":
+        """A model that is shipped with this package, on the CPU; arguments and errors of `Denoiser.pretrained`."""
+        return cls.of(Denoiser.pretrained(name, solver), factor)
+
+    @property
+    def map_names(self) -> tuple[str, ...]:
+        """Names of the maps in a solution, one per channel of `Solution.lam`."""
+        return self.solver.regularizer.map_names
+
+    def forward(
+        self,
+        y: Tensor,
+        operator: Any,
+        data_weight: Tensor | None = None,
+        *,
+        sigma: float | Tensor | None = None,
+    ) -> Solution:
+        """Reconstruct a batch of images.
+
+        Args:
+            y: measurements, as the operator gives them, on the predictor's device.
+            operator: A; `difftv.linear.as_operator` says which objects are taken.
+            data_weight: W, shaped like y, >= 0: 1 / (variance of the noise) of every measurement up to a factor; 0 =
+                missing, whose value does not matter and may be NaN.
+            sigma: noise standard deviation of the first look in [0, 1], in 8-bit units, a number or one per image; to
+                be given where, and only where, the predictor has the noise level as an input.
+
+        Returns:
+            Solution: `denoised` and `lam` on that device, differentiable in y, W, the weights of the network and the
+            parameters of A, and what the solver reports.
+
+        Raises:
+            ValueError: the operator and its adjoint do not fit, or y or W not the operator.
+        """
+        operator = as_operator(operator)
+        maps = self.maps(y, operator, data_weight, sigma=sigma)
+        return self._solver(y, operator, data_weight)(y, maps, data_weight, operator=operator)
+
+    def maps(
+        self,
+        y: Tensor,
+        operator: Any,
+        data_weight: Tensor | None = None,
+        *,
+        sigma: float | Tensor | None = None,
+    ) -> Map:
+        """The maps alone, in the units of the measurements; arguments as for a call."""
+        operator = as_operator(operator)
+        _check_measurements(y, data_weight)
+        # A measurement of weight 0 is not known.
+        look = first_look(operator, y if data_weight is None else torch.where(data_weight > 0, y, torch.zeros_like(y)))
+        _check_look(look, operator, y)
+        low, span = _range(look)
+        first = next(self.predictor.parameters(), look)
+        found = self.predictor(((look - low) / span).to(first.dtype), sigma).to(look.dtype)
+        curvature = mean_gram(operator, look, data_weight).reshape(-1, *[1] * (look.ndim - 1))
+        weights = _weights(self.solver.regularizer)
+        scales = [curvature * span if channel in weights else span for channel in range(found.shape[1])]
+        return self.factor * torch.cat(scales, dim=1) * found
+
+    def _solver(self, y: Tensor, operator: ForwardOperator, data_weight: Tensor | None) -> Solver:
+        regularizer, data = self.solver.regularizer, DataTerm(y, weight=data_weight, operator=operator)
+        if self.solver.refusal(regularizer, data) is None:
+            return self.solver
+        return solver_for(regularizer, data)(regularizer)
+
+
+def _weights(regularizer: Regularizer) -> set[int]:
+    """Channels of the maps that weigh a term; the others are slopes, which the operator does not scale."""
+    return {channel for term in regularizer.terms for channel in term.lam}
+
+
+def _range(look: Image) -> tuple[Tensor, Tensor]:
+    """Least value and range of every image, (batch, 1, ..); the range of a constant image counts as 1."""
+    low, high = (extreme(look, dim=tuple(range(1, look.ndim)), keepdim=True) for extreme in (torch.amin, torch.amax))
+    return low, torch.where(high > low, high - low, torch.ones_like(low))
+
+
+def _check_measurements(y: Tensor, data_weight: Tensor | None) -> None:
+    if not isinstance(y, Tensor) or not (y.is_floating_point() or y.is_complex()):
+        kind = f"{y.dtype}" if isinstance(y, Tensor) else f"{type(y).__module__}.{type(y).__qualname__}"
+        raise TypeError(f"y must be a torch.Tensor of floating-point or complex numbers, got {kind}.")
+    if data_weight is not None and data_weight.shape != y.shape:
+        raise ValueError(
+            f"data_weight must have the shape of the measurements, {tuple(y.shape)}; got {tuple(data_weight.shape)}."
+        )
+
+
+def _check_look(look: Image, operator: ForwardOperator, y: Tensor) -> None:
+    if not bool(look.detach().isfinite().all()):
+        raise ValueError(
+            "y holds NaN or infinity at measurements that count, or the adjoint of operator gives them. Give missing "
+            "measurements the data_weight 0."
+        )
+    with torch.no_grad():
+        shape = operator.apply(look).shape
+    if len(look) != len(y) or shape != y.shape:
+        raise ValueError(f"y must have the shape of operator.apply(image), {tuple(shape)}; got {tuple(y.shape)}.")

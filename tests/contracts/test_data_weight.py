@@ -274,7 +274,7 @@ def test_a_mask_of_0_and_255_is_said(dtype: type) -> None:
     image = np.random.default_rng(0).random((8, 7))
     mask = (255 * (np.random.default_rng(1).random((8, 7)) > 0.3)).astype(dtype)
     with pytest.warns(RuntimeWarning, match=r"data_weight is 0 and 255, .* known are data_weight > 0"):
-        denoise_tv(image, 0.1, data_weight=mask)
+        denoise_tv(image, 25.5, data_weight=mask)
     with pytest.warns(RuntimeWarning, match=r"data_weight is 0 and 255"):
-        tv_denoise(torch.from_numpy(image)[None, None], 0.1, data_weight=torch.from_numpy(mask))
+        tv_denoise(torch.from_numpy(image)[None, None], 25.5, data_weight=torch.from_numpy(mask))
     denoise_tv(image, 0.1, data_weight=mask > 0)  # a warning would be an error

@@ -49,22 +49,22 @@ _arm(pkgutil.resolve_name({owner!r}), {name!r})
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("undisturbed")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("uninterrupted")
     done = run(*SMALL, f"hydra.run.dir={directory}")
     assert done.returncode == 0, done.stderr
     return directory
 
 
 @pytest.mark.parametrize("point", KILL_POINTS)
-def test_killed_and_started_again(point: str, undisturbed: Path, tmp_path: Path) -> None:
+def test_killed_and_started_again(point: str, uninterrupted: Path, tmp_path: Path) -> None:
     arguments = [*SMALL, f"hydra.run.dir={tmp_path}"]
     assert killed(run(*arguments, prelude=KILL_POINTS[point]))
     assert not (tmp_path / "result.json").exists()
     done = run(*arguments)
     assert done.returncode == 0, done.stderr
     metrics, weights, history, per_image = outcome(tmp_path)
-    expected_metrics, expected_weights, expected_history, expected_per_image = outcome(undisturbed)
+    expected_metrics, expected_weights, expected_history, expected_per_image = outcome(uninterrupted)
     assert metrics == expected_metrics
     assert history == expected_history
     assert per_image == expected_per_image
@@ -74,7 +74,7 @@ def test_killed_and_started_again(point: str, undisturbed: Path, tmp_path: Path)
 
 
 @pytest.mark.parametrize("point", STOP_POINTS)
-def test_repeated_stops_lose_no_step(point: str, undisturbed: Path, tmp_path: Path) -> None:
+def test_repeated_stops_lose_no_step(point: str, uninterrupted: Path, tmp_path: Path) -> None:
     """The checkpoint of a time would only come after an hour."""
     arguments = [*(word for word in SMALL if "checkpoint_seconds" not in word), "trainer.checkpoint_seconds=3600"]
     arguments.append(f"hydra.run.dir={tmp_path}")
@@ -96,7 +96,7 @@ def test_repeated_stops_lose_no_step(point: str, undisturbed: Path, tmp_path: Pa
     done = run(*arguments)
     assert done.returncode == 0, done.stderr
     metrics, weights, history, per_image = outcome(tmp_path)
-    expected_metrics, expected_weights, expected_history, expected_per_image = outcome(undisturbed)
+    expected_metrics, expected_weights, expected_history, expected_per_image = outcome(uninterrupted)
     assert (metrics, history, per_image) == (expected_metrics, expected_history, expected_per_image)
     assert all(torch.equal(value, expected_weights[name]) for name, value in weights.items())
 
@@ -130,26 +130,26 @@ def test_a_resumed_run_continues_instead_of_starting_over(tmp_path: Path) -> Non
     assert "epoch 1/2" not in done.stdout.split("continuing", 1)[1].replace("epoch 1/2: loss", "", 1)
 
 
-def test_the_training_did_something(undisturbed: Path) -> None:
-    _, weights, history, _ = outcome(undisturbed)
+def test_the_training_did_something(uninterrupted: Path) -> None:
+    _, weights, history, _ = outcome(uninterrupted)
     assert [row["epoch"] for row in history] == [1, 2]
     assert history[0]["train/loss"] != history[1]["train/loss"]
     assert history[0]["lr"] > history[1]["lr"]
     assert any(value.abs().max() > 0 for value in weights.values())
 
 
-def test_a_finished_run_is_not_computed_again(undisturbed: Path) -> None:
-    before = (undisturbed / "result.json").stat().st_mtime_ns
-    done = run(*SMALL, f"hydra.run.dir={undisturbed}", prelude=killed_at("difftv.train"))
+def test_a_finished_run_is_not_computed_again(uninterrupted: Path) -> None:
+    before = (uninterrupted / "result.json").stat().st_mtime_ns
+    done = run(*SMALL, f"hydra.run.dir={uninterrupted}", prelude=killed_at("difftv.train"))
     assert done.returncode == 0, done.stderr
     assert "finished before, nothing to do" in done.stdout
-    assert (undisturbed / "result.json").stat().st_mtime_ns == before
+    assert (uninterrupted / "result.json").stat().st_mtime_ns == before
 
 
-def test_a_default_device_that_somebody_has_set_changes_nothing(undisturbed: Path, tmp_path: Path) -> None:
+def test_a_default_device_that_somebody_has_set_changes_nothing(uninterrupted: Path, tmp_path: Path) -> None:
     done = run(*SMALL, f"hydra.run.dir={tmp_path}", prelude="import torch\ntorch.set_default_device('meta')")
     assert done.returncode == 0, done.stdout + done.stderr
     metrics, weights, history, per_image = outcome(tmp_path)
-    expected = outcome(undisturbed)
+    expected = outcome(uninterrupted)
     assert (metrics, history, per_image) == (expected[0], expected[2], expected[3])
     assert all(torch.equal(value, expected[1][name]) for name, value in weights.items())

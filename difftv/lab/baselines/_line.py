@@ -35,18 +35,18 @@ def search_line(
 
         def try_values(exponents: list[float]) -> None:
             scores = score([weight(exponent) for exponent in exponents])
-            for seen, exponent, value in zip(tried, exponents, scores, strict=True):
-                seen[exponent] = -math.inf if math.isnan(value) else value
+            for scored, exponent, value in zip(tried, exponents, scores, strict=True):
+                scored[exponent] = -math.inf if math.isnan(value) else value
             bar.update()
 
         def best() -> list[float]:
-            return [max(seen, key=seen.__getitem__) for seen in tried]
+            return [max(scored, key=scored.__getitem__) for scored in tried]
 
         for exponent in COARSE_EXPONENTS:
             try_values([exponent] * problems)
         for _ in range(MOST_EXTENSIONS):
-            ends = [_beyond(seen, exponent) for seen, exponent in zip(tried, best(), strict=True)]
-            if all(end in seen for seen, end in zip(tried, ends, strict=True)):
+            ends = [_beyond(scored, exponent) for scored, exponent in zip(tried, best(), strict=True)]
+            if all(end in scored for scored, end in zip(tried, ends, strict=True)):
                 break
             try_values(ends)
         step = STEP
@@ -55,7 +55,7 @@ def search_line(
             centres = best()
             for side in (-step, step):
                 try_values([centre + side for centre in centres])
-    return [{weight(exponent): value for exponent, value in seen.items()} for seen in tried]
+    return [{weight(exponent): value for exponent, value in scored.items()} for scored in tried]
 
 
 def weight(exponent: float) -> float:
@@ -63,8 +63,8 @@ def weight(exponent: float) -> float:
     return SMALLEST * 2.0**exponent
 
 
-def _beyond(seen: dict[float, float], best: float) -> float:
+def _beyond(scored: dict[float, float], best: float) -> float:
     """The next exponent past an end of the grid if the best point is that end, else the best point itself."""
-    if best == max(seen):
+    if best == max(scored):
         return best + STEP
-    return best - STEP if best == min(seen) else best
+    return best - STEP if best == min(scored) else best

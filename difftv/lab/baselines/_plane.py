@@ -105,19 +105,19 @@ def search_plane(
     with tqdm(total=total, desc=label, unit="solve", leave=False, disable=True if label is None else None) as bar:
 
         def try_points(points: Sequence[Point]) -> None:
-            fresh = [
-                point if point not in seen and _inside(point) else None
-                for seen, point in zip(tried, points, strict=True)
+            unscored = [
+                point if point not in scored and _inside(point) else None
+                for scored, point in zip(tried, points, strict=True)
             ]
-            if any(point is not None for point in fresh):
-                for seen, point, value in zip(tried, fresh, score(fresh), strict=True):
+            if any(point is not None for point in unscored):
+                for scored, point, value in zip(tried, unscored, score(unscored), strict=True):
                     if point is not None:
-                        seen[point] = -math.inf if math.isnan(value) else value
+                        scored[point] = -math.inf if math.isnan(value) else value
                 bar.update()
                 bar.total = max(bar.total or 0, bar.n)
 
         def best() -> list[Point]:
-            return [max(seen, key=seen.__getitem__) for seen in tried]
+            return [max(scored, key=scored.__getitem__) for scored in tried]
 
         for point in begin:
             try_points([point] * problems)

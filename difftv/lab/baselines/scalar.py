@@ -99,22 +99,22 @@ def scalar_denoiser(solver: Solver, numbers: Sequence[float]) -> Denoiser:
 
 
 def _on_line(regularizer: Regularizer, tried: list[dict[float, float]]) -> GridSearch:
-    return _outcome(regularizer, (False,), [{(lam,): value for lam, value in seen.items()} for seen in tried])
+    return _outcome(regularizer, (False,), [{(lam,): value for lam, value in scored.items()} for scored in tried])
 
 
 def _in_plane(regularizer: Regularizer, axes: Axes, tried: list[dict[Point, float]]) -> GridSearch:
-    found = [{axes.numbers(point): value for point, value in seen.items()} for seen in tried]
+    found = [{axes.numbers(point): value for point, value in scored.items()} for scored in tried]
     return _outcome(regularizer, (False, *axes.relative), found)
 
 
 def _outcome(
     regularizer: Regularizer, relative: tuple[bool, ...], tried: list[dict[tuple[float, ...], float]]
 ) -> GridSearch:
-    best = [max(seen, key=seen.__getitem__) for seen in tried]
+    best = [max(scored, key=scored.__getitem__) for scored in tried]
     return GridSearch(
         names=regularizer.parameters,
         relative=relative,
         values=tuple(best),
-        psnr=tuple(seen[numbers] for seen, numbers in zip(tried, best, strict=True)),
-        curve=tuple(tuple((*numbers, seen[numbers]) for numbers in sorted(seen)) for seen in tried),
+        psnr=tuple(scored[numbers] for scored, numbers in zip(tried, best, strict=True)),
+        curve=tuple(tuple((*numbers, scored[numbers]) for numbers in sorted(scored)) for scored in tried),
     )

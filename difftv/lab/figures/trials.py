@@ -14,7 +14,7 @@ from difftv.lab.rundir.search import Search, Trial
 
 COLUMNS = 3
 MOST_KEYS = 9
-LOOKS = {
+STYLES = {
     "complete": {"marker": "o", "color": CYCLE[0], "markersize": 6},
     "pruned": {"marker": "x", "color": GRAY, "markersize": 6},
 }
@@ -33,7 +33,7 @@ def search_progress(search: Search) -> Figure:
     Args:
         search: with any number of trials; the first nine keys are drawn.
     """
-    shown = [trial for trial in search.trials if trial.state in LOOKS and math.isfinite(trial.value)]
+    shown = [trial for trial in search.trials if trial.state in STYLES and math.isfinite(trial.value)]
     keys = list(dict.fromkeys(key for trial in search.trials for key in trial.params))[:MOST_KEYS]
     rows = math.ceil(len(keys) / COLUMNS)
     figure = new_figure(9.0, 3.0 + 2.4 * rows)
@@ -90,12 +90,12 @@ def _in_order(options: set[str]) -> list[str]:
 def _draw(
     axes: Axes, places: Sequence[float], trials: Sequence[Trial], limit: float, sign: int, *, named: bool = False
 ) -> None:
-    for state, look in LOOKS.items():
+    for state, style in STYLES.items():
         points = [
             (x, t.value) for x, t in zip(places, trials, strict=True) if t.state == state and t.value * sign >= limit
         ]
         if points:
-            axes.plot(*zip(*points, strict=True), linestyle="none", label=state if named else None, **look)  # type: ignore[arg-type]
+            axes.plot(*zip(*points, strict=True), linestyle="none", label=state if named else None, **style)  # type: ignore[arg-type]
     far = [x for x, t in zip(places, trials, strict=True) if t.value * sign < limit]
     if far:
         label = "beyond the axis" if named else None

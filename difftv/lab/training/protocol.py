@@ -107,7 +107,7 @@ def evaluate_published(
             not_converged.append(name)
         return solution.denoised.cpu()
 
-    names, nearest = denoiser.solver.regularizer.parameters, denoiser.solver.workplace.device_for(device)
+    names, used = denoiser.solver.regularizer.parameters, denoiser.solver.workplace.device_for(device)
     numbers = {} if tuned is None else {TUNED: tuned}
     if search:
         numbers[ORACLE] = search_per_set(
@@ -119,8 +119,8 @@ def evaluate_published(
         ).named()
     rows = {NOISY: [score(item.noisy, item.clean) for item in items]}
     for way, values in numbers.items():
-        scalar = scalar_denoiser(denoiser.solver, [values[name] for name in names]).to(nearest)
-        rows[way] = _rows(items, lambda noisy, _, at=scalar: at(noisy.to(nearest)).denoised.cpu(), way)  # type: ignore[misc]
+        scalar = scalar_denoiser(denoiser.solver, [values[name] for name in names]).to(used)
+        rows[way] = _rows(items, lambda noisy, _, at=scalar: at(noisy.to(used)).denoised.cpu(), way)  # type: ignore[misc]
     way = LEARNED if denoiser.map_names else NETWORK
     rows[way] = _rows(items, learned, way)
     shapes = dict(zip(items.images.names, items.images.shapes, strict=True))

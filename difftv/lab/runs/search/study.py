@@ -27,7 +27,7 @@ SPACE, SETTINGS = "space", "settings"
 DRAWS = 2 * RANDOM_FROM
 """Of one trial at most, where its values were tried before."""
 
-RUN, AGAIN = "run", "again"
+RUN, REPEATS = "run", "again"
 """What a trial remembers: the name of its run's directory; and of which failed trial it is a repetition."""
 
 
@@ -140,7 +140,7 @@ class SearchStudy:
     @property
     def chosen(self) -> int:
         """Trials so far, repetitions of failed ones aside."""
-        return sum(AGAIN not in trial.user_attrs for trial in self.trials)
+        return sum(REPEATS not in trial.user_attrs for trial in self.trials)
 
     def unfinished(self) -> "list[FrozenTrial]":
         """Trials that have not come to their end."""
@@ -148,7 +148,7 @@ class SearchStudy:
 
     def failed(self) -> "list[FrozenTrial]":
         """Trials that have failed, and were not begun again."""
-        again = {trial.user_attrs.get(AGAIN) for trial in self.trials}
+        again = {trial.user_attrs.get(REPEATS) for trial in self.trials}
         return [trial for trial in self.trials if trial.state.name == "FAIL" and trial.number not in again]
 
     def propose(self, count: int) -> list[dict[str, Value]]:
@@ -184,7 +184,7 @@ class SearchStudy:
                 state=optuna.trial.TrialState.RUNNING,
                 params=dict(params),
                 distributions={parameter.key: parameter.distribution for parameter in self.space},
-                user_attrs={RUN: run, **({} if again is None else {AGAIN: again})},
+                user_attrs={RUN: run, **({} if again is None else {REPEATS: again})},
             )
         )
         return len(self.trials) - 1

@@ -5,11 +5,11 @@
 # EXTRAS=... what is installed beside the package; the tests of Ray (240 MB) skip without its extra.
 PYTHON ?= python3
 VENV ?= .venv
-EXTRAS ?= train,cone,ecos,dashboard,local,slurm,optuna,dev
+EXTRAS ?= train,cone,ecos,dashboard,tensorboard,local,slurm,optuna,dev
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-slow test-interop docs torture install lint benchmark clean
+.PHONY: demo test test-slow test-interop test-trackers docs torture install lint benchmark clean
 
 demo: install
 	$(BIN)/python experiments/run.py --multirun experiment=demo solver=scs,ecos sigma=15,25,50
@@ -38,6 +38,20 @@ test-interop: install
 			|| echo "$$peer cannot be installed; its tests skip"; \
 	done
 	PYTHONPATH=$(CURDIR) $(INTEROP)/bin/python -m pytest tests/interop tests/benchmarks/test_drop_in.py
+
+# The contract of the trackers with MLflow and Trackio as well, in an environment of their own: Trackio wants an older
+# Pillow than the pinned one.
+TRACKERS := $(VENV)-trackers
+test-trackers: install
+	$(BIN)/python -m venv $(TRACKERS)
+	$(BIN)/python -c "import site; print(site.getsitepackages()[0])" \
+		> `$(TRACKERS)/bin/python -c "import site; print(site.getsitepackages()[0])"`/project.pth
+	grep -vi '^pillow=' constraints.txt > $(TRACKERS)/constraints.txt
+	for tool in tensorboard mlflow-skinny trackio; do \
+		$(TRACKERS)/bin/python -m pip --disable-pip-version-check install --quiet --constraint $(TRACKERS)/constraints.txt \
+			$$tool || echo "$$tool cannot be installed; its tests skip"; \
+	done
+	PYTHONPATH=$(CURDIR) $(TRACKERS)/bin/python -m pytest tests/contracts/test_trackers.py
 
 # Strict: a broken link, a reference to nothing and a script of the gallery that fails end it. Where make test-interop has
 # set up its environment, that one builds, and the page of deepinv with it.
@@ -73,4 +87,4 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(INTEROP) build $(SITE) docs/_gallery *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) $(INTEROP) $(TRACKERS) build $(SITE) docs/_gallery *.egg-info .pytest_cache .ruff_cache .mypy_cache

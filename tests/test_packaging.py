@@ -37,6 +37,8 @@ TOOLS = {
     "types-tqdm": "read by mypy",
     "types-psutil": "read by mypy",
     "pywavelets": "imported by scikit-image",
+    "sqlalchemy": "imported by MLflow for its database",
+    "alembic": "imported by MLflow for its database",
     "sphinx": "a command; imported by the extensions of docs/",
     "myst-parser": "named in docs/conf.py",
     "sphinx-gallery": "named in docs/conf.py",
@@ -50,6 +52,7 @@ IMPORTED_AS = {
     "skimage": "scikit-image",
     "yaml": "pyyaml",
     "hydra": "hydra-core",
+    "mlflow": "mlflow-skinny",
 }
 
 CHECKED_ELSEWHERE = {

@@ -53,7 +53,7 @@ class Node:
         Raises:
             ConfigError: the class is not there, an argument is missing, or unknown, or null where it cannot be.
         """
-        kind, parameters = self.target(), self._parameters()
+        kind, parameters = self.target(), self.arguments()
         takes_any = any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters.values())
         for name, value in self.values.items():
             if name in OF_HYDRA:
@@ -95,7 +95,7 @@ class Node:
     @contextlib.contextmanager
     def keyed(self) -> Iterator[None]:
         """Give messages that begin with an argument of this class the key of that argument."""
-        with keyed(self.key, {name: self.key_of(name) for name in self._parameters()}):
+        with keyed(self.key, {name: self.key_of(name) for name in self.arguments()}):
             yield
 
     def target(self) -> Any:
@@ -120,7 +120,12 @@ class Node:
         except TypeError as error:
             raise ConfigError(f"{self.key}._target_={target}: {error}") from error
 
-    def _parameters(self) -> Mapping[str, inspect.Parameter]:
+    def arguments(self) -> Mapping[str, inspect.Parameter]:
+        """What its constructor takes.
+
+        Raises:
+            ConfigError: there is no such class.
+        """
         kind = self.target()
         torch = sys.modules.get("torch")
         if torch is not None and getattr(kind, "__init__", None) is torch.nn.Module.__init__:

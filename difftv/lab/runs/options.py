@@ -8,6 +8,7 @@ from difftv.arguments import boolean, count, model_word, positive_int, random_se
 from difftv.errors import ConfigError
 from difftv.lab.rundir.layout import NEUTRAL
 from difftv.lab.runs.nodes import Node, keyed
+from difftv.lab.runs.trackers import tracker_node
 from difftv.lab.training.options import TrainingOptions
 from difftv.noise.level import SigmaRange
 
@@ -151,7 +152,8 @@ def class_nodes(config: Mapping[str, Any]) -> dict[str, Node]:
     """The nodes of the groups that name a class, by group."""
     config = {"method": {"_target_": NEUTRAL["method._target_"]}, **config}
     nodes = {group: Node(group, _mapping(config, group), supplied) for group, supplied in SUPPLIED.items()}
-    return {**nodes, "predictor": replace(nodes["predictor"], as_class=_predictor_class)}
+    predictor = replace(nodes["predictor"], as_class=_predictor_class)
+    return {**nodes, "predictor": predictor, "tracker": tracker_node(nodes["tracker"].values)}
 
 
 def _predictor_class(named: Any) -> Any:

@@ -5,17 +5,17 @@ continues its own steps, so the parts of an interrupted run, online or offline, 
 (`wandb sync` uploads the pieces of one id in the order of their start).
 """
 
-import io
 import logging
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from difftv.errors import ConfigError
 from difftv.extras import require
-from difftv.lab.tracking.base import Cell, NoLog, RunInfo, RunLog, Tracker, check_table
+from difftv.lab.tracking.base import Cell, NoLog, RunInfo, RunLog, Tracker
 from difftv.lab.tracking.login import debug_log_inside, login_refusal, own_switch, quiet_wandb, reason
+from difftv.lab.tracking.pictures import picture
 from difftv.printing import printable_within
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ class WandbTracker(Tracker):
         MissingDependencyError: wandb is not installed.
     """
 
+    tool = "W&B"
+
     def __init__(
         self,
         mode: str = "auto",
@@ -68,6 +70,9 @@ class WandbTracker(Tracker):
         self.entity = entity
         self.init_timeout = init_timeout
         self.finish_timeout = finish_timeout
+
+    def reason(self, error: Exception) -> str:
+        return reason(error)
 
     def check(self) -> None:
         """Where `mode=online` is forced, refuse to begin without a login that works."""
@@ -158,7 +163,6 @@ class _WandbLog(RunLog):
         self.first = first
         self.step = first
         self.waiting: dict[str, Any] = {}
-        self.working = True
 
     def epoch(self, epoch: int, metrics: Mapping[str, float]) -> None:
         if epoch >= self.first:
@@ -170,19 +174,23 @@ class _WandbLog(RunLog):
             self.waiting[name] = _image(figure)
 
     def table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
-        check_table(columns, rows)
         table = quiet_wandb().Table(columns=list(columns), data=printable_within(list(rows)), allow_mixed_types=True)
         # A table that is not bound yet is also made an artifact, for which W&B asks the server and waits (10 s with a
         # network without an answer, then an exception) and copies files into the home directory.
-        self._attempt(lambda: table.bind_to_run(self.session, name, self.step))
+        table.bind_to_run(self.session, name, self.step)
         self.waiting[name] = table
 
     def summary(self, metrics: Mapping[str, float]) -> None:
-        self._attempt(lambda: self.session.summary.update(dict(metrics)))
+        self.session.summary.update(dict(metrics))
 
     def close(self, *, failed: bool) -> None:
-        if self.waiting:
-            self._row({})
+        try:
+            if self.waiting:
+                self._row({})
+        finally:
+            self._finish(failed)
+
+    def _finish(self, failed: bool) -> None:
         try:
             self.session.finish(exit_code=int(failed))
         except TimeoutError:
@@ -190,32 +198,12 @@ class _WandbLog(RunLog):
                 "W&B: not everything was uploaded in time. It is kept on disk; upload the rest with: %s",
                 shlex.join(["wandb", "sync", "--include-online", str(Path(self.session.dir).parent)]),
             )
-        except Exception as error:
-            self._give_up(error)
 
     def _row(self, row: dict[str, Any]) -> None:
         row |= self.waiting
         self.waiting = {}
-        self._attempt(lambda: self.session.log(row, step=self.step, commit=True))
+        self.session.log(row, step=self.step, commit=True)
         self.step += 1
-
-    def _attempt(self, send: Callable[[], None]) -> None:
-        if not self.working:
-            return
-        try:
-            send()
-        except Exception as error:  # whatever is wrong with the view, the run goes on
-            self._give_up(error)
-
-    def _give_up(self, error: Exception) -> None:
-        if self.working:
-            self.working = False
-            logger.warning(
-                "W&B failed and is disabled for the rest of this run (%s: %s). The run goes on; its results are in "
-                "its own files.",
-                type(error).__name__,
-                reason(error),
-            )
 
 
 def _forced_online(refusal: str) -> ConfigError:
@@ -225,9 +213,5 @@ def _forced_online(refusal: str) -> ConfigError:
     )
 
 
-def _image(figure: "Figure"):
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return quiet_wandb().Image(Image.open(buffer))
+def _image(figure: "Figure") -> "wandb.Image":
+    return quiet_wandb().Image(picture(figure))

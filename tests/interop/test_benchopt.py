@@ -1,7 +1,6 @@
 """The benchmark for benchopt, whose solver files are those for its benchmark_tv_2d, run by benchopt itself."""
 
 import os
-import runpy
 import shutil
 import subprocess
 import sys
@@ -9,9 +8,7 @@ import sys
 import cvxpy as cp
 import numpy as np
 import pytest
-from PIL import Image
 
-from benchmarks.convergence import read_curves
 from tests.conftest import PROJECT
 
 pytest.importorskip("benchopt", reason="benchopt is not installed (extra benchopt)")
@@ -103,21 +100,3 @@ def test_what_they_cannot_solve_is_skipped_with_the_reason(results):
 def test_there_is_a_file_per_solver():
     ours, others = {"difftv_taut_string", "difftv_admm"}, {"chambolle_pock", "scikit_image"}
     assert {path.stem for path in (BENCHMARK / "solvers").glob("*.py")} == ours | others
-
-
-def test_the_curves_are_drawn_from_what_benchopt_wrote(results, tmp_path, capsys):
-    main = runpy.run_path(str(PROJECT / "experiments" / "benchopt_curve.py"))["main"]
-    assert main([str(results[0]), str(tmp_path / "curve.png")]) == 0
-    assert "difftv-admm" in capsys.readouterr().out
-    with Image.open(tmp_path / "curve.png") as picture:
-        assert picture.width > 1000
-    curves = read_curves(results[0])
-    assert len(curves) == 2
-    for solvers in curves.values():
-        assert {name.partition("[")[0] for name in solvers} > {"difftv-admm", "Chambolle-Pock"}
-        assert min(point.excess for points in solvers.values() for point in points) < 1e-10
-        first, *_, last = next(points for name, points in solvers.items() if name.startswith("Chambolle-Pock"))
-        assert first.excess > 100 * last.excess >= 0
-    (tmp_path / "text.parquet").write_text("nonsense")
-    assert main([str(tmp_path / "text.parquet"), str(tmp_path / "none.png")]) == 2
-    assert "cannot be read as a result of benchopt" in capsys.readouterr().err

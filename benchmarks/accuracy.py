@@ -11,7 +11,7 @@ from torch import Tensor
 
 from benchmarks.inputs import Inputs
 from benchmarks.markdown import Table, three_digits
-from difftv.solvers import Solver
+from difftv.solvers import Solution, Solver
 from difftv.types import Image, Map, PerImage
 
 REFERENCE_TOL = 1e-12
@@ -55,7 +55,7 @@ class _Answer:
 
 
 def measure_accuracy(
-    solvers: Mapping[str, Solver],
+    solvers: Mapping[str, Callable[[Image, Map], Solution]],
     reference: Solver,
     inputs: Inputs,
     *,
@@ -64,7 +64,7 @@ def measure_accuracy(
     """Set every solver against the reference, image by image.
 
     Args:
-        solvers: by the name that is shown.
+        solvers: solvers, or what is called like one, by the name that is shown.
         reference: a solver that is exact, in its gradients too.
         inputs: images that they denoise; the loss is the mean squared error to the clean images.
         on_solver: called with a name before its turn, for a progress bar.
@@ -142,7 +142,7 @@ def to_csv(rows: Sequence[AccuracyRow]) -> str:
     return text.getvalue()
 
 
-def _answer(solver: Solver, inputs: Inputs) -> _Answer:
+def _answer(solver: Callable[[Image, Map], Solution], inputs: Inputs) -> _Answer:
     lam, noisy = (tensor.detach().clone().requires_grad_() for tensor in (inputs.lam, inputs.noisy))
     solution = solver(noisy, lam)
     in_lam, in_noisy = torch.autograd.grad((solution.denoised - inputs.clean).square().mean(), (lam, noisy))

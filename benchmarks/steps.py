@@ -1,6 +1,6 @@
 """A training step of one of our solvers and of the cone solvers: time, in turns, beside the gradient's accuracy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,8 +10,11 @@ from benchmarks.accuracy import AccuracyRow, measure_accuracy
 from benchmarks.clock import Seconds, Spread, paired_ratio, spread, take_turns, total, training_step
 from benchmarks.inputs import Inputs
 from benchmarks.markdown import Table, between, milliseconds
-from difftv.solvers import Solver
+from difftv.solvers import Solution, Solver
 from difftv.types import Image, Map
+
+Solve = Callable[[Image, Map], Solution]
+"""A solver, or anything else that is called like one."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class StepRow:
     over_first: Spread
 
 
-def measure_steps(solvers: Mapping[str, Solver], reference: Solver, inputs: Inputs, repeats: int) -> list[StepRow]:
+def measure_steps(solvers: Mapping[str, Solve], reference: Solver, inputs: Inputs, repeats: int) -> list[StepRow]:
     """Time the solvers in turns, and set each against the reference.
 
     Args:
@@ -75,12 +78,13 @@ def steps_table(rows: Sequence[StepRow], title: str, reference: str) -> Table:
     first = rows[0]
     return Table(
         title=title,
-        remark=f"{first.threads} thread(s), {len(first.seconds['forward'])} round(s) in turns; ratios are paired round "
+        remark=f"{len(first.seconds['forward'])} round(s) in turns; ratios are paired round "
         f"by round: median (smallest to largest). Errors against {reference}; gradient = of the mean squared error in "
         "the maps, image by image.",
         heads=(
             "regularizer, patch [px], batch",
             "solver",
+            "threads",
             "forward [ms]",
             "backward [ms]",
             "step over the first",
@@ -92,6 +96,7 @@ def steps_table(rows: Sequence[StepRow], title: str, reference: str) -> Table:
             (
                 f"{row.regularizer} {row.patch_size}x{row.patch_size}, {row.batch}",
                 row.accuracy.solver,
+                str(row.threads),
                 milliseconds(row.seconds["forward"]),
                 milliseconds(row.seconds["backward"]),
                 between(row.over_first),
@@ -105,5 +110,5 @@ def steps_table(rows: Sequence[StepRow], title: str, reference: str) -> Table:
     )
 
 
-def _denoised(solver: Solver, noisy: Image, lam: Map) -> Image:
+def _denoised(solver: Solve, noisy: Image, lam: Map) -> Image:
     return solver(noisy, lam).denoised

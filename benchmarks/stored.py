@@ -13,6 +13,7 @@ from benchmarks.drop_in import DropInRow
 from benchmarks.exactness import ExactnessRow
 from benchmarks.isotropic import IsotropicRow
 from benchmarks.layer import LayerRow
+from benchmarks.models import ModelRow
 from benchmarks.scaling import ScalingRow
 from benchmarks.steps import StepRow
 from benchmarks.suite import Found, Settings, to_text
@@ -23,6 +24,7 @@ ROWS: Mapping[str, type] = {
     "exact": StepRow,
     "exactness": ExactnessRow,
     "batched": StepRow,
+    "models": ModelRow,
     "isotropic": IsotropicRow,
     "denoise_tv": DropInRow,
     "scaling": ScalingRow,

@@ -3,6 +3,9 @@
 python experiments/benchmark.py
 python experiments/benchmark.py --only layer exact --patch-sizes 16 32 --repeats 3
 
+python experiments/benchmark.py --publish          # on an idle machine: the numbers of README and docs, some 8 minutes
+python experiments/benchmark.py --redraw           # those pages again from the stored documents, nothing is measured
+
 Prints Markdown tables and writes benchmark.json (every timing, the machine, the versions) and benchmark.md.
 """
 
@@ -17,6 +20,7 @@ import torch
 from tqdm import tqdm
 
 from benchmarks.peers import peer_versions
+from benchmarks.published import SPEED, SPEED_PARTS, redraw
 from benchmarks.suite import PARTS, Found, Settings, jobs, run, to_json, to_text
 from difftv.arguments import path_argument, positive_int
 from difftv.files import check_writable, write_atomically
@@ -41,7 +45,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--output", type=path_argument, default=Path("outputs/benchmark"), help="directory (default: %(default)s)"
     )
+    parser.add_argument(
+        "--publish", action="store_true", help="what README and docs quote, at its own settings, and redraw them"
+    )
+    parser.add_argument("--redraw", action="store_true", help="redraw README and docs from the stored documents")
     options = parser.parse_args(arguments)
+    if options.redraw:
+        print_safely(f"Changed: {', '.join(redraw()) or 'nothing'}")
+        return 0
+    if options.publish:
+        options.only, options.repeats, options.threads = SPEED_PARTS, 3, 2
     try:
         for name in ("exact_size", "batch", "repeats", "threads"):
             positive_int(f"--{name.replace('_', '-')}", getattr(options, name))
@@ -73,6 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run(job, found)
             # after every job: what has been measured survives an interruption
             write_atomically(options.output / "benchmark.json", to_json(found, settings, *origin))
+    if options.publish:
+        write_atomically(SPEED, to_json(found, settings, *origin))
+        print_safely(f"Changed: {', '.join(redraw()) or 'nothing'}")
     text = to_text(found)
     write_atomically(options.output / "benchmark.md", text + "\n")
     print_safely(text)

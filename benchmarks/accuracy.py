@@ -98,7 +98,7 @@ def accuracy_table(rows: Sequence[AccuracyRow], inputs: Inputs) -> Table:
     threads = torch.get_num_threads()
     return Table(
         title=f"Solver accuracy and gradient accuracy, {height}x{width}",
-        remark=f"{batch} natural patches, sigma 25, a smooth random map, {threads} thread(s). Against taut_string at "
+        remark=f"{batch} natural patches, sigma 25, a smooth random map, {threads} thread(s). Against exact at "
         f"tol={REFERENCE_TOL:.0e} with its closed-form gradient of the mean squared error; median image (worst image). "
         "cosine = of the angle between the gradient and the exact one; the worst image is the smallest.",
         heads=(

@@ -13,7 +13,7 @@ from benchmarks.markdown import Table, three_digits
 from difftv.noise import add_noise
 from difftv.regularizers import AnisotropicTV
 from difftv.solvers import Solution, Solver
-from difftv.solvers.exact.solver import TautString
+from difftv.solvers.exact.solver import Exact
 from difftv.types import Image, Map
 
 LAMS = (1e-4, 1e-3, 1e-2, 0.1, 1.0)
@@ -64,7 +64,7 @@ def measure_exactness(photograph: Path, size: int) -> list[ExactnessRow]:
 
 def exactness_table(rows: Sequence[ExactnessRow]) -> Table:
     return Table(
-        title="Exactness of taut_string at its default",
+        title="Exactness of exact at its default",
         remark=f"lam {LAMS[0]:g} to {LAMS[-1]:g}, constant and as a map that varies by half, batch 1, "
         f"sigma {SIGMAS[0]:g} to {SIGMAS[-1]:g}; {torch.get_num_threads()} thread(s). The duality gap certifies the "
         "image; the gradient is held against central differences where these cross no kink (counted); worst of all "
@@ -109,7 +109,7 @@ def _images(photograph: Path, size: int) -> Iterator[tuple[str, Image]]:
 
 
 def _row(kind: str, size: int, clean: Image) -> ExactnessRow:
-    exact, loose = TautString(AnisotropicTV()), TautString(AnisotropicTV(), tol=1e-4)
+    exact, loose = Exact(AnisotropicTV()), Exact(AnisotropicTV(), tol=1e-4)
     exact(clean, clean)  # the kernels are loaded
     gaps, bounds, errors, ratios, seconds, failed = [], [], [], [], [], 0
     for noisy, lam in _problems(clean):

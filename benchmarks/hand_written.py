@@ -57,8 +57,8 @@ def hand_written(regularizer: Regularizer, height: int, width: int) -> Callable[
             arguments["n_jobs_backward"] = torch.get_num_threads()
         parameters = (noisy.flatten(1), *(each.flatten(1) for each in lam.unbind(1)))
         (x,) = layer(*parameters, solver_args=arguments)
-        none = torch.full((len(noisy),), np.nan, dtype=torch.float64)
+        unknown = torch.full((len(noisy),), np.nan, dtype=torch.float64)
         u = x[:, : noisy[0].numel()].reshape(noisy.shape)
-        return Solution(u, lam, none, torch.zeros(len(noisy), dtype=torch.int64), none.isnan())
+        return Solution(u, lam, unknown, torch.zeros(len(noisy)).long(), torch.ones(len(noisy)).bool())
 
     return solve

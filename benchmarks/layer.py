@@ -23,7 +23,7 @@ from difftv.solvers.cvxpy_layer import ConeSolver
 from difftv.types import Image, Map
 
 REFERENCE = "scs"
-"""The bare layer that a solver without one of its own (taut_string) is set against."""
+"""The bare layer that a solver without one of its own (exact) is set against."""
 
 
 _CORNER = 4

@@ -62,7 +62,7 @@ def models_table(rows: Sequence[ModelRow]) -> Table:
     first = rows[0]
     return Table(
         title="The shipped models",
-        remark=f"One image of {first.height}x{first.width} with noise of sigma {SIGMA:g}, network and solver, "
+        remark=f"Batch 1, an image of {first.height}x{first.width} with noise of sigma {SIGMA:g}, network and solver, "
         f"{first.threads} thread(s), {len(first.seconds)} round(s) in turns; median.",
         heads=("model", "channels", "[s]", "[s per megapixel]"),
         rows=[

@@ -13,7 +13,7 @@ from benchmarks.markdown import Table, between, mebibytes, milliseconds, three_d
 from benchmarks.own_process import in_own_process, peak_bytes, resident_bytes
 from difftv.regularizers import AnisotropicTV
 from difftv.solvers import Solver
-from difftv.solvers.exact.solver import TautString
+from difftv.solvers.exact.solver import Exact
 from difftv.types import Image, Map
 
 _WARM_UP = 128
@@ -22,7 +22,7 @@ _WARM_UP = 128
 
 @dataclass(frozen=True)
 class ScalingRow:
-    """`taut_string` on one image.
+    """`exact` on one image.
 
     Attributes:
         height, width: in pixels.
@@ -46,7 +46,7 @@ class ScalingRow:
 
 def measure_scaling(photograph: Path, sizes: Sequence[tuple[int, int]], repeats: int) -> list[ScalingRow]:
     """Denoise one photograph at several sizes (height, width) in turns; ratios are to the first."""
-    solver = TautString(AnisotropicTV(1))
+    solver = Exact(AnisotropicTV(1))
     images = {size: natural_image(photograph, *size) for size in sizes}
     iterations = {size: int(solver(image.noisy, image.lam).iterations) for size, image in images.items()}
     _step(solver, images[sizes[0]])  # the kernels of the backward
@@ -71,7 +71,7 @@ def measure_scaling(photograph: Path, sizes: Sequence[tuple[int, int]], repeats:
 def scaling_table(rows: Sequence[ScalingRow]) -> Table:
     first = rows[0]
     return Table(
-        title="taut_string on larger images",
+        title="exact on larger images",
         remark=f"Batch 1, {first.threads} thread(s), {len(first.seconds['forward'])} round(s) in turns; ratios are "
         "paired round by round: median (smallest to largest). Memory: peak of one step over what the process held "
         "before, image and map included there.",
@@ -116,7 +116,7 @@ def _denoised(solver: Solver, noisy: Image, lam: Map) -> Image:
 
 def _peak_of_step(photograph: Path, height: int, width: int, threads: int) -> int:
     torch.set_num_threads(threads)
-    solver = TautString(AnisotropicTV(1))
+    solver = Exact(AnisotropicTV(1))
     _step(solver, natural_image(photograph, _WARM_UP, _WARM_UP))
     image = natural_image(photograph, height, width)
     before = resident_bytes()

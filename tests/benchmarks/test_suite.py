@@ -10,6 +10,7 @@ import torch
 
 from benchmarks import isotropic, scaling
 from benchmarks.clock import paired_ratio, total
+from benchmarks.hand_written import NAME as BY_HAND
 from benchmarks.inputs import LAM, VARIATION, natural_image, natural_patches, smooth_map
 from benchmarks.reference_layer import bare_layer, bare_solve
 from benchmarks.suite import PARTS, Found, Job, Settings, jobs, run, to_json, to_text
@@ -38,6 +39,7 @@ def settings(tmp_path_factory) -> Settings:
         exactness_sizes=(9,),
         batched=((IsotropicTV(), 8, 2), (TGV(), 6, 1)),
         isotropic_sizes=(12, (8,)),
+        model_side=16,
         memory_iterations=(20, 40),
         device_batch=2,
         drop_in_size=12,
@@ -102,11 +104,11 @@ def test_the_document_comes_back_as_it_was_written(found, settings):
 
 def test_layers_are_compared_pair_by_pair_on_the_same_problem(found):
     rows = {row.solver: row for row in found["layer"].rows}
-    assert {"scs", "clarabel", "taut_string"} <= set(rows)
+    assert {"scs", "clarabel", "exact"} <= set(rows)
     for row in rows.values():
         assert row.step_ratio == paired_ratio(total(row.ours), total(row.theirs))
-        assert row.bare == ("scs" if row.solver == "taut_string" else row.solver)
-        assert row.difference < (1e-3 if row.solver == "taut_string" else 1e-9)
+        assert row.bare == ("scs" if row.solver == "exact" else row.solver)
+        assert row.difference < (1e-3 if row.solver == "exact" else 1e-9)
 
 
 def test_the_exact_layer_is_exact_at_every_weight_and_noise_level(found):
@@ -145,6 +147,7 @@ def test_the_batched_solver_is_close_to_its_own_end_and_the_cone_solvers_to_both
             assert max(row.accuracy.lam_errors) < 0.05
         if row.accuracy.solver == "admm":
             assert row.over_first.median == 1
+    assert {row.accuracy.solver for row in rows} == {"admm", BY_HAND, "clarabel"}
 
 
 def test_memory_is_measured_at_fixed_iterations(found):

@@ -31,6 +31,7 @@ from torch import Tensor
 
 from difftv.denoiser import Denoiser
 from difftv.images import warn_outside_unit_range
+from difftv.linear.opponent import OPPONENT, opponent_matrix
 from difftv.missing import fill_missing
 from difftv.noise import NoiseEstimate, estimate_white
 from difftv.progress import watched
@@ -40,7 +41,6 @@ ChannelImage = Float[Tensor, "channels height width"]
 
 GRAY = ("gray",)
 COLOUR = ("colour",)
-OPPONENT = ("luma", "red-blue", "green-magenta")
 
 
 @dataclass(frozen=True)
@@ -171,8 +171,7 @@ def _solve(
 
 def _opponent(like: Tensor) -> tuple[Tensor, Tensor, list[float]]:
     """The matrix, mid-gray in every channel, (3, 1, 1), and the range of every channel over that of R, G and B."""
-    rows = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]]).to(device=like.device, dtype=like.dtype)
-    matrix = rows / torch.linalg.vector_norm(rows, dim=1, keepdim=True)
+    matrix = opponent_matrix(like)
     return matrix, (0.5 * matrix.sum(dim=1)).view(3, 1, 1), matrix.abs().sum(dim=1).tolist()
 
 

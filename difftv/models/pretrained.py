@@ -9,8 +9,8 @@ from difftv.models.file import SUFFIX, read_card
 SHIPPED = Path(__file__).with_name("shipped")
 """Directory of the model files."""
 
-DEFAULT = "gray"
-"""What `difftv-denoise` takes where no model is named."""
+DEFAULT, DEFAULT_OF_COLOUR = "gray", "colour"
+"""What `difftv-denoise` takes where no model is named: for gray images, and for RGB images that have a colour."""
 
 
 def list_pretrained() -> dict[str, Card]:

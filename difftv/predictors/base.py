@@ -146,9 +146,19 @@ class Predictor(nn.Module):
     def start_from(self, other: "Predictor") -> None:
         """Take over the weights of another predictor of the same kind; `floor` stays.
 
+        Where this one is for RGB images and the other for gray ones, the network says how, if it can
+        (`start_from_gray`), and `initial_lam` stays as well: every map starts at that of the gray model times the ratio
+        of the two.
+
         Raises:
             ValueError: its weights mean something else here.
         """
+        from_gray = getattr(self.network, "start_from_gray", None)
+        if other.channels == 1 and self.channels == 3 and from_gray is not None:
+            if other.sigma_input != self.sigma_input:
+                raise ValueError(f"its sigma_input is {other.sigma_input}, and {self.sigma_input} here.")
+            from_gray(other.network)
+            return
         if type(other.network) is not type(self.network):
             raise ValueError(f"it is a {other.name}, and a {self.name} is to be trained.")
         for name in ("sigma_input", "channels", "num_maps", "_offsets"):

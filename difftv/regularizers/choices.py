@@ -36,20 +36,23 @@ def on_grid(kind: Callable[[int, tuple[float, ...] | None], Spaced], axes: int, 
     return kind(count, None if lengths == (1.0,) * count else lengths)
 
 
-def per_direction(name: str, num_maps: int, axes: int, groups: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Names of the maps of every group: one that all directions share, or one per direction.
+def per_direction(
+    name: str, num_maps: int, axes: int, groups: tuple[str, ...], channels: int = 1
+) -> list[tuple[str, ...]]:
+    """Names of the maps of every group, for one channel: one that all directions share, or one per direction.
 
     Raises:
         ValueError: `num_maps` is neither.
     """
     directions = DIRECTIONS[checked_axes(axes)]
-    kinds = len(groups)
+    kinds = len(groups) * channels
     both = f" or {kinds * axes} (one{' of each' if kinds > 1 else ''} per direction)" if axes > 1 else ""
     suffixes = one_of(
         name,
         num_maps,
         {kinds * axes: directions, kinds: ("",)},
-        f"{kinds} ({'shared' if kinds == 1 else ', '.join(groups) + ', shared'}){both}",
+        f"{kinds} ({'shared' if kinds == 1 else ', '.join(groups) + ', shared'}){both}"
+        + (f" with channels={channels}" if channels > 1 else ""),
     )
     return [tuple(group + suffix for suffix in suffixes) for group in groups]
 

@@ -71,10 +71,14 @@ SYMMETRIES = tuple(
 
 def _channels_of_edges(regularizer: Regularizer) -> list[dict[Edge, int]]:
     """Edge -> channel of the map that weighs it, for each family of maps of which every component has one."""
-    families = [
-        (term.operator.edges, channels)
+    return [
+        dict(zip(edges, of_one, strict=True))
         for term in regularizer.terms
         for channels in (term.lam, term.gam)
         if len(channels) > 1
+        # Of several channels of an image, those of one stand next to each other.
+        for edges in [term.operator.of_one_channel.edges]
+        for of_one in zip(*[iter(channels)] * len(edges), strict=True)
+        # One that all directions share belongs to pixels.
+        if len(set(of_one)) > 1
     ]
-    return [dict(zip(edges, channels, strict=True)) for edges, channels in families]

@@ -42,6 +42,8 @@ REGULARIZERS: dict[str, Regularizer] = {
     "tv_tv2": TVTV2(),
     "tgv": TGV(delta=(0.02, 0.01)),
     "tgv, exact": TGV(delta=(0.0, 0.0)),
+    "tvpwl, 3 channels": TVpwL(6, channels=3),
+    "tvpwl, 12 maps": TVpwL(12, channels=3),
     "isotropic, 3 channels": IsotropicTV(channels=3),
     "huber, 2 channels": HuberTV(delta=0.02, channels=2),
     "tv_tv2, 2 channels": TVTV2(channels=2),
@@ -75,7 +77,7 @@ COUPLED = {r for r, regularizer in REGULARIZERS.items() if regularizer.channels 
 
 def _whole_contract(solver: str, regularizer: str) -> bool:
     if regularizer in COUPLED:
-        return (solver, regularizer) == ("admm", "isotropic, 3 channels")
+        return (solver, regularizer) in {("admm", "isotropic, 3 channels"), ("exact", "tvpwl, 12 maps")}
     return solver not in SAME_PROGRAM or regularizer in {"anisotropic", "isotropic"}
 
 

@@ -217,6 +217,26 @@ def test_a_predictor_for_one_noise_level_takes_none() -> None:
         Constant()(draw(), 25.0)
 
 
+@pytest.mark.parametrize("sigma_input", [False, True])
+def test_a_network_of_colours_starts_as_that_of_gray_images_on_their_mean(sigma_input: bool) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        gray = Dilated(4, width=4, sigma_input=sigma_input, initial_lam=0.05)
+        gray.network.head.weight.data.normal_()
+        colour = Dilated(12, width=4, sigma_input=sigma_input, initial_lam=0.1, channels=3)
+    colour.start_from(gray)
+    noisy = torch.rand(2, 3, 16, 12, generator=torch.Generator().manual_seed(1))
+    levels = [(25.0,), (25.0 / 3**0.5,)] if sigma_input else [(), ()]
+    found = colour.raw_map(colour.features(noisy, *levels[0]))
+    expected = gray.raw_map(gray.features(noisy.mean(dim=1, keepdim=True), *levels[1]))
+    torch.testing.assert_close(found, expected.repeat(1, 3, 1, 1), rtol=1e-4, atol=1e-5)
+    assert float(expected.std()) > 0.1
+    for other, message in ((Dilated(4, width=8, sigma_input=sigma_input), "not in the layers"), (
+        Dilated(4, width=4, sigma_input=not sigma_input), "its sigma_input is")):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            colour.start_from(other)
+
+
 def test_the_small_network_is_small() -> None:
     assert sum(parameter.numel() for parameter in Dilated(num_maps=4, sigma_input=True).parameters()) <= 60_000
 

@@ -35,6 +35,17 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return place
 
 
+@pytest.fixture
+def shipped_colour(shipped: Path) -> Path:
+    """A model of colour images beside the others."""
+    nodes = {
+        "predictor": {"name": "dilated", "width": 4, "initial_lam": 0.1},
+        "regularizer": {"name": "tvpwl", "num_maps": 12, "channels": 3},
+        "solver": {"name": "exact"},
+    }
+    return make_file(shipped / "colour.safetensors", config(sigma=[5, 55]) | nodes)
+
+
 def noisy_file(path: Path, sigma: float, clean: np.ndarray = CLEAN) -> Path:
     noise = sigma * np.random.default_rng(0).standard_normal(clean.shape)
     Image.fromarray((clean + noise).clip(0, 255).round().astype(np.uint8)).save(path)
@@ -52,6 +63,23 @@ def estimate_in(shown: str) -> float:
     (line,) = [line for line in shown.splitlines() if "estimated sigma" in line]
     assert line.endswith("; give --sigma to overrule")
     return float(line.split("estimated sigma ")[1].split(";")[0])
+
+
+def test_colour_files_take_the_model_of_colours_and_gray_ones_that_of_gray(
+    shipped_colour: Path, tmp_path: Path, capsys: Shown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("difftv.lab.cli.denoise._can_draw", lambda: False)
+    colour, gray = noisy_file(tmp_path / "c.png", 20, COLOUR), noisy_file(tmp_path / "g.png", 20, MOON)
+    equal = tmp_path / "e.png"
+    Image.open(gray).convert("RGB").save(equal)
+    assert main([str(colour), str(gray), str(equal), "--sigma", "20"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out.count("model gray: trained for") == shown.out.count("model colour: trained for") == 1
+    for path, model in ((colour, "colour"), (gray, "gray"), (equal, "gray")):
+        wanted = expected(Denoiser.pretrained(model), path, 20)
+        assert (tmp_path / f"{path.stem}-denoised.png").read_bytes() == wanted
+    assert main([str(colour), "--sigma", "20", "--model", "gray"]) == 0
+    assert (tmp_path / "c-denoised.png").read_bytes() == expected(Denoiser.pretrained("gray"), colour, 20)
 
 
 @pytest.mark.parametrize("clean", [MOON, COLOUR], ids=["gray", "colour"])

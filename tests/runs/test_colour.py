@@ -268,3 +268,19 @@ def test_gray_images_are_no_colour_images_to_train_on(tmp_path: Path) -> None:
     objects = build(planned)
     with pytest.raises(DataError, match=r"are asked for, and every one of the \d training images is gray"):
         open_patches(planned, objects.splits, objects.setup.denoiser.solver)
+
+
+def test_a_model_of_gray_images_is_continued_on_colours(tmp_path: Path) -> None:
+    gray = config("dilated", "tvpwl")
+    gray["predictor"] |= {"width": 4}
+    gray["regularizer"] |= {"num_maps": 4}
+    start = make_file(tmp_path / "gray.safetensors", gray)
+    words = ["data=sample", "predictor=dilated", "predictor.width=4", f"trainer.start={start}"]
+    tvpwl = ["data.colour=true", "regularizer=tvpwl", "regularizer.channels=3", "solver=exact"]
+    found = build(PlannedRun.of(composed(*words, *tvpwl, "regularizer.num_maps=12"))).setup.denoiser.predictor
+    trained = Denoiser.load(start).predictor.state_dict()
+    assert torch.equal(found.state_dict()["hidden.0.weight"], trained["hidden.0.weight"])
+    with pytest.raises(
+        ConfigError, match="predicts lam_v, lam_h, gam_v, gam_h, the regularizer of the run takes lam_luma"
+    ):
+        build(PlannedRun.of(composed(*words, *tvpwl, "regularizer.num_maps=6")))

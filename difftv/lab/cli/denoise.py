@@ -7,11 +7,12 @@ difftv-denoise outputs/<sweep>/<run> photograph.png
 Writes NAME-denoised.SUFFIX in the format and depth of the image (gray or colour, 8 or 16 bit, transparency unchanged;
 JPEG, which always loses a little, at quality 95) and, with matplotlib, NAME-lam.png, a picture of the regularization
 maps, each by its name (lam; lam and gam; lam1 and lam2). The minimisation is exact where that solver
-takes the model's regularizer, else batched (admm). An RGB image is denoised as luma and two chroma channels, each with
-maps of its own: that scores more than a decibel better than R, G and B on their own (difftv/colour.py). A model of
-colour images, whose regularizer couples three channels, takes the three together; a gray file as three equal ones.
+takes the model's regularizer, else batched (admm). A model of gray images denoises an RGB image as luma and two chroma
+channels, each with maps of its own: that scores more than a decibel better than R, G and B on their own
+(difftv/colour.py). A model of colour images takes the three together; a gray file as three equal ones.
 
-Without --model, and without a run in front of the images, the shipped model "gray" is taken. A model knows the noise
+Without --model, and without a run in front of the images, the shipped model "gray" is taken for gray images, and
+"colour" for RGB images that have a colour. A model knows the noise
 that it was trained with (sigma in 8-bit units, white Gaussian noise, the same in every colour), which is printed. For
 one that was trained on a range of levels, that of every image is estimated and printed, or given as --sigma.
 """
@@ -33,7 +34,7 @@ from difftv.errors import ConfigError, DataError, DiffTVError, MissingDependency
 from difftv.extras import require
 from difftv.files import write_atomically
 from difftv.lab.cli.command import command
-from difftv.lab.cli.model_arguments import announce, load_model, model_parser, named_model
+from difftv.lab.cli.model_arguments import announce, default_models, load_model, model_parser, named_model
 from difftv.lab.cli.noise_level import check_sigma, estimated_sigma
 from difftv.lab.cli.output_paths import Targets, plan
 from difftv.lab.imagefiles import ImageFile, encode_like, not_copied, read_image, unused_depth
@@ -65,14 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error(f"--clean needs one file per image: {len(images)} images, {len(options.clean)} clean ones")
         if options.white_level is not None:
             positive("--white-level", options.white_level)
-        denoiser, stored = load_model(options, place)
-        if not isinstance(denoiser, Denoiser):
-            raise ConfigError(f"{place} predicts the image and no maps: use NetworkDenoiser.load in Python.")
-        check_sigma(options.sigma, stored)
+        models = _Models(options, place)
     except (DiffTVError, OSError, ValueError) as error:  # OSError: a name that is too long
         print_safely(f"{parser.prog}: {error}", error=True)
         return 2
-    print_safely(announce(stored))
     draws, failed = _can_draw(), 0
     planned = plan(images, options.output, [*images, *options.clean])
     cleans = options.clean or [None] * len(images)
@@ -80,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             if isinstance(targets, DataError):
                 raise targets
-            words = _denoise(denoiser, stored, options, path, clean, targets, draws)
+            words = _denoise(models, options, path, clean, targets, draws)
         # torch reports memory that cannot be had as a RuntimeError.
         except (DiffTVError, OSError, ValueError, RuntimeError) as error:
             failed += 1
@@ -99,9 +96,39 @@ def _can_draw() -> bool:
     return True
 
 
+class _Models:
+    """The model of every image: the one that is named, or the default for gray images or for colours."""
+
+    def __init__(self, options: argparse.Namespace, place: Path | None) -> None:
+        """Load what may be needed, so that a mistake shows before any work; the named one is announced here."""
+        self._places = default_models() if place is None else (place, place)
+        self._loaded = {each: load_model(options, each) for each in dict.fromkeys(self._places)}
+        self._announced: set[Path] = set()
+        for each, (denoiser, _) in self._loaded.items():
+            if not isinstance(denoiser, Denoiser):
+                raise ConfigError(f"{each} predicts the image and no maps: use NetworkDenoiser.load in Python.")
+        ranges = {stored.sigma_range: stored for _, stored in self._loaded.values()}
+        for stored in ranges.values():
+            check_sigma(options.sigma, stored)
+        if place is not None:
+            self._announce(place)
+
+    def of(self, noisy: torch.Tensor) -> tuple[Denoiser, StoredModel]:
+        """The denoiser of an image, (1 or 3, height, width), and the model that it was loaded from."""
+        place = self._places[not is_gray(noisy)]
+        self._announce(place)
+        denoiser, stored = self._loaded[place]
+        assert isinstance(denoiser, Denoiser)
+        return denoiser, stored
+
+    def _announce(self, place: Path) -> None:
+        if place not in self._announced:
+            print_safely(announce(self._loaded[place][1]))
+            self._announced.add(place)
+
+
 def _denoise(
-    denoiser: Denoiser,
-    stored: StoredModel,
+    models: _Models,
     options: argparse.Namespace,
     path: Path,
     clean: Path | None,
@@ -120,6 +147,7 @@ def _denoise(
     known = None if image.visible is None else torch.from_numpy(image.visible)
     if known is not None:
         noisy = fill_missing(noisy[None], known.expand(noisy[None].shape))[0]
+    denoiser, stored = models.of(noisy)
     sigma = _sigma(options, denoiser, stored, noisy, path, known)
     device = next(denoiser.parameters()).device
     noisy, weight = noisy.to(device), None if known is None else known.to(device).to(dtype=noisy.dtype)

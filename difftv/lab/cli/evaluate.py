@@ -51,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         place, paths = named_model(options.model, options.paths, default=False)
+        assert place is not None  # without a default
     except (ConfigError, OSError) as error:  # OSError: a name that is too long
         print_safely(f"{parser.prog}: {error}", error=True)
         return 2

@@ -13,7 +13,7 @@ from difftv.lab.models.place import find_model
 from difftv.lab.models.reading import read_model
 from difftv.lab.rundir.layout import CHECKPOINT, is_run
 from difftv.models.file import SUFFIX
-from difftv.models.pretrained import DEFAULT, shipped_file, shipped_names
+from difftv.models.pretrained import DEFAULT, DEFAULT_OF_COLOUR, shipped_file, shipped_files, shipped_names
 from difftv.models.stored import StoredModel
 from difftv.network_denoiser import NetworkDenoiser
 from difftv.solvers import Admm, Exact, Solver, solver_for
@@ -70,15 +70,15 @@ def model_parser(description: str | None, images: str) -> argparse.ArgumentParse
     return parser
 
 
-def named_model(model: str | None, paths: list[Path], *, default: bool) -> tuple[Path, list[Path]]:
-    """The place of the model that a command line names, and the other paths.
+def named_model(model: str | None, paths: list[Path], *, default: bool) -> tuple[Path | None, list[Path]]:
+    """The place of the model that a command line names, None where that is left to the images, and the other paths.
 
-    It is that of --model; else the first path, where it is a directory or a model file; else the default model.
+    It is that of --model; else the first path, where it is a directory or a model file; else None.
 
     Args:
         model: value of --model.
         paths: the other words; at least one.
-        default: whether the default model is taken; otherwise the first path names the model whatever it is.
+        default: whether the model may be left open; otherwise the first path names the model whatever it is.
 
     Raises:
         ConfigError: no such model, or two of them.
@@ -98,8 +98,18 @@ def named_model(model: str | None, paths: list[Path], *, default: bool) -> tuple
         return first, paths[1:]
     if not first.exists() and first.suffix.lower() not in IMAGE_SUFFIXES:
         raise ConfigError(f"{first} is neither the directory of a run nor an image.")
+    return None, paths
+
+
+def default_models() -> tuple[Path, Path]:
+    """The places of the models for gray and for RGB images where none is named; one where that for RGB is not shipped.
+
+    Raises:
+        ConfigError: none is shipped.
+    """
     try:
-        return shipped_file(DEFAULT), paths
+        gray = shipped_file(DEFAULT)
+        return gray, shipped_file(DEFAULT_OF_COLOUR) if DEFAULT_OF_COLOUR in shipped_files() else gray
     except ConfigError as error:
         raise ConfigError(f"{error} Give the directory of a run before the images, or a model as --model.") from error
 

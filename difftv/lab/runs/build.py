@@ -26,6 +26,7 @@ from difftv.lab.runs.options import source_node
 from difftv.lab.runs.plan import PlannedRun
 from difftv.lab.tracking.base import Tracker
 from difftv.lab.training.loop import TrainingSetup
+from difftv.linear.opponent import OPPONENT
 from difftv.method import Method
 from difftv.models.parts import NAME, TARGET
 from difftv.models.stored import StoredModel
@@ -125,9 +126,12 @@ def _start(predictor: Predictor, word: str, regularizer: Regularizer, nodes: Map
     """
     with model_of("trainer.start"):
         stored = read_model(find_model(word))
-        theirs, ours = (", ".join(each.map_names) for each in (stored.regularizer(), regularizer))
-        if theirs != ours:
-            raise ConfigError(f"{word} predicts {theirs}, the regularizer of the run takes {ours}.")
+        theirs, ours = stored.regularizer().map_names, regularizer.map_names
+        # A model of gray images may be continued as one of RGB images, with its maps for every opponent colour.
+        if ours not in (theirs, tuple(f"{name}_{colour}" for colour in OPPONENT for name in theirs)):
+            raise ConfigError(
+                f"{word} predicts {', '.join(theirs)}, the regularizer of the run takes {', '.join(ours)}."
+            )
         if stored.method is not nodes["method"].target():
             raise ConfigError(
                 f"{word} is a {stored.method.__name__}, the run has method={nodes['method'].values[TARGET]}."

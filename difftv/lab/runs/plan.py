@@ -110,7 +110,7 @@ class PlannedRun:
             takes = f"regularizer.channels is {channels!r}"
             raise ConfigError(
                 f"{takes}, but the images are {kind}. Set regularizer.channels={wanted}"
-                + (", of isotropic, huber, tv_tv2 or tgv, or data.colour=false." if wanted == 3 else ".")
+                + (", of isotropic, huber, tvpwl, tv_tv2 or tgv, or data.colour=false." if wanted == 3 else ".")
             )
         return options
 

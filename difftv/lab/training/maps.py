@@ -35,7 +35,7 @@ def solution_metrics(solution: Solution, clean: Image, regularizer: Regularizer)
 def _free_edge_share(denoised: Image, maps: Map, regularizer: Regularizer) -> PerImage:
     """Over the first term with free slopes, whose operator looks at the image alone."""
     term = next(term for term in regularizer.terms if term.gam)
-    assert term.operator.fields == 1
+    assert term.operator.fields == term.operator.channels
     _, gam = term.maps(maps)
     assert gam is not None
     valid = (term.length(term.valid(denoised)[None]) > 0).to(dtype=denoised.dtype)

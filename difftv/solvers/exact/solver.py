@@ -42,6 +42,7 @@ Fadili 2013, "Local behavior of sparse analysis regularization"; Djolonga and Kr
 submodular models"; Tibshirani and Taylor 2011, "The solution path of the generalized lasso", section 5.
 """
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, final
 
@@ -53,6 +54,8 @@ from torch.autograd.function import once_differentiable
 from difftv.arguments import positive, positive_int
 from difftv.linear.differences import DiagonalDifferences, ForwardDifferences
 from difftv.linear.operator import LinearOperator
+from difftv.linear.opponent import OPPONENT, from_opponent, to_opponent
+from difftv.linear.per_channel import PerChannel
 from difftv.problem.data_term import DataTerm
 from difftv.problem.problem import Problem
 from difftv.regularizers.base import Regularizer
@@ -61,6 +64,7 @@ from difftv.regularizers.term import Norm
 from difftv.solvers._threads import map_images
 from difftv.solvers.base import RawSolution, Solver
 from difftv.solvers.exact.simplex import minimise
+from difftv.space import spatial
 from difftv.types import Dual, Map
 
 if TYPE_CHECKING:
@@ -74,7 +78,8 @@ SHARED_FROM = 128 * 128
 class Exact(Solver):
     """Weighted differences of neighbours: exact, with the closed-form gradient in all maps.
 
-    `AnisotropicTV` by accelerated alternating taut strings; `TVpwL` and `EightNeighbourTV` by an active-set method.
+    `AnisotropicTV` by accelerated alternating taut strings; `TVpwL` and `EightNeighbourTV` by an active-set method, RGB
+    images in their opponent colours.
 
     Args:
         regularizer: separable, lam |Du| or lam (|Du| - gam)_+, over four or eight neighbours.
@@ -102,7 +107,7 @@ class Exact(Solver):
             return "it has no forward operator"
         if data is not None and data.weight is not None:
             return "it does not weigh pixels"
-        if regularizer.channels > 1:
+        if any(isinstance(term.operator, PerChannel) for term in regularizer.terms):
             return "it takes gray images only, and this one couples channels"
         if regularizer.auxiliary:
             return "it has no auxiliary field"
@@ -119,6 +124,8 @@ class Exact(Solver):
 
     def solve(self, problem: Problem) -> RawSolution:
         data, y, lam = problem.data, problem.data.y, problem.maps
+        if self.regularizer.channels > 1:
+            return self._solve_colours(problem)
         if _is_anisotropic(self.regularizer):
             if any(length != 1.0 for length in self.regularizer.spacing):
                 lam, _ = _edges(self.regularizer, lam)
@@ -129,9 +136,32 @@ class Exact(Solver):
         # Within bounds the gap is at most that of the images before clipping, term by term.
         return RawSolution(u=data.clip(u), gap=gap, iterations=iterations, converged=converged)
 
+    def _solve_colours(self, problem: Problem) -> RawSolution:
+        """The opponent colours are orthonormal and do not meet in the regularizer: each is a gray image."""
+        channels = to_opponent(problem.data.y)
+        lam, gam = (part.flatten(0, 1) for part in _by_channel(*_edges(self.regularizer, problem.maps)))
+        found = minimise(channels.flatten(0, 1)[:, None], lam, gam, self.max_iter)
+        # Gaps add up, and so do the energies that they are relative to.
+        energy = (
+            (channels - channels.mean(dim=spatial(channels), keepdim=True)).square().sum(dim=spatial(channels)).detach()
+        )
+        share = energy / energy.sum(dim=1, keepdim=True).clamp_min(torch.finfo(energy.dtype).tiny)
+        gap = (found.gap.view_as(share) * share).sum(dim=1)
+        return RawSolution(
+            u=from_opponent(found.u.view_as(channels)),
+            gap=gap,
+            iterations=found.iterations.view_as(share).sum(dim=1),
+            converged=gap <= self.tol,
+        )
+
 
 def _operators(regularizer: Regularizer) -> list[type[LinearOperator]]:
-    return [type(term.operator) for term in regularizer.terms]
+    return [type(term.operator.of_one_channel) for term in regularizer.terms]
+
+
+def _by_channel(*edges: Dual) -> Iterator[Tensor]:
+    """The maps of every opponent colour by itself, (batch, 3, directions, *space)."""
+    return (part.unflatten(1, (len(OPPONENT), -1)) for part in edges)
 
 
 def _is_anisotropic(regularizer: Regularizer) -> bool:
@@ -149,7 +179,9 @@ def _edges(regularizer: Regularizer, maps: Map) -> tuple[Dual, Dual]:
         slopes = torch.zeros_like(weights) if slopes is None else slopes.expand(shape)
         if any(length != 1.0 for length in regularizer.spacing):
             # lam (|Du| / h - gam)_+ = lam / h (|Du| - h gam)_+
-            length = maps.new_tensor(regularizer.spacing).reshape(-1, *[1] * regularizer.axes)
+            length = (
+                maps.new_tensor(regularizer.spacing).repeat(regularizer.channels).reshape(-1, *[1] * regularizer.axes)
+            )
             weights, slopes = weights / length, slopes * length
         lam.append(weights)
         gam.append(slopes)

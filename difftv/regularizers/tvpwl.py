@@ -29,8 +29,8 @@ class TVpwL(Regularizer):
     are orthonormal, so that `Exact` solves the three apart; they meet in the network that predicts the maps.
 
     Args:
-        num_maps: 2 (lam, gam: all directions share them) or two per axis (of an image: lam_v, lam_h, gam_v, gam_h); three
-            times as many with channels = 3: those of the luma, of red-blue and of green-magenta.
+        num_maps: 2 (lam, gam: all directions share them) or two per axis (of an image: lam_v, lam_h, gam_v, gam_h);
+            three times as many with channels = 3: those of the luma, of red-blue and of green-magenta.
         channels: number of channels of the images, 1 = gray, 3 = RGB.
         bounds: (lower, upper) of the minimiser, as for every regularizer (`difftv.regularizers.bounds`).
         axes: number of axes of space, 1 (signals), 2 (images) or 3 (volumes): as many differences stand in the formula.

@@ -230,7 +230,7 @@ def test_a_network_of_colours_starts_as_that_of_gray_images_on_their_mean(sigma_
     found = colour.raw_map(colour.features(noisy, *levels[0]))
     expected = gray.raw_map(gray.features(noisy.mean(dim=1, keepdim=True), *levels[1]))
     torch.testing.assert_close(found, expected.repeat(1, 3, 1, 1), rtol=1e-4, atol=1e-5)
-    assert float(expected.std()) > 0.1
+    assert float(expected.detach().std()) > 0.1
     for other, message in ((Dilated(4, width=8, sigma_input=sigma_input), "not in the layers"), (
         Dilated(4, width=4, sigma_input=not sigma_input), "its sigma_input is")):  # fmt: skip
         with pytest.raises(ValueError, match=message):

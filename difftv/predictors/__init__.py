@@ -6,6 +6,7 @@ from difftv.predictors.constant import Constant
 from difftv.predictors.dilated import Dilated
 from difftv.predictors.dncnn import DnCnn
 from difftv.predictors.named import predictor_class
+from difftv.predictors.opponent import Opponent
 from difftv.predictors.self_ensemble import SelfEnsemble
 from difftv.predictors.unet import UNet
 
@@ -14,8 +15,20 @@ BY_NAME: dict[str, type[Predictor]] = {
     "cnn": Cnn,
     "dilated": Dilated,
     "dncnn": DnCnn,
+    "opponent": Opponent,
     "unet": UNet,
 }
 """By the name on the command line, which stored models use as well."""
 
-__all__ = ["BY_NAME", "Cnn", "Constant", "Dilated", "DnCnn", "Predictor", "SelfEnsemble", "UNet", "predictor_class"]
+__all__ = [
+    "BY_NAME",
+    "Cnn",
+    "Constant",
+    "Dilated",
+    "DnCnn",
+    "Opponent",
+    "Predictor",
+    "SelfEnsemble",
+    "UNet",
+    "predictor_class",
+]

@@ -32,32 +32,6 @@ class RawDilated(nn.Module):
             state = state + layer(torch.relu(state))
         return self.head(torch.relu(state))
 
-    @torch.no_grad()
-    def start_from_gray(self, gray: nn.Module) -> None:
-        """Start from a network of gray images: it sees the mean of R, G and B, and every colour gets its maps.
-
-        The noise of the mean of three colours is theirs over the root of three.
-
-        Args:
-            gray: network of the same layers, of one channel and, perhaps, its noise level, with a third of the maps.
-
-        Raises:
-            ValueError: it has other layers.
-        """
-        if not isinstance(gray, RawDilated):
-            raise ValueError(f"it is a {type(gray).__name__}, and a {type(self).__name__} is to be trained.")
-        weights = dict(gray.state_dict())
-        first = weights["first.weight"]
-        weights["first.weight"] = torch.cat([first[:, :1].expand(-1, 3, -1, -1) / 3.0, first[:, 1:] / 3.0**0.5], dim=1)
-        for name in ("head.weight", "head.bias"):
-            weights[name] = torch.cat([weights[name]] * 3)
-        shapes, wanted = ({name: value.shape for name, value in each.items()} for each in (weights, self.state_dict()))
-        if shapes != wanted:
-            raise ValueError(
-                f"its {sum(value.numel() for value in gray.state_dict().values())} weights are not in the layers here."
-            )
-        self.load_state_dict(weights)
-
 
 @final
 class Dilated(Named, network=RawDilated):

@@ -7,7 +7,7 @@ import torch
 from hydra.utils import instantiate
 from torch.nn.functional import pad
 
-from difftv.predictors import Constant, Dilated, Predictor
+from difftv.predictors import Constant, Dilated, Opponent, Predictor
 from difftv.predictors.base import starting_at
 from difftv.predictors.layers import _bordered
 from difftv.progress import watched
@@ -218,20 +218,42 @@ def test_a_predictor_for_one_noise_level_takes_none() -> None:
 
 
 @pytest.mark.parametrize("sigma_input", [False, True])
-def test_a_network_of_colours_starts_as_that_of_gray_images_on_their_mean(sigma_input: bool) -> None:
+def test_networks_of_opponent_colours_start_as_those_of_gray_images_on_each(sigma_input: bool) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        gray = Dilated(4, width=4, sigma_input=sigma_input, initial_lam=0.05)
-        gray.network.head.weight.data.normal_()
-        colour = Dilated(12, width=4, sigma_input=sigma_input, initial_lam=0.1, channels=3)
-    colour.start_from(gray)
+        large, small = (Dilated(4, width=width, sigma_input=sigma_input) for width in (6, 4))
+        for gray in (large, small):
+            gray.network.head.weight.data.normal_()
+        sizes = {"width": 6, "blocks": 1, "chroma_width": 4}
+        colour = Opponent(12, **sizes, sigma_input=sigma_input, initial_lam=0.1, channels=3)
+    for gray in (large, small):
+        colour.start_from(gray)
     noisy = torch.rand(2, 3, 16, 12, generator=torch.Generator().manual_seed(1))
-    levels = [(25.0,), (25.0 / 3**0.5,)] if sigma_input else [(), ()]
-    found = colour.raw_map(colour.features(noisy, *levels[0]))
-    expected = gray.raw_map(gray.features(noisy.mean(dim=1, keepdim=True), *levels[1]))
-    torch.testing.assert_close(found, expected.repeat(1, 3, 1, 1), rtol=1e-4, atol=1e-5)
-    assert float(expected.detach().std()) > 0.1
-    for other, message in ((Dilated(4, width=8, sigma_input=sigma_input), "not in the layers"), (
+    found = colour.raw_map(colour.features(noisy, *[25.0] * sigma_input)).detach().split(4, dim=1)
+    red, green, blue = noisy.split(1, dim=1)
+    channels = [(red + green + blue) / 3, (red - blue) / 2 + 0.5, (red - 2 * green + blue) / 4 + 0.5]
+    ranges = 3**0.5, 2**0.5, 4 / 6**0.5
+    for gray, maps, channel, extent in zip((large, small, small), found, channels, ranges, strict=True):
+        expected = gray.raw_map(gray.features(channel, *[25.0 / extent] * sigma_input)).detach()
+        torch.testing.assert_close(maps, expected, rtol=1e-4, atol=1e-5)
+        assert float(expected.std()) > 0.02
+    changed = noisy.clone()
+    changed[:, 0] += 0.1
+    changed[:, 2] += 0.1  # the luma and green-magenta
+    with torch.no_grad():
+        for part in colour.network.colours:
+            part.first.weight.add_(0.1)
+        assert all(
+            not torch.equal(before, after)
+            for before, after in zip(
+                *(
+                    colour.raw_map(colour.features(image, *[25.0] * sigma_input)).split(4, dim=1)
+                    for image in (noisy, changed)
+                ),
+                strict=True,
+            )
+        )
+    for other, message in ((Dilated(4, width=8, sigma_input=sigma_input), "in the layers of no colour"), (
         Dilated(4, width=4, sigma_input=not sigma_input), "its sigma_input is")):  # fmt: skip
         with pytest.raises(ValueError, match=message):
             colour.start_from(other)

@@ -39,7 +39,7 @@ def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def shipped_colour(shipped: Path) -> Path:
     """A model of colour images beside the others."""
     nodes = {
-        "predictor": {"name": "dilated", "width": 4, "initial_lam": 0.1},
+        "predictor": {"name": "opponent", "width": 4, "initial_lam": 0.1},
         "regularizer": {"name": "tvpwl", "num_maps": 12, "channels": 3},
         "solver": {"name": "exact"},
     }

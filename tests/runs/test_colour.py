@@ -270,17 +270,33 @@ def test_gray_images_are_no_colour_images_to_train_on(tmp_path: Path) -> None:
         open_patches(planned, objects.splits, objects.setup.denoiser.solver)
 
 
-def test_a_model_of_gray_images_is_continued_on_colours(tmp_path: Path) -> None:
-    gray = config("dilated", "tvpwl")
-    gray["predictor"] |= {"width": 4}
-    gray["regularizer"] |= {"num_maps": 4}
-    start = make_file(tmp_path / "gray.safetensors", gray)
-    words = ["data=sample", "predictor=dilated", "predictor.width=4", f"trainer.start={start}"]
+def test_models_of_gray_images_are_continued_on_colours(tmp_path: Path) -> None:
+    starts = []
+    for width in (6, 4):
+        gray = config("dilated", "tvpwl")
+        gray["predictor"] |= {"width": width}
+        gray["regularizer"] |= {"num_maps": 4}
+        starts.append(make_file(tmp_path / f"gray{width}.safetensors", gray))
+    words = ["data=sample", "predictor=opponent", "predictor.width=6", "predictor.blocks=1", "predictor.chroma_width=4"]
     tvpwl = ["data.colour=true", "regularizer=tvpwl", "regularizer.channels=3", "solver=exact"]
-    found = build(PlannedRun.of(composed(*words, *tvpwl, "regularizer.num_maps=12"))).setup.denoiser.predictor
-    trained = Denoiser.load(start).predictor.state_dict()
-    assert torch.equal(found.state_dict()["hidden.0.weight"], trained["hidden.0.weight"])
+
+    def planned(start: str, num_maps: int = 12) -> PlannedRun:
+        return PlannedRun.of(composed(*words, *tvpwl, f"regularizer.num_maps={num_maps}", f"trainer.start='{start}'"))
+
+    both = planned("+".join(map(str, starts)))
+    found = build(both).setup.denoiser.predictor.state_dict()
+    for start, colours in zip(starts, ([0], [1, 2]), strict=True):
+        trained = Denoiser.load(start).predictor.state_dict()
+        for colour in colours:
+            assert torch.equal(found[f"colours.{colour}.hidden.0.weight"], trained["hidden.0.weight"])
+    one = planned(str(starts[0]))
+    assert both.digest != one.digest
+    assert not torch.equal(
+        build(one).setup.denoiser.predictor.state_dict()["colours.1.first.weight"], found["colours.1.first.weight"]
+    )
     with pytest.raises(
         ConfigError, match="predicts lam_v, lam_h, gam_v, gam_h, the regularizer of the run takes lam_luma"
     ):
-        build(PlannedRun.of(composed(*words, *tvpwl, "regularizer.num_maps=6")))
+        build(planned(str(starts[0]), 6))
+    with pytest.raises(ConfigError, match="'nobody' is neither the name of a shipped model nor a file"):
+        planned(f"{starts[0]}+nobody")

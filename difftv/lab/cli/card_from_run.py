@@ -1,8 +1,9 @@
 """What a finished run has left for the card of its model."""
 
+import itertools
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from difftv.denoiser import Denoiser
 from difftv.errors import ConfigError
 from difftv.lab.cli.redact import SCRIPT, redact_command, redact_place
 from difftv.lab.data import CleanImages, PublishedImages, Sample, open_images
-from difftv.lab.models.place import find_model
+from difftv.lab.models.place import find_model, named_models
 from difftv.lab.models.reading import read_model
 from difftv.lab.rundir.layout import RESULT
 from difftv.lab.rundir.reading import UnreadableError, numbers, read_images, read_json
@@ -119,8 +120,12 @@ class _Origin:
             CheckpointError: it cannot be read.
         """
         start = stored.config.get("trainer", {}).get("start")
-        if start is None:
-            return cls()
+        found = [] if start is None else [cls._of_start(stored, word) for word in named_models(start)]
+        entries = ([getattr(each, field.name) for each in found] for field in fields(cls))
+        return cls(*(tuple(itertools.chain.from_iterable(parts)) for parts in entries))
+
+    @classmethod
+    def _of_start(cls, stored: StoredModel, start: str) -> "_Origin":
         try:
             place = find_model(start)
         except ConfigError as error:

@@ -24,12 +24,22 @@ def find_model(word: str) -> Path:
     return path
 
 
+def named_models(words: str) -> tuple[str, ...]:
+    """The words of several models that are joined by "+", as gray+gray-small; one that is there by itself is one."""
+    alone = words in shipped_files() or Path(words).exists()
+    return (words,) if alone else tuple(words.split("+"))
+
+
 def model_content(word: str) -> str:
     """A hash of the file that holds the weights: a model that was trained again is another model of the same name.
+
+    Of several models (`named_models`) the hashes joined by "+".
 
     Raises:
         ConfigError: there is nothing of that name, or it cannot be read.
     """
+    if len(several := named_models(word)) > 1:
+        return "+".join(map(model_content, several))
     path = find_model(word)
     file = path / CHECKPOINT if path.is_dir() else path
     try:

@@ -18,7 +18,7 @@ from difftv.lab.data import (
     warn_of_repeated,
 )
 from difftv.lab.data.colours import check_colour
-from difftv.lab.models.place import find_model
+from difftv.lab.models.place import find_model, named_models
 from difftv.lab.models.reading import read_model
 from difftv.lab.runs.config import image_cache
 from difftv.lab.runs.nodes import Node, model_of
@@ -92,7 +92,8 @@ def build(planned: PlannedRun) -> Objects:
             )
         predictor = replace(nodes["predictor"], values=complete).make()
     if options.start is not None:
-        _start(predictor, options.start, regularizer, nodes)
+        for word in named_models(options.start):
+            _start(predictor, word, regularizer, nodes)
     device = choose_device(options.device, "trainer.device")
     denoiser: Method = nodes["method"].make(predictor=place(predictor, device), solver=solver)
     make_optimizer, make_scheduler = nodes["optimizer"].make(), nodes["scheduler"].make()

@@ -58,7 +58,8 @@ class RawOpponent(nn.Module):
             ValueError: no colour has its layers.
         """
         given = gray.state_dict()
-        if not isinstance(gray, RawDilated) or not any([self._start(index, given) for index in range(len(RANGES))]):
+        started = [self._start(index, given) for index in range(len(RANGES)) if isinstance(gray, RawDilated)]
+        if not any(started):
             raise ValueError(
                 f"its {sum(value.numel() for value in given.values())} weights are in the layers of no colour here."
             )

@@ -35,7 +35,7 @@ from difftv.extras import require
 from difftv.files import write_atomically
 from difftv.lab.cli.command import command
 from difftv.lab.cli.model_arguments import announce, default_models, load_model, model_parser, named_model
-from difftv.lab.cli.noise_level import check_sigma, estimated_sigma
+from difftv.lab.cli.noise_level import check_sigma, estimated_sigma, levels_told
 from difftv.lab.cli.output_paths import Targets, plan
 from difftv.lab.imagefiles import ImageFile, encode_like, not_copied, read_image, unused_depth
 from difftv.missing import fill_missing
@@ -154,7 +154,10 @@ def _denoise(
     names = solved_channels(denoiser, noisy)
     if names == COLOUR and is_gray(noisy):
         print_safely(f"{path}: a gray image and a model of colour images: taken as three equal channels", error=True)
-    with tqdm(total=len(names), desc=printable(path.name), leave=False, disable=None, bar_format=_BAR) as bar:
+    with (
+        levels_told(),
+        tqdm(total=len(names), desc=printable(path.name), leave=False, disable=None, bar_format=_BAR) as bar,
+    ):
         found = denoise_image(
             denoiser, noisy, sigma=sigma, data_weight=weight, on_progress=lambda done: bar.update(done - bar.n)
         )

@@ -29,7 +29,7 @@ from difftv.errors import ConfigError, DataError, DiffTVError
 from difftv.files import check_writable, write_atomically
 from difftv.lab.cli.command import command
 from difftv.lab.cli.model_arguments import OWN, announce, files_of, load_model, model_parser, named_model
-from difftv.lab.cli.noise_level import known_sigma
+from difftv.lab.cli.noise_level import known_sigma, levels_told
 from difftv.lab.data import PublishedImages, open_images
 from difftv.lab.rundir.provenance import git_commit, versions
 from difftv.lab.training.protocol import evaluate_published, to_csv, to_json, to_markdown
@@ -75,13 +75,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if images.skipped:
             path, reason = images.skipped[0]
             raise DataError(f"{path}: {reason}. A mean over the other images would not be comparable.")
-        found = evaluate_published(
-            denoiser,
-            PublishedImages(images, sigma=sigma),
-            tuned=_tuned(stored, denoiser.solver.regularizer.parameters) if sigma == stored.evaluated_sigma else None,
-            search=not options.no_search,
-            device=next(denoiser.parameters()).device,
-        )
+        with levels_told():
+            found = evaluate_published(
+                denoiser,
+                PublishedImages(images, sigma=sigma),
+                tuned=_tuned(stored, denoiser.solver.regularizer.parameters)
+                if sigma == stored.evaluated_sigma
+                else None,
+                search=not options.no_search,
+                device=next(denoiser.parameters()).device,
+            )
     except (DiffTVError, ValueError) as error:
         print_safely(f"{parser.prog}: {error}", error=True)
         return 2

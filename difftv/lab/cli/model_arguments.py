@@ -117,15 +117,12 @@ def default_models() -> tuple[Path, Path]:
 def load_model(options: argparse.Namespace, path: Path) -> tuple[Denoiser | NetworkDenoiser, StoredModel]:
     """The denoiser of a stored model on the device and with the solver of the options, and the model itself.
 
-    The denoiser does not warn of noise levels; `difftv.lab.cli.noise_level` does so for the commands.
-
     Raises:
         DiffTVError: the device is not there, or the model cannot be used; the message is for the user.
     """
     device = choose_device(options.device, "--device")
     stored = read_model(path)
     denoiser = place(stored.denoiser(_solver(options, stored)), device)
-    denoiser.sigma_range = None
     if not options.ensemble:
         return denoiser, stored
     if isinstance(denoiser, NetworkDenoiser):

@@ -1,15 +1,26 @@
 """The noise level that a command tells the network: given, known from the training, or estimated; and what it says."""
 
+import contextlib
 import math
+import warnings
+from collections.abc import Iterator
 
 from torch import Tensor
 
 from difftv.colour import ChannelImage, estimate_image_noise
-from difftv.errors import ConfigError, DataError
+from difftv.errors import ConfigError, DataError, NoiseLevelWarning
 from difftv.models.stored import StoredModel
 from difftv.noise import SigmaRange, checked_sigma
 from difftv.noise.estimate import CLIPPED
 from difftv.printing import print_safely
+
+
+@contextlib.contextmanager
+def levels_told() -> Iterator[None]:
+    """Without warnings of noise levels that a model was not trained for, of which the functions below tell the user."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NoiseLevelWarning)
+        yield
 
 
 def check_sigma(sigma: float | None, stored: StoredModel) -> None:

@@ -103,10 +103,8 @@ def test_batch_equals_loop_and_two_calls_are_equal(solver: Solver) -> None:
 
 def of_transposed(name: str) -> str:
     """The map that takes the place of this one where rows and columns are exchanged."""
-    stem, _, direction = name.rpartition("_")
-    if direction.isdigit():
-        return f"{stem}_{direction[::-1]}"
-    return f"{stem}_{({'v': 'h', 'h': 'v'})[direction]}" if direction in {"v", "h"} else name
+    other = {"v": "h", "h": "v"}
+    return "_".join(part[::-1] if part.isdigit() else other.get(part, part) for part in name.split("_"))
 
 
 def test_transposition(tight: Solver) -> None:

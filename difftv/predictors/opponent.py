@@ -35,8 +35,9 @@ class RawOpponent(nn.Module):
         sizes = [(width, blocks)]
         if self.of_colours and num_maps % len(MATRIX) == 0:
             sizes += [(chroma_width, chroma_blocks)] * 2
-        self.colours = nn.ModuleList(RawDilated(in_channels, num_maps // len(sizes), *size) for size in sizes)
-        self.receptive_radius = max(int(part.receptive_radius) for part in self.colours)  # type: ignore[call-overload]
+        parts = [RawDilated(in_channels, num_maps // len(sizes), *size) for size in sizes]
+        self.colours = nn.ModuleList(parts)
+        self.receptive_radius = max(part.receptive_radius for part in parts)
 
     def forward(self, features: Features) -> Map:
         if self.of_colours:

@@ -2,7 +2,7 @@
 
 import contextlib
 import warnings
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from jaxtyping import Complex
@@ -15,10 +15,11 @@ from difftv.regularizers import AnisotropicTV, IsotropicTV, Regularizer
 from difftv.regularizers.bounds import Bounds
 from difftv.solvers.admm import Admm
 from difftv.solvers.registry import solver_for
+from difftv.space import AXES, Spacing, checked_spacing, layout
 from difftv.sure import choose_weight, constant_maps, is_sure, std_per_pixel
 from difftv.types import Image
 
-Images = TypeVar("Images", Image, Complex[Tensor, "batch channels height width"])
+Images = TypeVar("Images", Image, Complex[Tensor, "batch channels *space"])
 
 COUPLED_TOL = 1e-8
 """Of coupled channels: changes of the image over ten iterations at which small images are right to 1e-6."""
@@ -38,6 +39,7 @@ def tv_denoise(
     bounds: Bounds | None = None,
     data_weight: float | Tensor | None = None,
     noise_std: float | Tensor | None = None,
+    spacing: Spacing | None = None,
 ) -> Images:
     """Anisotropic total-variation denoising (isotropic for coupled channels), differentiable in image and maps.
 
@@ -49,25 +51,27 @@ def tv_denoise(
 
         u* = argmin_u  1/2 ||u - noisy||^2 + sum_ij lam[i,j] sqrt(sum_c (D_v u_c)[i,j]^2 + (D_h u_c)[i,j]^2).
 
-    Subject to lower <= u <= upper at every pixel, where bounds are given, and with sum_i w_i/2 (u_i - noisy_i)^2 in
-    place of the squares where `data_weight` gives w.
+    Signals and volumes have one and three differences in place of two, each over the spacing along its axis. Subject to
+    lower <= u <= upper at every pixel, where bounds are given, and with sum_i w_i/2 (u_i - noisy_i)^2 in place of the
+    squares where `data_weight` gives w.
 
     Args:
-        noisy: images, (batch, channels, height, width), floating point or complex, on any device; in any units,
-            nominally in [0, 1].
+        noisy: signals (batch, channels, length), images (batch, channels, height, width) or volumes (batch, channels,
+            depth, height, width), floating point or complex, on any device; in any units, nominally in [0, 1].
         lam: weight >= 0 in the units of the image, larger = smoother. A number, or a tensor (array) of these shapes:
 
             - one element: every weight;
-            - (height, width): all images, channels and directions share the map;
+            - (height, width), or what the space is: all images, channels and directions share the map;
             - (batch, 1, height, width): one map per image, shared by channels and directions;
-            - (batch, 2, height, width): channel 0 weighs the vertical differences, channel 1 the horizontal ones;
-            - (batch, channels, height, width): one map per channel, shared by both directions,
+            - (batch, 2, height, width): one map per axis, in their order: channel 0 weighs the vertical differences,
+              channel 1 the horizontal ones (of a volume 3: along depth, height and width);
+            - (batch, channels, height, width): one map per channel, shared by all directions,
 
-            where any of batch, height and width may be 1 in the last three, and is then repeated. Or a list of one such
-            weight per direction, vertical first, or of a single one; a map in a list has one channel, or one for each
-            of the image. The maps of two independent channels must be given so: (batch, 2, height, width) alone could
+            where any size but the second may be 1 in the last three, and is then repeated. Or a list of one such weight
+            per direction, in that order, or of a single one; a map in a list has one channel, or one for each of the
+            image. The maps of as many independent channels as there are directions must be given so: alone they could
             mean directions. Coupled channels share a single map. Infinity forces neighbours to be equal. Other shapes
-            are refused: three dimensions could mean images or directions.
+            are refused: (images, height, width) could mean directions.
             "sure" chooses one weight for every image (independent channel), the one with the least estimated error
             (`difftv.sure`): no clean image and nothing to tune, in the time of about six solves. Its gradient in the
             image is that for the weight found, held.
@@ -82,12 +86,14 @@ def tv_denoise(
         bounds: (lower, upper) in the units of the image, such as (0, 1); None for a side that is open. The gradient is
             0 at pixels on a bound. Complex images have none.
         data_weight: w >= 0, smaller = smoother: 1 / (variance of the noise) of every pixel up to a factor that goes
-            into lam, 0 = missing pixel (inpainting), whose value does not matter and may be NaN. (height, width), or
-            four dimensions that broadcast to `noisy`. It is solved by iteration then, with the `tol` of coupled
-            channels, and differentiable in w as well.
+            into lam, 0 = missing pixel (inpainting), whose value does not matter and may be NaN. In the shape of space,
+            such as (height, width), or in as many dimensions as `noisy`, to which it broadcasts. It is solved by
+            iteration then, with the `tol` of coupled channels, and differentiable in w as well.
         noise_std: standard deviation of the noise in the units of the image, for `lam="sure"`: a number, one per image
             (batch,), or what broadcasts to `noisy`; of complex images that of either part. None: white noise, estimated
             for every channel of images and volumes.
+        spacing: distance of neighbours along every axis, > 0, first axis first (of a volume: depth, height, width), or
+            one number; differences are divided by it. None: 1.
 
     Returns:
         The denoised images, in the shape, dtype and device of `noisy`; solved in float64 (coupled on a device without
@@ -110,6 +116,8 @@ def tv_denoise(
         torch.Size([1, 1, 8, 8])
         >>> tv_denoise(torch.rand(1, 3, 8, 8), 0.1, channels="coupled").shape
         torch.Size([1, 3, 8, 8])
+        >>> tv_denoise(torch.rand(1, 1, 4, 8, 8), 0.1, spacing=(3.0, 1.0, 1.0)).shape
+        torch.Size([1, 1, 4, 8, 8])
         >>> tv_denoise(torch.rand(1, 1, 8, 8, dtype=torch.complex64), 0.1).dtype
         torch.complex64
     """
@@ -118,8 +126,13 @@ def tv_denoise(
             f"noisy must be a torch.Tensor, got {type(noisy).__module__}.{type(noisy).__qualname__}. "
             "Convert an array with torch.from_numpy(array)[None, None]."
         )
-    if noisy.ndim != 4 or noisy.shape[1] == 0:
-        raise ValueError(f"noisy must have shape (batch, channels, height, width), got {tuple(noisy.shape)}.")
+    axes = noisy.ndim - 2
+    if axes not in AXES or noisy.shape[1] == 0:
+        raise ValueError(
+            f"noisy must have shape {', '.join(layout(count) for count in (2, 1))} or {layout(3)}, "
+            f"got {tuple(noisy.shape)}."
+        )
+    grid: dict[str, Any] = {"axes": axes, "spacing": checked_spacing(spacing, axes)}
     if channels not in (None, INDEPENDENT, COUPLED):
         raise ValueError(f'channels must be "independent", "coupled" or None, got {channels!r}.')
     num_channels = noisy.shape[1]
@@ -135,13 +148,13 @@ def tv_denoise(
     std = std_per_pixel(noisy, noise_std, pixels) if is_sure("lam", lam, noise_std) else None
     lam = 1.0 if isinstance(lam, str) else lam  # the weight found takes its place
     if noisy.is_complex():
-        return _complex(noisy, lam, tol, pixels, std, separately=channels == INDEPENDENT)
+        return _complex(noisy, lam, tol, pixels, std, grid, separately=channels == INDEPENDENT)
     if channels == COUPLED:
-        regularizer: Regularizer = IsotropicTV(channels=num_channels, bounds=bounds)
+        regularizer: Regularizer = IsotropicTV(channels=num_channels, bounds=bounds, **grid)
         return _solved(regularizer, noisy, full_map(lam, noisy, channels=(1,), per="image"), tol, pixels, std)
     maps = channel_maps(lam, noisy)
     one = noisy.reshape(-1, 1, *noisy.shape[2:])
-    regularizer = AnisotropicTV(maps.shape[1], bounds=bounds)
+    regularizer = AnisotropicTV(maps.shape[1], bounds=bounds, **grid)
     weights, std = (None if part is None else part.reshape(one.shape) for part in (pixels, std))
     return _solved(regularizer, one, maps, tol, weights, std).reshape(noisy.shape)
 
@@ -151,12 +164,12 @@ def _over_pixels(data_weight: float | Tensor, noisy: Tensor) -> Tensor:
     found = torch.as_tensor(data_weight, device=noisy.device)
     if not found.is_floating_point():
         found = found.to(noisy.real.dtype)  # a mask of booleans or of 0 and 1
-    if found.ndim in (0, 2, 4):
+    if found.ndim in (0, noisy.ndim - 2, noisy.ndim):
         with contextlib.suppress(RuntimeError):
             return found.expand(noisy.shape)
     raise ValueError(
-        f"data_weight must be (height, width) or have four dimensions that broadcast to the shape of noisy, "
-        f"{tuple(noisy.shape)}; got {tuple(found.shape)}."
+        f"data_weight must be ({', '.join(AXES[noisy.ndim - 2])}) or have {noisy.ndim} dimensions that broadcast to "
+        f"the shape of noisy, {tuple(noisy.shape)}; got {tuple(found.shape)}."
     )
 
 
@@ -166,12 +179,12 @@ def _complex(
     tol: float | None,
     pixels: Tensor | None,
     std: Tensor | None,
+    grid: dict[str, Any],
     *,
     separately: bool,
 ) -> Tensor:
     """Real and imaginary parts as channels: of every complex channel by itself, or of all of them."""
-    parts = torch.view_as_real(noisy).movedim(-1, 2)  # (batch, channels, 2, height, width)
-    batch, num_channels, _, height, width = parts.shape
+    parts = torch.view_as_real(noisy).movedim(-1, 2)  # (batch, channels, 2, *space)
     images = parts.flatten(0, 1) if separately else parts.flatten(1, 2)
     if separately:
         maps = channel_maps(lam, parts[:, :, 0], directions=1)
@@ -180,8 +193,8 @@ def _complex(
     pixels, std = (
         None if part is None else part[:, :, None].expand(parts.shape).reshape(images.shape) for part in (pixels, std)
     )
-    regularizer = IsotropicTV(channels=images.shape[1])
-    denoised = _solved(regularizer, images, maps, tol, pixels, std).reshape(batch, num_channels, 2, height, width)
+    regularizer = IsotropicTV(channels=images.shape[1], **grid)
+    denoised = _solved(regularizer, images, maps, tol, pixels, std).reshape(parts.shape)
     return torch.view_as_complex(denoised.movedim(2, -1).contiguous())
 
 

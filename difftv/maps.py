@@ -22,15 +22,15 @@ def full_map(lam: MapsLike, noisy: Image, channels: tuple[int, ...], per: str) -
     """The map that `lam` stands for, on the device of `noisy`.
 
     Args:
-        lam: a number, or a tensor (array) with one element, of shape (height, width), or of shape
-            (batch, maps, height, width), where any of batch, height and width may be 1; or a list with one of these
-            per map, those of four dimensions with one channel. A number gets single precision at least.
-        noisy: (batch, channels, height, width), which share the map.
+        lam: a number, or a tensor (array) with one element, of the shape of space, such as (height, width), or of shape
+            (batch, maps, *space), where any size but that of maps may be 1; or a list with one of these per map, those
+            with dimensions for batch and maps with one channel. A number gets single precision at least.
+        noisy: (batch, channels, *space), which share the map.
         channels: the numbers of maps that are allowed.
         per: word for the thing that each of several maps belongs to, for the messages.
 
     Returns:
-        (batch, maps, height, width).
+        (batch, maps, *space).
 
     Raises:
         TypeError: neither number nor tensor nor a list of them.
@@ -43,41 +43,44 @@ def full_map(lam: MapsLike, noisy: Image, channels: tuple[int, ...], per: str) -
     return _full(_tensor(lam, noisy), noisy, allowed)
 
 
-def channel_maps(lam: MapsLike, noisy: Image, directions: int = 2) -> Float[Tensor, "images maps height width"]:
+def channel_maps(lam: MapsLike, noisy: Image, directions: int | None = None) -> Float[Tensor, "images maps *space"]:
     """The maps of channels that are denoised each by itself as gray images.
 
     Args:
         lam: as for `full_map`; a map of as many channels as the image has belongs to these.
-        noisy: (batch, channels, height, width).
-        directions: how many maps a gray image may have.
+        noisy: (batch, channels, *space).
+        directions: how many maps a gray image may have besides a single one; None: one per axis.
 
     Returns:
-        (batch * channels, maps, height, width), for noisy.reshape(-1, 1, height, width).
+        (batch * channels, maps, *space), for noisy.reshape(-1, 1, *space).
 
     Raises:
         TypeError: as for `full_map`.
-        ValueError: likewise, or a map of two channels that could belong to two channels or to two directions.
+        ValueError: likewise, or a map of as many channels as there are directions, which could belong to either.
     """
-    batch, count, height, width = noisy.shape
+    count, space = noisy.shape[1], noisy.shape[2:]
+    directions = len(space) if directions is None else directions
+    numbers = tuple(dict.fromkeys((1, directions)))
     allowed = {1: "direction", count: "channel"} if count > 1 else {1: "direction"}
     if isinstance(lam, list | tuple):
-        _check_list(lam, tuple(range(1, directions + 1)), "direction")
+        _check_list(lam, numbers, "direction")
         maps = torch.stack([_full(_tensor(one, noisy), noisy, allowed).expand(noisy.shape) for one in lam], dim=2)
-        return maps.reshape(batch * count, -1, height, width)
+        return maps.reshape(-1, len(lam), *space)
     given = _tensor(lam, noisy)
-    if directions == count == 2 and given.ndim == 4 and given.shape[1] == 2:
+    if directions == count > 1 and given.ndim == noisy.ndim and given.shape[1] == count:
         raise ValueError(
-            f"lam of shape {tuple(given.shape)} for an image of two channels could mean channels or directions. "
-            "In a list it is told apart: [lam] is one map per channel, [lam[:, :1], lam[:, 1:]] one per direction."
+            f"lam of shape {tuple(given.shape)} for an image of {'two' if count == 2 else count} channels could mean "
+            "channels or directions. In a list it is told apart: [lam] is one map per channel, "
+            f"{'[lam[:, :1], lam[:, 1:]]' if count == 2 else 'lam.split(1, dim=1)'} one per direction."
         )
-    per_direction = dict.fromkeys(range(1, directions + 1), "direction")
+    per_direction = dict.fromkeys(numbers, "direction")
     maps = _full(given, noisy, {**per_direction, **allowed})
     if maps.shape[1] in (1, count):
-        return maps.expand(noisy.shape).reshape(batch * count, 1, height, width)
-    return maps[:, None].expand(-1, count, -1, -1, -1).reshape(batch * count, -1, height, width)
+        return maps.expand(noisy.shape).reshape(-1, 1, *space)
+    return maps[:, None].expand(-1, count, *maps.shape[1:]).reshape(-1, *maps.shape[1:])
 
 
-def shared(regularizer: Regularizer, maps: Float[Tensor, "batch given height width"]) -> Map:
+def shared(regularizer: Regularizer, maps: Float[Tensor, "batch given *space"]) -> Map:
     """A single map for a regularizer with several: each its ratio times it plus its offset (`MapSpec`)."""
     if maps.shape[1] == regularizer.num_maps:
         return maps
@@ -106,25 +109,23 @@ def _check_list(lam: Sequence[object], channels: tuple[int, ...], per: str) -> N
 
 
 def _full(given: Tensor, noisy: Image, allowed: Mapping[int, str]) -> Map:
-    """(batch, maps, height, width); `allowed`: number of maps -> what each of them is for."""
-    batch, _, height, width = noisy.shape
+    """(batch, maps, *space); `allowed`: number of maps -> what each of them is for."""
+    batch, _, *space = noisy.shape
     if given.numel() == 1:
-        return given.reshape(1, 1, 1, 1).expand(batch, 1, height, width)
-    if given.shape == (height, width):
-        return given.expand(batch, 1, height, width)
-    if given.ndim == 4:
-        wanted = (batch, given.shape[1], height, width)
+        return given.reshape([1] * noisy.ndim).expand(batch, 1, *space)
+    if list(given.shape) == space:
+        return given.expand(batch, 1, *space)
+    if given.ndim == noisy.ndim:
+        wanted = (batch, given.shape[1], *space)
         if given.shape[1] in allowed and all(have in (1, want) for have, want in zip(given.shape, wanted, strict=True)):
             return given.expand(wanted)
+    sizes = ", ".join(str(size) for size in space)
     several = "".join(
-        f" or, with a map per {per}, ({batch}, {count}, {height}, {width})"
-        for count, per in allowed.items()
-        if count > 1
+        f" or, with a map per {per}, ({batch}, {count}, {sizes})" for count, per in allowed.items() if count > 1
     )
     raise ValueError(
-        f"lam must be a number, a map ({height}, {width}) for all images, or have shape "
-        f"({batch}, 1, {height}, {width}){several}, whose first and last two sizes may be 1; "
-        f"got shape {tuple(given.shape)}."
+        f"lam must be a number, a map ({sizes}{',' * (len(space) == 1)}) for all images, or have shape "
+        f"({batch}, 1, {sizes}){several}, whose sizes but the second may be 1; got shape {tuple(given.shape)}."
     )
 
 

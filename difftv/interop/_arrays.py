@@ -9,17 +9,16 @@ from torch import Tensor
 
 from difftv.arguments import is_integer, is_number
 from difftv.errors import IntensityWarning
+from difftv.space import AXES
 
 _DEPTH_OF_IMAGES = 16
 """Bits per pixel of image files at most; wider integers hold such images without using their range."""
 
+_COLOURS = (3, 4)
+"""Entries along an axis that could be colours, the fourth for transparency."""
+
 _LEAST_SHARE = 100
 """An image that uses less than this part of the range of its dtype is flat at usual weights; 10 bit in 16 use more."""
-
-_NO_VOLUMES = (
-    "A volume cannot be denoised here: the solvers take differences along two axes, of images (batch, 1, height, "
-    "width). Denoise it slice by slice, or take skimage.restoration.denoise_tv_chambolle, which has all axes."
-)
 
 
 def refuse_masked(name: str, values: object) -> None:
@@ -96,47 +95,59 @@ def check_finite(planes: np.ndarray, weight: np.ndarray | None) -> None:
         )
 
 
-def spatial_first(image: np.ndarray, channel_axis: int | None) -> tuple[np.ndarray, int | None]:
-    """The channels of an image as (channels, height, width), and their axis counted from the front (None: gray).
+def spatial_first(
+    image: np.ndarray, channel_axis: int | None, *, spaced: bool = False
+) -> tuple[np.ndarray, int | None]:
+    """The channels of an image as (channels, *space), and their axis counted from the front (None: gray).
+
+    Every axis but that of the channels is one of space, as in scikit-image.
+
+    Args:
+        image: array of one to three axes of space.
+        channel_axis: axis of the channels; None: there are none.
+        spaced: whether a spacing is given, which says that all others are axes of space.
 
     Raises:
         TypeError: channel_axis is no integer.
-        ValueError: not as many axes as an image has, or none with that number.
+        ValueError: more axes than a volume has, none with that number, or three of which one seems to hold colours.
     """
     if channel_axis is None:
-        if image.ndim == 2:
-            return image[None], None
-        if image.ndim == 1:
-            advice = "A signal goes in as signal[None, :]."
-        elif image.ndim == 3:
-            advice = (
-                f"If one of the three axes holds channels, name it, e.g. channel_axis={_likely(image)}. {_NO_VOLUMES}"
+        if image.ndim not in AXES:
+            raise ValueError(
+                f"image must have one to three axes of space, got {image.shape}. Channels go in as channel_axis."
             )
-        else:
-            advice = _NO_VOLUMES
-        raise ValueError(f"image must have shape (height, width), got {image.shape}. {advice}")
+        if image.ndim == 3 and image.shape[_likely(image)] in _COLOURS and not spaced:
+            axis = _likely(image)
+            raise ValueError(
+                f"image of shape {image.shape} could be a volume of {image.shape[axis]} planes or a colour image. "
+                f"Channels are named, channel_axis={axis}; a volume is given with its spacing, e.g. spacing=1."
+            )
+        return image[None], None
     if not is_integer(channel_axis):
         raise TypeError(f"channel_axis must be an integer or None, got {channel_axis!r}.")
-    if image.ndim != 3:
+    axes = image.ndim - 1
+    if axes not in AXES:
         raise ValueError(
-            f"image must have height, width and the channels of channel_axis={channel_axis}, three axes; got shape "
-            f"{image.shape}. {_NO_VOLUMES if image.ndim > 3 else 'A gray image has channel_axis=None.'}"
+            f"image must have one to three axes of space and the channels of channel_axis={channel_axis}; got shape "
+            f"{image.shape}. An array without channels has channel_axis=None."
         )
-    if not -3 <= channel_axis < 3:
-        raise ValueError(f"channel_axis must be from -3 to 2 for an image of three axes, got {channel_axis}.")
-    axis = int(channel_axis) % 3
+    if not -image.ndim <= channel_axis < image.ndim:
+        raise ValueError(
+            f"channel_axis must be from {-image.ndim} to {axes} for an array of {image.ndim} axes, got {channel_axis}."
+        )
+    axis = int(channel_axis) % image.ndim
     return np.moveaxis(image, axis, 0), axis
 
 
 def over_image(
     name: str, weight: object, planes: np.ndarray, axis: int | None, direction: str = "larger = smoother"
 ) -> np.ndarray:
-    """A weight at every pixel of every channel, (channels, height, width) in float64.
+    """A weight at every pixel of every channel, (channels, *space) in float64.
 
     Args:
         name: name of the weight, for the messages.
-        weight: a number, or an array that broadcasts to (height, width) or, with an axis of channels, to the image.
-        planes: (channels, height, width).
+        weight: a number, or an array that broadcasts to the space or, with an axis of channels, to the image.
+        planes: (channels, *space).
         axis: axis of the channels in the image, None for a gray image.
         direction: direction of its effect, for the messages.
 
@@ -158,12 +169,13 @@ def over_image(
         worst = values[~(np.isfinite(values) & (values >= 0))].flat[0]
         raise ValueError(f"{name} must be finite and >= 0 everywhere ({direction}), got {worst:g}.")
     whole = planes.shape[1:] if axis is None else tuple(np.moveaxis(planes, 0, axis).shape)
-    if axis is not None and values.ndim == 1:
+    axes = planes.ndim - 1
+    if axis is not None and 0 < values.ndim < axes:
         raise ValueError(
-            f"{name} of shape {values.shape} could mean columns or channels. One weight per channel has three axes, "
-            f"with channel_axis={axis} {tuple(len(planes) if place == axis else 1 for place in range(3))}."
+            f"{name} of shape {values.shape} could mean columns or channels. One weight per channel has {axes + 1} "
+            f"axes, with channel_axis={axis} {tuple(len(planes) if place == axis else 1 for place in range(axes + 1))}."
         )
-    target = planes.shape[1:] if values.ndim <= 2 else whole
+    target = planes.shape[1:] if values.ndim <= axes else whole
     try:
         full = np.broadcast_to(values, target)
     except ValueError:
@@ -171,7 +183,11 @@ def over_image(
         raise ValueError(
             f"{name} must be a number or broadcast to {planes.shape[1:]}{channels}; got shape {values.shape}."
         ) from None
-    return np.moveaxis(full, axis, 0) if full.ndim == 3 and axis is not None else np.broadcast_to(full, planes.shape)
+    return (
+        np.moveaxis(full, axis, 0)
+        if full.ndim == planes.ndim and axis is not None
+        else np.broadcast_to(full, planes.shape)
+    )
 
 
 def _scaled(image: np.ndarray) -> np.ndarray:

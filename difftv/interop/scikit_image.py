@@ -4,7 +4,7 @@ import inspect
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar, get_args, overload
+from typing import Any, Generic, Literal, TypeVar, get_args, overload
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from difftv.regularizers.bounds import Bounds, checked_bounds
 from difftv.solvers.admm import Admm
 from difftv.solvers.base import Solver
 from difftv.solvers.registry import solver_for
+from difftv.space import Spacing, checked_spacing
 from difftv.sure import choose_weight, constant_maps, is_sure
 
 Array = np.ndarray | Tensor
@@ -60,6 +61,7 @@ def denoise_tv(
     image: Image,
     weight: Weight | Literal["sure"] = 0.1,
     *,
+    spacing: Spacing | float | None = None,
     regularizer: str | Regularizer = "isotropic",
     channel_axis: int | None = None,
     channels: Channels = "independent",
@@ -76,6 +78,7 @@ def denoise_tv(
     image: Image,
     weight: Weight | Literal["sure"] = 0.1,
     *,
+    spacing: Spacing | float | None = None,
     regularizer: str | Regularizer = "isotropic",
     channel_axis: int | None = None,
     channels: Channels = "independent",
@@ -91,6 +94,7 @@ def denoise_tv(
     image: Image,
     weight: Weight | Literal["sure"] = 0.1,
     *,
+    spacing: Spacing | float | None = None,
     regularizer: str | Regularizer = "isotropic",
     channel_axis: int | None = None,
     channels: Channels = "independent",
@@ -109,17 +113,22 @@ def denoise_tv(
     array besides. (`denoise_tv_bregman` means by `weight` the factor of the other term: larger = less smooth.)
 
     Args:
-        image: array or tensor (height, width), or with channels where `channel_axis` says. float32 and float64 stay as
+        image: array or tensor of one to three axes of space (a signal, an image, a volume), and channels where
+            `channel_axis` says: every other axis is one of space, as in scikit-image. float32 and float64 stay as
             they are, float16 becomes float32; integers are scaled to [0, 1] ([-1, 1] with a sign) and booleans become 0
             and 1, in float64, as `skimage.util.img_as_float` does.
         weight: >= 0 and finite, in the units of the image (of the scaled one, for integers). A number, or an array
-            that broadcasts to (height, width), or, with the axis of the channels, to the shape of the image;
-            weight[i,j] belongs to the differences of pixel (i, j) to those below and to the right. A list or tuple
-            holds one of these for every map of the regularizer, in the order of its `map_names` (for "anisotropic":
-            vertical, horizontal). A single weight for a regularizer of several maps: each takes its ratio of it, as at
-            the start of a training (`tgv`: lam1 = weight, lam2 = 2 weight; `tvpwl`: lam = weight, gam = 0.001).
+            that broadcasts to the space, such as (height, width), or, with the axis of the channels, to the shape of
+            the image; weight[i,j] belongs to the differences of pixel (i, j) to those below and to the right. A list or
+            tuple holds one of these for every map of the regularizer, in the order of its `map_names` (for
+            "anisotropic": vertical, horizontal). A single weight for a regularizer of several maps: each takes its
+            ratio of it, as at the start of a training (`tgv`: lam1 = weight, lam2 = 2 weight; `tvpwl`: lam = weight,
+            gam = 0.001).
             "sure" chooses one for every channel, that with the least estimated error (Stein's unbiased risk estimate,
             `difftv.sure`): no clean image and nothing to tune, in the time of about six solves.
+        spacing: distance of neighbours along every axis of space, > 0, in their order, or one number for all; weight is
+            in intensity times length then. None: 1. An array of three axes of which one has 3 or 4 entries is only
+            taken for a volume where it is given, as it could be a colour image.
         regularizer: a name of `difftv.regularizers.BY_NAME` ("isotropic", "anisotropic", "huber", "tvpwl",
             "eight_neighbour", "tv_tv2", "tgv"), or one constructed with other options.
         channel_axis: where the channels are. None: there are none.
@@ -151,8 +160,8 @@ def denoise_tv(
     Raises:
         TypeError: `image` is neither a NumPy array nor a tensor of numbers, or `weight` not made of numbers.
         ValueError: a shape does not fit, a value is NaN, infinite, masked or (of the weight) negative, the image is
-            empty, complex or a volume, integers of 32 bits or more that are none of full scale, lower >= upper, or an
-            unknown name.
+            empty, complex or of more than three axes of space, integers of 32 bits or more that are none of full scale,
+            lower >= upper, or an unknown name.
 
     Example:
         >>> import numpy as np
@@ -166,9 +175,11 @@ def denoise_tv(
     weight = (
         [as_array("weight", one) for one in weight] if isinstance(weight, list | tuple) else as_array("weight", weight)
     )
-    planes, axis = spatial_first(values, channel_axis)
+    planes, axis = spatial_first(values, channel_axis, spaced=spacing is not None)
+    axes = planes.ndim - 1
     coupled = _coupled(channels, axis)
-    kind = regularizer_for(regularizer, weight, len(planes) if coupled else 1, bounds)
+    options: dict[str, Any] = {"bounds": bounds, "axes": axes, "spacing": checked_spacing(spacing, axes)}
+    kind = regularizer_for(regularizer, weight, len(planes) if coupled else 1, **options)
     sure = is_sure("weight", weight, noise_std)
     weights = weights_for(1.0 if isinstance(weight, str) else weight, kind, planes, axis)
     pixels = _pixels(as_array("data_weight", data_weight), planes, axis)
@@ -216,27 +227,39 @@ def _shared(weights: torch.Tensor) -> torch.Tensor:
     """The one weight of coupled channels."""
     if not bool((weights == weights[:1]).all()):
         raise ValueError(
-            'weight differs between the channels, but with channels="coupled" they share one. Take one over (height, '
-            'width), or channels="independent".'
+            'weight differs between the channels, but with channels="coupled" they share one. Take one over the space, '
+            'or channels="independent".'
         )
     return weights[:1]
 
 
 def regularizer_for(
-    regularizer: str | Regularizer, weight: object, channels: int, bounds: Bounds | None
+    regularizer: str | Regularizer,
+    weight: object,
+    channels: int,
+    bounds: Bounds | None,
+    axes: int = 2,
+    spacing: Spacing = (1.0, 1.0),
 ) -> Regularizer:
-    """The regularizer that takes images of that many channels."""
+    """The regularizer that takes images of that many channels and axes."""
+    given: dict[str, Any] = {"bounds": bounds, "axes": axes, "spacing": tuple(spacing)}
     if isinstance(regularizer, Regularizer):
         if regularizer.channels != channels:
             raise ValueError(
                 f"{regularizer.name} was constructed with channels={regularizer.channels}, but is given images of "
                 f'{channels}. channels="coupled" takes as many as the image has, channels="independent" one.'
             )
-        if bounds is not None and checked_bounds("bounds", bounds) != regularizer.bounds:
-            raise ValueError(
-                f"bounds of a regularizer that is given as an object are its own: {type(regularizer).__name__}(bounds="
-                f"{tuple(bounds)})."
-            )
+        for name, own in (
+            ("bounds", given["bounds"] is None or checked_bounds("bounds", given["bounds"]) == regularizer.bounds),
+            ("axes", given["axes"] == regularizer.axes),
+            ("spacing", set(given["spacing"]) == {1.0} or given["spacing"] == regularizer.spacing),
+        ):
+            if not own:
+                value = given[name] if name == "axes" else tuple(given[name])
+                raise ValueError(
+                    f"{name} of a regularizer that is given as an object are its own: {type(regularizer).__name__}("
+                    f"{name}={value})."
+                )
         return regularizer
     if not isinstance(regularizer, str) or regularizer not in BY_NAME:
         raise ValueError(
@@ -250,15 +273,22 @@ def regularizer_for(
         raise ValueError(
             f'{regularizer} does not couple channels. Take one of {", ".join(able)}, or channels="independent".'
         )
+    if "axes" not in options:
+        if given["axes"] != 2 or set(given["spacing"]) != {1.0}:
+            able = [name for name, other in BY_NAME.items() if "axes" in inspect.signature(other).parameters]
+            raise ValueError(
+                f"{regularizer} takes images of two axes with a spacing of 1. Take one of {', '.join(able)}."
+            )
+        given = {"bounds": given["bounds"]}
     if channels > 1:
-        return kind(channels=channels, bounds=bounds)
+        return kind(channels=channels, **given)
     if isinstance(weight, list | tuple) and "num_maps" in options:
-        return kind(num_maps=len(weight), bounds=bounds)
-    return kind(bounds=bounds)
+        return kind(num_maps=len(weight), **given)
+    return kind(**given)
 
 
 def weights_for(weight: Weight, regularizer: Regularizer, planes: np.ndarray, axis: int | None) -> torch.Tensor:
-    """(channels, maps, height, width)."""
+    """(channels, maps, *space)."""
     if not isinstance(weight, list | tuple):
         one = torch.from_numpy(over_image("weight", weight, planes, axis)[:, None].copy())
         return shared(regularizer, one)

@@ -53,7 +53,7 @@ def iterate(
     max_iter: int,
     states: Sequence[Tensor] | None = None,
 ) -> Outcome:
-    """Iterate from s = 0, or from other states, until rms(u_k - u_{k-10}) <= tol, image by image; `tol`: (batch,)."""
+    """Iterate from s = 0, or from other states, until rms(x_k - x_{k-10}) <= tol, image by image; `tol`: (batch,)."""
     batch, channels, *space = data.shape
     if states is None:
         states = [data.new_zeros(batch, operator.components, *space) for operator in operators]
@@ -65,13 +65,13 @@ def iterate(
     )
     left = torch.arange(batch, device="cpu")
     x = data.new_zeros(batch, linear.fields, *space)
-    before, progress = data, Progress(1.0)
+    before, progress = torch.cat([data, x[:, channels:]], dim=1), Progress(1.0)
     for iteration in range(1, max_iter + 1):
         x, states = _once(operators, steps, rho, linear, data, states, x)
         if iteration % CHECK_EVERY and iteration < max_iter:
             continue
-        change = (x[:, :channels] - before).square().mean(dim=inner(x)).sqrt()
-        before = x[:, :channels]
+        change = _change(x - before, channels, operators[0].magnitude)
+        before = x
         if progress.wanted:
             progress.change(float((change / tol).max()))
         reached = (change <= tol).cpu()
@@ -117,6 +117,14 @@ def _once(
         moved = (RELAXATION * step) * operator.apply(x)
         following.append(moved + (1 - RELAXATION) * state + RELAXATION * dual)
     return x, following
+
+
+def _change(step: Tensor, channels: int, magnitude: float) -> Tensor:
+    """Root mean square of a step of u; that of v is added, which may still move where u rests for hundreds of steps."""
+    change = step[:, :channels].square().mean(dim=inner(step))
+    if step.shape[1] > channels:
+        change = change + (step[:, channels:] / magnitude).square().mean(dim=inner(step))
+    return change.sqrt()
 
 
 def _store(ended: Outcome, places: Tensor, values: Sequence[Tensor], which: Tensor) -> None:

@@ -100,7 +100,7 @@ def test_slopes_below_which_everything_lies_give_the_noisy_image_back():
     [
         (IsotropicTV(), "weighted one by one"),
         (HuberTV(), "weighted one by one|potentials"),
-        (TVTV2(), "four or eight"),
+        (TVTV2(), "along the axes or eight of an image"),
         (TGV(), "no auxiliary field"),
     ],
     ids=lambda value: getattr(value, "name", ""),

@@ -1,6 +1,6 @@
 """Total variation of neighbours, solved exactly and differentiated in closed form.
 
-Eight neighbours, and differences that are free of charge up to a slope, are left to the active-set method of
+Volumes, eight neighbours, and differences that are free of charge up to a slope, are left to the active-set method of
 `exact/simplex.py`. It solves anisotropic total variation as well, and small lam faster, but large plateaus more
 slowly, so that stays here (docs/architecture.md has the times).
 
@@ -78,11 +78,13 @@ SHARED_FROM = 128 * 128
 class Exact(Solver):
     """Weighted differences of neighbours: exact, with the closed-form gradient in all maps.
 
-    `AnisotropicTV` by accelerated alternating taut strings; `TVpwL` and `EightNeighbourTV` by an active-set method, RGB
-    images in their opponent colours.
+    `AnisotropicTV` of signals and images by (accelerated, alternating) taut strings, of a signal in linear time;
+    `AnisotropicTV` of volumes, `TVpwL` and `EightNeighbourTV` by an active-set method, RGB images in their opponent
+    colours.
 
     Args:
-        regularizer: separable, lam |Du| or lam (|Du| - gam)_+, over four or eight neighbours.
+        regularizer: separable, lam |Du| or lam (|Du| - gam)_+, of signals, images or volumes: over the neighbours along
+            every axis, or eight of an image.
         tol: tolerance of anisotropic TV: at the default of 1e-10 and below, image and gradient are exact to rounding,
             whatever the weights, the size and the contrast; a larger one stops an image early, at this relative
             duality gap, where that comes before its components are right. The active-set method goes on until no edge
@@ -112,7 +114,7 @@ class Exact(Solver):
         if regularizer.auxiliary:
             return "it has no auxiliary field"
         if _operators(regularizer) not in ([ForwardDifferences], [ForwardDifferences, DiagonalDifferences]):
-            return "it takes differences between neighbours only, four or eight"
+            return "it takes differences between neighbours only, along the axes or eight of an image"
         for term in regularizer.terms:
             if term.norm is not Norm.SEPARABLE:
                 return "it takes differences that are weighted one by one"
@@ -129,7 +131,11 @@ class Exact(Solver):
         if _is_anisotropic(self.regularizer):
             if any(length != 1.0 for length in self.regularizer.spacing):
                 lam, _ = _edges(self.regularizer, lam)
+            if self.regularizer.axes == 1:
+                # A signal is an image of one row: the first taut string is the answer, in linear time.
+                y, lam = y.unsqueeze(2), lam.unsqueeze(2)
             u, gap, iterations, converged = _Minimiser.apply(y, lam, self.tol, self.max_iter)
+            u = u.reshape(data.y.shape)
         else:
             u, gap, iterations = minimise(y, *_edges(self.regularizer, lam), self.max_iter)
             converged = gap <= self.tol
@@ -166,7 +172,7 @@ def _by_channel(*edges: Dual) -> Iterator[Tensor]:
 
 def _is_anisotropic(regularizer: Regularizer) -> bool:
     (first, *others) = regularizer.terms
-    return not others and isinstance(first.potential, Absolute) and first.factor == 1.0 and regularizer.axes == 2
+    return not others and isinstance(first.potential, Absolute) and first.factor == 1.0 and regularizer.axes <= 2
 
 
 def _edges(regularizer: Regularizer, maps: Map) -> tuple[Dual, Dual]:

@@ -15,9 +15,12 @@ from difftv.solvers.exact.network_simplex.dual_problem import BOUND, FREE, LEVEL
 STEPS_PER_CHECK = 20
 """Steps between two checks of the gap."""
 
+PROGRESS = 0.9
+"""What the gap has to fall to, over its least so far, for steps to count as progress."""
+
 
 @kernel
-def descend(y, lam, gam, tails, heads, p, switch_gap, max_steps):
+def descend(y, lam, gam, tails, heads, p, switch_gap, max_steps, patience):
     """Accelerated proximal gradient steps on the dual, from p = 0.
 
     Args:
@@ -27,6 +30,7 @@ def descend(y, lam, gam, tails, heads, p, switch_gap, max_steps):
         p: (directions, pad + pixels) float32, the dual, where the first `pad` >= max(heads) entries are 0.
         switch_gap: gap over 1/2 ||y - mean||^2 to stop at.
         max_steps: where to stop anyway.
+        patience: steps without progress after which to stop as well, where rounding keeps the gap above `switch_gap`.
 
     Returns:
         Steps taken.
@@ -38,7 +42,8 @@ def descend(y, lam, gam, tails, heads, p, switch_gap, max_steps):
     tau = np.float32(0.25 / count)
     mean = y.sum() / size
     enough = switch_gap * 0.5 * np.square(y - mean).sum()
-    age = 0
+    age = last = 0
+    best = np.inf
     for step in range(1, max_steps + 1):
         _residual(y, z, tails, heads, u)
         momentum = np.float32(age / (age + 3.0))
@@ -52,6 +57,10 @@ def descend(y, lam, gam, tails, heads, p, switch_gap, max_steps):
             for k in range(count):
                 gap += _gap(u, lam[k], gam[k], tails[k], heads[k], p[k, pad:])
             if gap <= enough:
+                return step
+            if gap < PROGRESS * best:
+                best, last = gap, step
+            elif step - last >= patience:
                 return step
     return max_steps
 

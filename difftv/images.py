@@ -23,6 +23,11 @@ def check_images(images: object, name: str = "noisy") -> None:
             f"{name} must be a torch.Tensor, got {type(images).__module__}.{type(images).__qualname__}. "
             "Convert an array in [0, 1] with torch.from_numpy(array)[None, None]."
         )
+    if images.ndim == 5:
+        raise ValueError(
+            f"{name} has shape {tuple(images.shape)}, a batch of volumes, and this is for images, (batch, channels, "
+            "height, width). difftv.volumes.denoise_volume applies a denoiser for images to volumes."
+        )
     if images.ndim != 4:
         raise ValueError(f"{name} must have shape (batch, channels, height, width), got {tuple(images.shape)}.")
     if 0 in images.shape[1:]:

@@ -108,7 +108,7 @@ def check_pair(predictor: Predictor, solver: Solver) -> None:
     """Refuse a predictor whose maps the regularizer of the solver does not take.
 
     Raises:
-        ValueError: another number of maps, or of channels.
+        ValueError: another number of maps, of channels or of axes.
     """
     wanted = solver.regularizer.num_maps
     if predictor.num_maps != wanted:
@@ -121,4 +121,10 @@ def check_pair(predictor: Predictor, solver: Solver) -> None:
         raise ValueError(
             f"{predictor.name} takes images of {predictor.channels} channel(s), but the "
             f"{solver.regularizer.name} regularizer those of {channels}. Construct both with the same channels."
+        )
+    if solver.regularizer.axes != 2:
+        raise ValueError(
+            f"{predictor.name} is for images, and the {solver.regularizer.name} regularizer has "
+            f"axes={solver.regularizer.axes}. Construct it with axes=2; difftv.volumes.denoise_volume applies such a "
+            "denoiser to volumes."
         )

@@ -21,7 +21,7 @@ LAYERS = [
     {"method", "sure"},
     {"denoiser", "network_denoiser", "functional", "lab.report"},
     {"reconstructor"},
-    {"models", "colour", "interop", "lab.baselines"},
+    {"models", "colour", "volumes", "interop", "lab.baselines"},
     {"lab.training", "lab.models"},
     {"lab.runs", "lab.cli"},
     {"__main__"},

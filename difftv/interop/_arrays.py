@@ -116,7 +116,7 @@ def spatial_first(
             raise ValueError(
                 f"image must have one to three axes of space, got {image.shape}. Channels go in as channel_axis."
             )
-        if image.ndim == 3 and image.shape[_likely(image)] in _COLOURS and not spaced:
+        if image.ndim == 3 and not spaced and _may_be_colour(image.shape):
             axis = _likely(image)
             raise ValueError(
                 f"image of shape {image.shape} could be a volume of {image.shape[axis]} planes or a colour image. "
@@ -209,6 +209,12 @@ def _scaled(image: np.ndarray) -> np.ndarray:
             stacklevel=4,
         )
     return np.maximum(image.astype(np.float64) / limits.max, -1.0)
+
+
+def _may_be_colour(shape: tuple[int, ...]) -> bool:
+    """Whether one of three axes has as many entries as colours, and the others at least twice as many."""
+    shortest, middle, _ = sorted(shape)
+    return shortest in _COLOURS and middle >= 2 * shortest
 
 
 def _likely(image: np.ndarray) -> int:

@@ -45,7 +45,7 @@ class Spaced(LinearOperator):
 
     @property
     def order(self) -> int:
-        """Differences that are taken one after the other."""
+        """Differences of the image that are taken one after the other."""
         return 1
 
     @property

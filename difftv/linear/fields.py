@@ -84,6 +84,11 @@ class SymmetrisedGradient(Spaced):
     has_padding: ClassVar[bool] = True
 
     @property
+    def order(self) -> int:
+        # v is a difference itself, already over the spacing.
+        return 2
+
+    @property
     def fields(self) -> int:
         return 1 + self.axes
 

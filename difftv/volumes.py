@@ -1,6 +1,7 @@
 """Volumes by a network for images: maps slice by slice, one minimisation over the whole volume."""
 
 import inspect
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -81,7 +82,7 @@ def of_volume(regularizer: Regularizer, z_weight: float = 1.0) -> Regularizer:
     Raises:
         ValueError: it is for images only.
     """
-    kind = type(regularizer)
+    kind: Callable[..., Regularizer] = type(regularizer)
     options = inspect.signature(kind).parameters
     if "axes" not in options or regularizer.axes != 2:
         raise ValueError(f"{regularizer.name} is not for volumes: take anisotropic, isotropic, huber, tvpwl or tgv.")

@@ -12,7 +12,6 @@ from difftv.linear.forward import ForwardOperator, as_operator, first_look, mean
 from difftv.method import check_pair
 from difftv.predictors.base import Predictor
 from difftv.problem import DataTerm
-from difftv.regularizers.base import Regularizer
 from difftv.solvers.base import Solution, Solver
 from difftv.solvers.registry import solver_for
 from difftv.types import Image, Map
@@ -114,7 +113,7 @@ class Reconstructor(nn.Module):
         first = next(self.predictor.parameters(), look)
         found = self.predictor(((look - low) / span).to(first.dtype), sigma).to(look.dtype)
         curvature = mean_gram(operator, look, data_weight).reshape(-1, *[1] * (look.ndim - 1))
-        weights = _weights(self.solver.regularizer)
+        weights = self.solver.regularizer.weight_channels  # slopes are not scaled by the operator
         scales = [curvature * span if channel in weights else span for channel in range(found.shape[1])]
         return self.factor * torch.cat(scales, dim=1) * found
 
@@ -123,11 +122,6 @@ class Reconstructor(nn.Module):
         if self.solver.refusal(regularizer, data) is None:
             return self.solver
         return solver_for(regularizer, data)(regularizer)
-
-
-def _weights(regularizer: Regularizer) -> set[int]:
-    """Channels of the maps that weigh a term; the others are slopes, which the operator does not scale."""
-    return {channel for term in regularizer.terms for channel in term.lam}
 
 
 def _range(look: Image) -> tuple[Tensor, Tensor]:

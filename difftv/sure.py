@@ -237,9 +237,9 @@ def _counted(regularizer: Regularizer, u: Tensor, maps: Tensor, variance: Tensor
     graph = sp.csr_array((values.size, values.size))
     near = _TIGHT * max(float(np.abs(values).max()), np.finfo(float).tiny)
     for term in regularizer.terms:
-        lam, gam = term.weights(maps[None].cpu())
+        lam, gam = term.maps(maps[None].cpu())
         gaps = term.operator.apply(u[None].cpu()).abs() - (torch.zeros_like(lam) if gam is None else gam)
-        tight = ((lam > 0) & (gaps.abs() <= near)).numpy()[0] & term.operator.interior(*space)
+        tight = ((lam > 0) & (gaps.abs() <= near)).numpy()[0] & term.operator.valid_mask(*space)
         edges = abs(term.operator.matrix(*space)[np.flatnonzero(tight)])
         graph = graph + edges.T @ edges
     count, label = connected_components(graph, directed=False)

@@ -226,7 +226,7 @@ def _maps_of(regularizer: Regularizer, maps: MapsLike, x: Tensor) -> Map:
 
 def _scaled(regularizer: Regularizer, maps: Map, gamma: Tensor) -> Map:
     """gamma times the channels that are weights, the others as they are."""
-    weights = {channel for term in regularizer.terms for channel in term.lam}
+    weights = regularizer.weight_channels
     return torch.cat(
         [gamma * one if channel in weights else one for channel, one in enumerate(maps.split(1, dim=1))], dim=1
     )

@@ -34,7 +34,7 @@ def normalised(noisy: Image, lam: Map, weight: Tensor, regularizer: Regularizer)
     values = weight.detach().to(device="cpu").flatten(1)
     typical = torch.where(values > 0, values, torch.full_like(values, torch.nan)).nanmedian(dim=1).values
     typical = per_image(typical, noisy).to(device=noisy.device)
-    weights = {channel for term in regularizer.terms for channel in term.lam}
+    weights = regularizer.weight_channels
     maps = [part / typical if channel in weights else part for channel, part in enumerate(lam.split(1, dim=1))]
     known = weight.detach() > 0
     seen = torch.where(known, noisy.detach(), torch.zeros_like(noisy))

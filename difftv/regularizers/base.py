@@ -100,6 +100,11 @@ class Regularizer(abc.ABC):
         return len(self.maps)
 
     @property
+    def weight_channels(self) -> frozenset[int]:
+        """Channels of the maps that weigh a term (lam); the others are free slopes (gam)."""
+        return frozenset(channel for term in self.terms for channel in term.lam)
+
+    @property
     def components(self) -> int:
         """Channels of a dual variable."""
         return sum(term.operator.components for term in self.terms)

@@ -47,6 +47,7 @@ def test_earlier_names_of_a_map_and_of_a_term() -> None:
     assert tgv.leading("lam2") == spec
     term = tgv.terms[0]
     assert torch.equal(term.weights(torch.ones(1, 2, 3, 4))[0], term.maps(torch.ones(1, 2, 3, 4))[0])
+    assert torch.equal(term.real(torch.ones(1, 2, 3, 4)), term.valid(torch.ones(1, 2, 3, 4)))
     assert (term.operator.interior(3, 4) == term.operator.valid_mask(3, 4)).all()
     with pytest.raises(TypeError, match="ratio, offset and parameter, not scale"):
         MapSpec("lam", scale=2.0)

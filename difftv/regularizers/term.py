@@ -74,6 +74,9 @@ class Term:
         mask = self.operator.valid_mask(*like.shape[2:]).astype(np.float32)
         return torch.from_numpy(mask).to(dtype=like.dtype).to(device=like.device)
 
+    real = valid
+    """Its name in earlier versions."""
+
     def analysis(self, x: Fields) -> Dual:
         """K x at the valid differences, 0 elsewhere."""
         return self.operator.apply(x) * self.valid(x)

@@ -98,7 +98,7 @@ def _per_direction(regularizer: Regularizer) -> bool:
     return len(regularizer.terms[0].lam) > 1
 
 
-def _with_depth(maps: Map, regularizer: Regularizer, volume: Regularizer) -> Map:
+def _with_depth(maps: Map, regularizer: Regularizer, volume: Regularizer) -> Tensor:
     """The maps of the volume: those across slices, where each direction has its own, before those within."""
     if not _per_direction(regularizer):
         return maps

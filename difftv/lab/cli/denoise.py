@@ -11,6 +11,11 @@ takes the model's regularizer, else batched (admm). A model of gray images denoi
 channels, each with maps of its own: that scores more than a decibel better than R, G and B on their own
 (difftv/colour.py). A model of colour images takes the three together; a gray file as three equal ones.
 
+A file of several pages (TIFF, and NIfTI or .npy) is denoised page by page; with --axes 3 it is one volume, whose maps
+are those of its slices and whose minimiser is that of all of them together (difftv/volumes.py). Spacing is read from
+ImageJ, OME and NIfTI metadata, or given as --spacing; the result is a file of the same kind, and NAME-lam.png shows
+three slices before and after.
+
 Without --model, and without a run in front of the images, the shipped model "gray" is taken for gray images, and
 "colour" for RGB images that have a colour. A model knows the noise
 that it was trained with (sigma in 8-bit units, white Gaussian noise, the same in every colour), which is printed. For
@@ -34,10 +39,12 @@ from difftv.errors import ConfigError, DataError, DiffTVError, MissingDependency
 from difftv.extras import require
 from difftv.files import write_atomically
 from difftv.lab.cli.command import command
+from difftv.lab.cli.denoise_stack import add_arguments, denoise_stack
 from difftv.lab.cli.model_arguments import announce, default_models, load_model, model_parser, named_model
 from difftv.lab.cli.noise_level import check_sigma, estimated_sigma, levels_told
 from difftv.lab.cli.output_paths import Targets, plan
 from difftv.lab.imagefiles import ImageFile, encode_like, not_copied, read_image, unused_depth
+from difftv.lab.imagefiles.volumes import is_stack
 from difftv.missing import fill_missing
 from difftv.models.stored import StoredModel
 from difftv.printing import print_safely, printable
@@ -57,6 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--white-level", type=float, help="value of white in the files (default: 255 or 65535, by their depth)"
     )
+    add_arguments(parser)
     options = parser.parse_args(arguments)
     try:
         place, images = named_model(options.model, options.paths, default=True)
@@ -77,7 +85,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             if isinstance(targets, DataError):
                 raise targets
-            words = _denoise(models, options, path, clean, targets, draws)
+            if is_stack(path):
+                words = denoise_stack(*models.of_gray(path, clean), options, path, targets, draws=draws)
+            elif options.axes == 3:
+                raise DataError("is a single image, and --axes 3 takes files of several pages: leave it out")
+            else:
+                words = _denoise(models, options, path, clean, targets, draws)
         # torch reports memory that cannot be had as a RuntimeError.
         except (DiffTVError, OSError, ValueError, RuntimeError) as error:
             failed += 1
@@ -120,6 +133,12 @@ class _Models:
         denoiser, stored = self._loaded[place]
         assert isinstance(denoiser, Denoiser)
         return denoiser, stored
+
+    def of_gray(self, path: Path, clean: Path | None) -> tuple[Denoiser, StoredModel]:
+        """Those of a stack of gray pages, of which there is no PSNR."""
+        if clean is not None:
+            raise DataError(f"--clean is for images, and {path.name} holds several pages")
+        return self.of(torch.zeros(1, 1, 1))
 
     def _announce(self, place: Path) -> None:
         if place not in self._announced:

@@ -38,7 +38,10 @@ def plan(paths: Sequence[Path], output: Path | None, inputs: Sequence[Path]) -> 
     for path, place in zip(paths, places, strict=True):
         directory = output or path.parent
         name = path.stem if count[place, path.stem] == 1 else path.name
-        targets = Targets(directory / f"{path.stem}-denoised{suffix_of(path)}", directory / f"{name}-lam.png")
+        stem, suffix = path.stem, suffix_of(path)
+        if suffix == ".gz":  # NAME.nii.gz
+            stem, suffix = Path(stem).stem, Path(stem).suffix + suffix
+        targets = Targets(directory / f"{stem}-denoised{suffix}", directory / f"{name}-lam.png")
         try:
             if output is None and path.parent.resolve().parts[1:2] in (("dev",), ("proc",)):
                 raise DataError("a device has no directory of its own: give one as --output")

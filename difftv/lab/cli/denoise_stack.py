@@ -1,0 +1,158 @@
+"""Stacks of pages and volumes on the command line: page by page, or as one volume with `--axes 3`."""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from difftv.arguments import not_negative
+from difftv.denoiser import Denoiser
+from difftv.errors import ConfigError, DataError, MissingDependencyError
+from difftv.files import write_atomically
+from difftv.lab.cli.noise_level import estimated_sigma
+from difftv.lab.cli.output_paths import Targets
+from difftv.lab.imagefiles.volumes import VolumeFile, read_volume
+from difftv.memory import available_memory
+from difftv.models.stored import StoredModel
+from difftv.printing import print_safely, printable
+from difftv.progress import watched
+from difftv.space import checked_spacing
+from difftv.volumes import denoise_volume
+
+BYTES_PER_VOXEL = 560
+"""Peak memory of the exact solve of a volume: 540 bytes per voxel at 64^3 and at 96^3."""
+
+BYTES_PER_VOXEL_OF_PAGES = 120
+"""Of pages that are solved one by one: the maps and images of all."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """--axes, --spacing and --z-weight."""
+    parser.add_argument(
+        "--axes",
+        type=int,
+        choices=(2, 3),
+        default=2,
+        help="3: a file of several pages (TIFF, NIfTI, .npy) is one volume; 2 (default): every page is an image",
+    )
+    parser.add_argument(
+        "--spacing",
+        help="distance of voxels along depth, height and width, as 2,0.5,0.5 (default: what the file says, else 1,1,1)",
+    )
+    parser.add_argument(
+        "--z-weight",
+        type=float,
+        help="weight of differences across slices with --axes 3 (default: spacing within slices over that across)",
+    )
+
+
+def denoise_stack(
+    denoiser: Denoiser, stored: StoredModel, options: argparse.Namespace, path: Path, targets: Targets, *, draws: bool
+) -> str:
+    """Write the denoised file and, where a picture can be drawn, three slices; say in a line what was done.
+
+    Raises:
+        DataError: the file holds no gray volume, or the memory does not suffice.
+        ConfigError: the spacing or the weight is none, or the model is one for colours.
+    """
+    started = time.perf_counter()
+    if denoiser.colour:
+        raise ConfigError("a volume is gray, and the model is for colours: take another one")
+    volume = read_volume(path)
+    weight = _weight(options, volume) if options.axes == 3 else 0.0
+    _check_memory(path, volume, joined=weight > 0)
+    low, span = _scale(path, volume, options.white_level)
+    noisy = torch.from_numpy(((volume.values - low) / span).astype(np.float32))
+    sigma = None
+    if denoiser.sigma_input:
+        sigma = options.sigma or stored.sigma or _estimated(noisy, stored, path)
+    device = next(denoiser.parameters()).device
+    bar = tqdm(total=1.0, desc=printable(path.name), leave=False, disable=None, bar_format=_BAR)
+    with bar, watched(lambda share: bar.update(share - bar.n)):
+        found = denoise_volume(denoiser, noisy[None, None].to(device), sigma, z_weight=weight)
+    denoised = found.denoised[0, 0].cpu().double().numpy() * span + low
+    write_atomically(targets.denoised, volume.encode(_as_file(denoised, volume.values.dtype)))
+    drawn = draws and _draw(noisy.numpy(), found.denoised[0, 0].cpu().numpy(), path, targets.picture)
+    manner = f"one volume, weight across slices {weight:.3g}" if weight > 0 else "page by page"
+    words = f"{volume}, {manner}, {time.perf_counter() - started:.1f} s"
+    if not bool(found.converged.all()):
+        words += f", NOT CONVERGED (relative gap {float(found.gap.max()):.1e})"
+    return f"{words} -> {targets.denoised}" + (f", {targets.picture.name}" if drawn else "")
+
+
+_BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+
+
+def _weight(options: argparse.Namespace, volume: VolumeFile) -> float:
+    if options.z_weight is not None:
+        try:
+            return not_negative("--z-weight", options.z_weight)
+        except ValueError as error:
+            raise ConfigError(str(error)) from error
+    spacing: tuple[float, ...] = volume.spacing or (1.0, 1.0, 1.0)
+    if options.spacing is not None:
+        try:
+            spacing = checked_spacing([float(word) for word in options.spacing.split(",")], 3)
+        except ValueError as error:
+            raise ConfigError(f"--spacing must be three positive numbers such as 2,0.5,0.5: {error}") from error
+    depth, height, width = spacing
+    return (height + width) / 2 / depth
+
+
+def _check_memory(path: Path, volume: VolumeFile, *, joined: bool) -> None:
+    """Say what it takes, and refuse what does not fit, before any work."""
+    needed = volume.values.size * (BYTES_PER_VOXEL if joined else BYTES_PER_VOXEL_OF_PAGES)
+    free = available_memory()
+    if needed > free:
+        smaller = "; without --axes 3 pages are denoised one by one" if joined else ""
+        raise DataError(
+            f"needs about {needed / 2**30:.1f} GiB of memory, and {free / 2**30:.1f} GiB are free: crop it{smaller}"
+        )
+    manner = "" if joined else "is denoised page by page (--axes 3 takes it as one volume), "
+    print_safely(f"{path}: {volume}, {manner}takes about {needed / 2**30:.2g} GiB of memory", error=True)
+
+
+def _scale(path: Path, volume: VolumeFile, white_level: float | None) -> tuple[float, float]:
+    """Black and the distance to white in the numbers of the file: full scale, or the range of what has none."""
+    values = volume.values
+    if white_level is not None:
+        return 0.0, white_level
+    if values.dtype.kind == "u" and values.dtype.itemsize <= 2:
+        return 0.0, float(np.iinfo(values.dtype).max)
+    low, high = float(values.min()), float(values.max())
+    if values.dtype.kind == "f" and low >= -0.5 and 0.5 <= high <= 1.5:
+        return 0.0, 1.0
+    print_safely(
+        f"{path}: {values.dtype} values have no full scale: {low:g} to {high:g} are taken for black to white, which "
+        "--sigma is relative to; --white-level gives another white",
+        error=True,
+    )
+    return low, (high - low) or 1.0
+
+
+def _estimated(noisy: torch.Tensor, stored: StoredModel, path: Path) -> float:
+    """The noise level of the page in the middle; that of all is taken to be the same."""
+    return estimated_sigma(noisy[len(noisy) // 2][None], stored, path)
+
+
+def _as_file(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    if dtype.kind == "f":
+        return values.astype(dtype)
+    limits = np.iinfo(dtype)
+    return values.round().clip(limits.min, limits.max).astype(dtype)
+
+
+def _draw(noisy: np.ndarray, denoised: np.ndarray, path: Path, target: Path) -> bool:
+    """Draw three slices; what goes wrong there is said, and is no failure of the volume, which is written by then."""
+    try:
+        from difftv.lab.figures import save_figure
+        from difftv.lab.figures.slices import orthogonal_slices
+
+        save_figure(orthogonal_slices({"noisy": noisy, "denoised": denoised}, title=path.name), target)
+    except (ImportError, MissingDependencyError, OSError, ValueError, RuntimeError) as error:
+        print_safely(f"{path}: denoised; the picture of slices was not written: {error}", error=True)
+        return False
+    return True

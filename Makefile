@@ -9,7 +9,7 @@ EXTRAS ?= train,cone,ecos,dashboard,tensorboard,local,slurm,optuna,dev
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-.PHONY: demo test test-slow test-interop test-trackers docs torture install lint benchmark clean
+.PHONY: demo test test-slow test-interop test-trackers test-next docs torture install lint benchmark clean
 
 demo: install
 	$(BIN)/python experiments/run.py --multirun experiment=demo solver=scs,ecos sigma=15,25,50
@@ -53,6 +53,18 @@ test-trackers: install
 	done
 	PYTHONPATH=$(CURDIR) $(TRACKERS)/bin/python -m pytest tests/contracts/test_trackers.py
 
+# The suite with the newest pre-releases of Hydra and OmegaConf, which this version does not promise to work with: what
+# fails is shown, and ends nothing.
+NEXT := $(VENV)-next
+test-next: install
+	$(BIN)/python -m venv $(NEXT)
+	$(BIN)/python -c "import site; print(site.getsitepackages()[0])" \
+		> `$(NEXT)/bin/python -c "import site; print(site.getsitepackages()[0])"`/project.pth
+	$(NEXT)/bin/python -m pip --disable-pip-version-check install --quiet --pre --upgrade hydra-core omegaconf
+	$(NEXT)/bin/python -m pip freeze --local | grep -i '^hydra-core=\|^omegaconf='
+	PYTHONPATH=$(CURDIR) $(NEXT)/bin/python -m pytest tests/runs tests/report tests/contracts/test_trackers.py \
+		|| echo "test-next: this version does not work yet with the pre-releases above; nothing else depends on it"
+
 # Strict: a broken link, a reference to nothing and a script of the gallery that fails end it. Where make test-interop has
 # set up its environment, that one builds, and the page of deepinv with it.
 SITE := docs/_build
@@ -87,4 +99,4 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(INTEROP) $(TRACKERS) build $(SITE) docs/_gallery *.egg-info .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) $(INTEROP) $(TRACKERS) $(NEXT) build $(SITE) docs/_gallery *.egg-info .pytest_cache .ruff_cache .mypy_cache

@@ -241,3 +241,28 @@ def test_a_pruned_trial_of_a_search_is_left_alone_by_the_queue(cluster: Mapping[
         assert time.monotonic() < deadline, ask(cluster, "squeue", "--states=all")
         time.sleep(0.5)
     assert {path: path.read_text() for path in pruned} == pruned
+
+
+def test_sigterm_and_sigusr1_lose_no_step(
+    cluster: Mapping[str, str], tmp_path: Path, alone: dict[float, dict[str, float]]
+) -> None:
+    """SIGTERM ends a job with its checkpoint, SIGUSR1 puts it back in the queue."""
+    command = [*LAUNCHER, rates(STOPPED, KILLED), f"hydra.sweep.dir={tmp_path}"]
+
+    def send(name: str, task: str) -> None:
+        running = ask(cluster, "squeue", "--noheader", "--array", "--states=RUNNING", "--format=%i").split()
+        ask(cluster, "scancel", f"--signal={name}", next(job for job in running if job.endswith(task)))
+
+    process = start(*command, environment=cluster)
+    disturb(process, tmp_path, {STOPPED: lambda _: send("TERM", "_0"), KILLED: lambda _: send("USR1", "_1")})
+    code, shown = ended(process)
+    assert code == 1, shown
+    stopped = statuses(tmp_path)[STOPPED]
+    assert stopped["state"] == "interrupted"
+    assert "SIGTERM" in stopped["error"]
+    assert "saved after step" in log_of(tmp_path, STOPPED)
+    assert "continuing after epoch" in log_of(tmp_path, KILLED)
+    assert metrics(directories(tmp_path)[KILLED]) == alone[KILLED]
+    code, shown = run(*command, environment=cluster)
+    assert code == 0, shown
+    assert metrics(directories(tmp_path)[STOPPED]) == alone[STOPPED]

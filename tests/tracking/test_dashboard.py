@@ -43,8 +43,8 @@ def script(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str]]
     return run
 
 
-def panels(spec: dict) -> list[dict]:
-    return [panel for section in spec["section"]["panelBankConfig"]["sections"] for panel in section["panels"]]
+def panels(view: dict, kind: str) -> list[dict]:
+    return [panel for section in view["sections"] for panel in section["panels"] if panel["type"] == kind]
 
 
 def test_without_a_login_the_view_is_written_beside_the_runs(
@@ -56,24 +56,22 @@ def test_without_a_login_the_view_is_written_beside_the_runs(
     assert str(sweep / "dashboard.json") in printed
     view = json.loads((sweep / "dashboard.json").read_text())
     assert (view["name"], view["project"]) == ("Sweep ablation", "diff-tv-net")
-    spec = view["spec"]
-    (runs,) = spec["section"]["runSets"]
-    assert [key["name"] for key in runs["grouping"]] == [
-        "choices.value.solver",
-        "sigma.value",
-        "identity.value.images",
-        "data.value.eval_patch_size",
-        "data.value.clip_noise",
+    runs = view["runset_settings"]
+    assert [key["name"] for key in runs["groupby"]] == [
+        "choices.solver",
+        "sigma",
+        "identity.images",
+        "data.eval_patch_size",
+        "data.clip_noise",
     ]
-    assert "ablation" in json.dumps(runs["filters"])
-    (psnr,) = [panel["config"] for panel in panels(spec) if panel["config"].get("metrics") == ["validation/psnr"]]
-    assert psnr["xAxis"] == "epoch"
-    scatter = [panel["config"] for panel in panels(spec) if panel["viewType"] == "Scatter Plot"]
-    assert ("summary:stair/plateau_excess", "summary:psnr") in {(one["xAxis"], one["yAxis"]) for one in scatter}
-    media = [panel["config"]["mediaKeys"] for panel in panels(spec) if panel["viewType"] == "Media Browser"]
-    assert media == [["strip_camera"], ["strip_coins"]]
-    assert any(panel["viewType"] == "Parameter Importance" for panel in panels(spec))
-    assert "http" not in json.dumps(spec)
+    assert runs["filters"] == "Metric(\"Group\") == 'ablation'"
+    (psnr,) = [panel for panel in panels(view, "LinePlot") if panel["y"] == ["validation/psnr"]]
+    assert psnr["x"] == "epoch"
+    scatter = {(panel["x"]["name"], panel["y"]["name"]) for panel in panels(view, "ScatterPlot")}
+    assert ("stair/plateau_excess", "psnr") in scatter
+    assert [panel["media_keys"] for panel in panels(view, "MediaBrowser")] == [["strip_camera"], ["strip_coins"]]
+    assert panels(view, "ParameterImportancePlot")
+    assert "http" not in json.dumps(view)
 
 
 def test_every_diagnostic_in_the_view_is_one_that_runs_log(place: Path) -> None:

@@ -49,3 +49,4 @@ def test_pieces_recorded_offline_become_one_run(place: Path, server: FakeServer,
     command = [sys.executable, "-m", "wandb", "sync", str(place / "wandb")]
     subprocess.run(command, check=True, cwd=tmp_path, env=environment, capture_output=True)
     assert steps(server) == [1, 2, 3, 4]
+    assert [(name, run["groupName"]) for name, run in server.runs.items()] == [(IDENTITY, "ablation")]

@@ -10,7 +10,7 @@ from typing import get_args
 
 from difftv.lab.rundir.layout import LOG, METRICS, is_run
 from difftv.lab.rundir.reading import read_epochs
-from difftv.lab.rundir.status import OPEN, RunState, duration, run_status
+from difftv.lab.rundir.status import NOT_STARTED, OPEN, RunState, duration, run_status
 from difftv.printing import printable
 
 COLOURS: Mapping[str, str] = {
@@ -114,7 +114,7 @@ def _read(directory: Path, now: float | None) -> StatusLine:
     if found.state == "failed":
         detail = f"{detail} (see {directory / LOG})"
     return StatusLine(
-        directory.name, found.state, epoch, found.epochs, psnr, left, "" if found.state == "queued" else detail
+        directory.name, found.state, epoch, found.epochs, psnr, left, "" if detail == NOT_STARTED else detail
     )
 
 

@@ -25,6 +25,8 @@ RunState = Literal[
 """As in status.json, and: `lost` = says running, but its process has ended or is silent; `damaged` = a file is missing
 or cut off; `other format` = its result is of another version or another program."""
 
+NOT_STARTED = "not started yet"
+
 OPEN = ("running", "queued")
 """States in which a run can go on by itself."""
 
@@ -159,7 +161,7 @@ def _unfinished(status: Mapping[str, Any], owner: Owner | None, silent: float) -
         case "running":
             return _running(owner, silent)
         case "queued":
-            return "queued", "not started yet"
+            return "queued", error or NOT_STARTED
         case "failed":
             return "failed", error or "no reason recorded"
         case "interrupted":

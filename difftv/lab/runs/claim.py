@@ -131,6 +131,24 @@ def termination_as_exit() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+_queue = ""
+
+
+def put_back(queue: str) -> None:
+    """Note, before the process is stopped, that its job waits in a queue again.
+
+    Args:
+        queue: name of the queue and of the job there, for people; empty = the job does not wait.
+    """
+    global _queue
+    _queue = queue
+
+
+def waits_in() -> str:
+    """Where the job of this process waits when the process has ended; empty = nowhere."""
+    return _queue
+
+
 def stop_name(stop: BaseException) -> str:
     """What ended a process, from the exit code that it leaves with: SIGTERM, or the code itself."""
     code = getattr(stop, "code", None)

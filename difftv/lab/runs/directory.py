@@ -142,10 +142,13 @@ class RunDirectory:
                 self.path.mkdir(parents=True, exist_ok=True)
                 self.write_status("queued", epochs=0)
 
-    def record_interruption(self, reason: str, *, epochs: int) -> None:
-        """Say that the run was stopped from outside; never raises."""
+    def record_interruption(self, reason: str, *, epochs: int, queue: str = "") -> None:
+        """Say that the run was stopped from outside, or waits in a queue again; never raises."""
         with contextlib.suppress(OSError, RunDirectoryError):
-            self.write_status("interrupted", epochs=epochs, error=reason)
+            if queue:
+                self.write_status("queued", epochs=epochs, error=f"waits again in {queue}")
+            else:
+                self.write_status("interrupted", epochs=epochs, error=reason)
 
     def record_failure(self, error: Exception, trace: str, *, epochs: int) -> None:
         """Keep an error where it can be found later: its first line in status.json, its traceback in run.log.

@@ -14,7 +14,7 @@ from difftv.errors import SolverError
 from difftv.lab.rundir.checkpoint import CheckpointStore
 from difftv.lab.rundir.provenance import git_commit, versions
 from difftv.lab.runs.build import Images, Objects, build, open_patches
-from difftv.lab.runs.claim import stop_name, termination_as_exit
+from difftv.lab.runs.claim import stop_name, termination_as_exit, waits_in
 from difftv.lab.runs.config import to_yaml
 from difftv.lab.runs.directory import RunDirectory
 from difftv.lab.runs.evaluation import FinalEvaluation
@@ -88,7 +88,7 @@ class Job:
         except (KeyboardInterrupt, SystemExit) as stop:
             by_user = isinstance(stop, KeyboardInterrupt)
             reason = "interrupted by the user" if by_user else f"stopped ({stop_name(stop)})"
-            self.directory.record_interruption(reason, epochs=epochs)
+            self.directory.record_interruption(reason, epochs=epochs, queue=waits_in())
             kept = self._checkpoints.path.is_file()
             log.warning(
                 "%s; the same command %s", reason, "continues from the last checkpoint" if kept else "begins again"

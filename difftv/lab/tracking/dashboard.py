@@ -5,8 +5,8 @@ The view only shows: every number in it was logged by `WandbTracker`, under the 
 
 import json
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -132,14 +132,21 @@ def build(
 
 
 def specification(view: "Workspace") -> dict[str, Any]:
-    """What `save` would send for the view, in plain containers."""
-    model = view._to_model()  # the package has no public way to look at it
-    return {
-        "entity": model.entity,
-        "project": model.project,
-        "name": model.display_name,
-        "spec": json.loads(model.spec.model_dump_json(by_alias=True, exclude_none=True)),
-    }
+    """What the view says, in plain containers: every object as its class and its public fields that have a value."""
+    return _plain(view)
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        public = {each.name: getattr(value, each.name) for each in fields(value) if not each.name.startswith("_")}
+        return {"type": type(value).__name__} | {
+            name: _plain(entry) for name, entry in public.items() if entry not in (None, [], ())
+        }
+    if isinstance(value, Mapping):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return value if isinstance(value, str | int | float | None) else str(value)
 
 
 def workspaces() -> tuple[ModuleType, ModuleType]:

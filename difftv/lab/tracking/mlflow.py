@@ -45,7 +45,7 @@ class MlflowTracker(Tracker):
     tool = "MLflow"
 
     def __init__(self, uri: str | None = None, lock_seconds: float = 120.0) -> None:
-        require("mlflow", "mlflow", "sqlalchemy", "alembic", by="tracker=mlflow")
+        require("mlflow", "mlflow", "sqlalchemy", "alembic", "filelock", by="tracker=mlflow")
         if not lock_seconds > 0:
             raise ValueError(f"lock_seconds must be > 0 seconds, got {lock_seconds!r}.")
         self.uri = uri

@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from difftv.lab.rundir.checkpoint import random_state, restore_random_state
 from difftv.lab.training.state import EpochSums
 
-_STOPS = (signal.SIGINT, signal.SIGTERM)
+_STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name))
+"""The last two are the notice that clusters give before they take a node back."""
 
 
 @contextlib.contextmanager
 def deferred_stop() -> Iterator[None]:
-    """Answer SIGINT and SIGTERM after the block, where Python would have answered them within it.
+    """Answer signals that stop a job after the block, where Python would have answered them within it.
 
     Threads and signals that Python does not handle are left as they are.
     """

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ import psutil
 from hydra.core.utils import JobReturn
 
 from difftv.arguments import positive_int
+from difftv.errors import ConfigError
 from difftv.lab.runs.launchers.base import SweepLauncher
 from difftv.lab.runs.launchers.jobs import SweepJob, thread_variables
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from joblib.externals.loky import ProcessPoolExecutor
 
 log = logging.getLogger(__name__)
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 LAST_WORDS_SECONDS = 10.0
 """What a job gets to write down that it was stopped."""
@@ -35,34 +39,39 @@ class LocalLauncher(SweepLauncher):
     Args:
         threads_per_job: threads of torch, numba and BLAS in every job.
         jobs: at once; None = cores that this process may use / threads_per_job.
+        devices: GPUs by number (among those that CUDA_VISIBLE_DEVICES of this command shows) or name; every job sees
+            one of them alone, at most one job at a time is on each, and a job that cannot use it fails. None = every
+            job sees what this command sees.
     """
 
     package = "joblib"
     extra = "local"
 
-    def __init__(self, threads_per_job: int, jobs: int | None) -> None:
+    def __init__(self, threads_per_job: int, jobs: int | None, devices: Sequence[int | str] | None = None) -> None:
         super().__init__(positive_int("hydra.launcher.threads_per_job", threads_per_job))
         self.jobs = None if jobs is None else positive_int("hydra.launcher.jobs", jobs)
+        self.devices = None if devices is None else visible_devices(devices)
 
     def carry_out(self, jobs: Sequence[SweepJob], sweep_dir: Path) -> Iterator[tuple[SweepJob, JobReturn]]:
         assert self.threads is not None
-        count = min(self.jobs or max(1, cores() // self.threads), len(jobs))
+        devices: Sequence[str | None] = self.devices or [None] * len(jobs)
+        count = min(self.jobs or max(1, cores() // self.threads), len(jobs), len(devices))
         log.info("%d jobs, %d at once, %d thread(s) each; runs in %s", len(jobs), count, self.threads, sweep_dir)
         waiting = deque(jobs)
-        idle = [_worker(self.threads) for _ in range(count)]
-        busy: dict[Future[JobReturn], tuple[SweepJob, ProcessPoolExecutor]] = {}
+        idle = [(_worker(self.threads, device), device) for device in devices[:count]]
+        busy: dict[Future[JobReturn], tuple[SweepJob, ProcessPoolExecutor, str | None]] = {}
         try:
             while waiting or busy:
                 while waiting and idle:
-                    job, worker = waiting.popleft(), idle.pop()
-                    busy[worker.submit(job)] = job, worker
+                    job, (worker, device) = waiting.popleft(), idle.pop()
+                    busy[worker.submit(job if device is None else _on_gpu(job))] = job, worker, device
                 for future in concurrent.futures.wait(busy, return_when=FIRST_COMPLETED).done:
-                    job, worker = busy.pop(future)
+                    job, worker, device = busy.pop(future)
                     try:
                         answer = future.result()
                     except BrokenProcessPool:
                         worker.shutdown(wait=False)
-                        worker = _worker(self.threads)
+                        worker = _worker(self.threads, device)
                         answer = job.lost(
                             "its process was killed, as a rule for want of memory (hydra.launcher.jobs=1 runs one job "
                             "at a time); the same command continues it"
@@ -70,16 +79,16 @@ class LocalLauncher(SweepLauncher):
                     # SystemExit: the job was sent SIGTERM. Whatever else comes is one job's trouble, not the sweep's.
                     except (Exception, SystemExit) as error:
                         answer = job.lost(f"{type(error).__name__}: {error}")
-                    idle.append(worker)
+                    idle.append((worker, device))
                     yield job, answer
         except KeyboardInterrupt:
             # The terminal sends the signal to the jobs as well.
             concurrent.futures.wait(busy, timeout=LAST_WORDS_SECONDS)
             raise
         finally:
-            for worker in idle:
+            for worker, _ in idle:
                 worker.shutdown()
-            for _, worker in busy.values():
+            for _, worker, _ in busy.values():
                 worker.shutdown(kill_workers=True)
 
 
@@ -89,10 +98,43 @@ def cores() -> int:
     return min(usable, psutil.cpu_count(logical=False) or usable)
 
 
-def _worker(threads: int) -> "ProcessPoolExecutor":
+def visible_devices(devices: Sequence[int | str]) -> list[str]:
+    """Values of CUDA_VISIBLE_DEVICES, one for each job at a time; numbers count among those that are visible now.
+
+    Raises:
+        ConfigError: there is none, one stands there twice, or a number is none of them.
+    """
+    key, shown = "hydra.launcher.devices", os.environ.get(VISIBLE)
+    if isinstance(devices, str) or not devices or any(isinstance(each, bool) for each in devices):
+        raise ConfigError(f"{key} must be a list of GPUs, such as [0,1], or null, got {devices!r}.")
+    names = None if shown is None else [name.strip() for name in shown.split(",") if name.strip()]
+    found = []
+    for device in devices:
+        if isinstance(device, int) and names is not None:
+            if not 0 <= device < len(names):
+                raise ConfigError(f"{key}: there is no GPU {device}; {VISIBLE}={shown} shows {len(names)} of them.")
+            found.append(names[device])
+        elif isinstance(device, int) and device < 0:
+            raise ConfigError(f"{key}: GPUs are numbered from 0, got {device}.")
+        else:
+            found.append(str(device))
+    if len({*found}) < len(found):
+        raise ConfigError(f"{key}: every GPU stands there once, got {list(devices)}: two jobs on one would be slower.")
+    return found
+
+
+def _on_gpu(job: SweepJob) -> SweepJob:
+    """The job with the word that makes a GPU which cannot be used an error, and not a training on the CPU."""
+    if any(word.startswith("trainer.device=") for word in job.overrides):
+        return job
+    return replace(job, overrides=(*job.overrides, "trainer.device=cuda"))
+
+
+def _worker(threads: int, device: str | None = None) -> "ProcessPoolExecutor":
     from joblib.externals.loky import ProcessPoolExecutor
 
-    return ProcessPoolExecutor(1, env=thread_variables(threads), initializer=_end_with_parent, initargs=(os.getpid(),))
+    environment = thread_variables(threads) | ({} if device is None else {VISIBLE: device})
+    return ProcessPoolExecutor(1, env=environment, initializer=_end_with_parent, initargs=(os.getpid(),))
 
 
 def _end_with_parent(parent: int) -> None:

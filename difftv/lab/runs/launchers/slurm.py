@@ -1,9 +1,13 @@
 """A SLURM cluster: one array job per sweep, whose tasks are put back in the queue when their time is up."""
 
+import contextlib
 import json
 import logging
+import os
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from difftv.arguments import positive_int
 from difftv.files import write_atomically
+from difftv.lab.runs.claim import put_back
 from difftv.lab.runs.launchers.base import SweepLauncher
 from difftv.lab.runs.launchers.jobs import NOT_READY, SweepJob
 
@@ -212,12 +217,36 @@ class _CarryOut:
     """A job in submitit's terms: `checkpoint` is called when it is told to go, and says what to put in the queue."""
 
     def __call__(self, job: SweepJob) -> JobReturn:
-        return job()
+        with stopped_by_the_cluster():
+            return job()
 
     def checkpoint(self, job: SweepJob) -> "DelayedSubmission":
         from submitit.helpers import DelayedSubmission
 
+        put_back(f"SLURM as job {os.environ.get('SLURM_JOB_ID', '?')}")
         return DelayedSubmission(self, job)
+
+
+@contextlib.contextmanager
+def stopped_by_the_cluster() -> Iterator[None]:
+    """Within the block a job answers the signals of the cluster, whichever it sends.
+
+    submitit answers SIGUSR2, its own notice, and passes over SIGTERM. SLURM sends SIGTERM before it cancels a job or
+    puts it back in the queue by itself (`PreemptMode=REQUEUE`): the job leaves its checkpoint and ends. SIGUSR1, the
+    notice of other set-ups (`hydra.launcher.sbatch={signal: USR1@60}`), is as good as SIGUSR2.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the run then makes an exit of it (`termination_as_exit`)
+    if before[signal.SIGUSR1] == signal.SIG_DFL and callable(signal.getsignal(signal.SIGUSR2)):
+        signal.signal(signal.SIGUSR1, signal.getsignal(signal.SIGUSR2))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Watch:

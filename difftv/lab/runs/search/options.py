@@ -16,10 +16,10 @@ ON_VALIDATION = "validation/"
 RANDOM_FROM = 10
 """The attempt from which every sampler draws at random: where little is left to try, tpe repeats the best."""
 
-SAMPLERS = ("tpe", "random")
+SAMPLERS = ("tpe", "gp", "random")
 """CMA-ES is not among them: it keeps its state as a pickle in the study, and reading a study must not run code."""
 
-PRUNERS = ("median", "successive_halving", "none")
+PRUNERS = ("median", "hyperband", "successive_halving", "none")
 
 DIRECTIONS = ("maximize", "minimize")
 
@@ -38,6 +38,7 @@ class SearchOptions:
         startup_trials: drawn at random; nothing is pruned before so many are complete.
         pruner: one of `PRUNERS`.
         warmup_epochs: number of epochs of a trial before which pruner=median does not judge it.
+        reduction_factor: number of trials of which hyperband and successive_halving let one go on, >= 2.
 
     Raises:
         ConfigError: naming the key.
@@ -52,6 +53,7 @@ class SearchOptions:
     startup_trials: int
     pruner: str
     warmup_epochs: int
+    reduction_factor: int = 4
 
     def __post_init__(self) -> None:
         from difftv.metrics.catalogue import meaning_of  # imports torch, which no other sweep waits for
@@ -62,6 +64,8 @@ class SearchOptions:
             positive_int("hydra.sweeper.startup_trials", self.startup_trials)
             positive_int("hydra.sweeper.warmup_epochs", self.warmup_epochs)
             random_seed("hydra.sweeper.seed", self.seed)
+            if positive_int("hydra.sweeper.reduction_factor", self.reduction_factor) < 2:
+                raise ValueError(f"hydra.sweeper.reduction_factor must be at least 2, got {self.reduction_factor}.")
         except ValueError as error:
             raise ConfigError(str(error)) from error
         for key, allowed in (("direction", DIRECTIONS), ("sampler", SAMPLERS), ("pruner", PRUNERS)):
@@ -95,6 +99,8 @@ class SearchOptions:
         seed = int(np.random.SeedSequence((self.seed, index, attempt)).generate_state(1)[0])
         if self.sampler == "random" or attempt >= RANDOM_FROM:
             return samplers.RandomSampler(seed=seed)
+        if self.sampler == "gp":
+            return samplers.GPSampler(seed=seed, n_startup_trials=self.startup_trials)
         return samplers.TPESampler(
             seed=seed, n_startup_trials=self.startup_trials, multivariate=True, constant_liar=True
         )
@@ -108,6 +114,8 @@ class SearchOptions:
                 # A step is an epoch, counted from 1; Optuna begins to judge at the step of this number.
                 return pruners.MedianPruner(n_startup_trials=self.startup_trials, n_warmup_steps=self.warmup_epochs + 1)
             case "successive_halving":
-                return pruners.SuccessiveHalvingPruner()
+                return pruners.SuccessiveHalvingPruner(reduction_factor=self.reduction_factor)
+            case "hyperband":
+                return pruners.HyperbandPruner(reduction_factor=self.reduction_factor)
             case _:
                 return pruners.NopPruner()

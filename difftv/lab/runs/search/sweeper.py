@@ -50,7 +50,8 @@ class SearchSweeper(Sweeper):
     """Searches with Optuna; see `SearchOptions` and conf/hydra/sweeper/optuna.yaml.
 
     Args:
-        n_trials, n_jobs, metric, direction, seed, sampler, startup_trials, pruner, warmup_epochs: `SearchOptions`.
+        n_trials, n_jobs, metric, direction, seed, sampler, startup_trials, pruner, warmup_epochs,
+            reduction_factor: `SearchOptions`.
         params: overrides that come before those of the command line, as in Hydra's own sweeper.
         trial: None; the jobs are told theirs here.
     """
@@ -66,12 +67,22 @@ class SearchSweeper(Sweeper):
         startup_trials: int,
         pruner: str,
         warmup_epochs: int,
+        reduction_factor: int,
         params: Mapping[str, Any] | None,
         trial: None,
     ) -> None:
         try:
             self.options = SearchOptions(
-                n_trials, n_jobs, metric, direction, seed, sampler, startup_trials, pruner, warmup_epochs
+                n_trials,
+                n_jobs,
+                metric,
+                direction,
+                seed,
+                sampler,
+                startup_trials,
+                pruner,
+                warmup_epochs,
+                reduction_factor,
             )
         except ConfigError as error:
             sys.exit(f"error: {error}")

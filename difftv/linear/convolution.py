@@ -78,5 +78,16 @@ class Convolution(ForwardOperator):
         )
         return torch.from_numpy((vertical @ kernel.numpy() @ horizontal.T) ** 2)
 
+    def fourier_symbol(self, height: int, width: int, weight: Tensor | None = None) -> Tensor | None:
+        """That of the circular boundary, without weights."""
+        if self.boundary != "circular" or weight is not None:
+            return None
+        kernel = self.kernel.detach()
+        rows, columns = (
+            torch.arange(size, device=kernel.device) % n for size, n in zip(kernel.shape, (height, width), strict=True)
+        )
+        whole = kernel.new_zeros(height, width).index_put((rows[:, None], columns[None]), kernel, accumulate=True)
+        return torch.fft.fft2(whole).abs().square()[None, None]
+
     def _flipped(self, like: Tensor) -> Tensor:
         return self.kernel.to(like).flip((0, 1))[None, None]

@@ -48,6 +48,18 @@ class ForwardOperator(nn.Module, abc.ABC):
         """A* A at every frequency of the DCT-II, (height, width), float64; None where it is not diagonal."""
         return None
 
+    complex_images = False
+    """Whether the two channels of an image are its real and imaginary part, which share `fourier_symbol`."""
+
+    def fourier_symbol(self, height: int, width: int, weight: Tensor | None = None) -> Tensor | None:
+        """A* W A at every frequency of the DFT, (1 or batch, 1, height, width); None where it is not diagonal.
+
+        Args:
+            height, width: size of the images.
+            weight: W, shaped like the measurements; None = 1.
+        """
+        return None
+
 
 @final
 class _Pair(ForwardOperator):

@@ -39,6 +39,7 @@ class Fourier(ForwardOperator):
         if channels not in (1, 2):
             raise ValueError(f"channels must be 1 (real images) or 2 (real and imaginary part), got {channels!r}.")
         self.channels = channels
+        self.complex_images = channels == 2
 
     def _apply_to(self, image: Image) -> Tensor:
         if image.shape[1] != self.channels or image.shape[2:] != self.mask.shape[-2:]:
@@ -56,6 +57,17 @@ class Fourier(ForwardOperator):
         if self.coil_maps is not None:
             values = (self.coil_maps.to(values).conj() * values).sum(dim=1, keepdim=True)
         return values.real if self.channels == 1 else torch.cat([values.real, values.imag], dim=1)
+
+    def fourier_symbol(self, height: int, width: int, weight: Tensor | None = None) -> Tensor | None:
+        """That of one coil; for real images, of which the spectrum is symmetric, the symmetric part of the mask."""
+        if self.coil_maps is not None:
+            return None
+        square = self.mask.detach().square().reshape(-1, 1, height, width)
+        if weight is not None:
+            square = square * weight
+        if self.channels == 1:
+            square = (square + square.flip((-2, -1)).roll((1, 1), (-2, -1))) / 2
+        return square
 
     def select(self, index: Tensor, batch: int) -> ForwardOperator:
         mask = per_image(self.mask, index)

@@ -5,10 +5,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from difftv import TGV, Admm, AnisotropicTV, Auto, Exact, HuberTV, IsotropicTV
-from difftv.linear import Convolution, Fourier, Mask, Matrix, from_callables
-from difftv.regularizers import Regularizer
+from difftv import TGV, Admm, AnisotropicTV, Auto, Exact, FilterBank, HuberTV, IsotropicTV
+from difftv.linear import Convolution, ForwardOperator, Fourier, Mask, Matrix, from_callables
+from difftv.maps import shared
+from difftv.regularizers import BY_NAME, Regularizer
 from difftv.solvers import Clarabel, Solution
+from difftv.solvers._admm import reconstruction
+from difftv.solvers._admm.cosine_step import CosineStep
+from difftv.solvers._admm.fourier_step import FourierStep
+from difftv.solvers._admm.gradient_step import ConjugateGradientStep
+from difftv.solvers._admm.splitting import Splitting
 from tests.linear.forward_operators import HEIGHT, OPERATORS, WIDTH, kernel
 
 EACH = pytest.mark.parametrize("name", OPERATORS)
@@ -282,3 +288,61 @@ def test_agreement_with_cvxpy_layer() -> None:
     torch.testing.assert_close(found.flatten(), expected, atol=1e-5, rtol=0)
     for mine, their in zip(ours, theirs, strict=True):
         torch.testing.assert_close(mine.grad.flatten(), their.grad, atol=1e-3 * float(their.grad.abs().max()), rtol=0)
+
+
+def _unknown(operator: ForwardOperator) -> ForwardOperator:
+    """The same operator, which says nothing of itself: conjugate gradients."""
+    return from_callables(operator.apply, operator.adjoint)
+
+
+DIAGONAL = {
+    "circular blur": (FourierStep, ["huber", "tgv", "eight_neighbour"]),
+    "Fourier, real": (FourierStep, ["huber", "tv_tv2"]),
+    "Fourier, complex": (FourierStep, ["huber", "tgv"]),
+    "symmetric blur, symmetric kernel": (CosineStep, ["huber", "tgv", "filters"]),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        pytest.param(name, kind, marks=() if kind == "huber" else pytest.mark.slow)
+        for name, (_, kinds) in DIAGONAL.items()
+        for kind in kinds
+    ],
+)
+def test_steps_in_the_fourier_and_in_the_cosine_basis_find_the_same(
+    name: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Minimiser, certificate and gradients of the conjugate gradients, with the border of the image where it is."""
+    operator, channels = OPERATORS[name][0](), OPERATORS[name][1]
+    regularizer = BY_NAME[kind](**({"channels": channels} if channels > 1 else {}))
+    y, maps = given(name)
+    maps = shared(regularizer, maps)
+    weight = 0.5 + torch.rand(y.shape, generator=torch.Generator().manual_seed(4), dtype=torch.float64)
+    weights = [None, weight] if name.startswith("Fourier") else [None]
+    taken = []
+    monkeypatch.setattr(reconstruction, "Splitting", lambda *parts: taken.append(type(parts[-1])) or Splitting(*parts))
+    for data_weight in weights:
+        found = []
+        for one in (operator, _unknown(operator)):
+            leaves = [y.clone().requires_grad_(), maps.clone().requires_grad_()]
+            solution = solver(regularizer, 1e-9)(*leaves, data_weight, operator=one)
+            solution.denoised.square().sum().backward()
+            found.append((solution, leaves))
+        (ours, our_leaves), (theirs, their_leaves) = found
+        assert taken == [DIAGONAL[name][0], ConjugateGradientStep]
+        taken.clear()
+        assert ours.converged.all()
+        assert ours.gap.max() < 1e-6
+        torch.testing.assert_close(ours.denoised, theirs.denoised, atol=1e-6, rtol=0)
+        for mine, other in zip(our_leaves, their_leaves, strict=True):
+            torch.testing.assert_close(mine.grad, other.grad, atol=1e-4 * float(other.grad.abs().max()), rtol=0)
+
+
+def test_filters_behind_a_fourier_operator_keep_their_border() -> None:
+    """The border of the filters is the mirror image: the Fourier basis is a preconditioner."""
+    operator, (y, maps) = OPERATORS["Fourier, real"][0](), given("Fourier, real")
+    expected = solver(FilterBank(), 1e-9)(y, maps, operator=_unknown(operator))
+    found = solver(FilterBank(), 1e-9)(y, maps, operator=operator)
+    torch.testing.assert_close(found.denoised, expected.denoised, atol=1e-6, rtol=0)

@@ -1,6 +1,7 @@
 """x = (P + sum_t rho_t K_t^T K_t)^-1 b, exactly: one small matrix per frequency.
 
-P is 1 on u and 0 on v; it is left out where the data term is one of the terms (`data_step.py`).
+P is 1 on u and 0 on v, or A^T A on u where it is diagonal in the same basis; it is left out where the data term is one
+of the terms (`data_step.py`).
 """
 
 from collections.abc import Sequence
@@ -20,9 +21,17 @@ class CosineStep:
     """The factor at every frequency in a basis of cosines and sines, for images with step sizes of their own."""
 
     def __init__(
-        self, operators: Sequence[LinearOperator], rho: Sequence[Tensor], like: Tensor, *, with_data: bool = True
+        self,
+        operators: Sequence[LinearOperator],
+        rho: Sequence[Tensor],
+        like: Tensor,
+        *,
+        with_data: bool | Tensor = True,
     ) -> None:
-        """`rho`: one (batch, 1, ..) per operator; `like`: a (batch, ...) image of that size; `with_data`: P."""
+        """`rho`: one (batch, 1, ..) per operator; `like`: a (batch, ...) image of that size.
+
+        `with_data`: whether P is there; a tensor over the frequencies, (*space), stands for P on u.
+        """
         space = like.shape[2:]
         self.channels = operators[0].channels
         self.fields = max(operator.fields for operator in operators)
@@ -39,7 +48,9 @@ class CosineStep:
                 if j <= i and symbol[i, j].any():
                     part = _constant(symbol[i, j], precise, like.device) * step[:, 0].to(precise)
                     matrix[i, j] = matrix[i, j] + part if (i, j) in matrix else part
-        if with_data:
+        if isinstance(with_data, Tensor):
+            matrix[0, 0] = with_data.to(precise).to(like.device) + matrix[0, 0]
+        elif with_data:
             matrix[0, 0] = 1 + matrix[0, 0] if (0, 0) in matrix else torch.ones_like(like[:, 0]).to(precise)
         found = {key: part.to(like.dtype) for key, part in _inverse(matrix, fields).items()}
         rows = [[found[max(i, j), min(i, j)] for j in range(fields)] for i in range(fields)]

@@ -1,10 +1,11 @@
 """The dual step p = R(s) of every term, and its derivative at a given s."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from difftv.linear.operator import LinearOperator
 from difftv.regularizers.term import Norm, Term
 
 _TINY = 1e-30
@@ -33,6 +34,11 @@ class ScaledTerm:
         lam, rho = (part.index_select(0, index) for part in (self.lam, self.rho))
         gam = None if self.gam is None else self.gam.index_select(0, index)
         return ScaledTerm(self.term, lam, gam, rho, self.valid)
+
+    def over(self, operator: LinearOperator) -> "ScaledTerm":
+        """The same with another padding past the border."""
+        term = replace(self.term, operator=operator)
+        return replace(self, term=term, valid=term.valid(self.lam))
 
     def masked(self, s: Tensor) -> Tensor:
         """s without the differences past the border."""

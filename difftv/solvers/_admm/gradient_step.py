@@ -1,6 +1,7 @@
-"""x = (A^T W A + sum_t rho_t K_t^T K_t)^-1 b by conjugate gradients, preconditioned in the cosine basis.
+"""x = (A^T W A + sum_t rho_t K_t^T K_t)^-1 b by conjugate gradients, preconditioned in the cosine or Fourier basis.
 
-The preconditioner is the inverse with c = trace(A^T W A) / n in place of A^T W A. The steps go on from the x before.
+In the cosine basis the preconditioner is the inverse with c = trace(A^T W A) / n in place of A^T W A, in the Fourier
+basis that with periodic terms. The steps go on from the x before.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from difftv.linear.forward import ForwardOperator
 from difftv.linear.operator import LinearOperator
-from difftv.solvers._admm.cosine_step import CosineStep
+from difftv.solvers._admm.linear_step import LinearStep
 
 _TINY = 1e-30
 
@@ -30,7 +31,7 @@ class ConjugateGradientStep:
         weight: Tensor | None,
         terms: Sequence[LinearOperator],
         rho: Sequence[Tensor],
-        preconditioner: CosineStep,
+        preconditioner: LinearStep,
         tol: float,
         max_steps: int,
     ) -> None:

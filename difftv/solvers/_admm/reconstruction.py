@@ -19,19 +19,27 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from difftv.linear.circular import circular
 from difftv.linear.forward import first_look, mean_gram
 from difftv.linear.operator import LinearOperator
 from difftv.problem import DataTerm, Problem, certificate
 from difftv.problem.data_term import contrast, full_range
 from difftv.solvers._admm.cosine_step import CosineStep
 from difftv.solvers._admm.data_step import RHO, DataStep, ImageItself
+from difftv.solvers._admm.dual_step import ScaledTerm
+from difftv.solvers._admm.fourier_step import FourierStep
 from difftv.solvers._admm.gradient_step import ConjugateGradientStep
+from difftv.solvers._admm.linear_step import LinearStep
 from difftv.solvers._admm.splitting import Splitting, largest_lam, scaled_term
 from difftv.solvers.solution import RawSolution
 
 STEP = 10.0
 """rho over the mean of lam, in units of the range of the image: between 3 and 10 were best for blur and tomography;
 the 50 of denoising is too large where A loses much."""
+
+SAMPLED_STEP = 150.0
+"""That of an operator that loses frequencies and keeps the others, as magnetic resonance imaging does: a slice of 640x368
+is right to .01 dB after 30 iterations, at 50 after 60 and at 10 after 500; behind a blur it is 50 times worse."""
 
 _INNER = {torch.float32: 1e-6, torch.float64: 1e-12}
 """Least tolerance of the conjugate gradients, above rounding."""
@@ -111,7 +119,9 @@ def _splitting(problem: Problem, tolerances: Tolerances) -> Splitting:
     curvature = torch.where(curvature > 0, curvature, torch.ones_like(curvature))
     whole = full_range(look)
     maps = torch.minimum(maps, largest_lam(regularizer) * whole * curvature)
-    terms = tuple(scaled_term(term, scale, whole, maps, step=STEP, curvature=curvature) for term in regularizer.terms)
+    symbols = _Symbols.of(data, look)
+    step = SAMPLED_STEP if symbols.sampled else STEP
+    terms = tuple(scaled_term(term, scale, whole, maps, step=step, curvature=curvature) for term in regularizer.terms)
     operators: list[LinearOperator] = [term.operator for term in regularizer.terms]
     rho = [term.rho for term in terms]
     image = ImageItself(regularizer.channels, regularizer.auxiliary)
@@ -122,9 +132,66 @@ def _splitting(problem: Problem, tolerances: Tolerances) -> Splitting:
         box = DataStep(nothing, RHO * curvature)
         operators.append(image)
         rho.append(box.rho)
-    precondition = CosineStep([*operators, image], [*rho, curvature], look, with_data=False)
     inner = min(max(0.1 * tolerances.tol, _INNER[look.dtype]), _INNER_LARGEST)
-    linear = ConjugateGradientStep(operator, data.weight, operators, rho, precondition, inner, _INNER_STEPS)
+    terms, carried, linear = _linear_step(data, symbols, terms, operators, rho, look, curvature, inner)
     pulled = operator.adjoint(data.y if data.weight is None else data.weight * data.y)
     right = replace(problem, maps=maps, data=DataTerm(pulled, data.lower, data.upper, operator=operator))
-    return Splitting(right, scale, terms, box, tuple(operators), tuple(rho), linear)
+    return Splitting(right, scale, terms, box, tuple(carried), tuple(rho), linear)
+
+
+@dataclass(frozen=True)
+class _Symbols:
+    """A^T W A where it is diagonal: in the cosine basis, (height, width), and in the Fourier basis, (.., height, width)."""
+
+    cosine: Tensor | None
+    fourier: Tensor | None
+
+    @classmethod
+    def of(cls, data: DataTerm, look: Tensor) -> "_Symbols":
+        operator, space, weight = data.operator, tuple(look.shape[2:]), data.weight
+        assert operator is not None
+        if len(space) != 2:
+            return cls(None, None)
+        cosine = operator.cosine_symbol(*space) if weight is None else None
+        return cls(cosine, operator.fourier_symbol(*space, weight) if cosine is None else None)
+
+    @property
+    def sampled(self) -> bool:
+        """Whether frequencies are measured about equally well, or not at all."""
+        if self.fourier is None:
+            return False
+        measured = self.fourier[self.fourier > 0]
+        return measured.numel() > 0 and bool(measured.min() >= 0.2 * measured.median())
+
+
+def _linear_step(
+    data: DataTerm,
+    symbols: _Symbols,
+    terms: tuple[ScaledTerm, ...],
+    operators: Sequence[LinearOperator],
+    rho: Sequence[Tensor],
+    look: Tensor,
+    curvature: Tensor,
+    tol: float,
+) -> tuple[tuple[ScaledTerm, ...], Sequence[LinearOperator], LinearStep]:
+    """The cheapest linear step that what A says of itself allows, with the terms and operators that it is for."""
+    operator, weight, fourier = data.operator, data.weight, symbols.fourier
+    assert operator is not None
+    if symbols.cosine is not None:
+        return terms, operators, CosineStep(operators, rho, look, with_data=symbols.cosine)
+    if fourier is None:
+        image = ImageItself(operators[0].channels, operators[0].fields - operators[0].channels)
+        precondition: LinearStep = CosineStep([*operators, image], [*rho, curvature], look, with_data=False)
+        return (
+            terms,
+            operators,
+            ConjugateGradientStep(operator, weight, operators, rho, precondition, tol, _INNER_STEPS),
+        )
+    periodic = [circular(one) for one in operators]
+    pairs = operator.complex_images
+    if all(one is not None for one in periodic):
+        moved = [one for one in periodic if one is not None]
+        terms = tuple(term.over(one) for term, one in zip(terms, moved, strict=False))
+        return terms, moved, FourierStep(fourier, moved, rho, look, complex_images=pairs)
+    precondition = FourierStep(fourier, operators, rho, look, complex_images=pairs)
+    return terms, operators, ConjugateGradientStep(operator, weight, operators, rho, precondition, tol, _INNER_STEPS)

@@ -14,7 +14,7 @@ LAYERS = [
     {"types", "errors", "arguments", "files", "printing", "memory", "progress", "_moved"},
     {"images", "space"},
     {"linear", "noise", "missing", "devices", "extras"},
-    {"lab.rundir", "lab.imagefiles"},
+    {"lab.rundir", "lab.imagefiles", "lab.forward"},
     {"metrics", "regularizers", "lab.data", "lab.tracking"},
     {"problem"},
     {"solvers", "predictors", "maps", "lab.losses", "lab.figures"},

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from difftv.errors import SolverError
 from difftv.lab.data import EvaluationItem, EvaluationItems
+from difftv.lab.data.evaluation import measurements
 from difftv.metrics import psnr
 from difftv.solvers.base import Solver
 
@@ -61,8 +62,13 @@ class Scores:
         constants = [self.solver.regularizer.constants(entry) for entry in numbers]
         maps = torch.tensor(constants, dtype=torch.float64, device="cpu").to(noisy.dtype)[:, :, None, None]
         maps = maps.expand(-1, -1, *noisy.shape[2:])
+        maps, measured = maps.to(self.device), measurements(group, self.device)
         try:
-            return psnr(self.solver(noisy.to(self.device), maps.to(self.device)).denoised.cpu(), clean).double()
+            if measured is None:
+                solution = self.solver(noisy.to(self.device), maps)
+            else:
+                solution = self.solver(measured.data, maps, operator=measured.operator)
+            return psnr(solution.denoised.cpu(), clean).double()
         except SolverError as error:
             if len(group) > 1:
                 return torch.cat([self._group([item], numbers[i : i + 1]) for i, item in enumerate(group)])

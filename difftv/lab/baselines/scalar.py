@@ -86,7 +86,11 @@ def search_per_image(
     return _in_plane(regularizer, axes, search_plane(score, len(items), grid, refinements, label))
 
 
-def scalar_denoiser(solver: Solver, numbers: Sequence[float]) -> Denoiser:
+class ScalarDenoiser(Denoiser):
+    """A denoiser with constant maps; behind a forward operator they are in the units of the measurements."""
+
+
+def scalar_denoiser(solver: Solver, numbers: Sequence[float]) -> ScalarDenoiser:
     """The denoiser with constant maps.
 
     Args:
@@ -95,7 +99,7 @@ def scalar_denoiser(solver: Solver, numbers: Sequence[float]) -> Denoiser:
     """
     regularizer = solver.regularizer
     values = list(regularizer.constants(numbers))
-    return Denoiser(Constant(regularizer.num_maps, initial_lam=values, channels=regularizer.channels), solver)
+    return ScalarDenoiser(Constant(regularizer.num_maps, initial_lam=values, channels=regularizer.channels), solver)
 
 
 def _on_line(regularizer: Regularizer, tried: list[dict[float, float]]) -> GridSearch:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import overload
 
 import numpy as np
+import torch
 
 from difftv.arguments import positive_int
 from difftv.lab.data.cache import CleanImages
 from difftv.lab.data.patches import cut, large_enough, to_tensor
-from difftv.noise import GaussianNoise, SigmaRange
+from difftv.lab.forward import ForwardModel, Identity, Measured, joined
+from difftv.noise import SigmaRange
 from difftv.types import Image
 
 
@@ -24,12 +26,20 @@ class EvaluationItem:
         clean: (1, 1 or 3, height, width) float32 in [0, 1].
         noisy: clean image with noise added, not clipped unless asked for.
         sigma: standard deviation of that noise in 8-bit units.
+        measured: the measurements, where there is a forward operator: `noisy` is then the first look at them.
     """
 
     name: str
     clean: Image
     noisy: Image
     sigma: float
+    measured: Measured | None = None
+
+
+def measurements(group: Sequence[EvaluationItem], device: torch.device | str) -> Measured | None:
+    """The measurements of images of one size as those of a batch; None where there is no forward operator."""
+    parts = [item.measured for item in group if item.measured is not None]
+    return joined(parts).to(device) if parts else None
 
 
 class EvaluationItems(Sequence[EvaluationItem], abc.ABC):
@@ -79,6 +89,7 @@ class EvaluationPatches(EvaluationItems):
         clip_noise: bool = False,
         limit: int | None = None,
         stream: int = 0,
+        forward: ForwardModel | None = None,
     ) -> None:
         """
         Args:
@@ -90,6 +101,7 @@ class EvaluationPatches(EvaluationItems):
             clip_noise: clamp the noisy images to [0, 1].
             limit: keep only so many items, the first ones; None keeps all.
             stream: another number >= 0 gives other positions and other noise.
+            forward: what measures the images, its operator drawn like the noise; None = nothing, denoising.
 
         Raises:
             ValueError: an argument is out of range.
@@ -108,6 +120,7 @@ class EvaluationPatches(EvaluationItems):
         self.patch_size = patch_size if patch_size is None else positive_int("patch_size", patch_size)
         self.clip_noise = clip_noise
         self.stream = stream
+        self.forward = Identity() if forward is None else forward
         usable = list(range(len(images))) if patch_size is None else large_enough(images, patch_size)
         # Crop by crop, so that a limit takes as many images as it can.
         self._cases = [(image, crop) for crop in range(crops_per_image) for image in usable][:limit]
@@ -119,8 +132,8 @@ class EvaluationPatches(EvaluationItems):
         image_index, crop_index = self._cases[index]
         image = self.images[image_index]
         key = (self.stream, zlib.crc32(self.images.names[image_index].encode("utf-8", "surrogateescape")), crop_index)
-        words = np.random.SeedSequence(0, spawn_key=key).generate_state(4, np.uint64)
-        down, right, noise_seed, level = map(int, words)
+        words = np.random.SeedSequence(0, spawn_key=key).generate_state(5, np.uint64)
+        down, right, noise_seed, level, operator_seed = map(int, words)
         if self.patch_size is not None:
             space = (image.shape[0] - self.patch_size, image.shape[1] - self.patch_size)
             top, left = (free // 2 for free in space)
@@ -130,5 +143,7 @@ class EvaluationPatches(EvaluationItems):
         clean = to_tensor(image)
         name = self.images.names[image_index] + (f"#{crop_index}" if crop_index else "")
         sigma = self.levels.draw(level)
-        noisy = GaussianNoise(sigma).corrupt(clean, seed=noise_seed, clip=self.clip_noise)
-        return EvaluationItem(name, clean, noisy, sigma)
+        noisy, measured = self.forward.corrupt(
+            clean, sigma, operator_seed=operator_seed, noise_seed=noise_seed, clip=self.clip_noise
+        )
+        return EvaluationItem(name, clean, noisy, sigma, measured)

@@ -12,7 +12,8 @@ from difftv.arguments import positive_int, random_seed
 from difftv.errors import DataError
 from difftv.lab.data.cache import CleanImages
 from difftv.lab.data.decoding import Pixels, full_scale
-from difftv.noise import GaussianNoise, SigmaRange
+from difftv.lab.forward import ForwardModel, Identity, Measured, joined
+from difftv.noise import SigmaRange
 from difftv.types import Image, PerImage
 
 log = logging.getLogger(__name__)
@@ -28,11 +29,18 @@ _NUM_SYMMETRIES = 8
 
 class Batch(NamedTuple):
     """Float32 CPU tensors: `clean` in [0, 1] and `noisy`, not clipped, (batch, 1 or 3, patch_size, patch_size);
-    `sigma`, the noise level of every patch in 8-bit units, (batch,)."""
+    `sigma`, the noise level of every patch in 8-bit units, (batch,); `measured`, the measurements where there is a
+    forward operator: `noisy` is then the first look at them."""
 
     clean: Image
     noisy: Image
     sigma: PerImage
+    measured: Measured | None = None
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same on a device."""
+        measured = None if self.measured is None else self.measured.to(device)
+        return Batch(self.clean.to(device), self.noisy.to(device), self.sigma.to(device), measured)
 
 
 class TrainingPatches:
@@ -52,6 +60,7 @@ class TrainingPatches:
         seed: int,
         crops_per_image: int = 1,
         clip_noise: bool = False,
+        forward: ForwardModel | None = None,
     ) -> None:
         """
         Args:
@@ -61,6 +70,7 @@ class TrainingPatches:
             seed: >= 0; two runs with the same seed see the same patches.
             crops_per_image: patches drawn from every image in an epoch, >= 1.
             clip_noise: clamp the noisy patches to [0, 1].
+            forward: what measures the patches, its operator drawn anew like the noise; None = nothing, denoising.
 
         Raises:
             ValueError: an argument is out of range.
@@ -72,6 +82,7 @@ class TrainingPatches:
         random_seed("seed", seed)
         self.seed = seed
         self.clip_noise = clip_noise
+        self.forward = Identity() if forward is None else forward
         self.images = images
         self._usable = large_enough(images, patch_size)
 
@@ -102,20 +113,24 @@ class TrainingPatches:
 
     def _batch(self, epoch: int, indices: np.ndarray) -> Batch:
         drawn = [self._patch(epoch, int(index)) for index in indices]
-        return Batch(*(torch.cat(tensors) for tensors in zip(*drawn, strict=True)))
+        clean, noisy, sigma = (torch.cat([getattr(one, name) for one in drawn]) for name in ("clean", "noisy", "sigma"))
+        measured = [one.measured for one in drawn if one.measured is not None]
+        return Batch(clean, noisy, sigma, joined(measured) if measured else None)
 
     def _patch(self, epoch: int, index: int) -> Batch:
         image = self.images[self._usable[index % len(self._usable)]]
         # The words are far larger than what they are reduced to: the modulo favours no position measurably.
-        words = map(int, self._branch(_PATCH, epoch, index).generate_state(5, np.uint64))
-        down, right, symmetry, noise_seed, level = words
+        words = map(int, self._branch(_PATCH, epoch, index).generate_state(6, np.uint64))
+        down, right, symmetry, noise_seed, level, operator_seed = words
         height, width = image.shape[:2]
         top, left = down % (height - self.patch_size + 1), right % (width - self.patch_size + 1)
         crop = _turned(cut(image, top, left, self.patch_size), symmetry % _NUM_SYMMETRIES)
         clean = to_tensor(crop)
         sigma = self.levels.draw(level)
-        noisy = GaussianNoise(sigma).corrupt(clean, seed=noise_seed, clip=self.clip_noise)
-        return Batch(clean, noisy, torch.tensor([sigma], dtype=torch.float32, device="cpu"))
+        noisy, measured = self.forward.corrupt(
+            clean, sigma, operator_seed=operator_seed, noise_seed=noise_seed, clip=self.clip_noise
+        )
+        return Batch(clean, noisy, torch.tensor([sigma], dtype=torch.float32, device="cpu"), measured)
 
     def _branch(self, *key: int) -> np.random.SeedSequence:
         return np.random.SeedSequence(self.seed, spawn_key=key)

@@ -31,6 +31,7 @@ EDGE = 16 / 255  # slope per pixel
 TEXTURE = 4 / 255  # detail of this size hides them
 LEAST_RANGE, LEAST_SHARE = 2e-3, 0.04  # of the colours of a map: intensity, and share of its largest value
 LEAST_CONTRAST = 0.25  # of an enlarged window: stretched further, the noise is all one sees
+NOISY = "noisy"
 Window = tuple[slice, slice]
 
 
@@ -44,6 +45,7 @@ def comparison_strip(
     names: Sequence[str] = ("lam",),
     title: str = "",
     baseline_numbers: Mapping[str, float] | None = None,
+    given: str = NOISY,
 ) -> Figure:
     """What the learned map gains, on one image.
 
@@ -64,15 +66,16 @@ def comparison_strip(
             lam_h) the mean is shown.
         title: above the figure.
         baseline_numbers: constants of the baseline, by name, for the label of its panel.
+        given: label of the panel of `noisy`: "first look" behind a forward operator.
 
     Raises:
         ValueError: a picture is not a single image, the sizes differ, or a map has no name.
     """
-    given = {"clean": (clean, "clean"), "noisy": (noisy, "noisy")}
+    panels = {"clean": (clean, "clean"), given: (noisy, "noisy")}
     if baseline is not None:
-        given["scalar lambda"] = (baseline, "baseline")
-    given["learned map"] = (denoised, "denoised")
-    both = {label: luma_and_colour(picture, name) for label, (picture, name) in given.items()}
+        panels["scalar lambda"] = (baseline, "baseline")
+    panels["learned map"] = (denoised, "denoised")
+    both = {label: luma_and_colour(picture, name) for label, (picture, name) in panels.items()}
     pictures, shown = ({label: pair[index] for label, pair in both.items()} for index in (0, 1))
     kinds = {picture.ndim for picture in shown.values()}
     if len(kinds) > 1:
@@ -122,22 +125,22 @@ def comparison_strip(
         _mark_window(axes, window)
         colour_scale(axes, image)
         remove_ticks(inset)
-    _profile(figure.add_subplot(grid[2, :]), pictures, window)
+    _profile(figure.add_subplot(grid[2, :]), pictures, window, given)
     return figure
 
 
-def _profile(axes: Axes, pictures: Mapping[str, np.ndarray], window: Window) -> None:
+def _profile(axes: Axes, pictures: Mapping[str, np.ndarray], window: Window, given: str) -> None:
     rows, columns = window
     middle = (rows.start + rows.stop) // 2
     lines = {name: picture[middle, columns] for name, picture in pictures.items()}
     places = np.arange(columns.start, columns.stop)
-    axes.plot(places, lines["noisy"], ".", color=COLOURS["noisy"], markersize=4, label="noisy")
+    axes.plot(places, lines[given], ".", color=COLOURS["noisy"], markersize=4, label=given)
     # from thick to thin, so that lines which agree are all seen
     for name, thickness in (("scalar lambda", 3.6), ("learned map", 1.8), ("clean", 1.0)):
         if name in lines:
             axes.step(places, lines[name], where="mid", color=COLOURS[name], linewidth=thickness, label=name)
     # the noise would squeeze what the figure is about
-    shown = np.concatenate([line for name, line in lines.items() if name != "noisy"])
+    shown = np.concatenate([line for name, line in lines.items() if name != given])
     bottom, top = _range(shown, least=LEAST_CONTRAST / 2)
     margin = 0.15 * (top - bottom)
     axes.set_ylim(bottom - margin, top + margin)

@@ -66,6 +66,8 @@ MODELS = ("evaluation.model", "trainer.start")
 NEUTRAL: dict[str, object] = {
     "method": "maps",
     "method._target_": "difftv.Denoiser",
+    "forward": "identity",
+    "forward._target_": "difftv.lab.forward.Identity",
     "trainer.staircase_weight": 0,
     "trainer.precision": "float32",
     "evaluation.model": None,

@@ -18,14 +18,16 @@ from difftv.lab.data import (
     warn_of_repeated,
 )
 from difftv.lab.data.colours import check_colour
+from difftv.lab.forward import ForwardModel
 from difftv.lab.models.place import find_model, named_models
 from difftv.lab.models.reading import read_model
 from difftv.lab.runs.config import image_cache
 from difftv.lab.runs.nodes import Node, model_of
-from difftv.lab.runs.options import source_node
+from difftv.lab.runs.options import RunOptions, source_node
 from difftv.lab.runs.plan import PlannedRun
 from difftv.lab.tracking.base import Tracker
 from difftv.lab.training.loop import TrainingSetup
+from difftv.linear import Mask
 from difftv.linear.opponent import OPPONENT
 from difftv.method import Method
 from difftv.models.parts import NAME, TARGET
@@ -33,18 +35,21 @@ from difftv.models.stored import StoredModel
 from difftv.noise import SigmaRange
 from difftv.predictors.base import Predictor
 from difftv.predictors.named import Named
+from difftv.problem import DataTerm
 from difftv.regularizers.base import Regularizer
 from difftv.solvers.base import Solver
 
 
 @dataclass(frozen=True)
 class Objects:
-    """Everything a run works with, except its images; `stored` is the model that is measured beside the learned one."""
+    """Everything a run works with, except its images; `stored` is the model that is measured beside the learned one,
+    `forward` what measures the images."""
 
     setup: TrainingSetup
     tracker: Tracker
     splits: Splits
     stored: Method | None
+    forward: ForwardModel
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,8 @@ def build(planned: PlannedRun) -> Objects:
     options = planned.options
     nodes, source = options.nodes, source_node(planned.config)
     regularizer = nodes["regularizer"].make()
-    solver: Solver = nodes["solver"].make(regularizer=regularizer)
+    forward: ForwardModel = nodes["forward"].make()
+    solver: Solver = _solver(nodes["solver"].make(regularizer=regularizer), forward, options)
     for side in (options.top.patch_size, options.data.eval_patch_size):
         if side is not None:
             solver.check_size(side, side)
@@ -108,7 +114,33 @@ def build(planned: PlannedRun) -> Objects:
         tracker=nodes["tracker"].make(),
         splits=splits,
         stored=_stored(options.evaluation.model, regularizer.channels),
+        forward=forward,
     )
+
+
+def _solver(solver: Solver, forward: ForwardModel, options: RunOptions) -> Solver:
+    """The solver, or what it chooses behind an operator.
+
+    Raises:
+        ConfigError: it takes no operator; or the forward model does not take such images.
+    """
+    if not forward.measures:
+        return solver
+    channels = solver.regularizer.channels
+    if channels not in forward.image_channels:
+        raise ConfigError(
+            f"forward={type(forward).__name__.lower()} measures images of {forward.image_channels[0]} channel, "
+            f"the images of the run have {channels}. Set data.colour=false."
+        )
+    if options.data.clip_noise:
+        raise ConfigError("data.clip_noise must be false behind a forward operator: measurements are no intensities.")
+    some = torch.zeros(1, channels, 8, 8)
+    data = DataTerm(some, operator=Mask(torch.ones(8, 8)))
+    worker = solver.worker(data)
+    reason = worker.refusal(worker.regularizer, data)
+    if reason is not None:
+        raise ConfigError(f"solver={solver.name} takes no forward operator: {reason}. Take solver=admm or solver=auto.")
+    return worker
 
 
 def _own_network(predictor: Predictor, stored: StoredModel, target: str) -> Callable[..., nn.Module] | None:
@@ -169,7 +201,7 @@ def _stored(word: str | None, channels: int) -> Method | None:
         return stored
 
 
-def open_patches(planned: PlannedRun, splits: Splits, solver: Solver) -> Images:
+def open_patches(planned: PlannedRun, splits: Splits, solver: Solver, forward: ForwardModel | None = None) -> Images:
     """Decode the images of a run (through the cache) and take patches from them.
 
     Raises:
@@ -207,6 +239,7 @@ def open_patches(planned: PlannedRun, splits: Splits, solver: Solver) -> Images:
                 clip_noise=data.clip_noise,
                 limit=limit,
                 stream=stream,
+                forward=forward,
             )
         except (DataError, ValueError) as error:
             raise type(error)(f"evaluation (data.eval_patch_size, data.eval_crops_per_image): {error}") from error
@@ -223,6 +256,7 @@ def open_patches(planned: PlannedRun, splits: Splits, solver: Solver) -> Images:
             seed=top.seed,
             crops_per_image=data.crops_per_image,
             clip_noise=data.clip_noise,
+            forward=forward,
         ),
         validation=fixed(validation, side, crops, evaluation.validation_images, sigma=top.sigma),
         evaluation=fixed(test, side, crops, evaluation.test_images),

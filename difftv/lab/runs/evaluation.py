@@ -18,6 +18,7 @@ from difftv.lab.runs.build import Images
 from difftv.lab.runs.options import RunOptions
 from difftv.lab.training.evaluation import Evaluated, Row, evaluate, evaluate_group, evaluate_plain
 from difftv.lab.training.loop import TrainingSetup
+from difftv.lab.training.restoration import best_factor
 from difftv.method import Method
 from difftv.noise import SigmaRange
 
@@ -88,13 +89,11 @@ class FinalEvaluation:
             "": [entry.row for entry in learned],
             "baseline": [entry.row for entry in baseline],
             "noisy": evaluate_plain(lambda noisy: noisy, items),
-            "nonlocal_means": evaluate_plain(lambda noisy: nonlocal_means(noisy, sigma), items),
         }
+        if not items.forward.measures:
+            columns["nonlocal_means"] = evaluate_plain(lambda noisy: nonlocal_means(noisy, sigma), items)
         if self.stored is not None:
-            found = evaluate(
-                self.stored, items, batch_size=self.options.training.batch_size, label="evaluate stored model"
-            )
-            columns["model"] = [entry.row for entry in found]
+            columns["model"] = self._stored_rows(self.stored)
         oracle = self._oracle(search) if self.options.evaluation.oracle else None
         if oracle is not None:
             columns["oracle"] = self._oracle_rows(oracle)
@@ -105,6 +104,18 @@ class FinalEvaluation:
         ]  # fmt: skip
         names, map_names = [item.name for item in items], self.setup.map_names
         return Measured(names, map_names, list(columns), rows, learned, baseline, search, oracle)
+
+    def _stored_rows(self, stored: Method) -> list[Row]:
+        """Behind an operator the model has one factor on its maps, tuned on the crops of the scalar search."""
+        batch_size, factor = self.options.training.batch_size, 1.0
+        tuned = self.images.evaluation.forward.measures and isinstance(stored, Denoiser)
+        if tuned:
+            assert isinstance(stored, Denoiser)
+            factor = best_factor(stored, self.images.search, batch_size, "cpu")
+        found = evaluate(
+            stored, self.images.evaluation, batch_size=batch_size, label="evaluate stored model", factor=factor
+        )
+        return [{**entry.row, "factor": factor} if tuned else entry.row for entry in found]
 
     def _learned(self) -> list[Evaluated]:
         return evaluate(

@@ -46,7 +46,9 @@ def what_counts(config: dict[str, Any]) -> dict[str, Any]:
     """The values of a resolved configuration that enter the identity, by dotted key (by its first name)."""
     kept = {key: _plain(value) for key, value in leaves(config) if not _left_out(key)}
     return {
-        HASHED_AS.get(key, key): value for key, value in kept.items() if key not in NEUTRAL or value != NEUTRAL[key]
+        HASHED_AS.get(key, key): value
+        for key, value in kept.items()
+        if key not in NEUTRAL or value != _plain(NEUTRAL[key])
     }
 
 

@@ -104,7 +104,7 @@ class Job:
         objects = build(self.planned)
         with options.nodes["tracker"].keyed():
             objects.tracker.check()
-        images = open_patches(self.planned, objects.splits, objects.setup.denoiser.solver)
+        images = open_patches(self.planned, objects.splits, objects.setup.denoiser.solver, objects.forward)
         for reason in images.skipped:
             log.warning("left out: %s", reason)
         info = self._info(saved)

@@ -17,6 +17,7 @@ Rerun = Literal["failed", "all", "none"]
 SUPPLIED: Mapping[str, tuple[str, ...]] = {
     "method": ("predictor", "solver", "sigma_range"),
     "predictor": ("num_maps", "channels"),
+    "forward": (),
     "regularizer": (),
     "solver": ("regularizer",),
     "loss": (),
@@ -150,7 +151,8 @@ class RunOptions:
 
 def class_nodes(config: Mapping[str, Any]) -> dict[str, Node]:
     """The nodes of the groups that name a class, by group."""
-    config = {"method": {"_target_": NEUTRAL["method._target_"]}, **config}
+    later = {group: {"_target_": NEUTRAL[f"{group}._target_"]} for group in ("method", "forward")}
+    config = {**later, **config}
     nodes = {group: Node(group, _mapping(config, group), supplied) for group, supplied in SUPPLIED.items()}
     predictor = replace(nodes["predictor"], as_class=_predictor_class)
     return {**nodes, "predictor": predictor, "tracker": tracker_node(nodes["tracker"].values)}

@@ -105,6 +105,7 @@ class RunWriter:
                     names=found.map_names,
                     title=entry.item.name,
                     baseline_numbers=found.search.named(),
+                    given="noisy" if entry.item.measured is None else "first look",
                 )
                 drawn[f"lam_over_edges_{name}"] = figures.lam_over_edges(
                     entry.lam, entry.item.clean, names=found.map_names, auxiliary=entry.auxiliary

@@ -12,7 +12,9 @@ from tqdm import tqdm
 
 from difftv.errors import SolverError
 from difftv.lab.data import EvaluationItem, EvaluationPatches
+from difftv.lab.data.evaluation import measurements
 from difftv.lab.training.maps import solution_metrics
+from difftv.lab.training.restoration import restore
 from difftv.method import Method
 from difftv.metrics import image_metrics
 from difftv.solvers.base import Solution
@@ -49,6 +51,7 @@ def evaluate(
     batch_size: int,
     device: torch.device | str = "cpu",
     label: str | None = None,
+    factor: float = 1.0,
 ) -> list[Evaluated]:
     """Denoise every image without a gradient and measure it.
 
@@ -58,6 +61,7 @@ def evaluate(
         batch_size: images at a time, >= 1.
         device: where the predictor is.
         label: text of the progress bar; None for no bar.
+        factor: factor on the maps behind a forward operator, see `restore`.
 
     Returns:
         One entry per item, in their order.
@@ -66,22 +70,23 @@ def evaluate(
     bar = tqdm(total=len(items), desc=label, unit="image", leave=False, disable=True if label is None else None)
     with torch.no_grad(), bar:
         for group in items.batches(batch_size):
-            evaluated += evaluate_group(denoiser, group, device)
+            evaluated += evaluate_group(denoiser, group, device, factor)
             bar.update(len(group))
     return evaluated
 
 
 def evaluate_group(
-    denoiser: Method, group: Sequence[EvaluationItem], device: torch.device | str = "cpu"
+    denoiser: Method, group: Sequence[EvaluationItem], device: torch.device | str = "cpu", factor: float = 1.0
 ) -> list[Evaluated]:
     """The same for images of one size, solved together; where that fails, one by one."""
     noisy = torch.cat([item.noisy for item in group]).to(device)
     levels = torch.tensor([item.sigma for item in group], device=noisy.device)
+    measured = measurements(group, device)
     try:
-        solution = _on_cpu(denoiser.denoise(noisy, levels))
+        solution = _on_cpu(restore(denoiser, noisy, levels, measured, factor))
     except SolverError as error:
         if len(group) > 1:
-            return [row for item in group for row in evaluate_group(denoiser, [item], device)]
+            return [row for item in group for row in evaluate_group(denoiser, [item], device, factor)]
         log.warning("%s is left out of the means: %s", group[0].name, error)
         return [Evaluated(group[0], {"psnr": math.nan, "solver/failed": 1.0, "solver/not_converged": 1.0}, None, None)]
     clean = torch.cat([item.clean for item in group])
@@ -146,12 +151,15 @@ def left_out(rows: Iterable[Row], methods: Sequence[str]) -> int:
 def evaluated_set(items: Iterable[EvaluationItem]) -> str:
     """A digest of the clean crops and their names, which the noise is drawn from, in their order.
 
-    Runs with one digest, one sigma and one setting of clipping were evaluated on the same data.
+    Runs with one digest, one sigma and one setting of clipping were evaluated on the same data. Behind a forward
+    operator the measurements are part of it.
     """
     digest = hashlib.sha256()
     for item in items:
         digest.update(repr((item.name, tuple(item.clean.shape))).encode(errors="backslashreplace"))
         digest.update(item.clean.cpu().to(torch.float32).numpy().tobytes())
+        if item.measured is not None:
+            digest.update(item.measured.data.cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -31,6 +31,7 @@ from difftv.lab.rundir.checkpoint import CheckpointStore, random_state, restore_
 from difftv.lab.training.evaluation import Evaluated, evaluate, mean_row, prefixed
 from difftv.lab.training.maps import map_is_constant
 from difftv.lab.training.options import TrainingOptions
+from difftv.lab.training.restoration import restore
 from difftv.lab.training.state import TrainingState
 from difftv.lab.training.stop import Snapshot, deferred_stop
 from difftv.method import Method
@@ -152,7 +153,7 @@ class Training:
                 predictor.train()
                 for batch in self.patches.batches(state.epoch, self.options.batch_size, start_batch=state.batch):
                     sys.audit("difftv.step", state.epoch, state.batch)
-                    self._step(Batch(*(tensor.to(self.setup.device) for tensor in batch)))
+                    self._step(batch.to(self.setup.device))
                     bar.update()
                     bar.set_postfix(_postfix(state, self.setup.map_names), refresh=False)
                     due = time.monotonic() - self._last_save >= self.options.checkpoint_seconds
@@ -219,7 +220,7 @@ class Training:
         totals.batches += 1
         try:
             with self._mixed_precision():
-                solution: Solution = setup.denoiser.denoise(batch.noisy, batch.sigma)
+                solution: Solution = restore(setup.denoiser, batch.noisy, batch.sigma, batch.measured)
             if not self._usable(solution):
                 return None
             if setup.map_names:

@@ -28,7 +28,7 @@ def patches(images: CleanImages, **changes) -> TrainingPatches:
 
 
 def whole_epoch(source: TrainingPatches, epoch: int = 0, batch_size: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
-    clean, noisy, _ = zip(*source.batches(epoch, batch_size), strict=True)
+    clean, noisy, *_ = zip(*source.batches(epoch, batch_size), strict=True)
     return torch.cat(clean), torch.cat(noisy)
 
 

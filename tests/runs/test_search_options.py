@@ -1,9 +1,13 @@
 """What chooses and what ends the trials of a search, from the words of the command line."""
 
+from pathlib import Path
+
 import pytest
 from omegaconf import OmegaConf
 
 from difftv.errors import ConfigError
+from difftv.lab.figures import search_front
+from difftv.lab.rundir.search import Search, Trial, read_search, write_search
 from difftv.lab.runs.search.options import PRUNERS, SAMPLERS, SearchOptions
 from tests.conftest import composed, options_of
 
@@ -55,8 +59,41 @@ def test_the_draw_of_a_trial_depends_on_the_seed_and_its_number(sampler: str) ->
         ("hydra.sweeper.pruner=hyperbnd", "must be one of median, hyperband"),
         ("hydra.sweeper.sampler=cmaes", "must be one of tpe, gp, random"),
         ("hydra.sweeper.reduction_factor=1", "reduction_factor must be at least 2"),
+        ("hydra.sweeper.metric=[validation/psnr,validation/ssim]", "one word for each of 2 different objectives"),
+        ("hydra.sweeper.metric=[validation/psnr,psnr]", "must be a metric on the validation images"),
     ],
 )
 def test_what_is_none_of_them_is_refused(word: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         options(word)
+
+
+SEVERAL = [
+    "hydra.sweeper.metric=[validation/psnr,validation/stair/plateau_excess]",
+    "hydra.sweeper.direction=[maximize,minimize]",
+]
+
+
+def test_several_objectives_are_not_pruned() -> None:
+    with pytest.raises(ConfigError, match="hydra/sweeper/pruner=none"):
+        options(*SEVERAL)
+    found = options(*SEVERAL, "hydra/sweeper/pruner=none")
+    assert found.metrics == ("validation/psnr", "validation/stair/plateau_excess")
+    assert found.directions == ("maximize", "minimize")
+
+
+def trial(number: int, *values: float) -> Trial:
+    return Trial(number, "complete", values[0], {"loss": "mse"}, f"run{number}", 1, values)
+
+
+def test_the_front_is_what_nothing_beats(tmp_path: Path) -> None:
+    trials = (trial(0, 28.0, 0.2), trial(1, 29.0, 0.3), trial(2, 28.5, 0.3), trial(3, 27.0, 0.1), trial(4, 28.0, 0.2))
+    unfinished = Trial(5, "running", 30.0, {}, "run5")
+    search = Search("validation/psnr", "maximize", (*trials, unfinished), (), (("validation/ssim", "minimize"),))
+    assert [each.number for each in search.front] == [1, 0, 4, 3]
+    write_search(tmp_path, search)
+    assert read_search(tmp_path) == search
+    lines = search_front(search).axes[0].lines
+    assert [list(line.get_xdata()) for line in lines] == [[28.5], [29.0, 28.0, 28.0, 27.0]]
+    with pytest.raises(ValueError, match="two objectives"):
+        search_front(Search("validation/psnr", "maximize", trials))

@@ -7,7 +7,7 @@ from .style import encode_figure, save_figure
 from .sweeps import solver_time, staircasing_scatter
 from .tradeoff import psnr_against_stairs
 from .training import training_bands, training_comparison, training_curves
-from .trials import search_progress
+from .trials import search_front, search_progress
 
 __all__ = [
     "AccuracyPoint",
@@ -19,6 +19,7 @@ __all__ = [
     "line_profiles",
     "psnr_against_stairs",
     "save_figure",
+    "search_front",
     "search_progress",
     "solver_time",
     "staircasing_scatter",

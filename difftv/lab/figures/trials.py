@@ -62,6 +62,33 @@ def search_progress(search: Search) -> Figure:
     return figure
 
 
+def search_front(search: Search) -> Figure:
+    """The first two objectives of every complete trial, and the front: those that no other trial beats in all.
+
+    Args:
+        search: of two objectives or more.
+
+    Raises:
+        ValueError: it has one objective.
+    """
+    if not search.others:
+        raise ValueError(f"A front needs two objectives, the search has {search.metric} alone.")
+    figure = new_figure(6.5, 4.2)
+    axes = figure.subplots()
+    label_axes(axes, as_text(_label(search)), as_text(search.others[0][0]))
+    front = search.front
+    others = [t.values[:2] for t in search.trials if t not in front and len(t.values) > 1]
+    if others:
+        axes.plot(*zip(*others, strict=True), "o", color=GRAY, markersize=5, label="beaten by another trial")
+    if front:
+        points = [trial.values[:2] for trial in front]
+        axes.plot(*zip(*points, strict=True), "o-", color=CYCLE[0], markersize=7, linewidth=1.2, label="front")
+        for trial, (x, y) in zip(front, points, strict=True):
+            axes.annotate(str(trial.number), (x, y), (5, 5), textcoords="offset points", fontsize=TEXT - 1)
+        figure.legend(loc="outside lower center", ncols=2, fontsize=TEXT - 1, frameon=False)
+    return figure
+
+
 def _against(axes: Axes, key: str, trials: Sequence[Trial], search: Search, limit: float, sign: int) -> None:
     values = [trial.params[key] for trial in trials]
     if all(isinstance(value, int | float) for value in values):

@@ -14,7 +14,14 @@ from urllib.parse import quote
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from difftv.lab.figures import encode_figure, search_progress, solver_time, staircasing_scatter, training_bands
+from difftv.lab.figures import (
+    encode_figure,
+    search_front,
+    search_progress,
+    solver_time,
+    staircasing_scatter,
+    training_bands,
+)
 from difftv.lab.report.methods import METHODS
 from difftv.lab.report.notation import Notation, caption, column_heads, digits, layout
 from difftv.lab.report.seeds import mean_metrics, seed_groups, seed_keys
@@ -91,6 +98,7 @@ def to_html(sweep: Sweep, table: Table | None, *, seeds: Literal["join", "each"]
         caption=" ".join(caption(table)) if table else "",
         notes=table.notes if table else (),
         runs=_runs(sweep.runs, differing, table.metrics) if table else None,
+        front=_front(sweep.directory),
         absent=_absent(sweep) if sweep.absent else None,
         figures=[*_search_figure(sweep.directory), *_sweep_figures(_series(sweep.runs, differing, seeds))],
         pictures=albums,
@@ -195,12 +203,31 @@ def _series(runs: Sequence[Run], differing: Sequence[str], seeds: Literal["join"
     return {labels[group[0].name] + (f" ({len(group)} seeds)" if len(group) > 1 else ""): group for group in groups}
 
 
+def _front(directory: Path) -> _Grid | None:
+    """The trials that no other one beats, where a search has several objectives."""
+    search = read_search(directory)
+    if search is None or not search.others:
+        return None
+    keys = list(dict.fromkeys(key for trial in search.front for key in trial.params))
+    heads = [_Head("trial", True), *(_Head(metric, True) for metric in search.metrics), *map(_Head, keys), _Head("run")]
+    names = [metric.removeprefix("validation/") for metric in search.metrics]
+    rows = []
+    for trial in search.front:
+        pairs = zip(names, trial.values, strict=True)
+        numbers = [_Cell(digits(name, value), _sortable(value), "number") for name, value in pairs]
+        params = [_setting(trial.params.get(key, MISSING)) for key in keys]
+        rows.append([_Cell(str(trial.number), str(trial.number), "number"), *numbers, *params, _Cell(trial.run)])
+    return _Grid("Front of the search", heads, rows)
+
+
 def _search_figure(directory: Path) -> Iterator[_Picture]:
     search = read_search(directory)
     if search is not None and search.trials:
         states = [trial.state for trial in search.trials]
         counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
         yield _embedded(f"Search: {counts}", encode_figure(search_progress(search), "png"))
+        if search.others:
+            yield _embedded("Front of the search", encode_figure(search_front(search), "png"))
 
 
 def _sweep_figures(series: Mapping[str, Sequence[Run]]) -> Iterator[_Picture]:

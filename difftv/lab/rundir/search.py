@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ class Trial:
         params: key of the configuration -> value.
         run: name of the directory of its run.
         epochs: how many it had reported.
+        values: every objective of a complete trial, `value` first; empty for the others.
     """
 
     number: int
@@ -38,6 +39,7 @@ class Trial:
     params: Mapping[str, str | int | float]
     run: str
     epochs: int = 0
+    values: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,17 +51,40 @@ class Search:
         direction: maximize or minimize.
         trials: in the order of their numbers.
         log_scale: keys that are searched on a logarithmic scale.
+        others: (metric, direction) of the objectives after the first, where there are several.
     """
 
     metric: str
     direction: str
     trials: tuple[Trial, ...] = ()
     log_scale: tuple[str, ...] = field(default=())
+    others: tuple[tuple[str, str], ...] = ()
 
     @property
     def sign(self) -> int:
         """What makes larger better: -1 where the objective is minimised, else 1."""
         return -1 if self.direction == "minimize" else 1
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """All objectives."""
+        return (self.metric, *(metric for metric, _ in self.others))
+
+    @property
+    def front(self) -> tuple[Trial, ...]:
+        """Complete trials that no other one beats: as good in every objective and better in one. By the first one."""
+        signs = [-1 if direction == "minimize" else 1 for direction in (self.direction, *(d for _, d in self.others))]
+        gains = {
+            trial.number: tuple(sign * value for sign, value in zip(signs, trial.values, strict=True))
+            for trial in self.trials
+            if len(trial.values) == len(signs) and all(map(math.isfinite, trial.values))
+        }
+        kept = [
+            trial
+            for trial in self.trials
+            if trial.number in gains and not any(_beats(other, gains[trial.number]) for other in gains.values())
+        ]
+        return tuple(sorted(kept, key=lambda trial: gains[trial.number], reverse=True))
 
     @property
     def best(self) -> Trial | None:
@@ -89,9 +114,14 @@ def read_search(directory: Path) -> Search | None:
             str(content["direction"]),
             tuple(_trial(entry) for entry in content["trials"]),
             tuple(map(str, content["log_scale"])),
+            tuple((str(metric), str(direction)) for metric, direction in content.get("others", ())),
         )
     except (UnreadableError, AttributeError, KeyError, OverflowError, TypeError, ValueError):
         return None
+
+
+def _beats(ours: Sequence[float], theirs: Sequence[float]) -> bool:
+    return all(a >= b for a, b in zip(ours, theirs, strict=True)) and tuple(ours) != tuple(theirs)
 
 
 def _trial(entry: Any) -> Trial:
@@ -102,6 +132,7 @@ def _trial(entry: Any) -> Trial:
         params={str(key): _drawable(value) for key, value in entry["params"].items()},
         run=str(entry["run"]),
         epochs=int(entry["epochs"]),
+        values=tuple(float(_drawable(float(value))) for value in entry.get("values", ())),
     )  # fmt: skip
 
 

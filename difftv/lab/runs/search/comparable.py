@@ -46,7 +46,12 @@ def settings_of(runs: Sequence[PlannedRun], options: SearchOptions) -> dict[str,
                     "differ, so that nothing can be chosen by them. Search at one value of it."
                 )
     fixed = {key: repr(value) for key, value in what_counts(first.config).items()}
-    return {**fixed, "images": first.images, "metric": options.metric, "direction": options.direction}
+    return {
+        **fixed,
+        "images": first.images,
+        "metric": ",".join(options.metrics),
+        "direction": ",".join(options.directions),
+    }
 
 
 def _ends(parameter: Parameter) -> list[Any]:

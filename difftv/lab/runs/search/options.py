@@ -1,8 +1,8 @@
 """The keys of `hydra.sweeper` of a search, checked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from difftv.arguments import positive_int, random_seed
 from difftv.errors import ConfigError
@@ -31,8 +31,8 @@ class SearchOptions:
     Attributes:
         n_trials: in all, those of earlier commands included.
         n_jobs: trials that start together.
-        metric: the objective, `validation/...`, at the epoch whose weights are kept.
-        direction: maximize or minimize.
+        metric: the objective, `validation/...`, at the epoch whose weights are kept; several of them for a front.
+        direction: maximize or minimize, one for each objective.
         seed: seed of the sampler.
         sampler: one of `SAMPLERS`.
         startup_trials: drawn at random; nothing is pruned before so many are complete.
@@ -46,8 +46,8 @@ class SearchOptions:
 
     n_trials: int
     n_jobs: int
-    metric: str
-    direction: Literal["maximize", "minimize"]
+    metric: str | Sequence[str]
+    direction: str | Sequence[str]
     seed: int
     sampler: str
     startup_trials: int
@@ -68,17 +68,37 @@ class SearchOptions:
                 raise ValueError(f"hydra.sweeper.reduction_factor must be at least 2, got {self.reduction_factor}.")
         except ValueError as error:
             raise ConfigError(str(error)) from error
-        for key, allowed in (("direction", DIRECTIONS), ("sampler", SAMPLERS), ("pruner", PRUNERS)):
-            if getattr(self, key) not in allowed:
+        words = [("sampler", self.sampler, SAMPLERS), ("pruner", self.pruner, PRUNERS)]
+        for key, word, allowed in (*words, *(("direction", each, DIRECTIONS) for each in self.directions)):
+            if word not in allowed:
+                raise ConfigError(f"hydra.sweeper.{key} must be one of {', '.join(allowed)}, got {word!r}.")
+        for metric in self.metrics:
+            name = metric.removeprefix(ON_VALIDATION)
+            if not metric.startswith(ON_VALIDATION) or (meaning_of(name) is None and name != "score"):
                 raise ConfigError(
-                    f"hydra.sweeper.{key} must be one of {', '.join(allowed)}, got {getattr(self, key)!r}."
+                    f"hydra.sweeper.metric must be a metric on the validation images, such as {ON_VALIDATION}psnr or "
+                    f"{ON_VALIDATION}ssim, got {metric!r}. Nothing may be chosen by the test images."
                 )
-        name = str(self.metric).removeprefix(ON_VALIDATION)
-        if not str(self.metric).startswith(ON_VALIDATION) or (meaning_of(name) is None and name != "score"):
+        if len(self.metrics) != len(self.directions) or len({*self.metrics}) < len(self.metrics):
             raise ConfigError(
-                f"hydra.sweeper.metric must be a metric on the validation images, such as {ON_VALIDATION}psnr or "
-                f"{ON_VALIDATION}ssim, got {self.metric!r}. Nothing may be chosen by the test images."
+                f"hydra.sweeper.direction must have one word for each of {len(self.metrics)} different objectives "
+                f"({', '.join(self.metrics)}), got {', '.join(self.directions)}."
             )
+        if len(self.metrics) > 1 and self.pruner != "none":
+            raise ConfigError(
+                f"hydra.sweeper.pruner={self.pruner} compares trials by one objective, and there are "
+                f"{len(self.metrics)}. Give hydra/sweeper/pruner=none."
+            )
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The objectives, at least one."""
+        return _words(self.metric)
+
+    @property
+    def directions(self) -> tuple[Any, ...]:
+        """Where better is, for each of them."""
+        return _words(self.direction)
 
     @classmethod
     def of(cls, node: Mapping[str, Any]) -> "SearchOptions":
@@ -119,3 +139,7 @@ class SearchOptions:
                 return pruners.HyperbandPruner(reduction_factor=self.reduction_factor)
             case _:
                 return pruners.NopPruner()
+
+
+def _words(value: str | Sequence[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(map(str, value))

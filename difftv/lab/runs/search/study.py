@@ -129,7 +129,7 @@ class SearchStudy:
         if NAME in known:
             self.study = optuna.load_study(storage=self.storage, study_name=NAME)
         else:
-            self.study = optuna.create_study(storage=self.storage, study_name=NAME, direction=options.direction)
+            self.study = optuna.create_study(storage=self.storage, study_name=NAME, directions=options.directions)
         self._refuse_another({parameter.key: parameter.text for parameter in space}, settings)
 
     @property
@@ -162,7 +162,7 @@ class SearchStudy:
         tried: list[Mapping[str, Value]] = [trial.params for trial in self.trials]
         found = []
         with quiet():
-            draft = optuna.create_study(direction=self.options.direction)
+            draft = optuna.create_study(directions=self.options.directions)
             draft.add_trials(self.trials)
             for index in range(self.chosen, self.chosen + count):
                 for attempt in range(DRAWS):
@@ -191,27 +191,29 @@ class SearchStudy:
 
     def report(self, number: int, epochs: Sequence[Mapping[str, float]]) -> None:
         """Note what the epochs of a trial have reached, those that are not noted yet."""
-        report(self.storage, number, self.options.metric, epochs)
+        report(self.storage, number, self.options.metrics[0], epochs)
 
-    def end(self, number: int, state: str, value: float | None = None) -> None:
-        """End a trial: COMPLETE with its value, PRUNED or FAIL."""
+    def end(self, number: int, state: str, values: Sequence[float] | None = None) -> None:
+        """End a trial: COMPLETE with the value of every objective, PRUNED or FAIL."""
         import optuna
 
         with quiet():
-            self.study.tell(number, value, state=optuna.trial.TrialState[state])
+            self.study.tell(number, values, state=optuna.trial.TrialState[state])
 
     def to_container(self) -> Search:
         """What reports need."""
         logs = tuple(p.key for p in self.space if getattr(p.distribution, "log", False))
-        return Search(self.options.metric, self.options.direction, tuple(map(self._plain, self.trials)), logs)
+        first, *others = zip(self.options.metrics, self.options.directions, strict=True)
+        return Search(*first, tuple(map(self._plain, self.trials)), logs, tuple(others))
 
     def _plain(self, trial: "FrozenTrial") -> Trial:
         reached = [value for value in trial.intermediate_values.values() if not math.isnan(value)]
-        best = (max if self.options.direction == "maximize" else min)(reached, default=math.nan)
+        best = (max if self.options.directions[0] == "maximize" else min)(reached, default=math.nan)
         state = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}.get(trial.state.name, "running")
-        value = trial.value if state == "complete" and trial.value is not None else best
+        values = tuple(trial.values or ()) if state == "complete" else ()
+        value = values[0] if values else best
         run = str(trial.user_attrs.get(RUN, ""))
-        return Trial(trial.number, state, value, trial.params, run, len(trial.intermediate_values))
+        return Trial(trial.number, state, value, trial.params, run, len(trial.intermediate_values), values)
 
     def _refuse_another(self, space: Mapping[str, str], settings: Mapping[str, str]) -> None:
         known = self.study.user_attrs

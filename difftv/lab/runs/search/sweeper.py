@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
@@ -60,8 +60,8 @@ class SearchSweeper(Sweeper):
         self,
         n_trials: int,
         n_jobs: int,
-        metric: str,
-        direction: Literal["maximize", "minimize"],
+        metric: str | Sequence[str],
+        direction: str | Sequence[str],
         seed: int,
         sampler: str,
         startup_trials: int,
@@ -206,12 +206,13 @@ class SearchSweeper(Sweeper):
         if found == "pruned":
             study.end(trial.number, "PRUNED")
         elif found in GOOD:
-            value = of_best_epoch(path, self.options.metric)
-            if value != value:
-                log.error("%s has no %s: its trial counts as failed", path, self.options.metric)
+            values = [of_best_epoch(path, metric) for metric in self.options.metrics]
+            missing = [metric for metric, value in zip(self.options.metrics, values, strict=True) if value != value]
+            if missing:
+                log.error("%s has no %s: its trial counts as failed", path, missing[0])
                 study.end(trial.number, "FAIL")
             else:
-                study.end(trial.number, "COMPLETE", value)
+                study.end(trial.number, "COMPLETE", values)
         elif found in ("failed", "left alone", "refused"):
             study.end(trial.number, "FAIL")
         log.info("trial %d: %s", trial.number, reason or found)
@@ -225,7 +226,11 @@ class SearchSweeper(Sweeper):
         counts = {state: states.count(state) for state in ("complete", "pruned", "failed", "running")}
         shown = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
         print_safely(f"search: {len(states)} trials: {shown or 'none'}")
-        if search.best is not None:
+        if search.others:
+            print_safely(f"front, {', '.join(search.metrics)}:")
+            for trial in search.front:
+                print_safely(f"  trial {trial.number}: {', '.join(f'{v:.4f}' for v in trial.values)}: {trial.run}")
+        elif search.best is not None:
             print_safely(
                 f"best: trial {search.best.number}, {search.metric} {search.best.value:.4f}: {search.best.run}"
             )

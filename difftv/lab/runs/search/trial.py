@@ -52,7 +52,7 @@ class RunningTrial:
 
         if self._storage is None:
             self._storage = open_journal(self.journal)
-        trial = report(self._storage, self.number, self.options.metric, state.history)
+        trial = report(self._storage, self.number, self.options.metrics[0], state.history)
         with quiet():
             study = optuna.load_study(study_name=NAME, storage=self._storage)
             return self.options.make_pruner().prune(study, self._storage.get_trial(trial))

@@ -12,12 +12,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 .PHONY: demo test test-slow test-interop test-trackers test-next docs torture install lint benchmark clean
 
 demo: install
-	$(BIN)/python experiments/run.py --multirun experiment=demo solver=scs,ecos sigma=15,25,50
-	$(BIN)/python experiments/table.py outputs/demo --rows solver --columns sigma --metric psnr ssim
-	$(BIN)/python experiments/report.py outputs/demo
+	$(BIN)/python experiments/run.py --multirun experiment=demo_exact sigma=15,25,50
+	$(BIN)/python experiments/run.py --multirun experiment=demo_cones solver=scs,ecos sigma=15,25,50
+	$(BIN)/python experiments/table.py outputs/demo_cones --rows solver --columns sigma --metric psnr ssim
+	$(BIN)/python experiments/report.py outputs/demo_cones
 	$(BIN)/python experiments/ramp.py --only isotropic --model gray --output outputs/ramp
-	@echo "tables: outputs/demo/table.md, table.csv, table.tex   page: outputs/demo/report.html"
-	@echo "figures of every run: outputs/demo/*/figures   a ramp through TV and the shipped model: outputs/ramp/ramp.png"
+	@echo "tables: outputs/demo_cones/table.md, table.csv, table.tex   page: outputs/demo_cones/report.html"
+	@echo "figures of every run: outputs/demo_cones/*/figures   a ramp through TV and the shipped model: outputs/ramp/ramp.png"
 	@echo "stored model in the table: gray, which is shipped with the package (docs/models.md)"
 
 test: install

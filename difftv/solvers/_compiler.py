@@ -74,7 +74,7 @@ def _tolerate(cache_on_disk: Any) -> None:
         try:
             return load(*arguments)
         except Exception as error:  # whatever unpickling a damaged file raises
-            _log.warning("the cache of compiled kernels in %s is damaged (%r): compiling again", _place(), error)
+            _warn_once("the cache of compiled kernels in %s is damaged (%s): compiling again", _place(), repr(error))
             with contextlib.suppress(OSError):
                 cache_on_disk.flush()
             return None
@@ -83,12 +83,18 @@ def _tolerate(cache_on_disk: Any) -> None:
         try:
             save(*arguments)
         except Exception as error:
-            _log.warning("compiled kernels are not kept: %s cannot be written (%r)", _place(), error)
+            _warn_once("compiled kernels are not kept: %s cannot be written (%s)", _place(), repr(error))
 
     def _place() -> str:
         return str(getattr(cache_on_disk, "cache_path", "the cache directory"))
 
     cache_on_disk.load_overload, cache_on_disk.save_overload = load_or_compile, save_if_possible
+
+
+@cache
+def _warn_once(message: str, place: str, reason: str) -> None:
+    """Warn for the first of many kernels that one cause keeps from the cache."""
+    _log.warning(message, place, reason)
 
 
 @cache

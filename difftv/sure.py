@@ -234,14 +234,16 @@ def divergence(
 def _counted(regularizer: Regularizer, u: Tensor, maps: Tensor, variance: Tensor) -> float:
     """sum_i variance_i / |C(i)| over the components of one image, without those on a bound."""
     space, values = u.shape[1:], u.detach().cpu().numpy().ravel()
-    graph = sp.csr_array((values.size, values.size))
+    ends = []
     near = _TIGHT * max(float(np.abs(values).max()), np.finfo(float).tiny)
     for term in regularizer.terms:
         lam, gam = term.maps(maps[None].cpu())
         gaps = term.operator.apply(u[None].cpu()).abs() - (torch.zeros_like(lam) if gam is None else gam)
         tight = ((lam > 0) & (gaps.abs() <= near)).numpy()[0] & term.operator.valid_mask(*space)
-        edges = abs(term.operator.matrix(*space)[np.flatnonzero(tight)])
-        graph = graph + edges.T @ edges
+        # Every real row holds the two pixels of an edge.
+        ends.append(term.operator.matrix(*space)[np.flatnonzero(tight)].indices.reshape(-1, 2))
+    first, second = np.concatenate(ends).T
+    graph = sp.coo_array((np.ones(len(first), dtype=np.int8), (first, second)), shape=(values.size, values.size))
     count, label = connected_components(graph, directed=False)
     shares = np.bincount(label, variance.cpu().numpy().ravel(), count) / np.bincount(label, minlength=count)
     if regularizer.bounds is not None:
@@ -263,7 +265,7 @@ def _search(risk: Callable[[Tensor], Tensor], images: int) -> list[dict[float, f
     for used in range(3, MOST_SOLVES):
         following = [_next(seen) for seen in tried]
         settled = [exponent in seen for exponent, seen in zip(following, tried, strict=True)]
-        if all(settled) or (used >= 5 and all(map(_enclosed, tried))):
+        if all(settled) or (used >= 4 and all(map(_enclosed, tried))):
             break
         at(following)
     return tried

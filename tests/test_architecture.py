@@ -12,8 +12,8 @@ PACKAGE = PROJECT / "difftv"
 
 LAYERS = [
     {"types", "errors", "arguments", "files", "printing", "memory", "progress", "_moved"},
-    {"images", "space"},
-    {"linear", "noise", "missing", "devices", "extras"},
+    {"images", "missing", "space"},
+    {"linear", "noise", "devices", "extras"},
     {"lab.rundir", "lab.imagefiles", "lab.forward"},
     {"metrics", "regularizers", "lab.data", "lab.tracking"},
     {"problem"},

@@ -1,5 +1,6 @@
 from .anscombe import Anscombe
 from .base import Noise
+from .defects import hot_pixels
 from .estimate import NoiseEstimate, estimate_sigma, estimate_white
 from .gaussian import GaussianNoise, add_noise, as_noise, noise_std, noise_std_per_image
 from .level import SigmaRange, checked_sigma
@@ -20,6 +21,7 @@ __all__ = [
     "estimate_noise",
     "estimate_sigma",
     "estimate_white",
+    "hot_pixels",
     "noise_std",
     "noise_std_per_image",
 ]

@@ -1,6 +1,6 @@
 """The generalised Anscombe transform: Poisson-Gaussian noise becomes white, with standard deviation 1.
 
-    f(y) = 2/gain sqrt(max(gain y + 3/8 gain^2 + s^2, 0)),   s = sigma / 255
+    f(y) = 2/gain sqrt(max(gain (y - b) + 3/8 gain^2 + s^2, 0)),   s = sigma / 255,  b the black level
 
 A denoised image is taken back by the exact unbiased inverse, the u for which E[f(y) | u] is the denoised value
 (Makitalo and Foi 2013, "Optimal inversion of the generalized Anscombe transformation for Poisson-Gaussian noise"); the
@@ -43,17 +43,18 @@ class Anscombe:
 
     def apply(self, noisy: Tensor) -> Tensor:
         """f(noisy): noise of standard deviation about 1 everywhere."""
-        return 2 * (noisy / self.noise.gain + 0.375 + self._read**2).clamp(min=0).sqrt()
+        return 2 * ((noisy - self.noise.black_level) / self.noise.gain + 0.375 + self._read**2).clamp(min=0).sqrt()
 
     def inverse(self, denoised: Tensor) -> Tensor:
-        """The intensity u >= 0 whose noisy values have this mean after the transform; without a gradient."""
+        """The intensity u >= b whose noisy values have this mean after the transform; without a gradient."""
         values = denoised.detach().to(device="cpu").to(dtype=torch.float64).numpy()
         photons, means = self._table()
         end = means[-1]
         # The series takes over where the table ends.
         far = photons[-1] + _series(np.maximum(values, end)) - _series(end)
         found = np.where(values > end, far, np.interp(values, means, photons))
-        return self.noise.gain * torch.from_numpy(found).to(dtype=denoised.dtype).to(device=denoised.device)
+        light = self.noise.gain * torch.from_numpy(found).to(dtype=denoised.dtype).to(device=denoised.device)
+        return self.noise.black_level + light
 
     def _table(self) -> tuple[np.ndarray, np.ndarray]:
         """Photons u from 0 on, and E[f | u]."""

@@ -1,10 +1,13 @@
 """Gain and sigma of an image, estimated from the image alone: a robust line through variances of the noise.
 
-    variance = gain * intensity + (sigma / 255)^2
+    variance = gain (intensity - black level) + (sigma / 255)^2
 
 The noise is seen by a high-pass filter of norm 1 (the mixed second difference), the intensity by a mean over 5x5
-pixels, which is uncorrelated with it. In each of 30 classes of intensity the variance is that of the median absolute
-value, over the pixels where a smoothed image is flattest; classes above the line, which texture has raised, count less.
+pixels, which is uncorrelated with it. In each of 30 classes of intensity the variance is the mean square over the
+pixels where a smoothed image is flattest, values beyond four standard deviations taken as four: a median would be too
+low where photons are few (.064 for .082 on a fluorescence image). Classes above the line, which texture has raised,
+count less. A line that is negative at 0 by more than its error says that no light is not 0 in the file: it crosses 0 at
+the black level then, and sigma, which cannot be told apart from that, is taken as 0.
 """
 
 import warnings
@@ -12,10 +15,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import torch
 from scipy.ndimage import convolve1d, gaussian_filter, minimum_filter, sobel, uniform_filter
+from torch import Tensor
 
 from difftv.errors import NoiseLevelWarning
 from difftv.images import check_images, warn_outside_unit_range
+from difftv.missing import fill_missing
 from difftv.noise.estimate import NORMAL_MEDIAN
 from difftv.noise.level import EIGHT_BIT_RANGE
 from difftv.noise.poisson_gaussian import PoissonGaussian
@@ -25,7 +31,7 @@ SMALLEST_SIDE = 64
 """px; the 4,096 pixels give the gain to about 20 %."""
 
 CLASSES = 30
-FLATTEST = 0.4
+FLATTEST = 0.2
 """Share of the pixels of a class that are taken."""
 
 TEXTURE = 0.08
@@ -37,6 +43,9 @@ FEWEST = 50
 CORRELATED = 0.15
 """Excess correlation from which noise is not white enough for a model of white noise."""
 
+NORMAL_80 = 1.2815515655446004
+"""The value that |n| is below with probability .8, n standard normal."""
+
 _SECOND = np.array([1.0, -2.0, 1.0])
 _WHITE_NEIGHBOURS = -2.0 / 3.0
 """Correlation of neighbours that the filter gives white noise."""
@@ -47,10 +56,10 @@ class NoiseFit:
     """Poisson-Gaussian noise of one image, and how well it is known.
 
     Attributes:
-        noise: gain and sigma; None where the variance does not grow with the intensity (gain <= 0).
+        noise: gain, sigma and black level; None where the variance does not grow with the intensity (gain <= 0).
         gain: slope of the line, on images in [0, 1]; of noise that does not grow about 0.
         gain_error: standard error of the gain.
-        variance: variance at intensity 0, (sigma / 255)^2, >= 0.
+        variance: variance at the black level, (sigma / 255)^2, >= 0.
         variance_error: standard error of that variance.
         correlation: correlation of neighbouring noise values, 0 of white noise; from 0.15 on a model of white noise
             leaves much of it.
@@ -69,12 +78,13 @@ class NoiseFit:
         return self.noise is not None and self.gain > 3 * self.gain_error
 
 
-def estimate_noise(noisy: Image) -> NoiseFit:
+def estimate_noise(noisy: Image, known: Tensor | None = None) -> NoiseFit:
     """Poisson-Gaussian noise of one image with its uncertainty; `estimate_sigma` is for white noise.
 
     Args:
         noisy: (1, 1, height, width), intensities nominally in [0, 1], 64 pixels a side or more. Pixels at exactly 0 or
             1 are taken as clipped and left out.
+        known: whether a pixel counts, of that shape; others are not read and may be NaN. None: all do.
 
     Warns:
         NoiseLevelWarning: neighbouring noise values are correlated.
@@ -88,22 +98,25 @@ def estimate_noise(noisy: Image) -> NoiseFit:
             f"noisy must be one gray image (1, 1, height, width) with {SMALLEST_SIDE} pixels a side or more for gain "
             f"and sigma to be estimated, got {tuple(noisy.shape)}."
         )
-    warn_outside_unit_range(noisy, "estimate_noise takes", stacklevel=2)
-    image = noisy.detach().cpu().double().numpy()[0, 0]
+    if known is None:
+        warn_outside_unit_range(noisy, "estimate_noise takes", stacklevel=2)
+    seen = torch.ones_like(noisy, dtype=torch.bool) if known is None else known
+    image = fill_missing(noisy.detach(), seen).cpu().double().numpy()[0, 0]
     if not np.isfinite(image).all():
         raise ValueError("noisy holds values that are not finite: its noise cannot be estimated.")
     residual = convolve1d(convolve1d(image, _SECOND, axis=0), _SECOND, axis=1) / 6
     inner = (slice(3, -3),) * 2
     smooth = gaussian_filter(image, 2.0)
-    usable = minimum_filter((image != 0) & (image != 1), 3)[inner]
+    usable = minimum_filter((image != 0) & (image != 1) & seen.cpu().numpy()[0, 0], 3)[inner]
     detail, mean, slope = (
         part[inner] for part in (residual, uniform_filter(image, 5), np.hypot(sobel(smooth, 0), sobel(smooth, 1)))
     )
     means, variances, counts, flat = _classes(detail, mean, slope, usable)
     if len(means) < 5:
         raise ValueError("noisy has too few unclipped pixels for gain and sigma to be estimated. Give the noise.")
-    (gain, variance), covariance = _line(means, variances, counts)
-    correlation = _correlation(detail / np.sqrt(np.maximum(gain * mean + variance, 1e-12)), flat)
+    (gain, intercept), covariance = _line(means, variances, counts)
+    black, variance = (-intercept / gain, 0.0) if intercept < 0 < gain else (0.0, max(intercept, 0.0))
+    correlation = _correlation(detail / np.sqrt(np.maximum(gain * (mean - black) + variance, 1e-12)), flat)
     if correlation > CORRELATED:
         warnings.warn(
             f"neighbouring noise values are correlated ({correlation:.2f}, white noise has 0): a model of white noise "
@@ -111,7 +124,7 @@ def estimate_noise(noisy: Image) -> NoiseFit:
             NoiseLevelWarning,
             stacklevel=2,
         )
-    noise = PoissonGaussian(gain, EIGHT_BIT_RANGE * variance**0.5) if gain > 0 else None
+    noise = PoissonGaussian(gain, EIGHT_BIT_RANGE * variance**0.5, black) if gain > 0 else None
     systematic = TEXTURE * abs(gain)
     gain_error = float((covariance[0, 0] + systematic**2) ** 0.5)
     variance_error = float((covariance[1, 1] + (systematic * np.median(means)) ** 2) ** 0.5)
@@ -133,8 +146,9 @@ def _classes(
             continue
         taken = members & (slope <= np.quantile(slope[members], FLATTEST))
         flat |= taken
-        spread = float(np.median(np.abs(detail[taken]))) / NORMAL_MEDIAN
-        found.append((mean[taken].mean(), spread**2, taken.sum()))
+        sizes = np.abs(detail[taken])
+        most = 4 * float(np.quantile(sizes, 0.8)) / NORMAL_80
+        found.append((mean[taken].mean(), float(np.square(np.minimum(sizes, most)).mean()), taken.sum()))
     means, variances, counts = (
         (np.array(part, dtype=float) for part in zip(*found, strict=True)) if found else [np.zeros(0)] * 3
     )
@@ -142,20 +156,33 @@ def _classes(
 
 
 def _line(means: np.ndarray, variances: np.ndarray, counts: np.ndarray) -> tuple[tuple[float, float], np.ndarray]:
-    """Slope and intercept by least squares, reweighted where a class is above the line, and their covariance."""
+    """Slope and intercept by least squares, reweighted where a class is above the line, and their covariance.
+
+    An intercept that is negative within three standard errors is 0.
+    """
+    (gain, variance), covariance = _reweighted(means, variances, counts, through_zero=False)
+    if -3 * covariance[1, 1] ** 0.5 < variance < 0:
+        return _reweighted(means, variances, counts, through_zero=True)
+    return (gain, variance), covariance
+
+
+def _reweighted(
+    means: np.ndarray, variances: np.ndarray, counts: np.ndarray, *, through_zero: bool
+) -> tuple[tuple[float, float], np.ndarray]:
     design = np.stack([means, np.ones_like(means)], axis=1)
     trust, scale = np.ones_like(means), np.maximum(variances, 1e-12)
     for _ in range(30):
         root = np.sqrt(counts * trust) / scale
-        solved, *_ = np.linalg.lstsq(design * root[:, None], variances * root, rcond=None)
-        if solved[1] < 0:  # no variance is negative: the best line through 0
+        if through_zero:
             solved = np.array([(root**2 * means * variances).sum() / (root**2 * means**2).sum(), 0.0])
+        else:
+            solved, *_ = np.linalg.lstsq(design * root[:, None], variances * root, rcond=None)
         scale = np.maximum(design @ solved, 0.05 * np.median(np.maximum(variances, 1e-12)))
         residual = (variances - scale) / scale * np.sqrt(counts)
         spread = np.median(np.abs(residual)) / NORMAL_MEDIAN + 1e-9
         trust = np.where(residual > 0, 1 / np.maximum(1, residual / spread) ** 2, 1.0)
-    # Of a median of squares, var / variance^2 is about 5.4 per pixel; neighbours share their noise.
-    inflation = max(spread**2, 5.4)
+    # Of a mean of squares, var / variance^2 is 2 per pixel; neighbours share their noise, by the filter nearly twice.
+    inflation = max(spread**2, 3.9)
     weighted = design * (np.sqrt(counts * trust) / scale)[:, None]
     return (float(solved[0]), float(solved[1])), inflation * np.linalg.pinv(weighted.T @ weighted)
 

@@ -20,6 +20,10 @@ Without --model, and without a run in front of the images, the shipped model "gr
 "colour" for RGB images that have a colour. A model knows the noise
 that it was trained with (sigma in 8-bit units, white Gaussian noise, the same in every colour), which is printed. For
 one that was trained on a range of levels, that of every image is estimated and printed, or given as --sigma.
+
+Noise that grows with the signal, of photons that a sensor has counted, is looked for in gray images, printed (gain and
+sigma) and denoised through the transform that makes it white; pixels that are saturated, hot or dead are filled then
+and counted in what is printed. --noise overrules; --black-level is the value of no light (docs/real_images.md).
 """
 
 import argparse
@@ -32,7 +36,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from difftv.arguments import path_argument, positive
+from difftv.arguments import not_negative, path_argument, positive
 from difftv.colour import COLOUR, DenoisedImage, denoise_image, is_gray, solved_channels
 from difftv.denoiser import Denoiser
 from difftv.errors import ConfigError, DataError, DiffTVError, MissingDependencyError
@@ -43,6 +47,7 @@ from difftv.lab.cli.denoise_stack import add_arguments, denoise_stack
 from difftv.lab.cli.model_arguments import announce, default_models, load_model, model_parser, named_model
 from difftv.lab.cli.noise_level import check_sigma, estimated_sigma, levels_told
 from difftv.lab.cli.output_paths import Targets, plan
+from difftv.lab.cli.sensor_noise import AUTO, HELP, WHITE, checked_noise, denoise_channels, sensor_noise
 from difftv.lab.imagefiles import ImageFile, encode_like, not_copied, read_image, unused_depth
 from difftv.lab.imagefiles.volumes import is_stack
 from difftv.missing import fill_missing
@@ -65,6 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--white-level", type=float, help="value of white in the files (default: 255 or 65535, by their depth)"
     )
     add_arguments(parser)
+    parser.add_argument("--noise", default=AUTO, metavar="KIND", help=HELP)
+    parser.add_argument(
+        "--black-level", type=float, default=0.0, help="value of no light in the files (default: 0); noise is around it"
+    )
     options = parser.parse_args(arguments)
     try:
         place, images = named_model(options.model, options.paths, default=True)
@@ -74,6 +83,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             parser.error(f"--clean needs one file per image: {len(images)} images, {len(options.clean)} clean ones")
         if options.white_level is not None:
             positive("--white-level", options.white_level)
+        not_negative("--black-level", options.black_level)
+        options.noise = checked_noise(options.noise)
+        if options.noise not in (AUTO, WHITE) and options.sigma is not None:
+            parser.error("--sigma is for white noise: leave it out, or --noise")
         models = _Models(options, place)
     except (DiffTVError, OSError, ValueError) as error:  # OSError: a name that is too long
         print_safely(f"{parser.prog}: {error}", error=True)
@@ -86,6 +99,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if isinstance(targets, DataError):
                 raise targets
             if is_stack(path):
+                if options.noise not in (AUTO, WHITE) or options.black_level:
+                    raise DataError("holds several pages, and --noise and --black-level are for single images")
                 words = denoise_stack(*models.of_gray(path, clean), options, path, targets, draws=draws)
             elif options.axes == 3:
                 raise DataError("is a single image, and --axes 3 takes files of several pages: leave it out")
@@ -159,15 +174,19 @@ def _denoise(
     image = read_image(path)
     if image.visible is not None and not image.visible.any():
         raise DataError("all its pixels are transparent: there is nothing to denoise")
-    white = _white(image, options.white_level)
+    white, black = _white(image, options.white_level, options.black_level), options.black_level
     _remark(path, image, options.white_level)
     reference = _reference(clean, image, white) if clean else None
-    noisy = torch.from_numpy(image.channels.astype(np.float32) / np.float32(white))
+    noisy = torch.from_numpy((image.channels.astype(np.float32) - np.float32(black)) / np.float32(white - black))
     known = None if image.visible is None else torch.from_numpy(image.visible)
     if known is not None:
         noisy = fill_missing(noisy[None], known.expand(noisy[None].shape))[0]
     denoiser, stored = models.of(noisy)
-    sigma = _sigma(options, denoiser, stored, noisy, path, known)
+    kind = WHITE if options.sigma is not None else options.noise
+    assumed = sensor_noise(kind, denoiser, noisy, path, known)
+    if assumed is not None:
+        print_safely(f"{path}: {assumed.words}")
+    sigma = None if assumed is not None else _sigma(options, denoiser, stored, noisy, path, known)
     device = next(denoiser.parameters()).device
     noisy, weight = noisy.to(device), None if known is None else known.to(device).to(dtype=noisy.dtype)
     names = solved_channels(denoiser, noisy)
@@ -177,11 +196,13 @@ def _denoise(
         levels_told(),
         tqdm(total=len(names), desc=printable(path.name), leave=False, disable=None, bar_format=_BAR) as bar,
     ):
-        found = denoise_image(
-            denoiser, noisy, sigma=sigma, data_weight=weight, on_progress=lambda done: bar.update(done - bar.n)
-        )
+        advance = lambda done: bar.update(done - bar.n)  # noqa: E731
+        if assumed is not None:
+            found = denoise_channels(denoiser, noisy, assumed, on_progress=advance)
+        else:
+            found = denoise_image(denoiser, noisy, sigma=sigma, data_weight=weight, on_progress=advance)
     # Values above the white level are the file's to keep, those above its depth are not.
-    scaled = found.denoised.cpu().clamp(0.0, image.full_scale / white) * white
+    scaled = (found.denoised.cpu() * (white - black) + black).clamp(0.0, image.full_scale)
     channels = scaled.round().numpy().astype(image.channels.dtype)
     if image.visible is not None:
         channels = np.where(image.visible, channels, image.channels)
@@ -230,9 +251,11 @@ def _sigma(
     return options.sigma or stored.sigma
 
 
-def _white(image: ImageFile, white_level: float | None) -> float:
+def _white(image: ImageFile, white_level: float | None, black_level: float) -> float:
     if white_level is not None and white_level > image.full_scale:
         raise DataError(f"--white-level {white_level:g} is above {image.full_scale:g}, the largest value of its depth")
+    if black_level >= (white_level or image.full_scale):
+        raise DataError(f"--black-level {black_level:g} is not below white, {white_level or image.full_scale:g}")
     return white_level or image.full_scale
 
 

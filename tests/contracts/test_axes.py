@@ -25,8 +25,17 @@ MAKE = {
     "tgv": lambda **grid: TGV(delta=(0.02, 0.01), **grid),
     "tgv, exact": lambda **grid: TGV(delta=(0.0, 0.0), **grid),
 }
+SLOW = {("tgv", 3, True), ("tgv, exact", 3, False), ("tgv, exact", 3, True)}
+"""Take ten to thirty seconds each."""
+
 CASES = [
-    pytest.param(name, axes, spaced, id=f"{name}-{axes}{'-spaced' if spaced else ''}")
+    pytest.param(
+        name,
+        axes,
+        spaced,
+        marks=pytest.mark.slow if (name, axes, spaced) in SLOW else (),
+        id=f"{name}-{axes}{'-spaced' if spaced else ''}",
+    )
     for name, axes, spaced in itertools.product(MAKE, SPACES, (False, True))
 ]
 

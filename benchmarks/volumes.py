@@ -9,6 +9,7 @@ noise of standard deviation 0.1, the signal a thousand steps with noise 0.3.
 import argparse
 import time
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from skimage.restoration import denoise_tv_chambolle
 
 from difftv.regularizers import AnisotropicTV, IsotropicTV
 from difftv.solvers import Admm, Exact, Solver
+
+T = TypeVar("T")
 
 LAM = (0.01, 0.03, 0.08, 0.2, 0.5, 1.0)
 ISOTROPIC_LAM = 0.08
@@ -38,9 +41,10 @@ def steps(samples: int) -> torch.Tensor:
     return torch.from_numpy(clean + 0.3 * generator.normal(size=clean.shape))[None, None]
 
 
-def seconds(call: Callable[[], object]) -> tuple[object, float]:
+def seconds(call: Callable[..., T], *arguments: Any, **options: Any) -> tuple[T, float]:
+    """What the call returns, and the time of the process."""
     started = time.process_time()
-    found = call()
+    found = call(*arguments, **options)
     return found, time.process_time() - started
 
 
@@ -48,16 +52,16 @@ def exact(side: int) -> None:
     solver, y = Exact(AnisotropicTV(axes=3)), ball(side)
     solver(ball(8), torch.full((1, 1, 8, 8, 8), 0.05))  # compile
     for lam in LAM:
-        found, taken = seconds(lambda lam=lam: solver(y, torch.full_like(y, lam)))
+        found, taken = seconds(solver, y, torch.full_like(y, lam))
         print(f"| {side}^3 | {lam:g} | {taken:.2f} | {float(found.gap):.0e} |", flush=True)
 
 
 def signal(samples: int) -> None:
     solver, y = Exact(AnisotropicTV(axes=1)), steps(samples)
     for lam in (0.1, 1.0, 10.0, 100.0):
-        found, taken = seconds(lambda lam=lam: solver(y, torch.full_like(y, lam)))
+        found, taken = seconds(solver, y, torch.full_like(y, lam))
         print(f"| {samples} samples | {lam:g} | {taken:.2f} | {float(found.gap):.0e} |", flush=True)
-    _, theirs = seconds(lambda: denoise_tv_chambolle(y[0, 0].numpy(), 1.0))
+    _, theirs = seconds(denoise_tv_chambolle, y[0, 0].numpy(), 1.0)
     print(f"| {samples} samples, `denoise_tv_chambolle` as it comes | 1 | {theirs:.2f} | |", flush=True)
 
 
@@ -73,15 +77,14 @@ def isotropic(side: int) -> None:
 
     for tol in (1e-4, 3e-5, 1e-5, 3e-6):
         solver: Solver = Admm(regularizer, tol=tol)
-        found, ours = seconds(lambda solver=solver: solver(y.float(), maps.float()).denoised)
-        if distance(found) <= ALLOWED:
-            print(f"| `Admm`, tol={tol:g} | {distance(found):.1e} | {ours:.2f} |", flush=True)
+        found, ours = seconds(solver, y.float(), maps.float())
+        error = distance(found.denoised)
+        if error <= ALLOWED:
+            print(f"| `Admm`, tol={tol:g} | {error:.1e} | {ours:.2f} |", flush=True)
             break
     noisy = y[0, 0].float().numpy()
     for count in (400, 1600, 3200, 6400, 12800):
-        theirs, taken = seconds(
-            lambda count=count: denoise_tv_chambolle(noisy, ISOTROPIC_LAM, eps=0.0, max_num_iter=count)
-        )
+        theirs, taken = seconds(denoise_tv_chambolle, noisy, ISOTROPIC_LAM, eps=0.0, max_num_iter=count)
         error = distance(torch.from_numpy(theirs)[None, None])
         if error <= ALLOWED or count == 12800:
             print(f"| `denoise_tv_chambolle`, {count} iterations | {error:.1e} | {taken:.2f} |", flush=True)

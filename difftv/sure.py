@@ -90,7 +90,7 @@ def choose_weight(
 
     Args:
         noisy: (batch, channels, *space), with the channels that the regularizer couples, in any units.
-        regularizer: what is minimised; one that takes several maps gets `Regularizer.starts(lam)`.
+        regularizer: regularizer to minimise with; one that takes several maps gets `Regularizer.starts(lam)`.
         noise_std: standard deviation of the noise, see `std_per_pixel`; None: estimated there.
         data_weight: as for a solver.
         solver: solver to try the weights with, by default `Exact` where it takes the problem, else `Admm`.

@@ -160,7 +160,9 @@ def test_what_is_not_a_tensor_of_numbers_is_refused_by_name():
     y = noisy()
     with pytest.raises(TypeError, match=r"noisy must be a torch.Tensor, got numpy.ndarray.*from_numpy"):
         tv_denoise(y.numpy(), 0.1)
-    for lam in ("0.1", None, True, ["0.1"], {0.1}, [0.1, None]):
+    with pytest.raises(ValueError, match=r"lam must be a number, .*, got '0.1'"):
+        tv_denoise(y, "0.1")
+    for lam in (None, True, ["0.1"], {0.1}, [0.1, None]):
         with pytest.raises(TypeError, match="lam must be a number or a tensor"):
             tv_denoise(y, lam)
     with pytest.raises(ValueError, match=r"noisy must be floating point, got torch\.int64"):

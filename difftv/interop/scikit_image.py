@@ -268,8 +268,13 @@ def regularizer_for(
         )
     kind: Callable[..., Regularizer] = BY_NAME[regularizer]
     options = inspect.signature(kind).parameters
-    if channels > 1 and "channels" not in options:
-        able = [name for name, other in BY_NAME.items() if "channels" in inspect.signature(other).parameters]
+    # One that has a choice of maps has maps of its own for every channel, and does not couple them.
+    able = [
+        name
+        for name, other in BY_NAME.items()
+        if "channels" in (found := inspect.signature(other).parameters) and "num_maps" not in found
+    ]
+    if channels > 1 and regularizer not in able:
         raise ValueError(
             f'{regularizer} does not couple channels. Take one of {", ".join(able)}, or channels="independent".'
         )

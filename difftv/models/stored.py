@@ -208,7 +208,8 @@ class StoredModel:
         # Also what came later than the run, which it has at the default.
         names = [name for name in spelt_out(self.config, "regularizer", self.path) if hasattr(wanted, name)]
         if type(found) is not type(wanted) or any(getattr(found, name) != getattr(wanted, name) for name in names):
-            given = {name: getattr(wanted, name) for name in names if name != NAME}
+            stated = self.config["regularizer"]
+            given = {name: getattr(wanted, name) for name in names if name != NAME and name in stated}
             settings = ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
             raise ConfigError(
                 f"{self.path} was trained with {type(wanted).__name__}({settings}), but the solver minimises "

@@ -24,7 +24,7 @@ class RawOpponent(nn.Module):
         num_maps: int,
         sigma_input: bool,
         width: int = 64,
-        blocks: int = 2,
+        blocks: int = 1,
         chroma_width: int = 32,
         chroma_blocks: int = 1,
     ) -> None:
@@ -92,6 +92,6 @@ class Opponent(Named, network=RawOpponent):
     Args:
         width: channels of the hidden layers of the luma's network, >= 1.
         blocks: how often its six convolutions follow each other, >= 1.
-        chroma_width: the same of either chroma's.
-        chroma_blocks: the same of either chroma's.
+        chroma_width: width of either chroma's network, >= 1.
+        chroma_blocks: blocks of either chroma's network, >= 1.
     """

@@ -71,7 +71,13 @@ def test_every_argument_is_spelt_out(exported: Path, tmp_path: Path) -> None:
     found = read_file(exported).config
     assert found["predictor"]["name"] == "dilated"
     assert found["predictor"] | {"num_maps": 1, "initial_lam": [0.07], "sigma_input": True} == found["predictor"]
-    assert found["regularizer"] == {"name": "anisotropic", "num_maps": 1, "bounds": None}
+    assert found["regularizer"] == {
+        "name": "anisotropic",
+        "num_maps": 1,
+        "bounds": None,
+        "axes": 2,
+        "spacing": None,
+    }
     assert found["solver"] == {"name": "taut_string", "tol": 1e-10, "max_iter": 2000}
     assert found["sigma"] == [5, 55]
     assert read_file(exported).explicit_config() == found

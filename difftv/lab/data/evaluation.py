@@ -101,7 +101,7 @@ class EvaluationPatches(EvaluationItems):
             clip_noise: clamp the noisy images to [0, 1].
             limit: keep only so many items, the first ones; None keeps all.
             stream: another number >= 0 gives other positions and other noise.
-            forward: what measures the images, its operator drawn like the noise; None = nothing, denoising.
+            forward: simulation that measures the images, its operator drawn like the noise; None = nothing, denoising.
 
         Raises:
             ValueError: an argument is out of range.

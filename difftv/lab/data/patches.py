@@ -70,7 +70,7 @@ class TrainingPatches:
             seed: >= 0; two runs with the same seed see the same patches.
             crops_per_image: patches drawn from every image in an epoch, >= 1.
             clip_noise: clamp the noisy patches to [0, 1].
-            forward: what measures the patches, its operator drawn anew like the noise; None = nothing, denoising.
+            forward: simulation that measures the patches, its operator drawn anew like the noise; None = denoising.
 
         Raises:
             ValueError: an argument is out of range.

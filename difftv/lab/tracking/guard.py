@@ -18,7 +18,7 @@ class GuardedLog(RunLog):
     Args:
         log: log that is written to.
         name: name of the tool, in the message.
-        reason: what to say of an exception.
+        reason: words for an exception.
     """
 
     def __init__(self, log: RunLog, name: str, reason: Callable[[Exception], str]) -> None:

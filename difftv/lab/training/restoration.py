@@ -36,7 +36,7 @@ def restore(
     network that predicts the image is shown the first look and nothing else.
 
     Args:
-        denoiser: what restores.
+        denoiser: denoiser or reconstructor to use.
         noisy: noisy images, or first looks at the measurements.
         sigma: noise level in 8-bit units, one or one per image.
         measured: the measurements; None where there is no operator.

@@ -2,7 +2,7 @@
 A colour photograph
 ===================
 
-Channels each by themselves, as in scikit-image; or as luma and chroma, through a model for gray images.
+Channels each by themselves, as in scikit-image; as luma and chroma, through a model for gray images; or a model of colours.
 """
 
 # %%
@@ -39,7 +39,8 @@ channels = torch.from_numpy(np.moveaxis(noisy, -1, 0).copy()).float()
 opponent = np.moveaxis(denoise_image(one_number, channels).denoised.numpy(), 0, -1)
 
 # %%
-# Where a model is shipped with the installed package, it takes the place of that number:
+# Of the models that are shipped with the installed package, the one for colours sees all three channels when it
+# predicts the maps of each; without it a gray one takes the place of that number:
 shown = {
     "noisy": noisy,
     "R, G, B": by_channel,
@@ -47,7 +48,7 @@ shown = {
     "red smoothed harder": red_only,
     "luma and chroma": opponent,
 }
-for name in list(list_pretrained())[:1]:
+for name in list(list_pretrained())[:1]:  # colour, gray, ...: by their names
     model = Denoiser.pretrained(name)
     sigma = 25.0 if model.sigma_input else None
     shown[f"model {name}"] = np.moveaxis(denoise_image(model, channels, sigma=sigma).denoised.numpy(), 0, -1)

@@ -2,7 +2,7 @@
 A colour photograph
 ===================
 
-Channels each by themselves, as in scikit-image; as luma and chroma, through a model for gray images; or a model of colours.
+Channels each by themselves, as in scikit-image; as luma and chroma, through a gray model; or a model of colours.
 """
 
 # %%

@@ -73,6 +73,14 @@ class StoredModel:
             return None
 
     @property
+    def forward(self) -> str | None:
+        """Name of what measured the images that it was trained on; None for denoising."""
+        node = self.config.get("forward")
+        word = node.get(NAME, node.get(TARGET)) if isinstance(node, Mapping) else None
+        name = str(word).rpartition(".")[2] if word else "Identity"
+        return None if name == "Identity" else name
+
+    @property
     def colour(self) -> bool:
         """Whether it is a model of RGB images, whose channels the regularizer couples.
 
@@ -153,6 +161,11 @@ class StoredModel:
         """
         if self.sigma_range is None:
             raise ConfigError(f"The configuration of {self.path} holds no sigma.")
+        if self.forward is not None:
+            raise ConfigError(
+                f"{self.path} was trained behind a forward operator ({self.forward}): there are no model files of "
+                "that. Pass on the directory of the run."
+            )
         if self.method is not Denoiser:
             raise ConfigError(f"{self.path} predicts the image and no maps: there are no model files of that.")
         config = described(self.config)

@@ -16,18 +16,35 @@ working directory. NAME is that of the set, with the noise and --ensemble where 
 minimisation is exact where that solver takes the run's regularizer, else batched (admm), whatever the run
 was trained with.
 
+Measured data instead of images: a folder of .npz files, each with `measurements`, what defines the operator (`mask` and
+`coil_maps`, `kernel` and `boundary`, or `angles` and `image_shape`), and where it is known `clean` and `crop`
+(docs/sweeps.md). Every file is reconstructed with the model's maps, and what comes out is written to
+evaluation-NAME/; the table has the first look, the scalar lambda of the run and the learned map:
+
+python experiments/evaluate.py outputs/knee_mri/<run> path/to/npz
+python experiments/evaluate.py --model gray-small path/to/npz --sigma 10 --factor 0.7
+
 A model of gray images is measured on the luma of colour files; one of colour images on RGB, with noise of its own in
 every channel and PSNR and SSIM over all three: gray files among them are named, nothing but gray ones is refused.
 """
 
 import sys
-from collections.abc import Sequence
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from difftv.arguments import path_argument
+from difftv.arguments import path_argument, positive
+from difftv.denoiser import Denoiser
 from difftv.errors import ConfigError, DataError, DiffTVError
 from difftv.files import check_writable, write_atomically
 from difftv.lab.cli.command import command
+from difftv.lab.cli.evaluate_measured import (
+    evaluate_measured,
+    files_of_measurements,
+    measured_csv,
+    measured_json,
+    measured_markdown,
+)
 from difftv.lab.cli.model_arguments import OWN, announce, files_of, load_model, model_parser, named_model
 from difftv.lab.cli.noise_level import known_sigma, levels_told
 from difftv.lab.data import PublishedImages, open_images
@@ -35,6 +52,7 @@ from difftv.lab.rundir.provenance import git_commit, versions
 from difftv.lab.training.protocol import evaluate_published, to_csv, to_json, to_markdown
 from difftv.models.file import weights_digest
 from difftv.models.stored import StoredModel
+from difftv.network_denoiser import NetworkDenoiser
 from difftv.printing import print_safely
 
 
@@ -47,6 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--no-search", action="store_true", help="leave out the best scalar for these images, which takes longest"
+    )
+    parser.add_argument(
+        "--factor",
+        type=positive_number,
+        default=1.0,
+        help="on the maps, with measured data (default: 1)",
     )
     options = parser.parse_args(arguments)
     try:
@@ -66,32 +90,89 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stem = (options.output or (place if place.is_dir() else Path())) / f"evaluation-{name}"
     files = {suffix: stem.with_name(stem.name + suffix) for suffix in (".md", ".csv", ".json")}
     try:
-        denoiser, stored = load_model(options, place)
+        measured = files_of_measurements(paths)
+        denoiser, stored = load_model(options, place, behind_operator=measured is not None)
         for file in files.values():
             check_writable(file)
-        sigma = known_sigma(options.sigma, stored)
         print_safely(announce(stored), error=True)
-        images = open_images(files_of(paths), cache_dir=None, colour=denoiser.colour)
-        if images.skipped:
-            path, reason = images.skipped[0]
-            raise DataError(f"{path}: {reason}. A mean over the other images would not be comparable.")
-        with levels_told():
-            found = evaluate_published(
-                denoiser,
-                PublishedImages(images, sigma=sigma),
-                tuned=_tuned(stored, denoiser.solver.regularizer.parameters)
-                if sigma == stored.evaluated_sigma
-                else None,
-                search=not options.no_search,
-                device=next(denoiser.parameters()).device,
-            )
+        origin = _origin(options, place, stored, denoiser, of_set)
+        if measured is not None:
+            content = _measured(options, denoiser, stored, measured, stem, name, origin)
+        else:
+            content = _images(options, denoiser, stored, paths, name, origin)
     except (DiffTVError, ValueError) as error:
         print_safely(f"{parser.prog}: {error}", error=True)
         return 2
     except OSError as error:
         print_safely(f"{parser.prog}: {stem} cannot be written ({error.strerror}): give --output", error=True)
         return 2
-    origin = {
+    problem = ""
+    for suffix, text in content.items():
+        try:
+            write_atomically(files[suffix], text)
+        except OSError as error:
+            problem = problem or f"{files[suffix]} cannot be written ({error.strerror}): give --output"
+    print_safely(content[".md"])
+    print_safely(f"{parser.prog}: {problem}" if problem else f"Written: {stem}.md, .csv, .json", error=True)
+    return 1 if problem else 0
+
+
+def _images(
+    options: Namespace,
+    denoiser: Denoiser | NetworkDenoiser,
+    stored: StoredModel,
+    paths: Sequence[Path],
+    name: str,
+    origin: Mapping[str, object],
+) -> dict[str, str]:
+    """What is written of clean images, by suffix."""
+    sigma = known_sigma(options.sigma, stored)
+    images = open_images(files_of(paths), cache_dir=None, colour=denoiser.colour)
+    if images.skipped:
+        path, reason = images.skipped[0]
+        raise DataError(f"{path}: {reason}. A mean over the other images would not be comparable.")
+    at_training = sigma == stored.evaluated_sigma
+    with levels_told():
+        found = evaluate_published(
+            denoiser,
+            PublishedImages(images, sigma=sigma),
+            tuned=_tuned(stored, denoiser.solver.regularizer.parameters) if at_training else None,
+            search=not options.no_search,
+            device=next(denoiser.parameters()).device,
+        )
+    title = f"{name}, sigma {sigma:g}" + (", self-ensemble" if options.ensemble else "")
+    return {".md": to_markdown(found, title=title), ".csv": to_csv(found), ".json": to_json(found, origin)}
+
+
+def _measured(
+    options: Namespace,
+    denoiser: Denoiser | NetworkDenoiser,
+    stored: StoredModel,
+    measured: Sequence[Path],
+    stem: Path,
+    name: str,
+    origin: Mapping[str, object],
+) -> dict[str, str]:
+    """What is written of measured data, by suffix; the reconstructions go into a folder beside it."""
+    if not isinstance(denoiser, Denoiser):
+        raise ConfigError(f"{stored.path} predicts the image and no maps: measured data need maps.")
+    names = denoiser.solver.regularizer.parameters
+    # Scalars of denoising are in other units than those of measurements.
+    tuned = _tuned(stored, names) if stored.forward is not None else None
+    rows = evaluate_measured(denoiser, measured, tuned=tuned, folder=stem, factor=options.factor, sigma=options.sigma)
+    title = name if options.factor == 1 else f"{name}, factor {options.factor:g} on the maps"
+    more = {**origin, "factor": options.factor}
+    return {
+        ".md": measured_markdown(rows, title=title, tuned=tuned),
+        ".csv": measured_csv(rows),
+        ".json": measured_json(rows, tuned, more),
+    }
+
+
+def _origin(
+    options: Namespace, place: Path, stored: StoredModel, denoiser: Denoiser | NetworkDenoiser, of_set: str
+) -> dict[str, object]:
+    return {
         "run" if place.is_dir() else "model": str(place) if place.is_dir() else stored.name,
         "set": of_set,
         "weights": weights_digest(stored.weights),
@@ -102,16 +183,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "versions": versions(),
         "git": {"commit": git_commit()},
     }
-    text = to_markdown(found, title=f"{name}, sigma {sigma:g}" + (", self-ensemble" if options.ensemble else ""))
-    problem = ""
-    for suffix, content in ((".md", text), (".csv", to_csv(found)), (".json", to_json(found, origin))):
-        try:
-            write_atomically(files[suffix], content)
-        except OSError as error:
-            problem = problem or f"{files[suffix]} cannot be written ({error.strerror}): give --output"
-    print_safely(text)
-    print_safely(f"{parser.prog}: {problem}" if problem else f"Written: {stem}.md, .csv, .json", error=True)
-    return 1 if problem else 0
+
+
+def positive_number(text: str) -> float:
+    """A number > 0, as an argument."""
+    try:
+        return positive("--factor", float(text))
+    except ValueError as error:
+        raise ArgumentTypeError(f"must be a number > 0, got {text!r}") from error
 
 
 def _is_directory(paths: list[Path]) -> bool:

@@ -114,14 +114,26 @@ def default_models() -> tuple[Path, Path]:
         raise ConfigError(f"{error} Give the directory of a run before the images, or a model as --model.") from error
 
 
-def load_model(options: argparse.Namespace, path: Path) -> tuple[Denoiser | NetworkDenoiser, StoredModel]:
+def load_model(
+    options: argparse.Namespace, path: Path, *, behind_operator: bool = False
+) -> tuple[Denoiser | NetworkDenoiser, StoredModel]:
     """The denoiser of a stored model on the device and with the solver of the options, and the model itself.
+
+    Args:
+        options: those of `model_parser`.
+        path: the place of the model.
+        behind_operator: whether it is given measurements and not noisy images.
 
     Raises:
         DiffTVError: the device is not there, or the model cannot be used; the message is for the user.
     """
     device = choose_device(options.device, "--device")
     stored = read_model(path)
+    if stored.forward is not None and not behind_operator:
+        raise ConfigError(
+            f"{path} was trained behind a forward operator ({stored.forward}) and sees no noisy images. Give "
+            "measurements, a folder of .npz files, to experiments/evaluate.py, or call Reconstructor.load."
+        )
     denoiser = place(stored.denoiser(_solver(options, stored)), device)
     if not options.ensemble:
         return denoiser, stored

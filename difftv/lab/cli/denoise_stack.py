@@ -62,7 +62,8 @@ def denoise_stack(
     if denoiser.colour:
         raise ConfigError("a volume is gray, and the model is for colours: take another one")
     volume = read_volume(path)
-    weight = _weight(options, volume) if options.axes == 3 else 0.0
+    spacing = _spacing(options, volume)
+    weight = _weight(options, spacing) if options.axes == 3 else 0.0
     _check_memory(path, volume, joined=weight > 0)
     low, span = _scale(path, volume, options.white_level)
     noisy = torch.from_numpy(((volume.values - low) / span).astype(np.float32))
@@ -75,7 +76,7 @@ def denoise_stack(
         found = denoise_volume(denoiser, noisy[None, None].to(device), sigma, z_weight=weight)
     denoised = found.denoised[0, 0].cpu().double().numpy() * span + low
     write_atomically(targets.denoised, volume.encode(_as_file(denoised, volume.values.dtype)))
-    drawn = draws and _draw(noisy.numpy(), found.denoised[0, 0].cpu().numpy(), path, targets.picture)
+    drawn = draws and _draw(noisy.numpy(), found.denoised[0, 0].cpu().numpy(), path, targets.picture, spacing)
     manner = f"one volume, weight across slices {weight:.3g}" if weight > 0 else "page by page"
     words = f"{volume}, {manner}, {time.perf_counter() - started:.1f} s"
     if not bool(found.converged.all()):
@@ -86,20 +87,25 @@ def denoise_stack(
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
 
 
-def _weight(options: argparse.Namespace, volume: VolumeFile) -> float:
-    if options.z_weight is not None:
-        try:
-            return not_negative("--z-weight", options.z_weight)
-        except ValueError as error:
-            raise ConfigError(str(error)) from error
-    spacing: tuple[float, ...] = volume.spacing or (1.0, 1.0, 1.0)
-    if options.spacing is not None:
-        try:
-            spacing = checked_spacing([float(word) for word in options.spacing.split(",")], 3)
-        except ValueError as error:
-            raise ConfigError(f"--spacing must be three positive numbers such as 2,0.5,0.5: {error}") from error
-    depth, height, width = spacing
-    return (height + width) / 2 / depth
+def _spacing(options: argparse.Namespace, volume: VolumeFile) -> tuple[float, ...]:
+    """Distance of voxels along the three axes: as given, else as the file says, else 1."""
+    if options.spacing is None:
+        return volume.spacing or (1.0, 1.0, 1.0)
+    try:
+        return checked_spacing([float(word) for word in options.spacing.split(",")], 3)
+    except ValueError as error:
+        raise ConfigError(f"--spacing must be three positive numbers such as 2,0.5,0.5: {error}") from error
+
+
+def _weight(options: argparse.Namespace, spacing: tuple[float, ...]) -> float:
+    """Weight of differences across slices, those within having about 1."""
+    if options.z_weight is None:
+        depth, height, width = spacing
+        return (height + width) / 2 / depth
+    try:
+        return not_negative("--z-weight", options.z_weight)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _check_memory(path: Path, volume: VolumeFile, *, joined: bool) -> None:
@@ -145,13 +151,14 @@ def _as_file(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return values.round().clip(limits.min, limits.max).astype(dtype)
 
 
-def _draw(noisy: np.ndarray, denoised: np.ndarray, path: Path, target: Path) -> bool:
+def _draw(noisy: np.ndarray, denoised: np.ndarray, path: Path, target: Path, spacing: tuple[float, ...]) -> bool:
     """Draw three slices; what goes wrong there is said, and is no failure of the volume, which is written by then."""
     try:
         from difftv.lab.figures import save_figure
         from difftv.lab.figures.slices import orthogonal_slices
 
-        save_figure(orthogonal_slices({"noisy": noisy, "denoised": denoised}, title=path.name), target)
+        drawn = orthogonal_slices({"noisy": noisy, "denoised": denoised}, spacing=spacing, title=path.name)
+        save_figure(drawn, target)
     except (ImportError, MissingDependencyError, OSError, ValueError, RuntimeError) as error:
         print_safely(f"{path}: denoised; the picture of slices was not written: {error}", error=True)
         return False

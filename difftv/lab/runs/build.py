@@ -19,6 +19,7 @@ from difftv.lab.data import (
 )
 from difftv.lab.data.colours import check_colour
 from difftv.lab.forward import ForwardModel
+from difftv.lab.losses import Sure
 from difftv.lab.models.place import find_model, named_models
 from difftv.lab.models.reading import read_model
 from difftv.lab.runs.config import image_cache
@@ -97,6 +98,9 @@ def build(planned: PlannedRun) -> Objects:
                 )
             )
         predictor = replace(nodes["predictor"], values=complete).make()
+    loss = nodes["loss"].make()
+    if isinstance(loss, Sure) and options.training.precision != "float32":
+        raise ConfigError("loss=sure takes differences that bfloat16 does not resolve: trainer.precision=float32.")
     if options.start is not None:
         for word in named_models(options.start):
             _start(predictor, word, regularizer, nodes)
@@ -110,7 +114,7 @@ def build(planned: PlannedRun) -> Objects:
     with source.keyed():
         splits = source.make().files()
     return Objects(
-        setup=TrainingSetup(denoiser, nodes["loss"].make(), optimizer, scheduler, device),
+        setup=TrainingSetup(denoiser, loss, optimizer, scheduler, device),
         tracker=nodes["tracker"].make(),
         splits=splits,
         stored=_stored(options.evaluation.model, regularizer.channels),

@@ -34,6 +34,7 @@ from difftv.lab.training.options import TrainingOptions
 from difftv.lab.training.restoration import restore
 from difftv.lab.training.state import TrainingState
 from difftv.lab.training.stop import Snapshot, deferred_stop
+from difftv.lab.training.without_clean import loss_of
 from difftv.method import Method
 from difftv.solvers.base import Solution
 
@@ -225,7 +226,7 @@ class Training:
                 return None
             if setup.map_names:
                 solution.lam.retain_grad()
-            loss = setup.loss(solution.denoised, batch.clean)
+            loss = loss_of(setup.loss, setup.denoiser, batch, solution, (self.state.epoch, self.state.batch))
             loss.backward()
         except SolverError as error:
             if self.options.on_solver_failure == "raise":

@@ -1,0 +1,55 @@
+"""The loss of a batch: of the denoised and the clean images, or of the noisy ones alone (`Sure`, `Noise2Noise`)."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from difftv.errors import ConfigError
+from difftv.lab.data import Batch
+from difftv.lab.losses import Noise2Noise, Sure
+from difftv.method import Method
+from difftv.noise import GaussianNoise
+from difftv.noise.level import EIGHT_BIT_RANGE
+from difftv.solvers.base import Solution
+
+STEP = 0.05
+"""Length of the probe's step over the noise, as in `difftv.sure`."""
+
+_BRANCHES = {Sure: 0, Noise2Noise: 1}
+
+
+def loss_of(
+    loss: nn.Module,
+    denoiser: Method,
+    batch: Batch,
+    solution: Solution,
+    place: tuple[int, int],
+) -> Tensor:
+    """The scalar that a step minimises.
+
+    Args:
+        loss: `Sure` and `Noise2Noise` see no clean image (the second draw of `Noise2Noise` is made from it); any other
+            is a function of (denoised, clean).
+        denoiser: method that is trained; `Sure` asks it once more.
+        batch: noisy and clean images.
+        solution: answer of the method to `batch.noisy`.
+        place: epoch and step, from which probe and second draw follow: a run that is resumed sees the same.
+
+    Raises:
+        ConfigError: a loss without clean images for images that were measured through a forward operator.
+    """
+    if not isinstance(loss, (Sure, Noise2Noise)):
+        return loss(solution.denoised, batch.clean)
+    if batch.measured is not None:
+        raise ConfigError("loss=sure and loss=noise2noise are for denoising, without a forward operator.")
+    seed = int(np.random.SeedSequence((*place, _BRANCHES[type(loss)])).generate_state(1, np.uint64)[0] >> 1)
+    if isinstance(loss, Noise2Noise):
+        return loss(solution.denoised, GaussianNoise(batch.sigma).corrupt(batch.clean, seed=seed))
+    generator = torch.Generator("cpu").manual_seed(seed)
+    drawn = torch.randint(0, 2, batch.noisy.shape, generator=generator, device="cpu")
+    signs = (2 * drawn - 1).to(device=batch.noisy.device).to(dtype=batch.noisy.dtype)
+    std = (batch.sigma / EIGHT_BIT_RANGE).to(dtype=batch.noisy.dtype)
+    step = (STEP * std).reshape(-1, 1, 1, 1)
+    moved = denoiser.denoise(batch.noisy + step * signs, batch.sigma).denoised
+    change = (signs * (moved - solution.denoised) / step).mean(dim=(1, 2, 3))
+    return loss(solution.denoised, batch.noisy, std, change)

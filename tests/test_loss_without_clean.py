@@ -1,0 +1,72 @@
+"""Losses of noisy images alone: they estimate the error, and their gradient, that a clean image would give."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from difftv import AnisotropicTV, Denoiser, Exact
+from difftv.errors import ConfigError
+from difftv.lab.data import Batch
+from difftv.lab.losses import Mse, Noise2Noise, Sure
+from difftv.lab.training.without_clean import loss_of
+from difftv.noise import add_noise
+from difftv.predictors import Constant
+
+SIGMA = 25.0
+
+
+def clean_images(count: int = 8) -> Tensor:
+    from skimage.data import camera
+
+    image = torch.from_numpy(camera()[:, : 48 * count] / 255.0).float()
+    return torch.stack([image[120:168, 48 * index : 48 * index + 48] for index in range(count)])[:, None]
+
+
+def batch_of(clean: Tensor, seed: int) -> Batch:
+    noisy = add_noise(clean, SIGMA, seed=seed)
+    return Batch(clean=clean, noisy=noisy, sigma=torch.full((len(clean),), SIGMA))
+
+
+def value_and_gradient(loss: nn.Module, seed: int, lam: float = 0.02) -> tuple[float, float]:
+    """The loss, and its derivative in the one weight of a constant map."""
+    denoiser = Denoiser(Constant(1, initial_lam=lam), Exact(AnisotropicTV()))
+    batch = batch_of(clean_images(), seed)
+    found = loss_of(loss, denoiser, batch, denoiser.denoise(batch.noisy, batch.sigma), (3, seed))
+    (gradient,) = torch.autograd.grad(found, list(denoiser.parameters()))
+    return float(found.detach()), float(gradient)
+
+
+@pytest.mark.parametrize(("loss", "offset"), [(Sure(), 0.0), (Noise2Noise(), (SIGMA / 255) ** 2)])
+def test_value_and_gradient_are_those_of_the_squared_error_on_average(loss: nn.Module, offset: float) -> None:
+    seeds = range(10)
+    pairs = [(value_and_gradient(loss, seed), value_and_gradient(Mse(), seed)) for seed in seeds]
+    for part in (0, 1):
+        estimated, true = (torch.tensor([pair[which][part] for pair in pairs]) for which in (0, 1))
+        difference = estimated - true - (offset if part == 0 else 0.0)
+        error = 3 * float(difference.std()) / math.sqrt(len(pairs))
+        assert abs(float(difference.mean())) < max(error, 0.03 * float(true.abs().mean()))
+        assert error < 0.4 * float(true.abs().mean())
+
+
+def test_the_same_step_draws_the_same_probe_and_no_clean_image_is_seen_by_sure() -> None:
+    clean = clean_images(2)
+    batch = batch_of(clean, 0)
+    denoiser = Denoiser(Constant(1, initial_lam=0.05), Exact(AnisotropicTV()))
+    solution = denoiser.denoise(batch.noisy, batch.sigma)
+
+    def sure(given: Batch, place: tuple[int, int]) -> float:
+        return float(loss_of(Sure(), denoiser, given, solution, place).detach())
+
+    assert sure(batch, (0, 1)) == sure(batch, (0, 1))
+    assert sure(batch, (0, 1)) != sure(batch, (0, 2))
+    assert sure(batch._replace(clean=torch.full_like(clean, torch.nan)), (0, 1)) == sure(batch, (0, 1))
+
+
+def test_a_forward_operator_is_refused() -> None:
+    batch = batch_of(clean_images(1), 0)._replace(measured=torch.zeros(1))
+    denoiser = Denoiser(Constant(1, initial_lam=0.05), Exact(AnisotropicTV()))
+    solution = denoiser.denoise(batch.noisy, batch.sigma)
+    with pytest.raises(ConfigError, match="without a forward operator"):
+        loss_of(Sure(), denoiser, batch, solution, (0, 0))

@@ -75,7 +75,7 @@ def isotropic(side: int) -> None:
     def distance(denoised: torch.Tensor) -> float:
         return float((denoised.double() - best).square().mean().sqrt())
 
-    for tol in (1e-4, 3e-5, 1e-5, 3e-6):
+    for tol in (1e-4, 3e-5, 1e-5, 5e-6):
         solver: Solver = Admm(regularizer, tol=tol)
         found, ours = seconds(solver, y.float(), maps.float())
         error = distance(found.denoised)

@@ -65,8 +65,12 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     _sync_directory(path.parent)
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, *, room: int = 0) -> None:
     """Find out before long work whether `write_atomically` can write a file; missing directories are made.
+
+    Args:
+        path: path of the file.
+        room: bytes for which there must be space.
 
     Raises:
         OSError: it cannot: no permission, no space for a name, a directory of that name, a name that is too long.
@@ -79,7 +83,12 @@ def check_writable(path: Path) -> None:
     probe = path.with_name(f".{path.name[:40]}.writable-00000000")
     try:
         probe.unlink(missing_ok=True)
-        probe.touch()
+        with probe.open("xb") as file:
+            file.write(bytes(room))
+            file.flush()
+            _sync(file.fileno())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path.parent)) from error
     finally:
         probe.unlink(missing_ok=True)
 

@@ -14,6 +14,9 @@ from difftv.lab.rundir.layout import STATUS
 from difftv.lab.runs.config import without_wrapping
 from difftv.lab.runs.plan import PlannedRun
 
+LEAST_ROOM = 64 * 1024
+"""Bytes that a run writes before its first step (configuration, status, log), and Hydra for a sweep."""
+
 
 class Preflight(Callback):
     """Checks the configuration of a single run, and that the output directory can be written, once for a sweep.
@@ -50,7 +53,7 @@ def _output_directory(config: DictConfig, key: str) -> Path:
 def exit_unless_writable(config: DictConfig, key: str) -> None:
     """End the program with a message where the directory under this key is empty or cannot be written to."""
     try:
-        check_writable(_output_directory(config, key) / STATUS)
+        check_writable(_output_directory(config, key) / STATUS, room=LEAST_ROOM)
     except OSError as error:
         sys.exit(
             f"error: cannot write to the output directory: {error}. "

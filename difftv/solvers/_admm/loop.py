@@ -52,8 +52,13 @@ def iterate(
     tol: Tensor,
     max_iter: int,
     states: Sequence[Tensor] | None = None,
+    *,
+    relative: bool = False,
 ) -> Outcome:
-    """Iterate from s = 0, or from other states, until rms(x_k - x_{k-10}) <= tol, image by image; `tol`: (batch,)."""
+    """Iterate from s = 0, or from other states, until rms(x_k - x_{k-10}) <= tol, image by image; `tol`: (batch,).
+
+    `relative`: the change is over rms(u), where that is above 1.
+    """
     batch, channels, *space = data.shape
     if states is None:
         states = [data.new_zeros(batch, operator.components, *space) for operator in operators]
@@ -71,6 +76,8 @@ def iterate(
         if iteration % CHECK_EVERY and iteration < max_iter:
             continue
         change = _change(x - before, channels, operators[0].magnitude)
+        if relative:
+            change = change / x[:, :channels].square().flatten(1).mean(dim=1).sqrt().clamp_min(1.0)
         before = x
         if progress.wanted:
             progress.change(float((change / tol).max()))

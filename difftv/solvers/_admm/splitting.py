@@ -108,7 +108,7 @@ class Splitting:
         Args:
             states: states of the outcome.
             grad: dL/du.
-            tol: change at which the iteration ends, over the largest entry of `grad`.
+            tol: change at which the iteration ends, over the largest entry of `grad`, behind an operator over the rms of a.
             max_iter: iterations at most.
         """
         size = grad.abs().amax(dim=inner(grad), keepdim=True)
@@ -116,12 +116,14 @@ class Splitting:
         linearised = [term.linearised(state) for term, state in zip(self.terms, states, strict=False)]
         by_maps, by_weight = torch.zeros_like(self.problem.maps), None
         data, within = self.problem.data, torch.full_like(size, tol).flatten()
+        # Where A loses something, a is a multiple of dL/du.
+        relative = data.operator is not None
         if self.data_step is None:
-            found = self._iterate(linearised, grad / size, within, max_iter)
+            found = self._iterate(linearised, grad / size, within, max_iter, relative=relative)
             by_y = found.x[:, : self.channels]
         else:
             step = self.data_step.linearised(states[-1])
-            found = self._iterate([*linearised, step], step.free * grad / size, within, max_iter)
+            found = self._iterate([*linearised, step], step.free * grad / size, within, max_iter, relative=relative)
             by_y = step.image(found.states[-1])
             if data.weight is not None:
                 residual = self.data_step.image(states[-1]) - data.y
@@ -141,8 +143,10 @@ class Splitting:
         tol: Tensor,
         max_iter: int,
         states: Sequence[Tensor] | None = None,
+        *,
+        relative: bool = False,
     ) -> Outcome:
-        return iterate(self.operators, steps, self.rho, self.linear, data, tol, max_iter, states)
+        return iterate(self.operators, steps, self.rho, self.linear, data, tol, max_iter, states, relative=relative)
 
 
 def largest_lam(regularizer: Regularizer) -> float:

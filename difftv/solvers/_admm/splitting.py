@@ -108,7 +108,7 @@ class Splitting:
         Args:
             states: states of the outcome.
             grad: dL/du.
-            tol: change at which the iteration ends, over the largest entry of `grad`, behind an operator over the rms of a.
+            tol: change at which the iteration ends, over the largest entry of `grad`, or (with A) over the rms of a.
             max_iter: iterations at most.
         """
         size = grad.abs().amax(dim=inner(grad), keepdim=True)

@@ -39,6 +39,11 @@ DETAIL = 5.0
 wide-field microscopy (correlated noise, no detail as fine as the pixels), 7 to 70 where an image has such detail."""
 
 
+LONE = 0.5
+"""Share of saturated pixels in 3x3 from which the scene is as bright as white: filled from around it, such a region of
+a two-photon image (1,042 pixels) was .7 dB worse than as it is."""
+
+
 @dataclass(frozen=True)
 class SensorNoise:
     """Noise of every channel of an image, and the pixels that count.
@@ -83,7 +88,7 @@ def sensor_noise(
 ) -> SensorNoise | None:
     """What is assumed of an image; None: white Gaussian noise, and every pixel counts.
 
-    Saturated pixels (at white) and hot or dead ones do not count otherwise, nor do those that are not finite. Where
+    Lone saturated pixels (at white), hot or dead ones and those that are not finite do not count otherwise. Where
     neighbours share their noise and an image has no detail as fine as its pixels, means of 2x2 or 4x4 are denoised.
 
     Args:
@@ -108,7 +113,8 @@ def sensor_noise(
             "--noise is for models of gray images that were trained on a range of noise levels, such as gray. Take one "
             "of these, or --noise white."
         )
-    counts = noisy.isfinite() & (noisy < 1)
+    lone = _lone(noisy >= 1)
+    counts = noisy.isfinite() & ~lone
     if visible is not None:
         counts &= visible
     if not bool(counts.flatten(1).any(dim=1).all()):
@@ -138,7 +144,7 @@ def sensor_noise(
     words = "; ".join(_named(noise, error) for noise, error in zip(found, errors, strict=True))
     if reduction > 1:
         words += f" (of means of {reduction}x{reduction} pixels, as neighbours share their noise)"
-    words += _filled(noisy, hot[:, 0], visible)
+    words += _filled(noisy, hot[:, 0], lone, visible)
     if wanted == AUTO:
         words += "; --noise overrules"
     return SensorNoise(tuple(found) * (len(noisy) // len(found)), kept, reduction, words)
@@ -243,8 +249,14 @@ def _named(noise: Noise, error: str) -> str:
     )
 
 
-def _filled(noisy: ChannelImage, hot: Tensor, visible: Tensor | None) -> str:
+def _lone(saturated: Tensor) -> Tensor:
+    """Saturated pixels of which most neighbours are not; among others the scene is as bright, and they count."""
+    share = avg_pool2d(saturated.to(dtype=torch.float32)[:, None], 3, stride=1, padding=1, count_include_pad=False)
+    return saturated & (share[:, 0] < LONE)
+
+
+def _filled(noisy: ChannelImage, hot: Tensor, lone: Tensor, visible: Tensor | None) -> str:
     seen = torch.ones_like(noisy, dtype=torch.bool) if visible is None else visible.expand(noisy.shape)
-    kinds = {"hot or dead": hot, "saturated": (noisy >= 1) & seen, "not finite": ~noisy.isfinite() & seen}
+    kinds = {"hot or dead": hot, "saturated": lone & seen, "not finite": ~noisy.isfinite() & seen}
     counted = [f"{int(mask.any(dim=0).sum())} {kind}" for kind, mask in kinds.items() if bool(mask.any())]
     return f"; filled: {', '.join(counted)} pixels" if counted else ""

@@ -89,7 +89,7 @@ class Settings:
     batched: tuple[tuple[Regularizer, int, int], ...] = (
         (IsotropicTV(), 64, 4),
         (HuberTV(), 64, 4),
-        (TGV(), 32, 2),
+        (TGV(), 24, 2),
     )
     model_side: int = 512
     isotropic_sizes: tuple[int, tuple[int, ...]] = (256, (64, 128, 256))

@@ -33,6 +33,25 @@ def test_tables_and_document(tmp_path, monkeypatch, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["benchmark.json", "benchmark.md"]
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning:cvxpylayers")
+def test_what_is_published_is_stored_and_drawn(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(Timer, "autorange", lambda timer: (1, timer.timeit(1)))
+    main = runpy.run_path(str(SCRIPT))["main"]
+    known = main.__wrapped__.__globals__
+    drawn = []
+    known.update(SPEED=tmp_path / "speed.json", SPEED_PARTS=("exact",), redraw=lambda: drawn.append(1) or ["README.md"])
+    before = torch.get_num_threads()
+    try:
+        assert main(["--publish", "--exact-size", "4", "--batch", "1", "--output", str(tmp_path / "out")]) == 0
+    finally:
+        torch.set_num_threads(before)
+    assert drawn == [1]
+    assert capsys.readouterr().out.startswith("Changed: README.md")
+    rows = json.loads((tmp_path / "speed.json").read_text())["parts"]["exact"]["rows"]
+    assert {row["threads"] for row in rows} == {1}
+    assert all(len(row["seconds"]["forward"]) == 3 for row in rows)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -44,7 +44,7 @@ class Matrix(ForwardOperator):
             raise ValueError("matrix must be real and finite. A complex one is its real part above its imaginary part.")
         self.register_buffer("rows", _torch(found))
         self.register_buffer("columns", _torch(found.T))
-        self._ready: dict[tuple[torch.dtype, torch.device], tuple[Tensor, Tensor]] = {}
+        self._ready: dict[tuple[torch.dtype, torch.device, int, int], tuple[Tensor, Tensor]] = {}
 
     def _apply_to(self, image: Image) -> Tensor:
         if tuple(image.shape[1:]) != self.image_shape:
@@ -60,7 +60,8 @@ class Matrix(ForwardOperator):
 
     def _matrices(self, like: Tensor) -> tuple[Tensor, Tensor]:
         """The matrix and its transpose in the precision and on the device of a tensor, kept: a copy costs a product."""
-        key = like.dtype, like.device
+        # Other entries, loaded or moved, are another version.
+        key = like.dtype, like.device, id(self.rows), self.rows._version
         if key not in self._ready:
             self._ready = {key: (_compressed(self.rows.to(like)), _compressed(self.columns.to(like)))}
         return self._ready[key]

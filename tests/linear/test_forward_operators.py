@@ -163,3 +163,13 @@ def test_wrong_arguments() -> None:
         Fourier(torch.ones(4, 4)).apply(torch.zeros(1, 1, 4, 5))
     with pytest.raises(ValueError, match="at least as large as the kernel"):
         Convolution(torch.ones(5, 5), "valid").apply(torch.zeros(1, 1, 4, 4))
+
+
+def test_a_matrix_that_is_loaded_is_the_one_that_multiplies() -> None:
+    one, other = (Matrix(np.random.default_rng(seed).random((3, 4)), (2, 2), (3,)) for seed in (0, 1))
+    x = torch.rand(1, 1, 2, 2, dtype=torch.float64)
+    before = one.apply(x)
+    one.load_state_dict(other.state_dict())
+    assert not torch.equal(before, one.apply(x))
+    torch.testing.assert_close(one.apply(x), other.apply(x))
+    torch.testing.assert_close(copy.deepcopy(one).float().apply(x), one.apply(x), rtol=1e-6, atol=0)

@@ -66,7 +66,7 @@ def search_front(search: Search) -> Figure:
     """The first two objectives of every complete trial, and the front: those that no other trial beats in all.
 
     Args:
-        search: of two objectives or more.
+        search: search of two objectives or more.
 
     Raises:
         ValueError: it has one objective.

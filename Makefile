@@ -12,8 +12,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 .PHONY: demo test test-slow test-interop test-trackers test-next docs torture install lint benchmark clean
 
 demo: install
-	$(BIN)/python experiments/run.py --multirun experiment=demo_exact sigma=15,25,50
-	$(BIN)/python experiments/run.py --multirun experiment=demo_cones solver=scs,ecos sigma=15,25,50
+	$(BIN)/python experiments/run.py --multirun hydra/launcher=local experiment=demo_exact sigma=15,25,50
+	$(BIN)/python experiments/run.py --multirun hydra/launcher=local experiment=demo_cones solver=scs,ecos sigma=15,25,50
 	$(BIN)/python experiments/table.py outputs/demo_cones --rows solver --columns sigma --metric psnr ssim
 	$(BIN)/python experiments/report.py outputs/demo_cones
 	$(BIN)/python experiments/ramp.py --only isotropic --model gray --output outputs/ramp

@@ -63,7 +63,7 @@ test-next: install
 			> `$(NEXT)/bin/python -c "import site; print(site.getsitepackages()[0])"`/project.pth \
 		&& $(NEXT)/bin/python -m pip --disable-pip-version-check install --quiet --pre --upgrade hydra-core omegaconf \
 		&& $(NEXT)/bin/python -m pip freeze --local | grep -i '^hydra-core=\|^omegaconf=' \
-		&& PYTHONPATH=$(CURDIR) timeout 900 $(NEXT)/bin/python -m pytest tests/runs tests/report tests/contracts/test_trackers.py; \
+		&& PYTHONPATH=$(CURDIR) timeout 900 $(NEXT)/bin/python -m pytest -W default tests/runs tests/report tests/contracts/test_trackers.py; \
 	} || echo "test-next: this version does not work yet with the pre-releases above; nothing else depends on it"
 
 # Strict: a broken link, a reference to nothing and a script of the gallery that fails end it. Where make test-interop has

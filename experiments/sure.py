@@ -6,6 +6,8 @@ Anisotropic total variation, solved exactly. PSNR is of the image before roundin
 searched with its clean image in hand. "Solves" is the processor time of search and final solve over that of the latter.
 """
 
+import difftv.lab.cli.entry  # noqa: F401, I001  # first: Ctrl-C ends the command with a line while the rest loads
+
 import argparse
 import sys
 import time
@@ -16,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from difftv.lab.cli.command import command
 from difftv.lab.data.base import image_files
 from difftv.lab.imagefiles import read_image
 from difftv.metrics import psnr
@@ -25,6 +28,7 @@ from difftv.solvers import Exact
 from difftv.sure import choose_weight, constant_maps
 
 
+@command
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", type=Path, help="directory of clean gray images")

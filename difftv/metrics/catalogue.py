@@ -12,6 +12,7 @@ from difftv.metrics.fidelity import GRAY_OR_RGB, psnr, psnr_edge, psnr_smooth, s
 from difftv.metrics.maps import check_map, edge_to_smooth, field_length, grouped
 from difftv.metrics.masks import masks_of
 from difftv.metrics.staircasing import dof_ratio, false_jump, plateau_excess, plateau_excess_ramp, second_order
+from difftv.space import inner
 from difftv.types import Fields, Image, Map, PerImage
 
 Direction = Literal["higher", "lower", "zero", "one"]
@@ -83,7 +84,7 @@ def image_metrics(denoised: Image, clean: Image) -> dict[str, PerImage]:
     Raises:
         ValueError: a shape or a dtype does not fit.
     """
-    check_pair(denoised, clean, channels=GRAY_OR_RGB)
+    check_pair(denoised, clean, channels=GRAY_OR_RGB, axes=(2,))
     u, x = luma(on_cpu(denoised)), luma(on_cpu(clean))
     masks = masks_of(x)
     diagnostics = {
@@ -112,8 +113,8 @@ def map_metrics(lam: Map, clean: Image, *, names: Sequence[str] = ("lam",)) -> d
     """The metrics of regularization maps that need no gradient: `lam/mean`, `gam/max`, `lam1/edge_to_smooth`, ...
 
     Args:
-        lam: (batch, maps, height, width), >= 0.
-        clean: (batch, 1 or 3, height, width); where the edges are.
+        lam: (batch, maps, *space), >= 0.
+        clean: (batch, 1 or 3, *space); where the edges are.
         names: names of the channels, `Regularizer.map_names`. Directions of one map (lam_v, lam_h) share their row of
             numbers (`map_groups`), others never do.
 
@@ -129,9 +130,9 @@ def map_metrics(lam: Map, clean: Image, *, names: Sequence[str] = ("lam",)) -> d
     for name, values in grouped(lam.detach(), names).items():
         found |= {
             f"{name}/edge_to_smooth": edge_to_smooth(values, clean, masks=masks),
-            f"{name}/mean": values.mean(dim=(1, 2, 3)),
-            f"{name}/min": values.amin(dim=(1, 2, 3)),
-            f"{name}/max": values.amax(dim=(1, 2, 3)),
+            f"{name}/mean": values.mean(dim=inner(values)),
+            f"{name}/min": values.amin(dim=inner(values)),
+            f"{name}/max": values.amax(dim=inner(values)),
         }
     return found
 

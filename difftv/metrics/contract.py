@@ -1,12 +1,13 @@
 """What every metric asks of its images, and where the diagnostics are computed."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Concatenate, ParamSpec
 
 import torch
 from torch import Tensor
 
+from difftv.space import AXES, layout, per_image
 from difftv.types import Image, PerImage, Plane
 
 P = ParamSpec("P")
@@ -24,19 +25,21 @@ def luma(image: Image) -> Plane:
     """The gray image that the diagnostics of an RGB image are computed on; a gray one is itself."""
     if image.shape[1] == 1:
         return image
-    return (image * image.new_tensor(LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True)
+    return (image * image.new_tensor(LUMA).view(1, 3, *[1] * (image.ndim - 2))).sum(dim=1, keepdim=True)
 
 
-def check_image(name: str, image: Tensor, *, channels: tuple[int, ...] = (1,)) -> None:
+def check_image(name: str, image: Tensor, *, channels: tuple[int, ...] = (1,), axes: Collection[int] = AXES) -> None:
     """Refuse a tensor that is not a batch of images of that many channels, gray ones by default.
+
+    Signals and volumes are taken as well, unless `axes` says otherwise.
 
     Raises:
         ValueError: with what was expected, what came and what to do.
     """
-    if image.ndim != 4 or image.shape[1] not in channels or 0 in image.shape:
+    if image.ndim - 2 not in axes or image.shape[1] not in channels or 0 in image.shape:
+        shape = layout(image.ndim - 2 if image.ndim - 2 in axes else 2, " or ".join(map(str, channels)))
         raise ValueError(
-            f"{name} must have shape (batch, {' or '.join(map(str, channels))}, height, width), "
-            f"got {tuple(image.shape)}. "
+            f"{name} must have shape {shape}, got {tuple(image.shape)}. "
             "At least one pixel and one image are needed; a single image goes in as image[None, None]."
         )
     if not image.is_floating_point():
@@ -45,14 +48,16 @@ def check_image(name: str, image: Tensor, *, channels: tuple[int, ...] = (1,)) -
         )
 
 
-def check_pair(denoised: Tensor, clean: Tensor, *, channels: tuple[int, ...] = (1,)) -> None:
+def check_pair(
+    denoised: Tensor, clean: Tensor, *, channels: tuple[int, ...] = (1,), axes: Collection[int] = AXES
+) -> None:
     """Refuse tensors that are not two batches of images of one shape, dtype and device.
 
     Raises:
         ValueError: with what was expected, what came and what to do.
     """
-    check_image("denoised", denoised, channels=channels)
-    check_image("clean", clean, channels=channels)
+    check_image("denoised", denoised, channels=channels, axes=axes)
+    check_image("clean", clean, channels=channels, axes=axes)
     if denoised.shape != clean.shape:
         raise ValueError(
             f"denoised and clean must have one shape, got {tuple(denoised.shape)} and {tuple(clean.shape)}. "
@@ -83,8 +88,8 @@ def diagnostic(
     def judged(denoised: Image, clean: Image, *args: P.args, **kwargs: P.kwargs) -> PerImage:
         check_pair(denoised, clean)
         u, x = on_cpu(denoised), on_cpu(clean)
-        finite = (u.isfinite() & x.isfinite()).all(dim=3).all(dim=2).all(dim=1)
-        u, x = (torch.where(finite[:, None, None, None], image, 0.0) for image in (u, x))
+        finite = (u.isfinite() & x.isfinite()).flatten(1).all(dim=1)
+        u, x = (torch.where(per_image(finite, image), image, 0.0) for image in (u, x))
         values = torch.where(finite, metric(u, x, *args, **kwargs), torch.nan)
         return values.to(dtype=denoised.dtype).to(device=denoised.device)
 

@@ -8,9 +8,10 @@ from torch.nn.functional import avg_pool2d, conv2d, pad
 
 from difftv.extras import require
 from difftv.linear.gradient import divergence, gradient
-from difftv.metrics.contract import diagnostic
+from difftv.metrics.contract import check_image, diagnostic
 from difftv.metrics.masks import Masks, gradient_length, masks_of, steepest
 from difftv.noise.level import EIGHT_BIT_RANGE
+from difftv.space import inner
 from difftv.types import Image, PerImage
 
 FOM_ALPHA = 1.0 / 9.0  # Pratt's: an edge that is off by 3 px counts half
@@ -28,7 +29,7 @@ def gradient_ratio(denoised: Image, clean: Image, *, masks: Masks | None = None)
     keeps the sum over a band across an edge and only lowers the ridge.
 
     Args:
-        denoised: (batch, 1, height, width).
+        denoised: (batch, 1, *space).
         clean: clean image, of the same shape and dtype.
         masks: `masks_of(clean)` where it is at hand.
 
@@ -59,8 +60,9 @@ def fom(denoised: Image, clean: Image) -> PerImage:
 
     Canny (sigma 1 px) finds both sets, with the same thresholds: the high one is Otsu's of the gradient of the
     clean image, at least three gray levels per pixel, the low one half of it. In [0, 1]; higher is better; 0 where all
-    edges are lost. NaN where the clean image has none.
+    edges are lost. NaN where the clean image has none. Of images: Canny has no form for signals and volumes.
     """
+    check_image("clean", clean, axes=(2,))
     pairs = zip(denoised[:, 0].numpy(), clean[:, 0].numpy(), strict=True)
     return torch.tensor([_fom(u, x) for u, x in pairs], dtype=torch.float64)
 
@@ -71,8 +73,9 @@ def gmsd(denoised: Image, clean: Image) -> PerImage:
 
     The standard deviation over the image, halved by 2x2 means, of (2 a b + c) / (a^2 + b^2 + c) with a, b the Prewitt
     gradient magnitudes and c = 170 / 255^2. Pixels past the border repeat it (the authors' code has zeros there, an
-    edge around the picture).
+    edge around the picture). Of images alone.
     """
+    check_image("clean", clean, axes=(2,))
     a, b = (_prewitt(avg_pool2d(image, 2, ceil_mode=True)) for image in (denoised, clean))
     similarity = (2.0 * a * b + GMSD_C) / (a.square() + b.square() + GMSD_C)
     return _mean_free(similarity).square().mean(dim=(1, 2, 3)).sqrt()
@@ -90,11 +93,11 @@ def gradient_w1(denoised: Image, clean: Image) -> PerImage:
 
 
 def _total(values: Tensor) -> PerImage:
-    return values.sum(dim=(1, 2, 3))
+    return values.sum(dim=inner(values))
 
 
 def _mean_free(values: Image) -> Image:
-    return values - values.mean(dim=(1, 2, 3), keepdim=True)
+    return values - values.mean(dim=inner(values), keepdim=True)
 
 
 def _prewitt(image: Image) -> Image:

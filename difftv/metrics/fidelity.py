@@ -12,6 +12,7 @@ from torch.nn.functional import conv2d
 from difftv.metrics.contract import check_pair, diagnostic
 from difftv.metrics.masks import Mask, Masks, masks_of
 from difftv.noise.level import EIGHT_BIT_RANGE
+from difftv.space import inner
 from difftv.types import Image, PerImage
 
 GRAY_OR_RGB = (1, 3)
@@ -34,7 +35,7 @@ def psnr(denoised: Image, clean: Image) -> PerImage:
     Differentiable, except at denoised = clean.
 
     Args:
-        denoised: (batch, 1 or 3, height, width), nominally in [0, 1].
+        denoised: (batch, 1 or 3, *space), nominally in [0, 1].
         clean: clean image, of the same shape and dtype.
 
     Returns:
@@ -44,7 +45,7 @@ def psnr(denoised: Image, clean: Image) -> PerImage:
         ValueError: a shape or a dtype does not fit.
     """
     check_pair(denoised, clean, channels=GRAY_OR_RGB)
-    return -10.0 * (denoised - clean).square().mean(dim=(1, 2, 3)).log10()
+    return -10.0 * (denoised - clean).square().mean(dim=inner(clean)).log10()
 
 
 def ssim(denoised: Image, clean: Image) -> PerImage:
@@ -64,7 +65,7 @@ def ssim(denoised: Image, clean: Image) -> PerImage:
     Raises:
         ValueError: a shape or a dtype does not fit.
     """
-    check_pair(denoised, clean, channels=GRAY_OR_RGB)
+    check_pair(denoised, clean, channels=GRAY_OR_RGB, axes=(2,))
     if denoised.shape[1] > 1:
         each = ssim(*(image.reshape(-1, 1, *image.shape[2:]) for image in (denoised, clean)))
         return each.reshape(denoised.shape[:2]).mean(dim=1)
@@ -84,7 +85,7 @@ def psnr_smooth(denoised: Image, clean: Image, *, masks: Masks | None = None) ->
     """PSNR on the smooth part M_s of the clean image, in dB; higher is better.
 
     Args:
-        denoised: (batch, 1, height, width), nominally in [0, 1].
+        denoised: (batch, 1, *space), nominally in [0, 1].
         clean: clean image, of the same shape and dtype.
         masks: `masks_of(clean)` where it is at hand.
 
@@ -101,8 +102,8 @@ def psnr_edge(denoised: Image, clean: Image, *, masks: Masks | None = None) -> P
 
 
 def _psnr_on(mask: Mask, denoised: Image, clean: Image) -> PerImage:
-    error = ((denoised - clean).square() * mask).sum(dim=(1, 2, 3))
-    return -10.0 * (error / mask.sum(dim=(1, 2, 3))).log10()
+    error = ((denoised - clean).square() * mask).sum(dim=inner(mask))
+    return -10.0 * (error / mask.sum(dim=inner(mask))).log10()
 
 
 def _windowed(image: Float[Tensor, "batch channel height width"]) -> Float[Tensor, "batch channel inner_h inner_w"]:

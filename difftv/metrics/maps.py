@@ -9,9 +9,10 @@ from torch.nn.functional import pad
 
 from difftv.metrics.contract import check_image, on_cpu
 from difftv.metrics.masks import Mask, Masks, masks_of
+from difftv.space import inner, layout
 from difftv.types import Dual, Fields, Image, Map, PerImage, Plane
 
-Group = Float[Tensor, "batch channels height width"]
+Group = Float[Tensor, "batch channels *space"]
 """The maps that share their row of numbers."""
 
 FREE_SLACK = 1e-6
@@ -40,7 +41,7 @@ def map_groups(names: Sequence[str]) -> dict[str, list[int]]:
 
 
 def grouped(lam: Map, names: Sequence[str]) -> Mapping[str, Group]:
-    """The maps of every group of `map_groups`, (batch, channels, height, width).
+    """The maps of every group of `map_groups`, (batch, channels, *space).
 
     Raises:
         ValueError: the number of names is not that of the channels.
@@ -58,8 +59,8 @@ def edge_to_smooth(lam: Map, clean: Image, *, masks: Masks | None = None) -> Per
     """Mean of lam on the edges M_e over its mean on the smooth part M_s; below 1 = the map relaxes at edges.
 
     Args:
-        lam: (batch, maps, height, width), >= 0, the channels of one group; the mean runs over them too.
-        clean: (batch, 1, height, width); where the edges are.
+        lam: (batch, maps, *space), >= 0, the channels of one group; the mean runs over them too.
+        clean: (batch, 1, *space); where the edges are.
         masks: `masks_of(clean)` where it is at hand.
 
     Returns:
@@ -83,30 +84,30 @@ def zero_gradient_share(gradient: Map) -> PerImage:
     entries past the border, which weigh no difference, are counted too.
 
     Args:
-        gradient: dL/dlam, (batch, maps, height, width).
+        gradient: dL/dlam, (batch, maps, *space).
 
     Returns:
         (batch,), in [0, 1], in the dtype of the gradient.
     """
-    return (gradient.detach() == 0).to(dtype=gradient.dtype).mean(dim=(1, 2, 3))
+    return (gradient.detach() == 0).to(dtype=gradient.dtype).mean(dim=inner(gradient))
 
 
-def free_edge_share(slope: Dual, gam: Map, real: Float[Tensor, "1 components height width"]) -> PerImage:
+def free_edge_share(slope: Dual, gam: Map, real: Float[Tensor, "1 components *space"]) -> PerImage:
     """Share of the differences that cost nothing, |Du| <= gam, where a penalty leaves slopes up to gam free.
 
     Flat places count: their slope is 0. The comparison has a slack of `FREE_SLACK` and `FREE_RELATIVE_SLACK`, since
     many differences lie at gam exactly.
 
     Args:
-        slope: |Du| >= 0, (batch, components, height, width).
-        gam: (batch, 1 or components, height, width), >= 0.
-        real: (1, components, height, width), 1 at differences and 0 past the border.
+        slope: |Du| >= 0, (batch, components, *space).
+        gam: (batch, 1 or components, *space), >= 0.
+        real: (1, components, *space), 1 at differences and 0 past the border.
 
     Returns:
         (batch,), in [0, 1], in the dtype of slope; NaN where there is no difference (an image of one pixel).
     """
     free = (slope <= gam * (1 + FREE_RELATIVE_SLACK) + FREE_SLACK).to(dtype=slope.dtype) * real
-    return free.sum(dim=(1, 2, 3)) / real.sum()
+    return free.sum(dim=inner(free)) / real.sum()
 
 
 def field_length(v: Fields) -> Plane:
@@ -127,9 +128,9 @@ def check_map(lam: Map, clean: Image) -> None:
     Raises:
         ValueError: with what was expected, what came and what to do.
     """
-    if lam.ndim != 4 or lam.shape[0] != clean.shape[0] or lam.shape[2:] != clean.shape[2:]:
+    if lam.ndim != clean.ndim or lam.shape[0] != clean.shape[0] or lam.shape[2:] != clean.shape[2:]:
         raise ValueError(
-            f"lam must have shape (batch, maps, height, width) with the sizes of clean {tuple(clean.shape)}, got "
+            f"lam must have shape {layout(clean.ndim - 2, 'maps')} with the sizes of clean {tuple(clean.shape)}, got "
             f"{tuple(lam.shape)}. A scalar goes in as torch.full_like(clean, value)."
         )
     if not lam.is_floating_point():
@@ -137,4 +138,4 @@ def check_map(lam: Map, clean: Image) -> None:
 
 
 def _mean_on(values: Image, mask: Mask) -> PerImage:
-    return (values * mask).sum(dim=(1, 2, 3)) / mask.sum(dim=(1, 2, 3))
+    return (values * mask).sum(dim=inner(values)) / mask.sum(dim=inner(mask))

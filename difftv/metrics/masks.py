@@ -1,5 +1,6 @@
 """Where an image is smooth, where it has edges, where it ramps: judged on the clean image alone."""
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +12,10 @@ from torch import Tensor
 from difftv.linear.gradient import gradient
 from difftv.metrics.contract import check_image, on_cpu
 from difftv.noise.level import EIGHT_BIT_RANGE
+from difftv.space import spatial
 from difftv.types import Image
 
-Mask = Bool[Tensor, "batch 1 height width"]
+Mask = Bool[Tensor, "batch 1 *space"]
 
 BLUR = 1.0  # px; G_1: a derivative of an unsmoothed photograph is half noise
 SMOOTH_SHARE, EDGE_SHARE = 0.80, 0.10
@@ -41,7 +43,7 @@ def masks_of(clean: Image) -> Masks:
     """The masks of every image of a batch.
 
     Args:
-        clean: (batch, 1, height, width), in [0, 1]. The denoised image must not be given: a mask that followed it
+        clean: (batch, 1, *space), in [0, 1]. The denoised image must not be given: a mask that followed it
             would hide what it did.
 
     Raises:
@@ -49,17 +51,17 @@ def masks_of(clean: Image) -> Masks:
     """
     check_image("clean", clean)
     x = on_cpu(clean)
-    blurred = torch.from_numpy(gaussian_filter(x.numpy(), BLUR, axes=(2, 3), mode="nearest"))
+    blurred = torch.from_numpy(gaussian_filter(x.numpy(), BLUR, axes=spatial(x), mode="nearest"))
     slope = gradient_length(blurred)
     flat = (slope <= _quantile(slope, SMOOTH_SHARE) + TIE).numpy()
-    eroded = torch.from_numpy(minimum_filter(flat, size=2 * EROSION + 1, axes=(2, 3), mode="nearest"))
+    eroded = torch.from_numpy(minimum_filter(flat, size=2 * EROSION + 1, axes=spatial(x), mode="nearest"))
     return Masks(smooth=eroded, edge=steepest(slope), ramp=(slope > RAMP[0]) & (slope < RAMP[1]))
 
 
 def gradient_length(image: Image) -> Image:
-    """|grad u|[i,j] = sqrt((D_v u)^2 + (D_h u)^2)[i,j], forward differences."""
-    vertical, horizontal = gradient(image).chunk(2, dim=1)
-    return torch.hypot(vertical, horizontal)  # vector_norm over two channels takes 30 times as long
+    """|grad u|[i,j] = sqrt((D_v u)^2 + (D_h u)^2)[i,j], forward differences; of as many as there are axes."""
+    first, *others = (part.abs() for part in gradient(image).chunk(image.ndim - 2, dim=1))
+    return functools.reduce(torch.hypot, others, first)  # vector_norm over two channels takes 30 times as long
 
 
 def steepest(slope: Image) -> Mask:
@@ -70,6 +72,6 @@ def steepest(slope: Image) -> Mask:
     return (slope >= _quantile(slope, 1.0 - EDGE_SHARE) - TIE) & (slope > _quantile(slope, SMOOTH_SHARE) + TIE)
 
 
-def _quantile(slope: Image, share: float) -> Float[Tensor, "batch 1 1 1"]:
+def _quantile(slope: Image, share: float) -> Float[Tensor, "batch 1 *ones"]:
     # numpy and not torch.quantile, which refuses tensors of more than 2^24 elements.
-    return torch.from_numpy(np.quantile(slope.numpy(), share, axis=(2, 3), keepdims=True))
+    return torch.from_numpy(np.quantile(slope.numpy(), share, axis=spatial(slope), keepdims=True))

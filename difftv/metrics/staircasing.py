@@ -15,6 +15,7 @@ from difftv.linear.gradient import gradient
 from difftv.metrics.contract import ROUNDING, diagnostic
 from difftv.metrics.masks import Mask, Masks, gradient_length, masks_of
 from difftv.noise.level import EIGHT_BIT_RANGE
+from difftv.space import inner, spatial
 from difftv.types import Image, PerImage
 
 GRAY_LEVEL = 1.0 / EIGHT_BIT_RANGE
@@ -32,7 +33,7 @@ def plateau_excess(denoised: Image, clean: Image, *, masks: Masks | None = None)
     not move it, since one gray level is far above that.
 
     Args:
-        denoised: (batch, 1, height, width).
+        denoised: (batch, 1, *space).
         clean: clean image, of the same shape and dtype.
         masks: `masks_of(clean)` where it is at hand.
 
@@ -60,7 +61,7 @@ def dof_ratio(denoised: Image, clean: Image, *, tau: float = GRAY_LEVEL) -> PerI
     image's. Read the small tau only for a solver that converged.
 
     Args:
-        denoised: (batch, 1, height, width).
+        denoised: (batch, 1, *space).
         clean: not looked at; there so that all metrics are called alike.
         tau: largest difference that counts as equal, in [0,1] units; larger joins more. 1/255 or 1e-6 are usual.
 
@@ -82,7 +83,7 @@ def false_jump(denoised: Image, clean: Image, *, masks: Masks | None = None) -> 
     With a map lam that varies, u may jump where the noisy image does not, so a predictor can draw edges. The median
     drops single pixels. In [0, 1]; lower is better. NaN where M_s is empty.
     """
-    filtered = torch.from_numpy(median_filter(denoised.numpy(), size=3, axes=(2, 3), mode="nearest"))
+    filtered = torch.from_numpy(median_filter(denoised.numpy(), size=3, axes=spatial(denoised), mode="nearest"))
     return _share(gradient_length(filtered) > JUMP * _SLACK, (masks or masks_of(clean)).smooth)
 
 
@@ -106,24 +107,30 @@ def _flat_excess(u: Image, x: Image, mask: Mask) -> PerImage:
 
 
 def _share(where: Mask, mask: Mask) -> PerImage:
-    return (where & mask).sum(dim=(1, 2, 3)).double() / mask.sum(dim=(1, 2, 3))
+    return (where & mask).sum(dim=inner(mask)).double() / mask.sum(dim=inner(mask))
 
 
 def _curvature(u: Image, mask: Mask) -> PerImage:
-    vertical = (u[:, :, 2:] - 2.0 * u[:, :, 1:-1] + u[:, :, :-2]).abs()
-    horizontal = (u[..., 2:] - 2.0 * u[..., 1:-1] + u[..., :-2]).abs()
-    second = _total(vertical, mask[:, :, 1:-1]) + _total(horizontal, mask[..., 1:-1])
+    second = torch.zeros(u.shape[0], dtype=u.dtype)
+    for axis in spatial(u):
+        size = u.shape[axis]
+        if size > 2:
+            before, at, after = (u.narrow(axis, start, size - 2) for start in range(3))
+            second = second + _total((after - 2.0 * at + before).abs(), mask.narrow(axis, 1, size - 2))
     return second / _total(gradient(u).abs(), mask)
 
 
 def _total(values: Tensor, mask: Tensor) -> PerImage:
-    return (values * mask).sum(dim=(1, 2, 3))
+    return (values * mask).sum(dim=inner(mask))
 
 
 def _components(u: np.ndarray, tau: float) -> int:
     pixel = np.arange(u.size).reshape(u.shape)
-    vertical, horizontal = (np.abs(np.diff(u, axis=axis)) <= tau for axis in (0, 1))
-    start = np.concatenate([pixel[:-1][vertical], pixel[:, :-1][horizontal]])
-    end = np.concatenate([pixel[1:][vertical], pixel[:, 1:][horizontal]])
-    graph = coo_array((np.ones(start.size, dtype=np.int8), (start, end)), shape=(u.size, u.size))
+    start, end = [], []
+    for axis, size in enumerate(u.shape):
+        equal = np.abs(np.diff(u, axis=axis)) <= tau
+        start.append(pixel.take(range(size - 1), axis)[equal])
+        end.append(pixel.take(range(1, size), axis)[equal])
+    rows, columns = np.concatenate(start), np.concatenate(end)
+    graph = coo_array((np.ones(rows.size, dtype=np.int8), (rows, columns)), shape=(u.size, u.size))
     return int(connected_components(graph, directed=False, return_labels=False))

@@ -166,7 +166,7 @@ def denoise_channels(
         with torch.no_grad(), watched(lambda share, before=index: on_progress(before + share)):  # type: ignore[misc]
             solution = denoiser.denoise(image, noise, weight)
         denoised[index] = _enlarged(solution.denoised, noisy.shape[1:])[0, 0]
-        lam[name] = solution.lam[0]
+        lam[name] = _enlarged(solution.lam, noisy.shape[1:])[0].clamp(min=0)
         gap, converged = max(gap, float(solution.gap)), converged and bool(solution.converged)
         on_progress(index + 1)
     return DenoisedImage(denoised, lam, gap, converged)

@@ -6,7 +6,7 @@ Protocol of the plug-and-play tables: circular convolution with kernels 1 and 3 
 noise of sigma 2.55 and 7.65 (8-bit units, seed 0 for every image), PSNR of the whole image, means of both kernels and
 the three images. One weight per noise level, tuned on Peppers and Starfish with kernel 1 by half octaves; of the
 shipped model `gray`, which was trained to denoise and is told sigma 10, the factor on its maps. Set12 is taken as
-01.png, 02.png, ..; the kernels lie in cszn/DPIR (MATLAB 7.3: needs h5py). Prints a Markdown table.
+01.png, 02.png, ..; the kernels lie in cszn/DPIR (MATLAB 7.3: needs the extra matlab). Prints a Markdown table.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from benchmarks.markdown import grid
 from difftv.denoiser import Denoiser
-from difftv.errors import MissingDependencyError
+from difftv.extras import require
 from difftv.lab.data import open_images
 from difftv.lab.data.patches import to_tensor
 from difftv.linear import Convolution, first_look
@@ -68,10 +68,9 @@ def kernels(path: Path) -> list[Tensor]:
     Raises:
         MissingDependencyError: h5py is not installed.
     """
-    try:
-        import h5py
-    except ImportError as error:
-        raise MissingDependencyError("MATLAB 7.3 files need h5py. Run: pip install h5py") from error
+    require("matlab", "h5py", by="A file of MATLAB 7.3")
+    import h5py
+
     with h5py.File(path) as file:
         # MATLAB stores columns first.
         found = [np.array(file[reference]).T for reference in np.ravel(file["kernels"])]

@@ -191,7 +191,7 @@ def test_every_way_to_give_weights_to_tv_denoise() -> None:
     exact = tv_denoise(noisy, 0.05 / 3, channels="independent")
     found = tv_denoise(noisy, 0.05, 1e-7, channels="independent", data_weight=3.0)
     torch.testing.assert_close(found, exact, atol=1e-5, rtol=0)
-    with pytest.raises(ValueError, match=r"data_weight must be \(height, width\) or have four dimensions"):
+    with pytest.raises(ValueError, match=r"data_weight must be \(height, width\) or have 4 dimensions"):
         tv_denoise(noisy, 0.05, channels="coupled", data_weight=map_[None])
 
 

@@ -127,7 +127,7 @@ def test_a_small_space_is_gone_through_without_repetition(tmp_path: Path) -> Non
     study = SearchStudy(tmp_path / "search.journal", OPTIONS, space, {})
     for _ in range(6):
         (params,) = study.propose(1)
-        study.end(study.add(params, "run"), "COMPLETE", float(params["a"]))
+        study.end(study.add(params, "run"), "COMPLETE", [float(params["a"])])
     assert len({tuple(trial.params.items()) for trial in study.trials}) == 6
     assert [len(study.propose(2)), len(study.trials)] == [2, 6]
 

@@ -41,7 +41,7 @@ def loss_of(
     if not isinstance(loss, (Sure, Noise2Noise)):
         return loss(solution.denoised, batch.clean)
     if batch.measured is not None:
-        raise ConfigError("loss=sure and loss=noise2noise are for denoising, without a forward operator.")
+        raise ConfigError("The losses sure and noise2noise are for denoising, without a forward operator.")
     seed = int(np.random.SeedSequence((*place, _BRANCHES[type(loss)])).generate_state(1, np.uint64)[0] >> 1)
     if isinstance(loss, Noise2Noise):
         return loss(solution.denoised, GaussianNoise(batch.sigma).corrupt(batch.clean, seed=seed))

@@ -24,6 +24,7 @@ SECTIONS = {
 """Google's sections, each with the deepest indentation that is still text in it."""
 
 _ITEM = re.compile(r"(-|\d+\.) +")
+_TYPE = re.compile(r"\s*:(var)?type\b")
 _BACKTICKS = re.compile(r"(``.+?``|`[^`]+`)")
 
 
@@ -110,6 +111,11 @@ def _process(app: Any, what: str, name: str, obj: object, options: object, lines
     lines[:] = to_rst(lines)
 
 
+def _escape_types(app: Any, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """The types that napoleon adds to attributes: shapes such as "batch *space", which are no emphasis."""
+    lines[:] = [line.replace("*", r"\*") if _TYPE.match(line) else line for line in lines]
+
+
 def _code_where_nothing_is_documented(app: Any, env: Any, node: Any, contnode: Any) -> Any:
     return contnode if node.get("optional") or _is_no_class(node.get("reftarget", "")) else None
 
@@ -134,5 +140,6 @@ def setup(app: Any) -> dict[str, Any]:
 
     app.add_role_to_domain("py", "optional", OptionalName())
     app.connect("autodoc-process-docstring", _process, priority=400)  # before napoleon
+    app.connect("autodoc-process-docstring", _escape_types, priority=600)  # after napoleon
     app.connect("missing-reference", _code_where_nothing_is_documented)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -88,7 +88,7 @@ class Settings:
     exactness_sizes: tuple[int, ...] = SIZES
     batched: tuple[tuple[Regularizer, int, int], ...] = (
         (IsotropicTV(), 64, 4),
-        (HuberTV(), 64, 4),
+        (HuberTV(), 32, 4),
         (TGV(), 24, 2),
     )
     model_side: int = 512

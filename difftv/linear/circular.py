@@ -11,7 +11,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from difftv.linear.operator import LinearOperator
+from difftv.linear.operator import LinearOperator, OfOperator
 from difftv.linear.per_channel import PerChannel
 from difftv.types import Dual, Fields
 
@@ -24,13 +24,11 @@ _REACH = 5
 
 @final
 @dataclass(frozen=True)
-class Circular(LinearOperator):
+class Circular(OfOperator):
     """K of one channel, with differences across the border that wrap around; `valid_mask` leaves them out.
 
     They are carried along with weight 0, like other padding, so that a minimiser does not depend on them.
     """
-
-    one: LinearOperator
 
     @property
     def fields(self) -> int:
@@ -39,14 +37,6 @@ class Circular(LinearOperator):
     @property
     def components(self) -> int:
         return self.one.components
-
-    @property
-    def axes(self) -> int:
-        return self.one.axes
-
-    @property
-    def magnitude(self) -> float:
-        return self.one.magnitude
 
     @property
     def has_padding(self) -> bool:

@@ -201,3 +201,22 @@ def over(values: Tensor, length: float) -> Tensor:
 
 Operator = LinearOperator
 """The name in earlier versions."""
+
+
+@dataclass(frozen=True)
+class OfOperator(LinearOperator):
+    """A linear map made from another one, K, which has its axes, its scale and its padding."""
+
+    one: LinearOperator
+
+    @property
+    def axes(self) -> int:
+        return self.one.axes
+
+    @property
+    def magnitude(self) -> float:
+        return self.one.magnitude
+
+    @property
+    def has_padding(self) -> bool:
+        return self.one.has_padding

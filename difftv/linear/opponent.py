@@ -18,7 +18,7 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from difftv.linear.operator import LinearOperator, identity
+from difftv.linear.operator import LinearOperator, OfOperator, identity
 from difftv.linear.per_channel import PerChannel
 from difftv.types import Dual, Fields
 
@@ -47,7 +47,7 @@ def from_opponent(channels: Tensor) -> Tensor:
 
 @final
 @dataclass(frozen=True)
-class OfOpponentColours(LinearOperator):
+class OfOpponentColours(OfOperator):
     """(K x_1, K x_2, K x_3), where x_1, x_2 and x_3 are luma, red-blue and green-magenta of an RGB image.
 
     The differences of a channel stand next to each other. Q is orthonormal and acts on every pixel alike, so that the
@@ -56,8 +56,6 @@ class OfOpponentColours(LinearOperator):
     Args:
         one: K, of the image alone (`fields` = 1).
     """
-
-    one: LinearOperator
 
     @property
     def _each(self) -> PerChannel:
@@ -78,18 +76,6 @@ class OfOpponentColours(LinearOperator):
     @property
     def components(self) -> int:
         return self._each.components
-
-    @property
-    def axes(self) -> int:
-        return self.one.axes
-
-    @property
-    def magnitude(self) -> float:
-        return self.one.magnitude
-
-    @property
-    def has_padding(self) -> bool:
-        return self.one.has_padding
 
     def apply(self, x: Fields) -> Dual:
         return self._each.apply(to_opponent(x))

@@ -10,13 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from difftv.linear.operator import LinearOperator
+from difftv.linear.operator import LinearOperator, OfOperator
 from difftv.types import Dual, Fields
 
 
 @final
 @dataclass(frozen=True)
-class PerChannel(LinearOperator):
+class PerChannel(OfOperator):
     """(K x_1, .., K x_C), where x_c is channel c of the image and of its auxiliary field.
 
     Fields stand as (u_1, .., u_C, v_1, .., v_C), so that the image comes first; the differences of a channel stand next
@@ -27,16 +27,7 @@ class PerChannel(LinearOperator):
         num_channels: C, >= 2.
     """
 
-    one: LinearOperator
     num_channels: int
-
-    @property
-    def axes(self) -> int:
-        return self.one.axes
-
-    @property
-    def magnitude(self) -> float:
-        return self.one.magnitude
 
     @property
     def channels(self) -> int:
@@ -53,10 +44,6 @@ class PerChannel(LinearOperator):
     @property
     def components(self) -> int:
         return self.num_channels * self.one.components
-
-    @property
-    def has_padding(self) -> bool:
-        return self.one.has_padding
 
     def apply(self, x: Fields) -> Dual:
         return self.one.apply(split_channels(x, self.num_channels)).reshape(len(x), self.components, *x.shape[2:])

@@ -18,6 +18,7 @@ from difftv.progress import watched
 from difftv.regularizers import Regularizer
 from difftv.regularizers.bounds import Bounds
 from difftv.solvers.admm import Admm
+from difftv.space import AXES
 
 TOL = 1e-5
 """At which a photograph behind blur or tomography is right to about 1e-4 rms."""
@@ -36,6 +37,7 @@ def tv_reconstruct(
     max_iter: int = MAX_ITER,
     bounds: Bounds | None = None,
     data_weight: float | Array | None = None,
+    axes: int = 2,
     progress: bool = False,
     return_solution: Literal[False] = False,
 ) -> Image: ...
@@ -52,6 +54,7 @@ def tv_reconstruct(
     max_iter: int = MAX_ITER,
     bounds: Bounds | None = None,
     data_weight: float | Array | None = None,
+    axes: int = 2,
     progress: bool = False,
     return_solution: Literal[True],
 ) -> ArraySolution[Image]: ...
@@ -67,23 +70,25 @@ def tv_reconstruct(
     max_iter: int = MAX_ITER,
     bounds: Bounds | None = None,
     data_weight: float | Array | None = None,
+    axes: int = 2,
     progress: bool = False,
     return_solution: bool = False,
 ) -> Image | ArraySolution[Image]:
-    """Isotropic total-variation reconstruction (other norms by `regularizer`) of one image from its measurements.
+    """Isotropic total-variation reconstruction (other norms by `regularizer`) of an image from its measurements.
 
         u* = argmin_u  1/2 ||W^(1/2) (A u - y)||^2 + weight * TV(u),   TV(u) = sum_ij |(D u)[i,j]|
 
     Larger `weight` = smoother. The squares have the factor 1/2 and are summed, not averaged.
 
     Args:
-        y: measurements of one image, without the axis of the batch: an array or tensor, real or complex, shaped as
-            `operator.apply` of an image gives it; an axis of one channel may be left out. Solved in float32 where y is
-            float32 or complex64, else in float64.
+        y: measurements, an array or tensor, real or complex: of one image, shaped as `operator.apply` gives them but
+            without the axis of the batch (an axis of one channel may be left out as well); or a batch, just as
+            `operator.apply` gives it. Solved in float32 where y is float32 or complex64, else in float64.
         operator: A, one of `difftv.linear`, a pair of callables (apply, adjoint) of tensors with a batch, or an object
             of another library (`difftv.linear.as_operator`).
         weight: >= 0 and finite, in the units of (A* y): of the image times the square of the operator's scale. A
-            number, an array that broadcasts to (height, width), or a list with one per map, as in `denoise_tv`.
+            number, an array that broadcasts to *space, or a list with one per map, as in `denoise_tv`; a batch shares
+            it.
         regularizer: a name of `difftv.regularizers.BY_NAME`, or one constructed with other options; images with several
             channels (complex ones have two) are coupled.
         tol: change of the image over ten iterations (rms, over the range of the first look) at which it is done.
@@ -91,12 +96,13 @@ def tv_reconstruct(
         bounds: (lower, upper) of the image; None for a side that is open.
         data_weight: W >= 0, a number or an array that broadcasts to y: 1 / (variance of the noise) of every measurement
             up to a factor that goes into `weight`; 0 = missing, whose value may be NaN.
+        axes: axes of space of the image, 1 to 3: a signal, an image, a volume.
         progress: whether a bar is drawn on standard error.
-        return_solution: return an `ArraySolution` (image, duality gap, whether it converged) instead of the image.
+        return_solution: return an `ArraySolution` (image, largest duality gap, whether all converged) instead.
 
     Returns:
-        The image, (height, width), or (channels, height, width) where it has several; of a tensor a tensor on its
-        device, without a gradient (`Admm` and `Reconstructor` have one).
+        The image, (*space), or (channels, *space) where it has several; of a batch (batch, channels, *space). Of a
+        tensor a tensor on its device, without a gradient (`Admm` and `Reconstructor` have one).
 
     Warns:
         RuntimeWarning: the tolerance was not reached.
@@ -119,21 +125,28 @@ def tv_reconstruct(
     boolean("return_solution", return_solution)
     operator = as_operator(operator)
     data = _measurements(y)
-    data, look = _with_batch(data, operator)
+    if axes not in AXES:
+        raise ValueError(
+            f"axes must be one of {', '.join(map(str, AXES))}, the axes of space of the image, got {axes!r}."
+        )
+    data, look, alone = _with_batch(data, operator, axes)
+    over = _over_data(data_weight, data)
+    if not bool(torch.isfinite(data if over is None else data[over > 0]).all()):
+        raise ValueError("y holds NaN or infinity at measurements that count. Give these the data_weight 0.")
     channels = look.shape[1]
     planes = look[0].double().cpu().numpy()
     weight = [as_array("weight", w) for w in weight] if isinstance(weight, list | tuple) else as_array("weight", weight)
-    kind = regularizer_for(regularizer, weight, channels, bounds)
-    maps = weights_for(weight, kind, planes[:1], None).to(look)
+    kind = regularizer_for(regularizer, weight, channels, bounds, axes, (1.0,) * axes)
+    maps = weights_for(weight, kind, planes[:1], None).to(look).expand(len(data), *[-1] * (1 + axes))
     solver = Admm(kind, tol=positive("tol", tol), max_iter=positive_int("max_iter", max_iter), dtype=look.dtype)
     with torch.no_grad(), _bar(boolean("progress", progress)):
-        solution = solver(data, maps, _over_data(data_weight, data), operator=operator)
-    image = solution.denoised[0] if channels > 1 else solution.denoised[0, 0]
+        solution = solver(data, maps, over, operator=operator)
+    image = solution.denoised[0, 0 if channels == 1 else slice(None)] if alone else solution.denoised
     result = ArraySolution(
         denoised=image if isinstance(y, Tensor) else image.cpu().numpy(),
-        gap=float(solution.gap),
+        gap=float(solution.gap.max()),
         converged=bool(solution.converged.all()),
-        iterations=int(solution.iterations),
+        iterations=int(solution.iterations.max()),
     )
     if not result.converged:
         warnings.warn(
@@ -172,23 +185,23 @@ def _measurements(y: object) -> Tensor:
     return found.to(torch.float32 if single else torch.float64)
 
 
-def _with_batch(data: Tensor, operator: ForwardOperator) -> tuple[Tensor, Tensor]:
-    """The measurements as a batch of one, with the axis of one channel where it was left out, and their A* y."""
+def _with_batch(data: Tensor, operator: ForwardOperator, axes: int) -> tuple[Tensor, Tensor, bool]:
+    """The measurements as a batch, their A* y, and whether they came as those of one image without the batch."""
     wanted = None
     with torch.no_grad():
-        for one in (data[None], data[None, None]):
+        for batch in (data[None], data[None, None], data):
             # What an operator raises for a shape of another kind is its own business.
             with contextlib.suppress(RuntimeError, ValueError, IndexError):
-                look = operator.adjoint(torch.nan_to_num(one))
-                if look.ndim != 4 or len(look) != 1 or look.is_complex():
+                look = operator.adjoint(torch.nan_to_num(batch))
+                if look.ndim != 2 + axes or len(look) != len(batch) or look.is_complex():
                     continue
                 wanted = tuple(operator.apply(look).shape)
-                if wanted == tuple(one.shape):
-                    return one, look
+                if wanted == tuple(batch.shape):
+                    return batch, look, batch is not data
     raise ValueError(
-        f"y of shape {tuple(data.shape)} does not fit the operator: y[None] must be what operator.apply gives for one "
-        f"image (1, channels, height, width){'' if wanted is None else f', of shape {wanted}'}. Measurements of one "
-        "image have no axis of the batch."
+        f"y of shape {tuple(data.shape)} does not fit the operator: y, or y[None] where it holds the measurements of "
+        f"one image, must be what operator.apply gives for images (batch, channels, *space) with {axes} axes of space"
+        f"{'' if wanted is None else f', e.g. of shape {wanted}'}."
     )
 
 

@@ -15,7 +15,8 @@ class Mask(ForwardOperator):
     """A u = mask u, pixel by pixel: inpainting; measurements have the shape of the images.
 
     Args:
-        mask: (height, width), or four dimensions that broadcast to the images; 1 or True = measured, 0 = missing.
+        mask: (*space), one to three axes, or (batch or 1, channels or 1, *space) of images and volumes; 1 or True =
+            measured, 0 = missing.
 
     Raises:
         ValueError: another number of dimensions, or a value that is not finite.
@@ -25,7 +26,7 @@ class Mask(ForwardOperator):
 
     def __init__(self, mask: Tensor) -> None:
         super().__init__()
-        keep(self, "mask", mask if mask.is_floating_point() else mask.to(torch.float32))
+        keep(self, "mask", mask if mask.is_floating_point() else mask.to(torch.float32), (1, 2, 3, 4, 5))
 
     def _apply_to(self, image: Image) -> Tensor:
         return self.mask.to(image) * image

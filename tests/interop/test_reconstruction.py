@@ -82,6 +82,28 @@ def test_tomography_has_data_of_its_own_shape() -> None:
     np.testing.assert_array_equal(a, b)
 
 
+def test_a_batch_goes_in_as_the_operator_gives_it() -> None:
+    images = torch.from_numpy(np.stack([image(), image(1)]))[:, None]
+    found = tv_reconstruct(BLUR.apply(images), BLUR, 0.05, tol=1e-7, return_solution=True)
+    assert found.denoised.shape == images.shape
+    assert found.converged
+    for one, y in zip(found.denoised, BLUR.apply(images), strict=True):
+        alone = tv_reconstruct(y, BLUR, 0.05, tol=1e-7)
+        torch.testing.assert_close(one[0], alone, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("space", [(40,), (5, 6, 7)])
+def test_signals_and_volumes(space: tuple[int, ...]) -> None:
+    clean = np.random.default_rng(0).random(space)
+    known = np.random.default_rng(1).random(space) < 0.6
+    operator, axes = Mask(torch.from_numpy(known)), len(space)
+    found = tv_reconstruct(known * clean, operator, 0.05, axes=axes, tol=1e-7)
+    expected = denoise_tv(known * clean, 0.05, data_weight=known)
+    np.testing.assert_allclose(found[known], expected[known], atol=1e-4)  # elsewhere a signal has many minimisers
+    with pytest.raises(ValueError, match="axes must be one of 1, 2, 3"):
+        tv_reconstruct(known * clean, operator, 0.05, axes=4)
+
+
 def test_a_bar_on_request(capsys: pytest.CaptureFixture[str]) -> None:
     tv_reconstruct(blurred(), BLUR, 0.05)
     assert capsys.readouterr().err == ""
@@ -93,9 +115,9 @@ def test_wrong_arguments() -> None:
     y = blurred()
     with pytest.warns(RuntimeWarning, match="stopped after 2 iterations at a relative duality gap of"):
         tv_reconstruct(y, BLUR, 0.05, max_iter=2)
-    with pytest.raises(ValueError, match=r"y of shape \(3, 4\) does not fit the operator: y\[None\] must be"):
+    with pytest.raises(ValueError, match=r"y of shape \(3, 4\) does not fit the operator: y, or y\[None\] where"):
         tv_reconstruct(y[:3, :4], Mask(torch.ones(HEIGHT, WIDTH)), 0.05)
-    with pytest.raises(ValueError, match="noisy holds NaN"):
+    with pytest.raises(ValueError, match="y holds NaN"):
         tv_reconstruct(y * np.nan, BLUR, 0.05)
     with pytest.raises(ValueError, match="weight must be finite and >= 0 everywhere"):
         tv_reconstruct(y, BLUR, -1.0)

@@ -8,7 +8,7 @@ from .noise.estimate import estimate_sigma
 from .noise.gaussian import GaussianNoise
 from .noise.poisson_gaussian import PoissonGaussian
 from .noise.signal_dependent import estimate_noise
-from .predictors import Cnn, Constant, Dilated, DnCnn, Opponent, Predictor, SelfEnsemble, UNet
+from .predictors import Cnn, Constant, Dilated, DnCnn, Opponent, Predictor, SelfEnsemble, Slices, UNet
 from .reconstructor import Reconstructor
 from .regularizers import (
     TGV,
@@ -50,6 +50,7 @@ __all__ = [
     "Regularizer",
     "Scs",
     "SelfEnsemble",
+    "Slices",
     "Solution",
     "Solver",
     "TVpwL",

@@ -18,6 +18,7 @@ from difftv.problem import DataTerm
 from difftv.progress import part
 from difftv.solvers.base import Solution, Solver
 from difftv.solvers.registry import solver_for
+from difftv.space import inner
 from difftv.types import Image
 
 
@@ -35,7 +36,7 @@ class Denoiser(Method):
             levels are taken with a `NoiseLevelWarning`. None where that is not known.
 
     Raises:
-        ValueError: the predictor's number of maps, or of channels, is not the one that the solver's regularizer takes.
+        ValueError: the predictor's number of maps, of channels or of axes is not that of the solver's regularizer.
     """
 
     def __init__(self, predictor: Predictor, solver: Solver, sigma_range: tuple[float, float] | None = None) -> None:
@@ -105,7 +106,7 @@ class Denoiser(Method):
         """Denoise a batch of images.
 
         Args:
-            noisy: (batch, channels, height, width), intensities nominally in [0, 1], on the predictor's device.
+            noisy: (batch, channels, *space), intensities nominally in [0, 1], on the predictor's device.
             sigma: noise standard deviation in 8-bit units, a number or one per image; to be given where, and only
                 where, the predictor has the noise level as an input (`sigma_input`).
             data_weight: weight of every pixel in the data term, shaped like `noisy`, smaller = smoother, 0 = missing
@@ -154,7 +155,7 @@ class Denoiser(Method):
         transform = Anscombe(noise)
         seen = noisy if data_weight is None else fill_missing(noisy, data_weight.expand(noisy.shape) > 0)
         values = transform.apply(seen)
-        low, high = (extreme(values, dim=(1, 2, 3), keepdim=True) for extreme in (torch.amin, torch.amax))
+        low, high = (extreme(values, dim=inner(values), keepdim=True) for extreme in (torch.amin, torch.amax))
         span = torch.where(high > low, high - low, torch.ones_like(low))
         sigma = EIGHT_BIT_RANGE / span.flatten()
         told = sigma.clamp(*self.sigma_range) if self.sigma_range is not None else sigma

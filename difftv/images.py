@@ -6,30 +6,37 @@ import torch
 from torch import Tensor
 
 from difftv.errors import IntensityWarning
+from difftv.space import layout
 
 LARGEST_UNIT_VALUE = 10.0
 """No image in [0, 1] gets there with noise of sigma 300 (1.2); images in [0, 255] do, unless they are black."""
 
 
-def check_images(images: object, name: str = "noisy") -> None:
+def check_images(images: object, name: str = "noisy", axes: int = 2) -> None:
     """Refuse what is no batch of real images, before a network or a filter stumbles over it.
+
+    Args:
+        images: (batch, channels, *space).
+        name: name of the argument, for messages.
+        axes: number of axes of space.
 
     Raises:
         TypeError: no tensor.
-        ValueError: not four dimensions, no pixels, or not floating point.
+        ValueError: another number of dimensions, no pixels, or not floating point.
     """
     if not isinstance(images, Tensor):
         raise TypeError(
             f"{name} must be a torch.Tensor, got {type(images).__module__}.{type(images).__qualname__}. "
             "Convert an array in [0, 1] with torch.from_numpy(array)[None, None]."
         )
-    if images.ndim == 5:
+    if images.ndim == 5 and axes == 2:
         raise ValueError(
             f"{name} has shape {tuple(images.shape)}, a batch of volumes, and this is for images, (batch, channels, "
-            "height, width). difftv.volumes.denoise_volume applies a denoiser for images to volumes."
+            "height, width). difftv.volumes.denoise_volume applies a denoiser for images to volumes; one whose "
+            "predictor has axes=3 takes them as they are."
         )
-    if images.ndim != 4:
-        raise ValueError(f"{name} must have shape (batch, channels, height, width), got {tuple(images.shape)}.")
+    if images.ndim != 2 + axes:
+        raise ValueError(f"{name} must have shape {layout(axes)}, got {tuple(images.shape)}.")
     if 0 in images.shape[1:]:
         raise ValueError(f"{name} must have at least one pixel per image, got shape {tuple(images.shape)}.")
     if images.is_complex():

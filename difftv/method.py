@@ -11,9 +11,10 @@ from difftv.errors import NoiseLevelWarning
 from difftv.images import check_images, warn_outside_unit_range
 from difftv.noise import GaussianNoise, Noise, SigmaRange, as_noise
 from difftv.noise.level import EIGHT_BIT_RANGE
-from difftv.predictors.base import Predictor, starting_at
+from difftv.predictors.base import ADVICE, Predictor, starting_at
 from difftv.regularizers.base import Regularizer
 from difftv.solvers.base import Solution, Solver
+from difftv.space import KINDS
 from difftv.types import Image
 
 
@@ -62,7 +63,7 @@ class Method(nn.Module, abc.ABC):
         """Denoise images whose noise is known, whether the predictor has it as an input or not.
 
         Args:
-            noisy: (batch, channels, height, width), intensities nominally in [0, 1], on the predictor's device.
+            noisy: (batch, channels, *space), intensities nominally in [0, 1], on the predictor's device.
             noise: noise of the images; a number or a tensor stands for white Gaussian noise of that standard deviation
                 in 8-bit units, one or one per image.
             data_weight: weight of every pixel in the data term, shaped like `noisy`, smaller = smoother, 0 = missing
@@ -71,7 +72,7 @@ class Method(nn.Module, abc.ABC):
 
     def check(self, noisy: Image) -> None:
         """Refuse what is no batch of images; warn of images that are not in the range that it was trained on."""
-        check_images(noisy)
+        check_images(noisy, axes=self.predictor.axes)
         if self.sigma_range is not None:
             warn_outside_unit_range(noisy, "the predictor was trained on", stacklevel=3)
 
@@ -122,9 +123,9 @@ def check_pair(predictor: Predictor, solver: Solver) -> None:
             f"{predictor.name} takes images of {predictor.channels} channel(s), but the "
             f"{solver.regularizer.name} regularizer those of {channels}. Construct both with the same channels."
         )
-    if solver.regularizer.axes != 2:
+    axes = solver.regularizer.axes
+    if predictor.axes != axes:
         raise ValueError(
-            f"{predictor.name} is for images, and the {solver.regularizer.name} regularizer has "
-            f"axes={solver.regularizer.axes}. Construct it with axes=2; difftv.volumes.denoise_volume applies such a "
-            "denoiser to volumes."
+            f"{predictor.name} is for {KINDS[predictor.axes]}, and the {solver.regularizer.name} regularizer has "
+            f"axes={axes}. Construct both with the same axes. {ADVICE[axes]}"
         )

@@ -56,6 +56,8 @@ class NetworkDenoiser(Method):
     ) -> dict[str, Any]:
         """Arguments of the predictor, with one output per channel of the images."""
         complete = {**arguments, "num_maps": regularizer.channels, "channels": regularizer.channels}
+        if regularizer.axes != 2:
+            complete["axes"] = regularizer.axes
         return {"sigma_input": True, **complete} if sigma_input else complete
 
     @property
@@ -84,10 +86,10 @@ class NetworkDenoiser(Method):
         self.check(noisy)
         level = self.level(noisy, noise)
         raw = self.predictor.raw_map(self.predictor.features(self.in_precision(noisy), level))
-        batch, _, height, width = noisy.shape
+        batch, _, *space = noisy.shape
         return Solution(
             denoised=noisy - raw.to(noisy.dtype),
-            lam=noisy.new_zeros(batch, 0, height, width),
+            lam=noisy.new_zeros(batch, 0, *space),
             gap=torch.full((batch,), math.nan, dtype=torch.float64, device="cpu"),
             iterations=torch.zeros(batch, dtype=torch.int64, device="cpu"),
             converged=torch.ones(batch, dtype=torch.bool, device="cpu"),

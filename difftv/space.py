@@ -14,6 +14,9 @@ from difftv.arguments import is_integer, is_number, positive
 AXES = {1: ("length",), 2: ("height", "width"), 3: ("depth", "height", "width")}
 """Number of axes -> their names, in the order of a tensor's dimensions."""
 
+KINDS = {1: "signals", 2: "images", 3: "volumes"}
+"""Number of axes -> what has as many."""
+
 DIRECTIONS = {1: ("",), 2: ("_v", "_h"), 3: ("_d", "_v", "_h")}
 """Number of axes -> what the name of a map ends in that weighs the differences along one of them."""
 

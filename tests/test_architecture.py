@@ -12,7 +12,8 @@ PACKAGE = PROJECT / "difftv"
 
 LAYERS = [
     {"types", "errors", "arguments", "files", "printing", "memory", "progress", "_moved"},
-    {"images", "missing", "space"},
+    {"missing", "space"},
+    {"images"},
     {"linear", "noise", "devices", "extras"},
     {"lab.rundir", "lab.imagefiles", "lab.forward"},
     {"metrics", "regularizers", "lab.data", "lab.tracking"},

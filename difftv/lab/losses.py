@@ -1,11 +1,15 @@
 """What training minimises: scalar functions of (denoised, clean)."""
 
+import functools
+
+import torch
 from torch import Tensor, nn
 
 from difftv.arguments import is_number, not_negative
 from difftv.linear.gradient import gradient
 from difftv.metrics import ssim
 from difftv.noise.level import EIGHT_BIT_RANGE
+from difftv.space import inner
 from difftv.types import Image, PerImage
 
 # The mean squared error of rounding to 8 bit: below it an image cannot be told from a perfect one.
@@ -14,13 +18,12 @@ _ROUNDING = 1 / (12 * EIGHT_BIT_RANGE**2)
 
 def minus_psnr(error: Image) -> Tensor:
     """10 log10 of the mean squared error of each image, (batch,), in dB, with the error of rounding to 8 bit added."""
-    return 10.0 * (error.square().mean(dim=(1, 2, 3)) + _ROUNDING).log10()
+    return 10.0 * (error.square().mean(dim=inner(error)) + _ROUNDING).log10()
 
 
 def _slopes(error: Image) -> Image:
-    """|D_v error| + |D_h error| at every pixel of every channel."""
-    vertical, horizontal = gradient(error).abs().chunk(2, dim=1)
-    return vertical + horizontal
+    """|D_v error| + |D_h error| at every pixel of every channel; of signals and volumes likewise."""
+    return functools.reduce(torch.add, gradient(error).abs().chunk(error.ndim - 2, dim=1))
 
 
 class Mse(nn.Module):
@@ -61,7 +64,7 @@ class PsnrGradient(nn.Module):
 
     def forward(self, denoised: Image, clean: Image) -> Tensor:
         error = denoised - clean
-        slopes = _slopes(error).mean(dim=(1, 2, 3))
+        slopes = _slopes(error).mean(dim=inner(error))
         return (minus_psnr(error) + self.weight * 10.0 * (slopes + _ROUNDING**0.5).log10()).mean()
 
 
@@ -86,7 +89,7 @@ class MseGradient(nn.Module):
 
 
 class MseSsim(nn.Module):
-    """alpha * MSE + (1 - alpha) * (1 - SSIM): the loss of the original Diff-TV-Net.
+    """alpha * MSE + (1 - alpha) * (1 - SSIM): the loss of the original Diff-TV-Net, for images and volumes.
 
     Args:
         alpha: share of the mean squared error, in [0, 1]; smaller weighs structure more.
@@ -126,7 +129,7 @@ class Sure(nn.Module):
             change: probed mean of d denoised_i / d noisy_i of every image.
         """
         variance = noise_std.square()
-        return ((denoised - noisy).square().mean(dim=(1, 2, 3)) - variance + 2 * variance * change).mean()
+        return ((denoised - noisy).square().mean(dim=inner(noisy)) - variance + 2 * variance * change).mean()
 
 
 class Noise2Noise(nn.Module):

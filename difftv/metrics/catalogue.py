@@ -36,7 +36,7 @@ class Meaning:
 
 MEANING: dict[str, Meaning] = {
     "psnr": Meaning("higher", "dB", "peak signal-to-noise ratio, whole image, data range 1"),
-    "ssim": Meaning("higher", "", "structural similarity, Gaussian window 11, sigma 1.5"),
+    "ssim": Meaning("higher", "", "structural similarity, Gaussian window 11, sigma 1.5; of volumes slice by slice"),
     "psnr_smooth": Meaning("higher", "dB", "PSNR where the clean image is smooth"),
     "psnr_edge": Meaning("higher", "dB", "PSNR at the edges of the clean image"),
     "stair/plateau_excess": Meaning("zero", "share", "flat pixels in smooth regions, beyond those of the clean image"),
@@ -72,8 +72,11 @@ def meaning_of(metric: str) -> Meaning | None:
 def image_metrics(denoised: Image, clean: Image) -> dict[str, PerImage]:
     """All metrics of a denoised image, by the names of `MEANING`; of RGB, all but `psnr` and `ssim` are of the luma.
 
+    Of signals there is no `ssim`, and of signals and volumes neither `edge/fom` nor `edge/gmsd`, which are defined for
+    images.
+
     Args:
-        denoised: (batch, 1 or 3, height, width), nominally in [0, 1].
+        denoised: (batch, 1 or 3, *space), nominally in [0, 1].
         clean: clean image, of the same shape and dtype.
 
     Returns:
@@ -84,7 +87,8 @@ def image_metrics(denoised: Image, clean: Image) -> dict[str, PerImage]:
     Raises:
         ValueError: a shape or a dtype does not fit.
     """
-    check_pair(denoised, clean, channels=GRAY_OR_RGB, axes=(2,))
+    check_pair(denoised, clean, channels=GRAY_OR_RGB)
+    axes = clean.ndim - 2
     u, x = luma(on_cpu(denoised)), luma(on_cpu(clean))
     masks = masks_of(x)
     diagnostics = {
@@ -98,12 +102,11 @@ def image_metrics(denoised: Image, clean: Image) -> dict[str, PerImage]:
         "stair/second_order": second_order(u, x, masks=masks),
         "edge/gradient_ratio": gradient_ratio(u, x, masks=masks),
         "edge/epi": epi(u, x),
-        "edge/fom": fom(u, x),
-        "edge/gmsd": gmsd(u, x),
+        **({"edge/fom": fom(u, x), "edge/gmsd": gmsd(u, x)} if axes == 2 else {}),
         "edge/gradient_w1": gradient_w1(u, x),
     }
     with torch.no_grad():
-        fidelity = {"psnr": psnr(denoised, clean), "ssim": ssim(denoised, clean)}
+        fidelity = {"psnr": psnr(denoised, clean)} | ({"ssim": ssim(denoised, clean)} if axes > 1 else {})
     return fidelity | {
         name: values.to(dtype=denoised.dtype).to(device=denoised.device) for name, values in diagnostics.items()
     }
@@ -141,7 +144,7 @@ def field_metrics(v: Fields) -> dict[str, PerImage]:
     """Statistics of the length of an auxiliary field, `v/mean` and `v/max`.
 
     Args:
-        v: (batch, 2 or, of RGB, 6, height, width), `Solution.auxiliary`.
+        v: (batch, axes or, of RGB, 6, *space), `Solution.auxiliary`.
     """
     length = field_length(v)
-    return {"v/mean": length.mean(dim=(1, 2, 3)), "v/max": length.amax(dim=(1, 2, 3))}
+    return {"v/mean": length.mean(dim=inner(length)), "v/max": length.amax(dim=inner(length))}

@@ -53,10 +53,11 @@ def ssim(denoised: Image, clean: Image) -> PerImage:
 
     The mean over all 11x11 Gaussian windows (sigma 1.5, K1 = 0.01, K2 = 0.03, data range 1) that are inside the image,
     as in the paper and in scikit-image. Along an axis shorter than 11 the window is the largest odd size that fits, its
-    sigma shrunk in proportion. Of several channels it is the mean. Differentiable, hence also a loss.
+    sigma shrunk in proportion. Of several channels it is the mean, and of a volume that over its slices.
+    Differentiable, hence also a loss.
 
     Args:
-        denoised: (batch, 1 or 3, height, width), nominally in [0, 1].
+        denoised: (batch, 1 or 3, height, width) or (batch, 1 or 3, depth, height, width), nominally in [0, 1].
         clean: clean image, of the same shape and dtype.
 
     Returns:
@@ -65,10 +66,10 @@ def ssim(denoised: Image, clean: Image) -> PerImage:
     Raises:
         ValueError: a shape or a dtype does not fit.
     """
-    check_pair(denoised, clean, channels=GRAY_OR_RGB, axes=(2,))
-    if denoised.shape[1] > 1:
-        each = ssim(*(image.reshape(-1, 1, *image.shape[2:]) for image in (denoised, clean)))
-        return each.reshape(denoised.shape[:2]).mean(dim=1)
+    check_pair(denoised, clean, channels=GRAY_OR_RGB, axes=(2, 3))
+    if denoised.shape[1] > 1 or denoised.ndim == 5:
+        each = ssim(*(image.reshape(-1, 1, *image.shape[-2:]) for image in (denoised, clean)))
+        return each.reshape(len(denoised), -1).mean(dim=1)
     # Of the mean-free images: variances are then no small difference of large numbers.
     level = clean.mean(dim=(2, 3), keepdim=True)
     u, x = denoised - level, clean - level

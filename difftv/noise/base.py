@@ -5,6 +5,7 @@ import abc
 import torch
 from torch import Tensor
 
+from difftv.space import inner
 from difftv.types import Image, PerImage
 
 
@@ -19,21 +20,21 @@ class Noise(abc.ABC):
         """A noisy image, drawn from a generator of its own.
 
         Args:
-            clean: (batch, channels, height, width), intensities in [0, 1].
+            clean: (batch, channels, *space), intensities in [0, 1].
             seed: seed of the generator: the same seed, shape and noise give the same image on every device. The global
                 random state is neither read nor changed.
             clip: clamp the result to [0, 1]. Off by default: clipping makes the noise neither Gaussian nor zero-mean.
 
         Returns:
-            (batch, channels, height, width), on the device and in the dtype of `clean`.
+            (batch, channels, *space), on the device and in the dtype of `clean`.
         """
 
     @abc.abstractmethod
     def std(self, images: Image) -> Tensor:
-        """Standard deviation of the noise on images in [0, 1], four dimensions that broadcast to `images`.
+        """Standard deviation of the noise on images in [0, 1], in a shape that broadcasts to `images`.
 
         Args:
-            images: (batch, channels, height, width), the clean images; noisy or denoised ones give an estimate, where
+            images: (batch, channels, *space), the clean images; noisy or denoised ones give an estimate, where
                 it depends on the intensity.
 
         Raises:
@@ -42,7 +43,7 @@ class Noise(abc.ABC):
 
     def std_per_image(self, images: Image) -> PerImage:
         """Root of the mean variance of every image, on images in [0, 1]: (batch,)."""
-        return self.std(images).expand(images.shape).square().mean(dim=(1, 2, 3)).sqrt()
+        return self.std(images).expand(images.shape).square().mean(dim=inner(images)).sqrt()
 
     def data_weight(self, images: Image) -> Image | None:
         """Weight of every pixel in the data term, sum_i w_i/2 (u_i - y_i)^2, shaped like `images`; smaller = smoother.
@@ -51,10 +52,10 @@ class Noise(abc.ABC):
             (mean variance) / variance, which is about 1; None where every pixel of an image has the same variance.
         """
         std = self.std(images)
-        if tuple(std.shape[1:]) == (1, 1, 1):
+        if std[0].numel() == 1:
             return None
         variance = std.square().expand(images.shape)
-        return variance.mean(dim=(1, 2, 3), keepdim=True) / variance
+        return variance.mean(dim=inner(variance), keepdim=True) / variance
 
 
 def standard_normal(like: Tensor, seed: int) -> Tensor:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from difftv.noise.base import Noise, standard_normal
 from difftv.noise.level import EIGHT_BIT_RANGE, checked_sigma
+from difftv.space import per_image
 from difftv.types import Image, PerImage
 
 
@@ -16,8 +17,8 @@ class GaussianNoise(Noise):
     """noisy = clean + sigma / 255 * n, n standard normal.
 
     Args:
-        sigma: standard deviation in 8-bit units, > 0: a number, a tensor (batch,) with one per image, or one of four
-            dimensions that broadcasts to the images: a known standard deviation at every pixel.
+        sigma: standard deviation in 8-bit units, > 0: a number, a tensor (batch,) with one per image, or one of
+            the dimensions of the images that broadcasts to them: a known standard deviation at every pixel.
 
     Raises:
         ValueError: sigma is not positive and finite everywhere, or has another number of dimensions.
@@ -29,7 +30,7 @@ class GaussianNoise(Noise):
         if not isinstance(self.sigma, Tensor):
             object.__setattr__(self, "sigma", checked_sigma(self.sigma))
             return
-        if self.sigma.ndim not in (0, 1, 4):
+        if self.sigma.ndim not in (0, 1, 3, 4, 5):
             raise ValueError(f"sigma must be {_FORMS}, got a tensor of shape {tuple(self.sigma.shape)}.")
         if not bool(((self.sigma > 0) & self.sigma.isfinite()).all()):
             odd = self.sigma[~((self.sigma > 0) & self.sigma.isfinite())].flatten()[:3].tolist()
@@ -42,12 +43,14 @@ class GaussianNoise(Noise):
         return noisy.clamp(0.0, 1.0) if clip else noisy
 
     def std(self, images: Image) -> Tensor:
-        """sigma / 255: (1, 1, 1, 1) of a number, (batch, 1, 1, 1) of one per image, else as given."""
+        """sigma / 255: (1, 1, 1, 1) of a number for images, (batch, 1, 1, 1) of one per image, else as given."""
         if not isinstance(self.sigma, Tensor):
-            return images.new_full((1, 1, 1, 1), noise_std(self.sigma))
+            return images.new_full((1,) * images.ndim, noise_std(self.sigma))
         std = self.sigma.to(device=images.device).to(dtype=images.dtype) / EIGHT_BIT_RANGE
-        std = std if std.ndim == 4 else std.reshape(-1, 1, 1, 1)
-        if any(have not in (1, want) for have, want in zip(std.shape, images.shape, strict=True)):
+        std = std if std.ndim > 1 else per_image(std, images)
+        if std.ndim != images.ndim or any(
+            have not in (1, want) for have, want in zip(std.shape, images.shape, strict=True)
+        ):
             raise ValueError(
                 f"sigma must be {_FORMS}: for images of shape {tuple(images.shape)} ({images.shape[0]},) or what "
                 f"broadcasts to it, got shape {tuple(self.sigma.shape)}."
@@ -55,7 +58,7 @@ class GaussianNoise(Noise):
         return std
 
 
-_FORMS = "a number, have one entry per image, or have four dimensions that broadcast to the images"
+_FORMS = "a number, have one entry per image, or have the dimensions of the images and broadcast to them"
 
 
 def as_noise(noise: Noise | float | Tensor) -> Noise:
@@ -81,7 +84,7 @@ def noise_std_per_image(sigma: Noise | float | Tensor, images: Image) -> PerImag
 
     Args:
         sigma: noise, or a standard deviation in 8-bit units, see `as_noise`.
-        images: (batch, channels, height, width); the answer has its dtype and device.
+        images: (batch, channels, *space); the answer has its dtype and device.
 
     Raises:
         ValueError: a value is not positive and finite, or there is not one per image.

@@ -8,6 +8,7 @@ from difftv.predictors.dncnn import DnCnn
 from difftv.predictors.named import predictor_class
 from difftv.predictors.opponent import Opponent
 from difftv.predictors.self_ensemble import SelfEnsemble
+from difftv.predictors.slices import Slices
 from difftv.predictors.unet import UNet
 
 BY_NAME: dict[str, type[Predictor]] = {
@@ -16,6 +17,7 @@ BY_NAME: dict[str, type[Predictor]] = {
     "dilated": Dilated,
     "dncnn": DnCnn,
     "opponent": Opponent,
+    "slices": Slices,
     "unet": UNet,
 }
 """By the name on the command line, which stored models use as well."""
@@ -29,6 +31,7 @@ __all__ = [
     "Opponent",
     "Predictor",
     "SelfEnsemble",
+    "Slices",
     "UNet",
     "predictor_class",
 ]

@@ -12,12 +12,21 @@ from difftv.arguments import boolean, count, is_number, not_negative, positive, 
 from difftv.noise import noise_std_per_image
 from difftv.predictors.strips import in_strips
 from difftv.regularizers.base import Regularizer
+from difftv.space import KINDS, checked_axes, layout, per_image
 from difftv.types import Features, Image, Map
 
 INITIAL_LAM = 0.05
 """Constant map before training, in [0,1]-intensity units: about the best scalar for light noise."""
 
 NETWORK = "network."
+
+ADVICE = {
+    1: "Predictors of signals are cnn, dilated, dncnn and unet.",
+    2: "Predictors of images are cnn, dilated, dncnn and unet.",
+    3: "Predictors of volumes are slices (a network for images that sees every slice with its neighbours), cnn, "
+    "dilated, dncnn and unet; difftv.volumes.denoise_volume applies a denoiser for images slice by slice.",
+}
+"""Number of axes -> which predictors take as many, for messages."""
 
 
 class Predictor(nn.Module):
@@ -28,13 +37,13 @@ class Predictor(nn.Module):
         denoiser = Denoiser(Predictor(MyNetwork()), Exact(AnisotropicTV()))
 
     Args:
-        network: any module; features (batch, channels, height, width) -> real numbers (batch, num_maps, height, width),
-            where larger means smoother, near 0 before training. With `sigma_input` the features have one more channel,
-            the noise standard deviation on images in [0, 1]. Its attributes `receptive_radius` (pixels that an output
-            looks away from its own, at most) and `stride` (pixels of its coarsest scale: shifting an image by a
-            multiple of them shifts the output; 1 where absent) let large images go through in strips when no gradient
-            is wanted; without the first they go through in one piece. `is_spatial = False` says that it gives one
-            number for all pixels.
+        network: any module; features (batch, channels, *space) -> real numbers (batch, num_maps, *space), where larger
+            means smoother, near 0 before training. With `sigma_input` the features have one more channel, the noise
+            standard deviation on images in [0, 1]. Its attributes `receptive_radius` (pixels that an output looks away
+            from its own, at most, or a tuple with one number per axis) and `stride` (pixels of its coarsest scale:
+            shifting an image by a multiple of them shifts the output; 1 where absent) let large images go through in
+            strips when no gradient is wanted; without the first they go through in one piece. `is_spatial = False` says
+            that it gives one number for all pixels.
         num_maps: channels of the map, as the regularizer names them.
         initial_lam: the constant that training starts from, > 0, in [0,1]-intensity units: one number for all maps, or
             one for each (`Regularizer.starts` has those of a regularizer). Starting small matters: where the map
@@ -45,11 +54,12 @@ class Predictor(nn.Module):
         floor: number that the softplus is added to, >= 0, in [0,1]-intensity units: one for all maps, or one for each;
             no map is below it. A floor of the slope gam keeps slowly changing regions from becoming flat
             (`regularizer=tvpwl predictor.floor=[0,0.0015]`).
+        axes: number of axes of space, 1 (signals), 2 (images) or 3 (volumes), as the regularizer has them.
 
     Raises:
         TypeError: network is no module.
         ValueError: not as many starts as maps, or one that is not a positive finite number; channels < 1; not as many
-            floors as maps, or one below 0; a radius or stride of the network that is none.
+            floors as maps, or one below 0; axes is not 1, 2 or 3; a radius or stride of the network that is none.
     """
 
     def __init__(
@@ -60,12 +70,14 @@ class Predictor(nn.Module):
         sigma_input: bool = False,
         channels: int = 1,
         floor: float | Sequence[float] = 0.0,
+        axes: int = 2,
     ) -> None:
         super().__init__()
         if not isinstance(network, nn.Module):
             raise TypeError(f"network must be a torch.nn.Module, got {network!r}.")
         self.channels = positive_int("channels", channels)
         self.num_maps = positive_int("num_maps", num_maps)
+        self.axes = checked_axes(axes)
         self.sigma_input = boolean("sigma_input", sigma_input)
         self.initial_lam = initial_lam
         self.floor = floor
@@ -75,7 +87,10 @@ class Predictor(nn.Module):
         self._offsets = offsets[:1] if len(set(offsets)) == 1 else offsets
         self._floors = [not_negative("floor", value) for value in self._of_each_map("floor", floor)]
         if (radius := getattr(network, "receptive_radius", None)) is not None:
-            count("receptive_radius of the network", radius)
+            for each in radius if isinstance(radius, tuple) else (radius,):
+                count("receptive_radius of the network", each)
+            if isinstance(radius, tuple) and len(radius) != self.axes:
+                raise ValueError(f"receptive_radius of the network must be one number or {self.axes}, got {radius}.")
             positive_int("stride of the network", getattr(network, "stride", 1))
         self.network = network
         # Stored weights are the network's, by its own names.
@@ -106,7 +121,7 @@ class Predictor(nn.Module):
         return self.floor
 
     def raw_map(self, features: Features) -> Map:
-        """Output of the network, any real numbers, (batch, num_maps, height, width); 0 means `initial_lam`.
+        """Output of the network, any real numbers, (batch, num_maps, *space); 0 means `initial_lam`.
 
         Args:
             features: the noisy image and, with `sigma_input`, its noise standard deviation at every pixel.
@@ -128,12 +143,12 @@ class Predictor(nn.Module):
         """The regularization maps of every image.
 
         Args:
-            noisy: (batch, channels, height, width), intensities nominally in [0, 1], any size.
+            noisy: (batch, channels, *space), intensities nominally in [0, 1], any size.
             sigma: noise standard deviation in 8-bit units, > 0: a number, or a tensor (batch,) with one per image. To
                 be given where, and only where, the predictor has `sigma_input`.
 
         Returns:
-            (batch, num_maps, height, width), > 0 up to underflow; larger = smoother.
+            (batch, num_maps, *space), > 0 up to underflow; larger = smoother.
 
         Raises:
             ValueError: sigma is missing, not asked for, not positive, or not one per image; another number of channels;
@@ -161,7 +176,7 @@ class Predictor(nn.Module):
             return
         if type(other.network) is not type(self.network):
             raise ValueError(f"it is a {other.name}, and a {self.name} is to be trained.")
-        for name in ("sigma_input", "channels", "num_maps", "_offsets"):
+        for name in ("sigma_input", "channels", "axes", "num_maps", "_offsets"):
             theirs, ours = getattr(other, name), getattr(self, name)
             if theirs != ours:
                 shown = name if name != "_offsets" else "initial_lam (through softplus)"
@@ -175,11 +190,13 @@ class Predictor(nn.Module):
         self.load_state_dict(other.state_dict())
 
     def features(self, noisy: Image, sigma: float | Tensor | None = None) -> Features:
-        """Input of the network, (batch, channels, height, width): arguments and errors as for a call."""
-        if noisy.ndim != 4 or noisy.shape[1] != self.channels:
+        """Input of the network, (batch, channels, *space): arguments and errors as for a call."""
+        if noisy.ndim != 2 + self.axes or noisy.shape[1] != self.channels:
+            other = noisy.ndim - 2
+            advice = f" {ADVICE[other]}" if other in KINDS and other != self.axes else ""
             raise ValueError(
-                f"noisy must have shape (batch, {self.channels}, height, width), got {tuple(noisy.shape)}: this "
-                f"{self.name} was made for images of {self.channels} channel(s)."
+                f"noisy must have shape {layout(self.axes, str(self.channels))}, got {tuple(noisy.shape)}: this "
+                f"{self.name} was made for {KINDS[self.axes]} of {self.channels} channel(s).{advice}"
             )
         if not self.sigma_input:
             if sigma is not None:
@@ -194,7 +211,7 @@ class Predictor(nn.Module):
                 "the noise in 8-bit units, a number or one per image (difftv.estimate_sigma(noisy) estimates it)."
             )
         level = noise_std_per_image(sigma, noisy)
-        return torch.cat([noisy, level.view(-1, 1, 1, 1).expand_as(noisy[:, :1])], dim=1)
+        return torch.cat([noisy, per_image(level, noisy).expand_as(noisy[:, :1])], dim=1)
 
 
 def _without_prefix(module: nn.Module, state: dict[str, Any], prefix: str, local_metadata: object) -> None:
@@ -213,11 +230,11 @@ def _rename(state: dict[str, Any], old: str, new: str) -> None:
 
 def _for_each_map(values: Sequence[float], maps: Map) -> float | Tensor:
     """One value for all maps, or one for each, fit to be added to them."""
-    return values[0] if len(values) == 1 else maps.new_tensor(values).view(1, -1, 1, 1)
+    return values[0] if len(values) == 1 else maps.new_tensor(values).view(-1, *[1] * (maps.ndim - 2))
 
 
 def starting_at(arguments: Mapping[str, Any], regularizer: Regularizer, *, sigma_input: bool = False) -> dict[str, Any]:
-    """The arguments of a predictor completed by what follows from the regularizer: its maps, starts and channels.
+    """The arguments of a predictor completed by what follows from the regularizer: its maps, starts, channels and axes.
 
     Args:
         arguments: those of the configuration; an `initial_lam` that is one number becomes one per map
@@ -231,6 +248,8 @@ def starting_at(arguments: Mapping[str, Any], regularizer: Regularizer, *, sigma
     complete = {**arguments, "num_maps": regularizer.num_maps}
     if regularizer.channels > 1:
         complete["channels"] = regularizer.channels
+    if regularizer.axes != 2:
+        complete["axes"] = regularizer.axes
     if sigma_input:
         complete.setdefault("sigma_input", True)
     start = arguments.get("initial_lam")

@@ -14,14 +14,14 @@ class RawCnn(nn.Module):
 
     receptive_radius = 3
 
-    def __init__(self, in_channels: int, num_maps: int) -> None:
+    def __init__(self, in_channels: int, num_maps: int, axes: int = 2) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            convolution(in_channels, 16),
+            convolution(in_channels, 16, axes=axes),
             nn.ReLU(),
-            convolution(16, 32),
+            convolution(16, 32, axes=axes),
             nn.ReLU(),
-            start_near_zero(convolution(32, num_maps)),
+            start_near_zero(convolution(32, num_maps, axes=axes)),
         )
 
     def forward(self, features: Features) -> Map:

@@ -18,6 +18,7 @@ class RawConstant(nn.Module):
     """
 
     is_spatial = False
+    axes = (1, 2, 3)
 
     def __init__(self, num_maps: int, sigma_input: bool = False) -> None:
         super().__init__()
@@ -25,11 +26,12 @@ class RawConstant(nn.Module):
         self.slope = nn.Parameter(torch.zeros(num_maps)) if sigma_input else None
 
     def forward(self, features: Features) -> Map:
-        batch, _, height, width = features.shape
-        raw = self.raw.view(1, -1, 1, 1)
+        batch, _, *space = features.shape
+        shape, first = (1, -1, *[1] * len(space)), features[(slice(None), slice(-1, None), *[slice(1)] * len(space))]
+        raw = self.raw.view(shape)
         if self.slope is not None:
-            raw = raw + self.slope.view(1, -1, 1, 1) * features[:, -1:, :1, :1]
-        return raw.expand(batch, -1, height, width)
+            raw = raw + self.slope.view(shape) * first
+        return raw.expand(batch, -1, *space)
 
 
 @final

@@ -5,7 +5,7 @@ from typing import final
 from torch import nn
 
 from difftv.arguments import positive_int
-from difftv.predictors.layers import convolution, start_for_relu, start_near_zero
+from difftv.predictors.layers import Convolution, convolution, start_for_relu, start_near_zero
 from difftv.predictors.named import Named
 from difftv.types import Features, Map
 
@@ -13,19 +13,19 @@ from difftv.types import Features, Map
 class RawDnCnn(nn.Module):
     """Convolutions of one width with ReLU between them, see `DnCnn`."""
 
-    def __init__(self, in_channels: int, num_maps: int, depth: int = 8, width: int = 32) -> None:
+    def __init__(self, in_channels: int, num_maps: int, depth: int = 8, width: int = 32, axes: int = 2) -> None:
         super().__init__()
         positive_int("width", width)
         if positive_int("depth", depth) < 2:
             raise ValueError(f"depth must be at least 2 (an input and an output layer), got {depth}.")
         self.receptive_radius = depth
-        layers: list[nn.Module] = [convolution(in_channels, width), nn.ReLU()]
+        layers: list[nn.Module] = [convolution(in_channels, width, axes=axes), nn.ReLU()]
         for _ in range(depth - 2):
-            layers += [convolution(width, width), nn.ReLU()]
+            layers += [convolution(width, width, axes=axes), nn.ReLU()]
         for layer in layers:
-            if isinstance(layer, nn.Conv2d):
+            if isinstance(layer, Convolution):
                 start_for_relu(layer)
-        self.layers = nn.Sequential(*layers, start_near_zero(convolution(width, num_maps)))
+        self.layers = nn.Sequential(*layers, start_near_zero(convolution(width, num_maps, axes=axes)))
 
     def forward(self, features: Features) -> Map:
         return self.layers(features)

@@ -9,11 +9,13 @@ from typing import Any, ClassVar
 from torch import nn
 
 from difftv.arguments import boolean, positive_int, with_todays_names
-from difftv.predictors.base import Predictor
+from difftv.predictors.base import ADVICE, Predictor
+from difftv.space import KINDS, checked_axes
 
-SUPPLIED = ("in_channels", "num_maps", "sigma_input")
+SUPPLIED = ("in_channels", "num_maps", "sigma_input", "axes")
 """Arguments that a network gets, where it takes them: channels of its input, with the noise level; number of maps;
-whether the last channel is the noise level."""
+whether the last channel is the noise level; number of axes of space. One that does not take the last is for images,
+unless its attribute `axes` lists others."""
 
 _MAPS = {
     name: parameter
@@ -46,8 +48,14 @@ class Named(Predictor):
         shared = {name: arguments.pop(name) for name in _MAPS if name in arguments}
         sigma_input = boolean("sigma_input", shared.get("sigma_input", False))
         features = positive_int("channels", shared.get("channels", 1)) + sigma_input
-        values = (features, positive_int("num_maps", num_maps), sigma_input)
+        axes = checked_axes(shared.get("axes", 2))
+        values = (features, positive_int("num_maps", num_maps), sigma_input, axes)
         takes = inspect.signature(self.network_class).parameters
+        if "axes" not in takes and axes not in (able := getattr(self.network_class, "axes", (2,))):
+            raise ValueError(
+                f"{type(self).__name__} is for {' and '.join(KINDS[each] for each in able)}, and {KINDS[axes]} are "
+                f"given (axes={axes}). {ADVICE[axes]}"
+            )
         supplied = {name: value for name, value in zip(SUPPLIED, values, strict=True) if name in takes}
         super().__init__(self.network_class(**supplied, **arguments), num_maps, **shared)
 

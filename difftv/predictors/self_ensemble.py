@@ -43,7 +43,7 @@ class SelfEnsemble(Predictor):
         regularizer: regularizer of the maps: a map of vertical edges is one of horizontal edges of the turned image.
 
     Raises:
-        ValueError: the predictor's number of maps is not the regularizer's.
+        ValueError: the predictor's number of maps is not the regularizer's, or it is for signals or volumes.
 
     References: Lim, Son, Kim, Nah, Lee 2017, "Enhanced deep residual networks for single image super-resolution",
     section 3.3, who average images.
@@ -54,6 +54,10 @@ class SelfEnsemble(Predictor):
             raise ValueError(
                 f"predictor gives {predictor.num_maps} map(s), and {regularizer.name} takes {regularizer.num_maps}: "
                 "give the regularizer that it was made for."
+            )
+        if predictor.axes != 2:
+            raise ValueError(
+                f"predictor must be one of images, whose eight symmetries these are, got axes={predictor.axes}."
             )
         super().__init__(
             RawEnsemble(predictor.network, regularizer),

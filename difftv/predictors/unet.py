@@ -4,10 +4,10 @@ from typing import final
 
 import torch
 from torch import nn
-from torch.nn.functional import interpolate, max_pool2d, pad
+from torch.nn.functional import interpolate, max_pool1d, max_pool2d, max_pool3d, pad
 
 from difftv.arguments import positive_int
-from difftv.predictors.layers import convolution, start_for_relu, start_near_zero
+from difftv.predictors.layers import convolution, pointwise, start_for_relu, start_near_zero
 from difftv.predictors.named import Named
 from difftv.types import Features, Map
 
@@ -15,33 +15,35 @@ from difftv.types import Features, Map
 class RawUNet(nn.Module):
     """Encoders and decoders with skip connections, see `UNet`."""
 
-    def __init__(self, in_channels: int, num_maps: int, width: int = 32, levels: int = 2) -> None:
+    def __init__(self, in_channels: int, num_maps: int, width: int = 32, levels: int = 2, axes: int = 2) -> None:
         super().__init__()
         positive_int("width", width)
+        self._pool = {1: max_pool1d, 2: max_pool2d, 3: max_pool3d}[axes]
         widths = [width * 2**level for level in range(positive_int("levels", levels) + 1)]
         self.stride = 2**levels
         # Two convolutions at every scale down and up, and the pixels that a coarse one covers.
         self.receptive_radius = 2 * (2 * self.stride - 1) + 4 * (self.stride - 1)
         self.encoders = nn.ModuleList(
-            _block(inputs, outputs) for inputs, outputs in zip([in_channels, *widths[:-1]], widths, strict=True)
+            _block(inputs, outputs, axes) for inputs, outputs in zip([in_channels, *widths[:-1]], widths, strict=True)
         )
         self.decoders = nn.ModuleList(
-            _block(coarse + fine, fine) for coarse, fine in zip(widths[:0:-1], widths[-2::-1], strict=True)
+            _block(coarse + fine, fine, axes) for coarse, fine in zip(widths[:0:-1], widths[-2::-1], strict=True)
         )
-        self.head = start_near_zero(nn.Conv2d(width, num_maps, 1))
+        self.head = start_near_zero(pointwise(width, num_maps, axes))
 
     def forward(self, features: Features) -> Map:
-        height, width = features.shape[-2:]
-        features = pad(features, (0, -width % self.stride, 0, -height % self.stride), mode="replicate")
+        space = features.shape[2:]
+        missing = [side for length in reversed(space) for side in (0, -length % self.stride)]
+        features = pad(features, missing, mode="replicate")
         skipped = []
         for encoder in self.encoders[:-1]:
             skipped.append(encoder(features))
-            features = max_pool2d(skipped[-1], 2)
+            features = self._pool(skipped[-1], 2)
         features = self.encoders[-1](features)
         for decoder in self.decoders:
             features = interpolate(features, scale_factor=2, mode="nearest")
             features = decoder(torch.cat([features, skipped.pop()], dim=1))
-        return self.head(features)[..., :height, :width]
+        return self.head(features)[(..., *map(slice, space))]
 
 
 @final
@@ -57,8 +59,8 @@ class UNet(Named, network=RawUNet):
     """
 
 
-def _block(inputs: int, outputs: int) -> nn.Sequential:
+def _block(inputs: int, outputs: int, axes: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for channels in (inputs, outputs):
-        layers += [start_for_relu(convolution(channels, outputs)), nn.ReLU(inplace=True)]
+        layers += [start_for_relu(convolution(channels, outputs, axes=axes)), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)

@@ -118,7 +118,7 @@ def test_a_class_of_networks_is_a_class_of_predictors() -> None:
     assert predictor_class(Small) is kind
     assert predictor_class(UNet) is UNet
     assert [*inspect.signature(kind).parameters] == [
-        "num_maps", "width", "initial_lam", "sigma_input", "channels", "floor"
+        "num_maps", "width", "initial_lam", "sigma_input", "channels", "floor", "axes"
     ]  # fmt: skip
     predictor = kind(num_maps=2, width=3, sigma_input=True, channels=3)
     assert predictor.name == kind.__name__ == "Small"

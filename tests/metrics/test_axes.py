@@ -8,8 +8,9 @@ from difftv.metrics.masks import gradient_length
 
 DEPTH = 4
 OF_ANY_AXES = [
-    metrics.psnr, metrics.psnr_smooth, metrics.psnr_edge, metrics.plateau_excess, metrics.plateau_excess_ramp,
-    metrics.false_jump, metrics.second_order, metrics.gradient_ratio, metrics.epi, metrics.gradient_w1,
+    metrics.psnr, metrics.ssim, metrics.psnr_smooth, metrics.psnr_edge, metrics.plateau_excess,
+    metrics.plateau_excess_ramp, metrics.false_jump, metrics.second_order, metrics.gradient_ratio, metrics.epi,
+    metrics.gradient_w1,
 ]  # fmt: skip
 
 
@@ -43,7 +44,21 @@ def test_a_step_of_a_signal():
     assert metrics.gradient_ratio(0.5 * clean, clean).item() == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("metric", [metrics.ssim, metrics.fom, metrics.gmsd], ids=lambda metric: metric.__name__)
+@pytest.mark.parametrize("metric", [metrics.fom, metrics.gmsd], ids=lambda metric: metric.__name__)
 def test_what_is_of_images_alone_refuses_a_volume(metric, photographs):
     with pytest.raises(ValueError, match=r"must have shape \(batch, .*height, width\), got"):
         metric(volume(photographs[0]), volume(photographs[0]))
+
+
+def test_all_metrics_of_volumes_and_signals(photographs):
+    clean = photographs[0]
+    denoised = (clean * 20).round() / 20
+    of_images, of_volumes = (
+        metrics.image_metrics(denoised, clean),
+        metrics.image_metrics(volume(denoised), volume(clean)),
+    )
+    assert set(of_images) - set(of_volumes) == {"edge/fom", "edge/gmsd"}
+    of_signals = metrics.image_metrics(denoised[:, :, 0], clean[:, :, 0])
+    assert set(of_volumes) - set(of_signals) == {"ssim"}
+    for values in (of_volumes, of_signals):
+        assert values["psnr"].isfinite().all()

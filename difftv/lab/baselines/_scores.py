@@ -60,8 +60,8 @@ class Scores:
     def _group(self, group: Sequence[EvaluationItem], numbers: Sequence[Numbers]) -> Tensor:
         clean, noisy = (torch.cat([getattr(item, name) for item in group]) for name in ("clean", "noisy"))
         constants = [self.solver.regularizer.constants(entry) for entry in numbers]
-        maps = torch.tensor(constants, dtype=torch.float64, device="cpu").to(noisy.dtype)[:, :, None, None]
-        maps = maps.expand(-1, -1, *noisy.shape[2:])
+        maps = torch.tensor(constants, dtype=torch.float64, device="cpu").to(noisy.dtype)
+        maps = maps.reshape(*maps.shape, *[1] * (noisy.ndim - 2)).expand(-1, -1, *noisy.shape[2:])
         maps, measured = maps.to(self.device), measurements(group, self.device)
         try:
             if measured is None:

@@ -3,12 +3,13 @@
 from difftv.metrics import field_metrics, free_edge_share, map_metrics
 from difftv.regularizers.base import Regularizer
 from difftv.solvers.base import Solution
+from difftv.space import spatial
 from difftv.types import Image, Map, PerImage
 
 
 def map_is_constant(lam: Map) -> bool:
     """Whether every map of every image is the same number at all pixels, to rounding."""
-    lowest, highest = lam.amin(dim=(2, 3)), lam.amax(dim=(2, 3))
+    lowest, highest = lam.amin(dim=spatial(lam)), lam.amax(dim=spatial(lam))
     return bool((highest - lowest <= 1e-6 * highest).all())
 
 
@@ -17,7 +18,7 @@ def solution_metrics(solution: Solution, clean: Image, regularizer: Regularizer)
 
     Args:
         solution: solution of a batch, on the CPU.
-        clean: (batch, 1 or 3, height, width), on the CPU.
+        clean: (batch, 1 or 3, *space), on the CPU.
         regularizer: regularizer that it was solved with.
 
     Returns:

@@ -11,6 +11,7 @@ from difftv.method import Method
 from difftv.noise import GaussianNoise
 from difftv.noise.level import EIGHT_BIT_RANGE
 from difftv.solvers.base import Solution
+from difftv.space import inner, per_image
 
 STEP = 0.05
 """Length of the probe's step over the noise, as in `difftv.sure`."""
@@ -49,7 +50,7 @@ def loss_of(
     drawn = torch.randint(0, 2, batch.noisy.shape, generator=generator, device="cpu")
     signs = (2 * drawn - 1).to(device=batch.noisy.device).to(dtype=batch.noisy.dtype)
     std = (batch.sigma / EIGHT_BIT_RANGE).to(dtype=batch.noisy.dtype)
-    step = (STEP * std).reshape(-1, 1, 1, 1)
+    step = per_image(STEP * std, batch.noisy)
     moved = denoiser.denoise(batch.noisy + step * signs, batch.sigma).denoised
-    change = (signs * (moved - solution.denoised) / step).mean(dim=(1, 2, 3))
+    change = (signs * (moved - solution.denoised) / step).mean(dim=inner(moved))
     return loss(solution.denoised, batch.noisy, std, change)

@@ -35,6 +35,32 @@ def choose_device(name: str, key: str = "device") -> torch.device:
     return device
 
 
+def choose_devices(name: str, count: int, key: str = "device") -> list[torch.device]:
+    """The devices of so many processes: the GPUs from 0 on, one each, or the CPU for all of them.
+
+    Args:
+        name: see `choose_device`.
+        count: processes, >= 1.
+        key: name of the option, for messages.
+
+    Raises:
+        ConfigError: torch does not know the name, the devices are not there, or one stands for several.
+    """
+    first = choose_device(name, key)
+    if count == 1:
+        return [first]
+    if first.type == "cpu":
+        return [first] * count
+    if first.type != "cuda" or (name != "auto" and first.index is not None):
+        raise ConfigError(f"{key}={name} is one device, and {count} are wanted. Set {key}=cuda or {key}=cpu.")
+    if torch.cuda.device_count() < count:
+        raise ConfigError(
+            f"{count} devices are wanted, and {torch.cuda.device_count()} GPU(s) are visible here. Take fewer, or "
+            f"reserve more GPUs for the job; {key}=cpu runs all processes on the CPU."
+        )
+    return [torch.device("cuda", index) for index in range(count)]
+
+
 @contextlib.contextmanager
 def cpu_by_default() -> Iterator[None]:
     """Within the block tensors are made on the CPU unless told otherwise, whatever `torch.set_default_device` says."""

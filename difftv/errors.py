@@ -13,6 +13,10 @@ class AcceleratorError(DiffTVError):
     """A device computes something else than the CPU does."""
 
 
+class ProcessLostError(DiffTVError):
+    """One of the processes that share a training has ended before it."""
+
+
 class DataError(DiffTVError):
     """The images that a run needs are missing, unreadable or too small."""
 

@@ -59,6 +59,8 @@ def test_without_devices_nothing_changes(tmp_path: Path, monkeypatch: pytest.Mon
         ("01", "must be a list of GPUs"),
         ([True], "must be a list of GPUs"),
         ([0, 0], "stands there once"),
+        ([[0], []], "must be a list of GPUs"),
+        ([[0, 1], 1], "stands there once"),
         ([0, 2], "no GPU 2; CUDA_VISIBLE_DEVICES=4,7 shows 2"),
         ([-1], "no GPU -1"),
     ],
@@ -69,3 +71,10 @@ def test_what_is_no_list_of_gpus_is_refused(devices: list[int], message: str, mo
         visible_devices(devices)
     monkeypatch.delenv(VISIBLE)
     assert visible_devices([0, "GPU-abc"]) == ["0", "GPU-abc"]
+
+
+def test_a_group_of_gpus_is_for_one_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VISIBLE, "4,7,GPU-abc,9")
+    assert visible_devices([[0, 2], [1, 3]]) == ["4,GPU-abc", "7,9"]
+    monkeypatch.delenv(VISIBLE)
+    assert visible_devices([[0, 1], "2"]) == ["0,1", "2"]

@@ -30,17 +30,26 @@ _NUM_SYMMETRIES = 8
 class Batch(NamedTuple):
     """Float32 CPU tensors: `clean` in [0, 1] and `noisy`, not clipped, (batch, 1 or 3, patch_size, patch_size);
     `sigma`, the noise level of every patch in 8-bit units, (batch,); `measured`, the measurements where there is a
-    forward operator: `noisy` is then the first look at them."""
+    forward operator: `noisy` is then the first look at them. Of a batch that several processes share these are the
+    patches of one part: `first` is the place of its first one, `whole` the number of all (None: no other part)."""
 
     clean: Image
     noisy: Image
     sigma: PerImage
     measured: Measured | None = None
+    first: int = 0
+    whole: int | None = None
+
+    @property
+    def images(self) -> int:
+        """Patches of the whole batch."""
+        return len(self.clean) if self.whole is None else self.whole
 
     def to(self, device: torch.device) -> "Batch":
         """The same on a device."""
         measured = None if self.measured is None else self.measured.to(device)
-        return Batch(self.clean.to(device), self.noisy.to(device), self.sigma.to(device), measured)
+        moved = self.clean.to(device), self.noisy.to(device), self.sigma.to(device)
+        return Batch(*moved, measured, self.first, self.whole)
 
 
 class TrainingPatches:
@@ -94,22 +103,46 @@ class TrainingPatches:
         """Batches per epoch; the last one may be smaller."""
         return -(-len(self) // positive_int("batch_size", batch_size))
 
-    def batches(self, epoch: int, batch_size: int, start_batch: int = 0) -> Iterator[Batch]:
+    def batches(self, epoch: int, batch_size: int, start_batch: int = 0, parts: int = 1) -> Iterator[Batch]:
         """The batches of one epoch, from `start_batch` on, without drawing those before it.
 
         Args:
             epoch: >= 0.
             batch_size: patches per batch, >= 1; it changes how the epoch is divided, not which patches it holds.
             start_batch: how many batches of this epoch are already done, at most `num_batches(batch_size)`.
+            parts: processes that share every batch; this is the first part of each, see `part`.
         """
         number = self.num_batches(batch_size)
         if not 0 <= start_batch <= number:
             raise ValueError(f"start_batch must be in 0..{number} for batches of {batch_size}, got {start_batch}.")
-        order = np.random.default_rng(self._branch(_ORDER, epoch)).permutation(len(self))
+        order = self._order(epoch)
         return (
-            self._batch(epoch, order[start : start + batch_size])
+            self._part(epoch, order[start : start + batch_size], 0, parts)
             for start in range(start_batch * batch_size, len(self), batch_size)
         )
+
+    def part(self, epoch: int, batch_size: int, index: int, number: int, parts: int) -> Batch | None:
+        """One part of one batch, whose patches are divided as evenly as they can be; None where it has none.
+
+        Args:
+            epoch: >= 0.
+            batch_size: patches per batch.
+            index: place of the batch in its epoch.
+            number: which part, in 0..parts - 1.
+            parts: how many.
+        """
+        indices = self._order(epoch)[index * batch_size : (index + 1) * batch_size]
+        return self._part(epoch, indices, number, parts) if number < len(indices) else None
+
+    def _order(self, epoch: int) -> np.ndarray:
+        return np.random.default_rng(self._branch(_ORDER, epoch)).permutation(len(self))
+
+    def _part(self, epoch: int, indices: np.ndarray, number: int, parts: int) -> Batch:
+        if parts == 1:
+            return self._batch(epoch, indices)
+        divided = np.array_split(indices, parts)
+        first = sum(map(len, divided[:number]))
+        return self._batch(epoch, divided[number])._replace(first=first, whole=len(indices))
 
     def _batch(self, epoch: int, indices: np.ndarray) -> Batch:
         drawn = [self._patch(epoch, int(index)) for index in indices]

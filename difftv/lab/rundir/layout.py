@@ -48,6 +48,7 @@ WITHOUT_EFFECT = {
     "rerun": "which runs are computed, not what they compute",
     "tracker": "shows numbers, does not make them",
     "trainer.device": "where the predictor runs; devices differ in rounding only",
+    "trainer.devices": "how many share a batch, whose gradient is the same sum; the order of additions differs",
     "trainer.checkpoint_seconds": "a resumed run ends with the same bits wherever it was interrupted",
     "evaluation.figures": "how many images are drawn",
     "data.cache_dir": "where decoded images are kept",

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from difftv.devices import choose_device, place
+from difftv.devices import choose_devices, place
 from difftv.errors import ConfigError, DataError
 from difftv.lab.data import (
     CleanImages,
@@ -69,8 +69,12 @@ class Images:
     skipped: tuple[str, ...]
 
 
-def build(planned: PlannedRun) -> Objects:
+def build(planned: PlannedRun, rank: int = 0) -> Objects:
     """All objects of a run from its configuration; cheap, so that a mistake shows before any work.
+
+    Args:
+        planned: run to build.
+        rank: number of this process, where several share the training.
 
     Raises:
         ConfigError: an option or a value does not fit; the message is the constructor's.
@@ -104,7 +108,9 @@ def build(planned: PlannedRun) -> Objects:
     if options.start is not None:
         for word in named_models(options.start):
             _start(predictor, word, regularizer, nodes)
-    device = choose_device(options.device, "trainer.device")
+    device = choose_devices(options.device, options.devices, "trainer.device")[rank]
+    if options.devices > 1:
+        _check_divisible(predictor)
     denoiser: Method = nodes["method"].make(predictor=place(predictor, device), solver=solver)
     make_optimizer, make_scheduler = nodes["optimizer"].make(), nodes["scheduler"].make()
     with nodes["optimizer"].keyed():
@@ -145,6 +151,20 @@ def _solver(solver: Solver, forward: ForwardModel, options: RunOptions) -> Solve
     if reason is not None:
         raise ConfigError(f"solver={solver.name} takes no forward operator: {reason}. Take solver=admm or solver=auto.")
     return worker
+
+
+def _check_divisible(predictor: Predictor) -> None:
+    """Refuse a network whose answer to one patch depends on the others of its batch.
+
+    Raises:
+        ConfigError: it has a batch norm.
+    """
+    for name, module in predictor.named_modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            raise ConfigError(
+                f"trainer.devices: {type(module).__name__} ({name}) takes statistics over a batch, which no device "
+                "holds as a whole. Set trainer.devices=1, or take a network with another norm."
+            )
 
 
 def _own_network(predictor: Predictor, stored: StoredModel, target: str) -> Callable[..., nn.Module] | None:

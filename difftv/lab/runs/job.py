@@ -21,6 +21,7 @@ from difftv.lab.runs.evaluation import FinalEvaluation
 from difftv.lab.runs.identity import SCHEME
 from difftv.lab.runs.options import sweep_name
 from difftv.lab.runs.plan import PlannedRun
+from difftv.lab.runs.processes import gradient_of
 from difftv.lab.runs.run_writer import RunWriter
 from difftv.lab.tracking.base import RunInfo, RunLog
 from difftv.lab.training.evaluation import evaluated_set
@@ -112,15 +113,17 @@ class Job:
             with options.nodes["tracker"].keyed():
                 tracker = stack.enter_context(objects.tracker.open(info))
             record = RunWriter(self.directory, tracker, options.training.epochs, options.evaluation.figures)
-            state = Training(
-                objects.setup,
-                images.training,
-                images.validation,
-                options.training,
-                self._checkpoints,
-                record.epoch,
-                self.should_stop,
-            ).run(saved)
+            with gradient_of(self.planned, objects.setup) as gradient:
+                state = Training(
+                    objects.setup,
+                    images.training,
+                    images.validation,
+                    options.training,
+                    self._checkpoints,
+                    record.epoch,
+                    self.should_stop,
+                    gradient,
+                ).run(saved)
             if state.epoch < options.training.epochs:
                 self._give_up(state, tracker)
                 return None

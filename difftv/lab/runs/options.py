@@ -104,7 +104,10 @@ class TopLevel:
 
 
 DEVICE = "device"
-"""The key of `trainer` that says where the predictor runs; those besides it and `START` are `TrainingOptions`."""
+"""The key of `trainer` that says where the predictor runs; the others but `DEVICES`, `START` are `TrainingOptions`."""
+
+DEVICES = "devices"
+"""The key of `trainer` that says how many devices share every batch."""
 
 START = "start"
 """The key of `trainer` that names the stored model whose weights training starts from."""
@@ -113,7 +116,7 @@ KNOWN: Mapping[str, frozenset[str]] = {
     "": frozenset({*(field.name for field in fields(TopLevel)), *SUPPLIED, "data", "evaluation", "trainer"}),
     "data": frozenset({*(field.name for field in fields(DataOptions)), "source"}),
     "evaluation": frozenset(field.name for field in fields(EvaluationOptions)),
-    "trainer": frozenset({*(field.name for field in fields(TrainingOptions)), DEVICE, START}),
+    "trainer": frozenset({*(field.name for field in fields(TrainingOptions)), DEVICE, DEVICES, START}),
 }
 """Keys that a run reads by itself, by their section; what is below a class's node the class reads."""
 
@@ -127,6 +130,7 @@ class RunOptions:
     evaluation: EvaluationOptions
     training: TrainingOptions
     device: str
+    devices: int
     start: str | None
     nodes: Mapping[str, Node]
 
@@ -138,12 +142,14 @@ class RunOptions:
             ConfigError: naming the key, what was expected and what came.
         """
         trainer = _mapping(config, "trainer")
+        training = _section(TrainingOptions, "trainer", trainer)
         return cls(
             top=_section(TopLevel, "", {**config, "rerun": rerun_policy(config), "sweep": sweep_name(config)}),
             data=_section(DataOptions, "data", _mapping(config, "data")),
             evaluation=_section(EvaluationOptions, "evaluation", _mapping(config, "evaluation")),
-            training=_section(TrainingOptions, "trainer", trainer),
+            training=training,
             device=trainer.get(DEVICE, "auto"),
+            devices=_devices(trainer, training.batch_size),
             start=_start(trainer),
             nodes=class_nodes(config),
         )
@@ -214,6 +220,17 @@ def _section(kind: type[Section], key: str, values: Mapping[str, Any]) -> Sectio
         raise ConfigError(f"{missing[0]} is missing. Give it as {missing[0]}=VALUE.")
     with keyed(key, {name: f"{prefix}{name}" for name in names}):
         return kind(**{name: values[name] for name in names if name in values})
+
+
+def _devices(trainer: Mapping[str, Any], batch_size: int) -> int:
+    with keyed("trainer", {DEVICES: f"trainer.{DEVICES}"}):
+        devices = positive_int(DEVICES, trainer.get(DEVICES, 1))
+    if batch_size % devices:
+        raise ConfigError(
+            f"trainer.devices={devices} does not divide trainer.batch_size={batch_size}: every device takes as many "
+            f"patches of a batch as the others. Set trainer.batch_size={-(-batch_size // devices) * devices}, say."
+        )
+    return devices
 
 
 def _start(trainer: Mapping[str, Any]) -> str | None:

@@ -15,80 +15,28 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch import nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from difftv.errors import CheckpointError, SolverError
 from difftv.lab.data import Batch, EvaluationPatches, TrainingPatches
-from difftv.lab.rundir.checkpoint import CheckpointStore, random_state, restore_random_state
+from difftv.lab.rundir.checkpoint import CheckpointStore
 from difftv.lab.training.evaluation import Evaluated, evaluate, mean_row, prefixed
+from difftv.lab.training.gradient import Gradient, LocalGradient
 from difftv.lab.training.maps import map_is_constant
 from difftv.lab.training.options import TrainingOptions
-from difftv.lab.training.restoration import restore
-from difftv.lab.training.state import TrainingState
+from difftv.lab.training.setup import Learner, TrainingSetup
+from difftv.lab.training.state import EpochSums, TrainingState
 from difftv.lab.training.stop import Snapshot, deferred_stop
-from difftv.lab.training.without_clean import loss_of
-from difftv.method import Method
-from difftv.solvers.base import Solution
+
+__all__ = ["Learner", "Training", "TrainingSetup"]
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, eq=False)
-class TrainingSetup:
-    """What is trained, and by which rule.
-
-    Args:
-        denoiser: its predictor is trained, in place.
-        loss: (denoised, clean) -> scalar.
-        optimizer: over the predictor's parameters.
-        scheduler: stepped once per epoch; `ReduceLROnPlateau` sees the validation PSNR.
-        device: where the predictor is.
-    """
-
-    denoiser: Method
-    loss: nn.Module
-    optimizer: Optimizer
-    scheduler: LRScheduler
-    device: torch.device
-
-    @property
-    def map_names(self) -> tuple[str, ...]:
-        """Of the maps that are predicted."""
-        return self.denoiser.map_names
-
-    def to_container(self) -> dict[str, Any]:
-        """The state of its parts and of the random generators, as a checkpoint takes it."""
-        return {
-            "predictor": self.denoiser.predictor.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scheduler": self.scheduler.state_dict(),
-            "random": random_state(),
-        }
-
-    def restore(self, saved: dict[str, Any]) -> None:
-        """Put all of it back to what `to_container` gave."""
-        self.denoiser.predictor.load_state_dict(saved["predictor"])
-        self.optimizer.load_state_dict(saved["optimizer"])
-        self.scheduler.load_state_dict(saved["scheduler"])
-        restore_random_state(saved["random"])
-
-
-Learner = TrainingSetup
-"""Earlier name."""
-
-
-class _Gradient(NamedTuple):
-    solution: Solution
-    loss: Tensor
-    norm: Tensor
 
 
 class Training:
@@ -103,6 +51,7 @@ class Training:
         on_epoch: called with the state after every epoch, and once after a resume with the state found.
         should_stop: asked after `on_epoch`, unless the last epoch is done: True ends the training there, with the
             checkpoint of that epoch. The same state must get the same answer, for a resumed training asks again.
+        gradient: how the gradient of a batch is found; by default by this process alone.
     """
 
     def __init__(
@@ -114,6 +63,7 @@ class Training:
         checkpoints: CheckpointStore,
         on_epoch: Callable[[TrainingState], None],
         should_stop: Callable[[TrainingState], bool] = lambda state: False,
+        gradient: Gradient | None = None,
     ) -> None:
         self.setup = setup
         self.patches = patches
@@ -122,6 +72,7 @@ class Training:
         self.checkpoints = checkpoints
         self.on_epoch = on_epoch
         self.should_stop = should_stop
+        self.gradient = LocalGradient(setup, options) if gradient is None else gradient
         self.state = TrainingState()
         self._last_save = time.monotonic()
         self._before: Snapshot | None = None
@@ -152,7 +103,9 @@ class Training:
         with logging_redirect_tqdm(), self._bar(batches) as bar, self._saved_when_stopped():
             while state.epoch < self.options.epochs and not stopped:
                 predictor.train()
-                for batch in self.patches.batches(state.epoch, self.options.batch_size, start_batch=state.batch):
+                for batch in self.patches.batches(
+                    state.epoch, self.options.batch_size, start_batch=state.batch, parts=self.gradient.parts
+                ):
                     sys.audit("difftv.step", state.epoch, state.batch)
                     self._step(batch.to(self.setup.device))
                     bar.update()
@@ -208,34 +161,32 @@ class Training:
         found = self._gradient(batch)
         with deferred_stop():
             if found is not None:
+                sums, norm = found
                 self.setup.optimizer.step()
-                self.state.totals.add(found.solution, self.setup.map_names, batch.clean, found.loss, found.norm)
+                self.state.totals.merge(sums)
+                self.state.totals.gradient_norm += norm
                 self.state.totals.wall_seconds += time.perf_counter() - started
             self.state.batch += 1
             self._before = None
 
-    def _gradient(self, batch: Batch) -> "_Gradient | None":
-        """Leave the gradient of a batch in the weights; None where the batch is left out."""
-        setup, totals = self.setup, self.state.totals
-        setup.optimizer.zero_grad()
+    def _gradient(self, batch: Batch) -> "tuple[EpochSums, float] | None":
+        """Leave the gradient of a batch in the weights; its numbers and its norm, None where the batch is left out."""
+        totals = self.state.totals
         totals.batches += 1
-        try:
-            with self._mixed_precision():
-                solution: Solution = restore(setup.denoiser, batch.noisy, batch.sigma, batch.measured)
-            if not self._usable(solution):
-                return None
-            if setup.map_names:
-                solution.lam.retain_grad()
-            loss = loss_of(setup.loss, setup.denoiser, batch, solution, (self.state.epoch, self.state.batch))
-            loss.backward()
-        except SolverError as error:
+        found = self.gradient(batch, (self.state.epoch, self.state.batch))
+        if found.error is not None:
+            totals.not_converged += found.sums.not_converged
             if self.options.on_solver_failure == "raise":
-                raise
+                raise found.error
             totals.failed_batches += 1
-            log.warning("step %d skipped: %s", totals.batches, error)
+            log.warning("step %d skipped: %s", totals.batches, found.error)
             return None
-        norm = nn.utils.clip_grad_norm_(setup.denoiser.predictor.parameters(), self.options.grad_clip)
+        if not found.usable:
+            totals.not_converged += found.sums.not_converged
+            return None
+        norm = nn.utils.clip_grad_norm_(self.setup.denoiser.predictor.parameters(), self.options.grad_clip)
         if not bool(torch.isfinite(norm)):
+            totals.not_converged += found.sums.not_converged
             if self.options.on_solver_failure == "raise":
                 raise SolverError(
                     f"The gradient of the weights is {float(norm)} at step {totals.batches} of the epoch. Lower the "
@@ -243,22 +194,7 @@ class Training:
                 )
             totals.failed_batches += 1
             return None
-        return _Gradient(solution, loss, norm)
-
-    def _mixed_precision(self) -> torch.autocast:
-        mixed = self.options.precision == "bfloat16"
-        return torch.autocast(self.setup.device.type, dtype=torch.bfloat16, enabled=mixed)
-
-    def _usable(self, solution: Solution) -> bool:
-        failing = int((~solution.converged).sum())
-        self.state.totals.not_converged += failing
-        if failing and self.options.on_not_converged == "raise":
-            raise SolverError(
-                f"{failing} of {len(solution.converged)} solves of a batch stopped short of the tolerance (worst "
-                f"relative gap {float(solution.gap.max()):.1e}). Raise max_iter, loosen the tolerance, or use such "
-                "batches all the same (on_not_converged=use)."
-            )
-        return not (failing and self.options.on_not_converged == "skip")
+        return found.sums, float(norm)
 
     def _check_learned(self, batches: int) -> None:
         """An epoch without a step ends the training where no other had one: nothing is learned."""

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from torch import Tensor
@@ -40,10 +40,8 @@ class EpochSums:
             plain["zero_gradient_share"] = {"lam": plain["zero_gradient_share"]}
         return cls(**plain)
 
-    def add(
-        self, solution: Solution, map_names: Sequence[str], clean: Image, loss: Tensor, gradient_norm: Tensor
-    ) -> None:
-        """Count one step that was taken; `solution.lam` has its gradient, where there are maps."""
+    def add(self, solution: Solution, map_names: Sequence[str], clean: Image, loss: Tensor) -> None:
+        """Count images whose gradient was found; `solution.lam` has its own, where there are maps."""
         images = len(clean)
         self.images += images
         self.loss += loss.item() * images
@@ -55,11 +53,20 @@ class EpochSums:
             for name, gradient in grouped(solution.lam.grad, map_names).items():
                 share = float(zero_gradient_share(gradient).sum())
                 self.zero_gradient_share[name] = self.zero_gradient_share.get(name, 0.0) + share
-        self.gradient_norm += float(gradient_norm)
         self.iterations += int(solution.iterations.sum())
         self.worst_gap = max(self.worst_gap, float(solution.gap.max()))
         self.forward_seconds += solution.seconds.forward
         self.backward_seconds += solution.seconds.backward
+
+    def merge(self, other: "EpochSums") -> None:
+        """Add the sums over other images."""
+        for each in fields(self):
+            ours, theirs = getattr(self, each.name), getattr(other, each.name)
+            if isinstance(ours, dict):
+                for name, value in theirs.items():
+                    ours[name] = ours.get(name, 0.0) + value
+            else:
+                setattr(self, each.name, max(ours, theirs) if each.name == "worst_gap" else ours + theirs)
 
     def row(self, map_names: Sequence[str]) -> dict[str, float]:
         """Means per image or per step, counts, and solver seconds per image; NaN where no step was taken.

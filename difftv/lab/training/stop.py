@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from difftv.lab.rundir.checkpoint import random_state, restore_random_state
 from difftv.lab.training.state import EpochSums
 
-_STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name))
+STOPS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGUSR1", "SIGUSR2") if hasattr(signal, name))
 """The last two are the notice that clusters give before they take a node back."""
 
 
@@ -23,7 +23,7 @@ def deferred_stop() -> Iterator[None]:
 
     Threads and signals that Python does not handle are left as they are.
     """
-    handlers = {number: signal.getsignal(number) for number in _STOPS}
+    handlers = {number: signal.getsignal(number) for number in STOPS}
     handled = [number for number, handler in handlers.items() if callable(handler)]
     if not handled or threading.current_thread() is not threading.main_thread():
         yield

@@ -40,14 +40,16 @@ class LocalLauncher(SweepLauncher):
         threads_per_job: threads of torch, numba and BLAS in every job.
         jobs: at once; None = cores that this process may use / threads_per_job.
         devices: GPUs by number (among those that CUDA_VISIBLE_DEVICES of this command shows) or name; every job sees
-            one of them alone, at most one job at a time is on each, and a job that cannot use it fails. None = every
-            job sees what this command sees.
+            one of them alone, at most one job at a time is on each, and a job that cannot use it fails. A list of them
+            instead of one is a group for one job (`trainer.devices`). None = every job sees what this command sees.
     """
 
     package = "joblib"
     extra = "local"
 
-    def __init__(self, threads_per_job: int, jobs: int | None, devices: Sequence[int | str] | None = None) -> None:
+    def __init__(
+        self, threads_per_job: int, jobs: int | None, devices: Sequence[int | str | Sequence[int | str]] | None = None
+    ) -> None:
         super().__init__(positive_int("hydra.launcher.threads_per_job", threads_per_job))
         self.jobs = None if jobs is None else positive_int("hydra.launcher.jobs", jobs)
         self.devices = None if devices is None else visible_devices(devices)
@@ -98,29 +100,39 @@ def cores() -> int:
     return min(usable, psutil.cpu_count(logical=False) or usable)
 
 
-def visible_devices(devices: Sequence[int | str]) -> list[str]:
+def visible_devices(devices: Sequence[int | str | Sequence[int | str]]) -> list[str]:
     """Values of CUDA_VISIBLE_DEVICES, one for each job at a time; numbers count among those that are visible now.
+
+    Args:
+        devices: GPUs, or groups of GPUs, by number or name.
 
     Raises:
         ConfigError: there is none, one stands there twice, or a number is none of them.
     """
     key, shown = "hydra.launcher.devices", os.environ.get(VISIBLE)
-    if isinstance(devices, str) or not devices or any(isinstance(each, bool) for each in devices):
-        raise ConfigError(f"{key} must be a list of GPUs, such as [0,1], or null, got {devices!r}.")
+    groups = None if isinstance(devices, str) else [_group(each) for each in devices]
+    if not groups or not all(groups) or any(isinstance(one, bool) for group in groups for one in group):
+        raise ConfigError(f"{key} must be a list of GPUs, such as [0,1] or [[0,1],[2,3]], or null, got {devices!r}.")
     names = None if shown is None else [name.strip() for name in shown.split(",") if name.strip()]
-    found = []
-    for device in devices:
-        if isinstance(device, int) and names is not None:
-            if not 0 <= device < len(names):
-                raise ConfigError(f"{key}: there is no GPU {device}; {VISIBLE}={shown} shows {len(names)} of them.")
-            found.append(names[device])
-        elif isinstance(device, int) and device < 0:
-            raise ConfigError(f"{key}: GPUs are numbered from 0, got {device}.")
-        else:
-            found.append(str(device))
-    if len({*found}) < len(found):
+    found = [[_name(one, names, key) for one in group] for group in groups]
+    flat = [name for group in found for name in group]
+    if len({*flat}) < len(flat):
         raise ConfigError(f"{key}: every GPU stands there once, got {list(devices)}: two jobs on one would be slower.")
-    return found
+    return [",".join(group) for group in found]
+
+
+def _group(device: int | str | Sequence[int | str]) -> list[int | str]:
+    return [device] if isinstance(device, (int, str)) else list(device)
+
+
+def _name(device: int | str, names: Sequence[str] | None, key: str) -> str:
+    if isinstance(device, int) and names is not None:
+        if not 0 <= device < len(names):
+            raise ConfigError(f"{key}: there is no GPU {device}; {VISIBLE}={','.join(names)} shows {len(names)}.")
+        return names[device]
+    if isinstance(device, int) and device < 0:
+        raise ConfigError(f"{key}: GPUs are numbered from 0, got {device}.")
+    return str(device)
 
 
 def _on_gpu(job: SweepJob) -> SweepJob:

@@ -1,7 +1,8 @@
 """The gradient of a batch: solved and differentiated by this process, or with others that hold a part of it each."""
 
+import abc
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -47,12 +48,13 @@ class Differentiated:
         self.error = self.error or other.error
 
 
-class Gradient(Protocol):
+class Gradient(abc.ABC):
     """The gradient of a batch's loss, left in the weights of the predictor."""
 
     parts: int
     """Processes that a batch is divided among; this one takes the first part."""
 
+    @abc.abstractmethod
     def __call__(self, batch: Batch, place: tuple[int, int]) -> Differentiated:
         """
         Args:
@@ -61,12 +63,12 @@ class Gradient(Protocol):
         """
 
 
-class LocalGradient:
+class LocalGradient(Gradient):
     """The gradient of the images that it is given, by this process alone.
 
     Args:
         setup: denoiser and loss.
-        options: what to do about solves short of the tolerance; the precision of the network.
+        options: treatment of solves short of the tolerance; precision of the network.
     """
 
     parts = 1

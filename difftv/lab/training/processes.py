@@ -26,7 +26,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from difftv.lab.data import Batch, TrainingPatches
-from difftv.lab.training.gradient import Differentiated, LocalGradient
+from difftv.lab.training.gradient import Differentiated, Gradient, LocalGradient
 
 _END, _STEP = 0, 1
 
@@ -43,7 +43,7 @@ def join_group(store: "dist.Store", rank: int, parts: int) -> None:
     dist.init_process_group("gloo", store=store, rank=rank, world_size=parts, timeout=_LONGEST)
 
 
-class SharedGradient:
+class SharedGradient(Gradient):
     """The gradient of a batch, of which every process of the group takes a part; for process 0.
 
     Args:

@@ -28,7 +28,8 @@ test-slow: install
 	$(BIN)/python -m pytest -m slow
 
 # The tests beside deepinv, mrpro and benchopt, which get an environment of their own that sees the first one: a torchvision
-# that does not match the build of torch would break others that import it. What cannot be installed is skipped.
+# that does not match the build of torch would break others that import it (here benchmarks/torchvision_operators.py declares
+# what it misses). What cannot be installed is skipped.
 INTEROP := $(VENV)-interop
 test-interop: install
 	$(BIN)/python -m venv $(INTEROP)

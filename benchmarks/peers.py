@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.torchvision_operators import declare
 from difftv.errors import MissingDependencyError
 from difftv.extras import require
 from difftv.types import Map
@@ -27,9 +28,10 @@ def require_scikit_image() -> None:
 def require_deepinv() -> None:
     """Raise a MissingDependencyError unless deepinv is installed and can be imported."""
     require("deepinv", "deepinv", by="deepinv's TVDenoiser, a contestant here,")
+    declare()
     try:
         import deepinv  # noqa: F401
-    except Exception as error:  # as a rule a torchvision of another build than torch
+    except Exception as error:
         raise MissingDependencyError(f"deepinv is installed but cannot be imported: {error}") from error
 
 

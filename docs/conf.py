@@ -9,11 +9,15 @@ import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE / "extensions"))
+sys.path[:0] = [str(HERE / "extensions"), str(HERE.parent)]
+
+from benchmarks.torchvision_operators import declare  # noqa: E402
+
+declare()
 
 
 def usable(name: str) -> bool:
-    """Whether a package is installed and can be imported: deepinv cannot beside a torchvision of another build."""
+    """Whether a package is installed and can be imported."""
     try:
         importlib.import_module(name)
     except Exception:

@@ -1,5 +1,6 @@
 """Blur as a forward operator."""
 
+from collections.abc import Sequence
 from typing import final
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch.nn.functional import conv2d
 from difftv.linear.extension import extended, folded, full_precision
 from difftv.linear.forward import ForwardOperator
 from difftv.linear.stored import keep
+from difftv.linear.tikhonov import regularised_inverse
 from difftv.types import Image
 
 _BOUNDARIES = ("circular", "symmetric", "valid")
@@ -82,12 +84,33 @@ class Convolution(ForwardOperator):
         """That of the circular boundary, without weights."""
         if self.boundary != "circular" or weight is not None:
             return None
-        kernel = self.kernel.detach()
-        rows, columns = (
-            torch.arange(size, device=kernel.device) % n for size, n in zip(kernel.shape, (height, width), strict=True)
-        )
-        whole = kernel.new_zeros(height, width).index_put((rows[:, None], columns[None]), kernel, accumulate=True)
-        return torch.fft.fft2(whole).abs().square()[None, None]
+        return _spectrum(self.kernel.detach(), (height, width)).abs().square()[None, None]
+
+    def first_look(self, data: Tensor) -> Image:
+        """The smooth image that explains the data: A* y is far more blurred than y (`tikhonov.regularised_inverse`).
+
+        Where the boundary is not circular, the data go on past it by their mirror image, and the image is only near
+        to what explains them; nothing else is asked of a first look.
+        """
+        if self.boundary == "circular":
+            return regularised_inverse(data, _spectrum(self.kernel.to(data), data.shape[-2:]))
+        for axis in (-2, -1):
+            data = torch.cat([data, data.flip(axis)], dim=axis)
+        found = regularised_inverse(data, _spectrum(self.kernel.to(data), data.shape[-2:]))
+        for axis in (-2, -1):
+            period, past = data.shape[axis], self.kernel.shape[axis] // 2 if self.boundary == "valid" else 0
+            rows = torch.arange(-past, period // 2 + past, device=data.device) % period
+            found = found.index_select(axis, rows)
+        return found
 
     def _flipped(self, like: Tensor) -> Tensor:
         return self.kernel.to(like).flip((0, 1))[None, None]
+
+
+def _spectrum(kernel: Tensor, size: Sequence[int]) -> Tensor:
+    """The transform of a centred kernel, periodic with that size."""
+    rows, columns = (
+        (torch.arange(n, device=kernel.device) - n // 2) % whole for n, whole in zip(kernel.shape, size, strict=True)
+    )
+    periodic = kernel.new_zeros(*size).index_put((rows[:, None], columns[None]), kernel, accumulate=True)
+    return torch.fft.fft2(periodic)

@@ -68,12 +68,42 @@ def test_trace_and_first_look(name: str) -> None:
         columns = part.apply(every)
         trace = float(columns.abs().square().sum()) / pixels
         assert 0.5 * trace < float(mean_gram(operator, x)[0]) < 2 * trace
+    if isinstance(operator, Convolution):
+        return
     data = operator.apply(x)
     look = first_look(operator, data)
     again = operator.apply(look)
     # The best multiple of A* y: what is left is orthogonal to it.
     left = ((data - again) * again.conj()).flatten(1).sum(1).real
     torch.testing.assert_close(left, torch.zeros_like(left), atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("boundary", ["circular", "symmetric", "valid"])
+def test_the_first_look_at_a_blurred_image_is_sharper_than_the_image(boundary: str) -> None:
+    rows, columns = torch.meshgrid(torch.arange(60.0), torch.arange(48.0), indexing="ij")
+    clean = (((rows - 30) ** 2 + (columns - 20) ** 2 < 150) | (columns > 36)).float()[None, None]
+    operator = Convolution(torch.full((1, 7), 1 / 7), boundary)
+    data = operator.apply(clean)
+    data = data + 0.01 * torch.randn(data.shape, generator=torch.Generator().manual_seed(0))
+    look, back = first_look(operator, data), operator.adjoint(data)
+    assert look.shape == clean.shape
+    assert float((look - clean).square().mean()) < 0.7 * float((back - clean).square().mean())
+    # A multiple of the data is looked at alike, and so is a batch.
+    torch.testing.assert_close(first_look(operator, torch.cat([4 * data, data]))[:1], 4 * look)
+
+
+def test_the_first_look_at_a_circular_blur_solves_its_equation() -> None:
+    operator, x = Convolution(kernel()), images("mask", batch=1)
+    data = operator.apply(x) + 0.1 * images("mask", batch=1, seed=1)
+    look = first_look(operator, data)
+    pulled = operator.adjoint(data - operator.apply(look))
+    smooth = sum(2 * look - look.roll(1, axis) - look.roll(-1, axis) for axis in (-2, -1))
+    c = (pulled * smooth).sum() / smooth.square().sum()
+    torch.testing.assert_close(pulled, c * smooth)
+    assert 1e-7 < float(c) < 1.01
+    # A kernel of sum 0 says nothing of the mean.
+    edges = Convolution(torch.tensor([[1.0, 0.0, -1.0]]))
+    assert bool(first_look(edges, edges.apply(x.float())).isfinite().all())
 
 
 def test_gram_of_a_symmetric_blur_is_its_symbol() -> None:

@@ -108,6 +108,17 @@ class _ImageByImage(ForwardOperator):
         parts = zip(self.operators, data.split(1), strict=True)
         return torch.cat([one.adjoint(part) for one, part in parts])
 
+    def first_look(self, data: Tensor) -> Image:
+        parts = zip(self.operators, data.split(1), strict=True)
+        return torch.cat([first_look(one, part) for one, part in parts])
+
+    def fourier_symbol(self, height: int, width: int, weight: Tensor | None = None) -> Tensor | None:
+        weights = [None] * len(self.operators) if weight is None else weight.split(1)
+        parts = zip(self.operators, weights, strict=True)
+        symbols = [one.fourier_symbol(height, width, of_image) for one, of_image in parts]
+        known = [symbol for symbol in symbols if symbol is not None]
+        return torch.cat(known) if len(known) == len(symbols) else None
+
     def select(self, index: Tensor, batch: int) -> ForwardOperator:
         return _ImageByImage([self.operators[each] for each in index.tolist()])
 

@@ -8,10 +8,13 @@ from torch import Tensor
 
 from difftv.arguments import not_negative, positive
 from difftv.denoiser import Denoiser
+from difftv.method import Method
+from difftv.noise import Noise
 from difftv.progress import part
 from difftv.regularizers import AnisotropicTV, Regularizer, TVpwL
 from difftv.solvers.base import Solution
 from difftv.solvers.registry import solver_for
+from difftv.space import KINDS
 from difftv.types import Image, Map
 
 JOINED = 0.7
@@ -19,9 +22,57 @@ JOINED = 0.7
 33.47 dB slice by slice, and with z_weight = 1 33.51, 34.42, 34.38 dB at factors 1, 0.7, 0.5."""
 
 
+class SliceBySlice(Method):
+    """A denoiser for images as a method for volumes, by `denoise_volume`: for training's comparisons and for tables.
+
+    Args:
+        denoiser: denoiser for gray images.
+        z_weight: weight of differences across slices, as for `denoise_volume`.
+
+    Raises:
+        ValueError: its regularizer is for images only, or z_weight is below 0.
+    """
+
+    def __init__(self, denoiser: Denoiser, z_weight: float = 1.0) -> None:
+        self.z_weight = not_negative("z_weight", z_weight)
+        # Constant maps, which it is compared with, are those of volumes in any case.
+        regularizer = of_volume(denoiser.solver.regularizer, self.z_weight or 1.0)
+        super().__init__(denoiser.predictor, solver_for(regularizer)(regularizer), denoiser.sigma_range)
+        self.denoiser = denoiser
+
+    @property
+    def map_names(self) -> tuple[str, ...]:
+        """Names of the maps in a solution: those of images, where slices are not joined."""
+        return super().map_names if self.z_weight else self.denoiser.map_names
+
+    def denoise(self, noisy: Image, noise: Noise | float | Tensor, data_weight: Image | None = None) -> Solution:
+        """Denoise volumes, without a gradient; `data_weight` must be None.
+
+        Raises:
+            ValueError: data_weight is given.
+        """
+        if data_weight is not None:
+            raise ValueError("data_weight must be None: a volume is denoised slice by slice, each with the same noise.")
+        slices = noisy.shape[2]
+        level = self.denoiser.level(noisy[:, :, 0], noise)
+        per_slice = level.repeat_interleave(slices) if isinstance(level, Tensor) and level.ndim else level
+        return denoise_volume(self.denoiser, noisy, per_slice, z_weight=self.z_weight)
+
+
+def joined_weight(regularizer: Regularizer) -> float:
+    """Weight of differences across slices for which a model of images minimises over voxels of that spacing."""
+    depth, height, width = regularizer.spacing
+    return (height + width) / 2 / depth
+
+
 @torch.no_grad()
 def denoise_volume(
-    denoiser: Denoiser, noisy: Image, sigma: float | None = None, *, z_weight: float = 1.0, scale: float | None = None
+    denoiser: Denoiser,
+    noisy: Image,
+    sigma: float | Tensor | None = None,
+    *,
+    z_weight: float = 1.0,
+    scale: float | None = None,
 ) -> Solution:
     """Denoise volumes with a denoiser for images.
 
@@ -36,7 +87,7 @@ def denoise_volume(
     Args:
         denoiser: denoiser for images, such as `Denoiser.pretrained("gray")`.
         noisy: (batch, channels, depth, height, width), intensities nominally in [0, 1].
-        sigma: noise standard deviation in 8-bit units, where the network takes it.
+        sigma: noise standard deviation in 8-bit units, where the network takes it; or one per slice of all volumes.
         z_weight: weight of differences across slices, >= 0: 1 for voxels of equal sides, (spacing within the slices) /
             (spacing across) for others; 0 denoises every slice by itself.
         scale: factor on the maps lam, > 0. None: 0.7 where slices are joined, as less is enough where neighbours across
@@ -51,6 +102,10 @@ def denoise_volume(
     """
     if noisy.ndim != 5 or 0 in noisy.shape:
         raise ValueError(f"noisy must have shape (batch, channels, depth, height, width), got {tuple(noisy.shape)}.")
+    if denoiser.predictor.axes != 2:
+        raise ValueError(
+            f"denoiser must be one for images, and this one is for {KINDS[denoiser.predictor.axes]}: call it itself."
+        )
     weight = not_negative("z_weight", z_weight)
     factor = (JOINED if weight > 0 else 1.0) if scale is None else positive("scale", scale)
     batch, channels, depth, *plane = noisy.shape
@@ -70,10 +125,12 @@ def denoise_volume(
         return solver_for(regularizer)(regularizer)(noisy, _with_depth(volume, own, regularizer))
 
 
-def _maps(denoiser: Denoiser, slices: Image, sigma: float | None) -> Map:
+def _maps(denoiser: Denoiser, slices: Image, sigma: float | Tensor | None) -> Map:
     """One slice after the other: a network takes a hundred times the memory of what it sees."""
     seen = denoiser.in_precision(slices)
-    return torch.cat([denoiser.predictor(one, sigma) for one in seen.split(1)]).to(dtype=slices.dtype)
+    levels = sigma.reshape(-1, 1) if isinstance(sigma, Tensor) and sigma.ndim else [sigma] * len(seen)
+    parts = [denoiser.predictor(one, level) for one, level in zip(seen.split(1), levels, strict=True)]
+    return torch.cat(parts).to(dtype=slices.dtype)
 
 
 def of_volume(regularizer: Regularizer, z_weight: float = 1.0) -> Regularizer:

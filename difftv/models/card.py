@@ -11,6 +11,7 @@ from typing import Any, final
 
 from difftv.models.untrusted import argument, exactly, flag, mapping, non_negative_int, number, optional, several, text
 from difftv.noise.level import SigmaRange
+from difftv.space import KINDS
 
 NAME = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
 """Names of models: fit for a file's name and a command line."""
@@ -82,11 +83,11 @@ class Measured:
 @final
 @dataclass(frozen=True)
 class Reference:
-    """One number that anybody can compute again, on a photograph that ships with scikit-image.
+    """One number that anybody can compute again, on a photograph that ships with scikit-image or a generated volume.
 
     Attributes:
-        image: name of the photograph.
-        crop: top, left, height and width of the piece, in pixels.
+        image: name of the photograph, or of the volume (`difftv.lab.data.Phantoms`).
+        crop: first pixel of the piece along every axis, then its size: of a photograph top, left, height and width.
         sigma: noise in 8-bit units, by the protocol of the card.
         psnr: in dB.
         converged: whether the solver reached its tolerance.
@@ -126,7 +127,7 @@ class Card:
     def __str__(self) -> str:
         """The card in one line."""
         predictor, regularizer = (self.config[group]["name"] for group in ("predictor", "regularizer"))
-        of = " of RGB images" if self.colour else ""
+        of = " of RGB images" if self.colour else f" of {KINDS[self.axes]}" if self.axes != 2 else ""
         parts = [f"{self.name}: {predictor} ({self.weights:,} weights), {regularizer}{of}, sigma {self.sigmas}"]
         for name in dict.fromkeys(row.set for row in self.numbers):
             rows = sorted((row for row in self.numbers if row.set == name), key=lambda row: row.sigma)
@@ -144,6 +145,11 @@ class Card:
     def colour(self) -> bool:
         """Whether it is a model of RGB images, whose channels the regularizer couples."""
         return self.config["regularizer"].get("channels", 1) == 3
+
+    @property
+    def axes(self) -> int:
+        """Number of axes of what it denoises: 2 for images, 3 for volumes, 1 for signals."""
+        return int(self.config["regularizer"].get("axes", 2))
 
     @property
     def sigmas(self) -> str:
@@ -197,13 +203,17 @@ def _sigma(value: Any, place: str) -> Any:
 def _part(value: Any, place: str) -> dict[str, Any]:
     found = mapping(argument)(value, place)
     text(found.get("name"), f"{place}.name")
+    if found.get("axes", 2) not in KINDS:
+        raise ValueError(f"{place}.axes must be 1, 2 or 3, got {found['axes']!r}")
     return found
 
 
 def _crop(value: Any, place: str) -> tuple[int, ...]:
     found = several(non_negative_int)(value, place)
-    if len(found) != 4:
-        raise ValueError(f"{place} must be top, left, height and width, got {len(found)} numbers")
+    if len(found) not in (4, 6):
+        raise ValueError(
+            f"{place} must be top, left, height and width, or the same with depth, got {len(found)} numbers"
+        )
     return found
 
 

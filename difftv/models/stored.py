@@ -89,6 +89,15 @@ class StoredModel:
         """
         return self.regularizer().channels == 3
 
+    @property
+    def axes(self) -> int:
+        """Number of axes of what it denoises: 2 for images, 3 for volumes, 1 for signals.
+
+        Raises:
+            ConfigError: as `colour`.
+        """
+        return self.regularizer().axes
+
     def predictor(self, network: Callable[..., nn.Module] | None = None) -> Predictor:
         """The trained network, on the CPU, in evaluation mode.
 

@@ -90,5 +90,14 @@ def test_a_class_that_is_not_told_a_neutral_key_takes_the_neutral_value() -> Non
             told.add(key)
             assert field.default == NEUTRAL[key], key
     # None and False are read from RunOptions; a configuration without a method has that of `maps`.
-    elsewhere = {*MODELS, "data.colour", "method", "method._target_", "forward", "forward._target_"}
+    elsewhere = {
+        *MODELS,
+        "data.colour",
+        "data.axes",
+        "data.source.axes",
+        "method",
+        "method._target_",
+        "forward",
+        "forward._target_",
+    }
     assert told | elsewhere == set(NEUTRAL)

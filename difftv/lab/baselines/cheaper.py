@@ -1,5 +1,7 @@
 """How a solver is used in a search, whose PSNRs need be right to 0.001 dB only."""
 
+import math
+
 from difftv.solvers import Admm, Auto, Solver
 
 _TOL = 3e-5
@@ -18,9 +20,9 @@ def loosened(solver: Solver) -> Solver:
     return solver
 
 
-def images_at_a_time(solver: Solver, wanted: int, height: int, width: int) -> int:
+def images_at_a_time(solver: Solver, wanted: int, *space: int) -> int:
     """How many images of this size to solve at a time, at least `wanted`, where nothing else sets a number."""
-    return max(wanted, _PIXELS // (height * width)) if isinstance(_working(solver), Admm) else wanted
+    return max(wanted, _PIXELS // math.prod(space)) if isinstance(_working(solver), Admm) else wanted
 
 
 def _working(solver: Solver) -> Solver:

@@ -12,10 +12,10 @@ def nonlocal_means(noisy: Image, sigma: float) -> Image:
     """Non-local means (Buades, Coll, Morel 2005) with the noise level known.
 
     Patches of 5x5 pixels, searched 6 pixels around, cut-off 0.8 standard deviations: scikit-image's own advice for its
-    fast mode.
+    fast mode. In volumes patches of 3x3x3 voxels, searched 3 around.
 
     Args:
-        noisy: (batch, 1 or 3, height, width), intensities nominally in [0, 1].
+        noisy: (batch, 1 or 3, *space), images or gray volumes, intensities nominally in [0, 1].
         sigma: the noise level in 8-bit units, > 0.
 
     Returns:
@@ -31,9 +31,10 @@ def nonlocal_means(noisy: Image, sigma: float) -> Image:
     colour = noisy.shape[1] > 1  # patches are then compared in all channels together
     images = noisy if colour else noisy[:, 0]
     axis = 0 if colour else None
+    size, around = (5, 6) if noisy.ndim == 4 else (3, 3)
     denoised = [
         denoise_nl_means(
-            image, patch_size=5, patch_distance=6, h=0.8 * std, sigma=std, fast_mode=True, channel_axis=axis
+            image, patch_size=size, patch_distance=around, h=0.8 * std, sigma=std, fast_mode=True, channel_axis=axis
         )
         for image in images.detach().cpu().double().numpy()
     ]

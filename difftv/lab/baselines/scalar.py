@@ -99,7 +99,8 @@ def scalar_denoiser(solver: Solver, numbers: Sequence[float]) -> ScalarDenoiser:
     """
     regularizer = solver.regularizer
     values = list(regularizer.constants(numbers))
-    return ScalarDenoiser(Constant(regularizer.num_maps, initial_lam=values, channels=regularizer.channels), solver)
+    constant = Constant(regularizer.num_maps, initial_lam=values, channels=regularizer.channels, axes=regularizer.axes)
+    return ScalarDenoiser(constant, solver)
 
 
 def _on_line(regularizer: Regularizer, tried: list[dict[float, float]]) -> GridSearch:

@@ -12,7 +12,9 @@ import torch
 from difftv.denoiser import Denoiser
 from difftv.errors import ConfigError
 from difftv.lab.cli.redact import SCRIPT, redact_command, redact_place
-from difftv.lab.data import CleanImages, PublishedImages, Sample, open_images
+from difftv.lab.data import CleanImages, Phantoms, PublishedImages, Sample, open_images
+from difftv.lab.data.base import ImageSource
+from difftv.lab.data.crops import cut
 from difftv.lab.models.place import find_model, named_models
 from difftv.lab.models.reading import read_model
 from difftv.lab.rundir.layout import RESULT
@@ -30,6 +32,7 @@ KNOWN: Mapping[str, tuple[str, str]] = {
         "photographs of the scikit-image package",
         "public domain, CC0 or no known restrictions, image by image",
     ),
+    "phantoms": ("generated volumes (data=phantoms)", "none: they follow from their numbers"),
     "DIV2K": (
         "DIV2K (Agustsson and Timofte 2017), training split",
         "academic research only; its images belong to their owners",
@@ -49,6 +52,10 @@ taken of it: a second, not several."""
 
 COLOUR_REFERENCE = ("chelsea.png", (24, 98, 256, 256))
 """The same of a model of colour images."""
+
+
+VOLUME_REFERENCE = ("test-00.npy", (8, 0, 0, 24, 64, 64))
+"""The generated volume of models of volumes, and first voxel and size of the piece."""
 
 
 def measured(stored: StoredModel) -> tuple[Measured, ...]:
@@ -149,18 +156,24 @@ def _images_of(stored: StoredModel) -> tuple[str, str]:
 
 
 def reference_on(denoiser: Denoiser, sigma: float) -> Reference:
-    """The PSNR of a denoiser on a piece of a photograph that ships with scikit-image, under the published protocol.
+    """The PSNR of a denoiser on a piece of a photograph that ships with scikit-image, or of a generated volume, under
+    the published protocol.
 
     Raises:
+        ConfigError: it is one of signals, of which there is no such number.
         MissingDependencyError: scikit-image is not installed.
         SolverError: the solver gave no answer.
     """
-    file, crop_of = COLOUR_REFERENCE if denoiser.colour else REFERENCE
-    top, left, height, width = crop_of
-    paths = [path for path in Sample().files().test if path.name == file]
-    whole = open_images(paths, cache_dir=None, colour=denoiser.colour)
-    crop = whole[0][top : top + height, left : left + width]
-    item = PublishedImages(CleanImages(whole.paths, [crop.shape[:2]], [lambda: crop]), sigma=sigma)[0]
+    axes = denoiser.predictor.axes
+    if axes == 1:
+        raise ConfigError("There are no model files of models of signals. Pass on the directory of the run.")
+    source: ImageSource = Sample() if axes == 2 else Phantoms()
+    file, crop_of = VOLUME_REFERENCE if axes == 3 else COLOUR_REFERENCE if denoiser.colour else REFERENCE
+    paths = [path for path in source.files().test if path.name == file]
+    whole = open_images(paths, cache_dir=None, colour=denoiser.colour, axes=axes)
+    crop = cut(whole[0], crop_of[:axes], crop_of[axes:])
+    piece = CleanImages(whole.paths, [crop.shape[:axes]], [lambda: crop], axes=axes)
+    item = PublishedImages(piece, sigma=sigma)[0]
     with torch.no_grad():
         solution = denoiser.denoise(item.noisy, sigma)
     score = float(psnr(quantize(solution.denoised), item.clean))
@@ -176,7 +189,7 @@ def _measured(path: Path, content: Mapping[str, Any], stored: StoredModel) -> Me
         raise ConfigError(f"{path} was measured with other weights than those of the run. {again}")
     try:
         sigma = float(content["sigma"])
-        if content["protocol"] != statement(sigma, colour=stored.colour):
+        if content["protocol"] != statement(sigma, colour=stored.colour, axes=stored.axes):
             raise ConfigError(f"{path} was measured under another protocol than that of this version. {again}")
         name = path.stem.removeprefix(PREFIX)
         return Measured(

@@ -2,6 +2,7 @@
 
 from difftv.lab.report.markdown import escape, grid
 from difftv.models.card import Card, Measured
+from difftv.space import KINDS
 
 COLUMNS = {
     "psnr": ("PSNR (dB)", 2),
@@ -18,9 +19,10 @@ COLUMNS = {
 
 def card_page(card: Card) -> str:
     """The card as Markdown."""
+    example = "photo.png" if card.axes == 2 else "stack.tif --axes 3"
     parts = [
         f"# {card.name}",
-        f'`Denoiser.load("{card.name}.safetensors")`, or `difftv-denoise --model {card.name}.safetensors photo.png`.',
+        f'`Denoiser.load("{card.name}.safetensors")`, or `difftv-denoise --model {card.name}.safetensors {example}`.',
         _what(card),
         "## Numbers",
         _numbers(card),
@@ -34,6 +36,7 @@ def card_page(card: Card) -> str:
 
 def _what(card: Card) -> str:
     lines = ["- images: RGB, the three channels together; a gray one as three equal channels"] if card.colour else []
+    lines += [f"- data: {KINDS[card.axes]}"] if card.axes != 2 else []
     lines += [f"- noise: sigma {card.sigmas} (8-bit units)", f"- weights: {card.weights:,}, float32"]
     for group in ("predictor", "regularizer"):
         node = card.config[group]
@@ -69,10 +72,13 @@ def _row(row: Measured, names: list[str]) -> list[str]:
 
 def _reference(card: Card) -> str:
     found = card.reference
-    top, left, height, width = found.crop
+    axes = len(found.crop) // 2
+    names = ("slices", "rows", "columns")[-axes:]
+    parts = zip(names, found.crop[:axes], found.crop[axes:], strict=True)
+    piece = ", ".join(f"{name} {first} to {first + length}" for name, first, length in parts)
+    on = "a photograph that ships with scikit-image" if axes == 2 else "a generated volume (data=phantoms)"
     return (
-        f"Reference, on a photograph that ships with scikit-image: `{escape(found.image)}`, rows {top} to "
-        f"{top + height}, columns {left} to {left + width}, sigma {found.sigma:g}, the same protocol: "
+        f"Reference, on {on}: `{escape(found.image)}`, {piece}, sigma {found.sigma:g}, the same protocol: "
         f"{found.psnr:.2f} dB{'' if found.converged else ' (NOT CONVERGED)'}."
     )
 

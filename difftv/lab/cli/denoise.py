@@ -53,6 +53,7 @@ from difftv.lab.imagefiles.volumes import is_stack
 from difftv.missing import fill_missing
 from difftv.models.stored import StoredModel
 from difftv.printing import print_safely, printable
+from difftv.space import KINDS
 
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
 
@@ -102,6 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 if options.noise not in (AUTO, WHITE) or options.black_level:
                     raise DataError("holds several pages, and --noise and --black-level are for single images")
                 words = denoise_stack(*models.of_gray(path, clean), options, path, targets, draws=draws)
+            elif models.axes != 2:
+                raise DataError(f"is a single image, and the model is for {KINDS[models.axes]}: give another model")
             elif options.axes == 3:
                 raise DataError("is a single image, and --axes 3 takes files of several pages: leave it out")
             else:
@@ -148,6 +151,11 @@ class _Models:
         denoiser, stored = self._loaded[place]
         assert isinstance(denoiser, Denoiser)
         return denoiser, stored
+
+    @property
+    def axes(self) -> int:
+        """Axes of what the models denoise."""
+        return max(stored.axes for _, stored in self._loaded.values())
 
     def of_gray(self, path: Path, clean: Path | None) -> tuple[Denoiser, StoredModel]:
         """Those of a stack of gray pages, of which there is no PSNR."""

@@ -14,7 +14,7 @@ from difftv.errors import ConfigError, DataError, MissingDependencyError
 from difftv.files import write_atomically
 from difftv.lab.cli.noise_level import estimated_sigma
 from difftv.lab.cli.output_paths import Targets
-from difftv.lab.imagefiles.volumes import VolumeFile, read_volume
+from difftv.lab.imagefiles.volumes import VolumeFile, read_volume, scale_of
 from difftv.memory import available_memory
 from difftv.models.stored import StoredModel
 from difftv.printing import print_safely, printable
@@ -61,9 +61,18 @@ def denoise_stack(
     started = time.perf_counter()
     if denoiser.colour:
         raise ConfigError("a volume is gray, and the model is for colours: take another one")
+    if denoiser.predictor.axes == 1:
+        raise ConfigError("the model is for signals: call it in Python, or take another one")
+    whole = denoiser.predictor.axes == 3
+    if whole and options.axes != 3:
+        raise ConfigError("the model is for volumes: add --axes 3 if the file is one, or take a model for images")
+    if whole and options.z_weight is not None:
+        raise ConfigError("--z-weight is for models of images, and the model is for volumes: leave it out")
     volume = read_volume(path)
     spacing = _spacing(options, volume)
     weight = _weight(options, spacing) if options.axes == 3 else 0.0
+    if whole:
+        _compare_spacing(path, spacing, denoiser.solver.regularizer.spacing)
     _check_memory(path, volume, joined=weight > 0)
     low, span = _scale(path, volume, options.white_level)
     noisy = torch.from_numpy(((volume.values - low) / span).astype(np.float32))
@@ -73,11 +82,14 @@ def denoise_stack(
     device = next(denoiser.parameters()).device
     bar = tqdm(total=1.0, desc=printable(path.name), leave=False, disable=None, bar_format=_BAR)
     with bar, watched(lambda share: bar.update(share - bar.n)):
-        found = denoise_volume(denoiser, noisy[None, None].to(device), sigma, z_weight=weight)
+        seen = noisy[None, None].to(device)
+        with torch.no_grad():
+            found = denoiser(seen, sigma) if whole else denoise_volume(denoiser, seen, sigma, z_weight=weight)
     denoised = found.denoised[0, 0].cpu().double().numpy() * span + low
     write_atomically(targets.denoised, volume.encode(_as_file(denoised, volume.values.dtype)))
     drawn = draws and _draw(noisy.numpy(), found.denoised[0, 0].cpu().numpy(), path, targets.picture, spacing)
     manner = f"one volume, weight across slices {weight:.3g}" if weight > 0 else "page by page"
+    manner = "one volume" if whole else manner
     words = f"{volume}, {manner}, {time.perf_counter() - started:.1f} s"
     if not bool(found.converged.all()):
         words += f", NOT CONVERGED (relative gap {float(found.gap.max()):.1e})"
@@ -95,6 +107,17 @@ def _spacing(options: argparse.Namespace, volume: VolumeFile) -> tuple[float, ..
         return checked_spacing([float(word) for word in options.spacing.split(",")], 3)
     except ValueError as error:
         raise ConfigError(f"--spacing must be three positive numbers such as 2,0.5,0.5: {error}") from error
+
+
+def _compare_spacing(path: Path, spacing: tuple[float, ...], trained: tuple[float, ...]) -> None:
+    """Say where voxels have other proportions than those that a model of volumes was trained for."""
+    ratio = [found / wanted for found, wanted in zip(spacing, trained, strict=True)]
+    if max(ratio) > 1.1 * min(ratio):
+        print_safely(
+            f"{path}: voxels of {spacing[0]:g} x {spacing[1]:g} x {spacing[2]:g}, and the model was trained with a "
+            f"spacing of {trained[0]:g} x {trained[1]:g} x {trained[2]:g}: results may be worse",
+            error=True,
+        )
 
 
 def _weight(options: argparse.Namespace, spacing: tuple[float, ...]) -> float:
@@ -126,11 +149,9 @@ def _scale(path: Path, volume: VolumeFile, white_level: float | None) -> tuple[f
     values = volume.values
     if white_level is not None:
         return 0.0, white_level
-    if values.dtype.kind == "u" and values.dtype.itemsize <= 2:
-        return 0.0, float(np.iinfo(values.dtype).max)
+    if (found := scale_of(values)) is not None:
+        return found
     low, high = float(values.min()), float(values.max())
-    if values.dtype.kind == "f" and low >= -0.5 and 0.5 <= high <= 1.5:
-        return 0.0, 1.0
     print_safely(
         f"{path}: {values.dtype} values have no full scale: {low:g} to {high:g} are taken for black to white, which "
         "--sigma is relative to; --white-level gives another white",

@@ -24,6 +24,12 @@ evaluation-NAME/; the table has the first look, the scalar lambda of the run and
 python experiments/evaluate.py outputs/knee_mri/<run> path/to/npz
 python experiments/evaluate.py --model gray-small path/to/npz --sigma 10 --factor 0.7
 
+Volumes: a model of volumes is measured on files of several pages (TIFF, NIfTI, .npy), whole; --axes 3 measures a model
+of images on them, slice by slice with one minimisation over all slices, or each slice by itself with --z-weight 0:
+
+python experiments/evaluate.py outputs/volumes/<run> path/to/volumes
+python experiments/evaluate.py --model gray-small path/to/volumes --sigma 25 --axes 3 --z-weight 0
+
 A model of gray images is measured on the luma of colour files; one of colour images on RGB, with noise of its own in
 every channel and PSNR and SSIM over all three: gray files among them are named, nothing but gray ones is refused.
 """
@@ -33,7 +39,7 @@ from argparse import ArgumentTypeError, Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from difftv.arguments import path_argument, positive
+from difftv.arguments import not_negative, path_argument, positive
 from difftv.denoiser import Denoiser
 from difftv.errors import ConfigError, DataError, DiffTVError
 from difftv.files import check_writable, write_atomically
@@ -50,10 +56,12 @@ from difftv.lab.cli.noise_level import known_sigma, levels_told
 from difftv.lab.data import PublishedImages, open_images
 from difftv.lab.rundir.provenance import git_commit, versions
 from difftv.lab.training.protocol import evaluate_published, to_csv, to_json, to_markdown
+from difftv.method import Method
 from difftv.models.file import weights_digest
 from difftv.models.stored import StoredModel
 from difftv.network_denoiser import NetworkDenoiser
 from difftv.printing import print_safely
+from difftv.volumes import SliceBySlice
 
 
 @command
@@ -72,6 +80,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=1.0,
         help="on the maps, with measured data (default: 1)",
     )
+    parser.add_argument(
+        "--axes", type=int, choices=(2, 3), default=2, help="3: measure a model of images on volumes (default: 2)"
+    )
+    parser.add_argument(
+        "--z-weight",
+        type=not_negative_number,
+        default=1.0,
+        help="weight of differences across slices with --axes 3 and a model of images (default: 1)",
+    )
     options = parser.parse_args(arguments)
     try:
         place, paths = named_model(options.model, options.paths, default=False)
@@ -83,6 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"give the images to measure on after {place}")
     level = "" if options.sigma is None else f"-sigma{options.sigma:g}"
     level += "-ensemble" if options.ensemble else ""
+    level += f"-z{options.z_weight:g}" if options.axes == 3 else ""
     of_set = paths[0].resolve().name if _is_directory(paths) else (options.name or "images").removesuffix(level)
     name = options.name or of_set + level
     if Path(name).name != name:
@@ -126,15 +144,24 @@ def _images(
     origin: Mapping[str, object],
 ) -> dict[str, str]:
     """What is written of clean images, by suffix."""
-    sigma = known_sigma(options.sigma, stored)
-    images = open_images(files_of(paths), cache_dir=None, colour=denoiser.colour)
+    sigma, axes = known_sigma(options.sigma, stored), denoiser.predictor.axes
+    method: Method = denoiser
+    if options.axes == 3 and axes == 2:
+        if not isinstance(denoiser, Denoiser) or denoiser.colour:
+            raise ConfigError(
+                f"--axes 3 takes a model of gray images that predicts maps, and {stored.path} is another."
+            )
+        method, axes = SliceBySlice(denoiser, options.z_weight), 3
+        origin = {**origin, "z_weight": options.z_weight}
+    images = open_images(files_of(paths, axes), cache_dir=None, colour=denoiser.colour, axes=axes)
     if images.skipped:
         path, reason = images.skipped[0]
         raise DataError(f"{path}: {reason}. A mean over the other images would not be comparable.")
-    at_training = sigma == stored.evaluated_sigma
+    # Scalars of images are no good for the volumes that their slices make.
+    at_training = sigma == stored.evaluated_sigma and method is denoiser
     with levels_told():
         found = evaluate_published(
-            denoiser,
+            method,
             PublishedImages(images, sigma=sigma),
             tuned=_tuned(stored, denoiser.solver.regularizer.parameters) if at_training else None,
             search=not options.no_search,
@@ -191,6 +218,14 @@ def positive_number(text: str) -> float:
         return positive("--factor", float(text))
     except ValueError as error:
         raise ArgumentTypeError(f"must be a number > 0, got {text!r}") from error
+
+
+def not_negative_number(text: str) -> float:
+    """A number >= 0, as an argument."""
+    try:
+        return not_negative("--z-weight", float(text))
+    except ValueError as error:
+        raise ArgumentTypeError(f"must be a number >= 0, got {text!r}") from error
 
 
 def _is_directory(paths: list[Path]) -> bool:

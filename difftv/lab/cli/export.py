@@ -90,7 +90,7 @@ def _card(options: argparse.Namespace, stored: StoredModel) -> Card:
         "config": config,
         "weights": sum(tensor.numel() for tensor in stored.weights.values()),
         "training": training_of(stored, options.images, options.terms, options.command, options.commit),
-        "protocol": statement(None, colour=denoiser.colour),
+        "protocol": statement(None, colour=denoiser.colour, axes=denoiser.predictor.axes),
         "numbers": numbers,
         "reference": reference_on(denoiser, sigma),
     }

@@ -17,6 +17,7 @@ from difftv.models.pretrained import DEFAULT, DEFAULT_OF_COLOUR, shipped_file, s
 from difftv.models.stored import StoredModel
 from difftv.network_denoiser import NetworkDenoiser
 from difftv.solvers import Admm, Exact, Solver, solver_for
+from difftv.space import KINDS
 
 OWN = "own"
 WHOLE: dict[str, type[Exact] | type[Admm]] = {"exact": Exact, "taut_string": Exact, "admm": Admm}
@@ -160,20 +161,21 @@ def announce(stored: StoredModel) -> str:
     cut = "" if stored.finished else ", which was cut off"
     of = f"model {stored.name}: " if stored.path.is_file() else ""
     units = "8-bit units" + (", RGB images" if stored.colour else "")
+    units += "" if stored.axes == 2 else f", {KINDS[stored.axes]}"
     return f"{of}trained for sigma {trained} ({units}); weights of epoch {stored.best_epoch} of the run{cut}"
 
 
-def files_of(paths: Iterable[Path]) -> list[Path]:
-    """The files among the paths and the image files in the directories among them, in their order.
+def files_of(paths: Iterable[Path], axes: int = 2) -> list[Path]:
+    """The files among the paths and the image files in the directories among them, in their order; 3 axes: volumes.
 
     Raises:
         DataError: a directory holds no image.
     """
     found: list[Path] = []
     for path in paths:
-        inside = image_files(path) if path.is_dir() else [path]
+        inside = image_files(path, axes) if path.is_dir() else [path]
         if not inside:
-            raise DataError(f"There is no image in {path}.")
+            raise DataError(f"There is no {KINDS[axes].removesuffix('s')} in {path}.")
         found += inside
     return found
 

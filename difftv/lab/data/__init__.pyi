@@ -5,6 +5,7 @@ from .duplicates import warn_of_repeated
 from .evaluation import EvaluationItem, EvaluationItems, EvaluationPatches
 from .folder import Folder
 from .patches import Batch, TrainingPatches
+from .phantoms import Phantoms
 from .published import PublishedImages
 from .sample import Sample
 
@@ -17,6 +18,7 @@ __all__ = [
     "EvaluationPatches",
     "Folder",
     "ImageSource",
+    "Phantoms",
     "PublishedImages",
     "Sample",
     "Splits",

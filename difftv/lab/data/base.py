@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import platformdirs
 
@@ -17,6 +18,8 @@ IMAGE_SUFFIXES = frozenset(
     {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".pgm", ".ppm", ".pnm", ".jp2"}
 )
 
+SUFFIXES_OF = {1: (".npy",), 2: tuple(sorted(IMAGE_SUFFIXES)), 3: (".tif", ".tiff", ".nii", ".nii.gz", ".npy")}
+"""Number of axes -> how the names of files end that hold signals, images or volumes."""
 
 CACHE_DIR_VARIABLE = "DIFFTV_CACHE_DIR"
 
@@ -46,7 +49,13 @@ class Splits:
 
 
 class ImageSource(abc.ABC):
-    """A set of clean images. Subclasses write `files`; nothing else is needed."""
+    """A set of clean images. Subclasses write `files`; nothing else is needed.
+
+    Attributes:
+        axes: numbers of axes that what its files hold may have (`data.axes`); images where a subclass does not say.
+    """
+
+    axes: ClassVar[tuple[int, ...]] = (2,)
 
     @abc.abstractmethod
     def files(self) -> Splits:
@@ -57,13 +66,13 @@ class ImageSource(abc.ABC):
         """
 
 
-def image_files(root: Path) -> list[Path]:
-    """Every image file under `root`, recursively, in natural order (2.png before 10.png).
+def image_files(root: Path, axes: int = 2) -> list[Path]:
+    """Every file of images (of volumes with 3 axes, signals with 1) under `root`, recursively, in natural order.
 
-    A file is taken for an image by its suffix. Names that begin with a dot are left out: editors, file managers and
-    archives create such copies. Links to directories are followed once everything below `root` itself has been
-    found, each real directory once, so that a link never leads in a circle or gives the same files twice. A directory
-    that cannot be listed is named in a warning.
+    Natural order: 2.png before 10.png. A file is taken for one by its suffix. Names that begin with a dot are left out:
+    editors, file managers and archives create such copies. Links to directories are followed once everything below
+    `root` itself has been found, each real directory once, so that a link never leads in a circle or gives the same
+    files twice. A directory that cannot be listed is named in a warning.
     """
     found: list[Path] = []
     pending, seen = [os.fspath(root)], set()
@@ -81,7 +90,7 @@ def image_files(root: Path) -> list[Path]:
                 found += [
                     Path(directory, name)
                     for name in names
-                    if not name.startswith(".") and Path(name).suffix.lower() in IMAGE_SUFFIXES
+                    if not name.startswith(".") and name.lower().endswith(SUFFIXES_OF[axes])
                 ]
         pending = links
     return sorted(found, key=lambda path: natural_key(path.relative_to(root).as_posix()))

@@ -16,12 +16,13 @@ from typing import overload
 import numpy as np
 from tqdm import tqdm
 
-from difftv.errors import DataError
+from difftv.errors import DataError, MissingDependencyError
 from difftv.files import write_atomically
 from difftv.lab.data.base import CACHE_DIR_VARIABLE, unique_names
 from difftv.lab.data.decoding import DECODER_VERSION, Pixels, to_colour, to_gray
 from difftv.lab.data.fingerprint import UNREADABLE, file_digests
 from difftv.lab.imagefiles import decode, read_content, unused_depth
+from difftv.lab.imagefiles.volumes import read_samples
 
 log = logging.getLogger(__name__)
 
@@ -33,25 +34,28 @@ _NAMED_IN_A_MESSAGE = 10
 
 
 class CleanImages(Sequence[np.ndarray]):
-    """Images, all gray or all RGB, that are loaded one at a time, when they are asked for.
+    """Images, all gray or all RGB, that are loaded one at a time, when they are asked for; or volumes, or signals.
 
     Attributes:
         paths: the files, one per image.
         names: one short unique name per image: the file's stem where that is enough.
-        shapes: (height, width) of every image, known without loading it.
+        shapes: (height, width) of every image, or the shape of its other axes, known without loading it.
         skipped: the files that were left out, each with the reason.
         digests: the SHA-256 of every file, or empty where the images come from no files.
+        axes: number of axes of space: 1 for signals, 2 for images, 3 for volumes.
     """
 
     def __init__(
         self,
         paths: Sequence[Path],
-        shapes: Sequence[tuple[int, int]],
+        shapes: Sequence[tuple[int, ...]],
         loaders: Sequence[Callable[[], Pixels]],
         skipped: Sequence[tuple[Path, str]] = (),
         names: Sequence[str] | None = None,
         digests: Sequence[str] = (),
+        axes: int = 2,
     ) -> None:
+        self.axes = axes
         self.paths = tuple(paths)
         self.names = unique_names(self.paths) if names is None else tuple(names)
         self.digests = tuple(digests)
@@ -67,7 +71,8 @@ class CleanImages(Sequence[np.ndarray]):
     @overload
     def __getitem__(self, index: slice) -> "CleanImages": ...
     def __getitem__(self, index: int | slice) -> "Pixels | CleanImages":
-        """The pixels of one image, (height, width[, 3]), read-only, uint8 or uint16; a slice gives some images."""
+        """The pixels of one image, (*space[, 3]), read-only, uint8 or uint16, or float32 in [0, 1] of volumes
+        and signals without a full scale; a slice gives some images."""
         if isinstance(index, slice):
             return CleanImages(
                 self.paths[index],
@@ -76,12 +81,13 @@ class CleanImages(Sequence[np.ndarray]):
                 self.skipped,
                 self.names[index],
                 self.digests[index],
+                self.axes,
             )
         return self._loaders[index]()
 
 
 def open_images(
-    paths: Sequence[Path], cache_dir: Path | None, roots: Sequence[Path] = (), *, colour: bool = False
+    paths: Sequence[Path], cache_dir: Path | None, roots: Sequence[Path] = (), *, colour: bool = False, axes: int = 2
 ) -> CleanImages:
     """Decode image files, once for all runs.
 
@@ -94,6 +100,7 @@ def open_images(
             in memory instead. See `default_cache_dir`.
         roots: the directories that the user named, from which the images' names are made (`Splits.roots`).
         colour: RGB, a gray file as three equal channels, instead of gray, a colour file as luma.
+        axes: number of axes: 2 for images, 3 for volumes, 1 for signals (`read_samples`).
 
     Returns:
         The readable images, in the order of `paths`.
@@ -103,12 +110,13 @@ def open_images(
     """
     if not paths:
         raise DataError("There are no image files to open. Check the directory and the file name suffixes.")
-    cache = None if cache_dir is None else _Cache(cache_dir, colour)
+    kind = _Kind(colour, axes)
+    cache = None if cache_dir is None else _Cache(cache_dir, kind)
     digests = {} if cache_dir is None else file_digests(paths, cache_dir)
     opened: list[_Opened | str] = []
     with warnings.catch_warnings(), ThreadPoolExecutor(max_workers=os.cpu_count()) as threads:
         warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata; what matters is raised by decode
-        results = threads.map(lambda path: _open(path, digests.get(path, UNREADABLE), cache, colour), paths)
+        results = threads.map(lambda path: _open(path, digests.get(path, UNREADABLE), cache, kind), paths)
         opened.extend(tqdm(results, total=len(paths), desc="decode images", unit="image", leave=False, disable=None))
     kept = [(path, result) for path, result in zip(paths, opened, strict=True) if isinstance(result, _Opened)]
     skipped = [(path, result) for path, result in zip(paths, opened, strict=True) if isinstance(result, str)]
@@ -131,12 +139,32 @@ def open_images(
         skipped,
         unique_names(files, roots),
         [image.digest for _, image in kept],
+        axes,
     )
 
 
 @dataclass(frozen=True)
+class _Kind:
+    """What a file is read as."""
+
+    colour: bool
+    axes: int
+
+    @property
+    def identity(self) -> str:
+        """What of it is part of the name of a cache file; nothing for gray images."""
+        return "\nRGB" * self.colour + f"\naxes {self.axes}" * (self.axes != 2)
+
+    def fits(self, array: np.ndarray) -> bool:
+        """Whether an array could be what was read."""
+        rest = (3,) if self.colour else ()
+        types = (np.uint8, np.uint16) if self.axes == 2 else (np.uint8, np.uint16, np.float32)
+        return array.ndim == self.axes + len(rest) and array.shape[self.axes :] == rest and array.dtype in types
+
+
+@dataclass(frozen=True)
 class _Opened:
-    shape: tuple[int, int]
+    shape: tuple[int, ...]
     dtype: np.dtype
     digest: str
     load: Callable[[], Pixels]
@@ -152,19 +180,15 @@ class _CacheFile:
     dtype: np.dtype
     shape: tuple[int, ...]
     offset: int
-
-    @property
-    def colour(self) -> bool:
-        """Whether it holds RGB."""
-        return len(self.shape) == 3
+    kind: _Kind
 
 
 class _Cache:
-    """One .npy file per image, named after the hash of the source's content, the decoder's version and its colours."""
+    """One .npy file per image, named after the hash of the source's content, the decoder's version and its kind."""
 
-    def __init__(self, directory: Path, colour: bool) -> None:
+    def __init__(self, directory: Path, kind: _Kind) -> None:
         self.directory = directory
-        self._colour = colour
+        self._kind = kind
         self._broken = threading.Event()
         self._warning = threading.Lock()
         self.load = lru_cache(maxsize=MAX_OPEN_MAPS)(_map)
@@ -174,10 +198,9 @@ class _Cache:
         path = self._path(digest)
         try:
             mapped = np.lib.format.open_memmap(path, mode="r")  # never unpickles: refuses object arrays
-            rest = (3,) if self._colour else ()
-            whole = mapped.ndim == 2 + len(rest) and mapped.shape[2:] == rest and mapped.flags.c_contiguous
-            if whole and mapped.dtype in (np.uint8, np.uint16) and path.stat().st_size == mapped.offset + mapped.nbytes:
-                return _CacheFile(path, source, digest, mapped.dtype, mapped.shape, mapped.offset)
+            whole = self._kind.fits(mapped) and mapped.flags.c_contiguous
+            if whole and path.stat().st_size == mapped.offset + mapped.nbytes:
+                return _CacheFile(path, source, digest, mapped.dtype, mapped.shape, mapped.offset, self._kind)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, EOFError, SyntaxError) as error:
@@ -198,7 +221,7 @@ class _Cache:
         return self.find(source, digest)
 
     def _path(self, digest: str) -> Path:
-        identity = f"{DECODER_VERSION}\n{digest}" + ("\nRGB" if self._colour else "")
+        identity = f"{DECODER_VERSION}\n{digest}{self._kind.identity}"
         return self.directory / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.npy"
 
     def _give_up(self, error: OSError) -> None:
@@ -214,18 +237,18 @@ class _Cache:
                 )
 
 
-def _open(path: Path, digest: str, cache: _Cache | None, colour: bool) -> "_Opened | str":
+def _open(path: Path, digest: str, cache: _Cache | None, kind: _Kind) -> "_Opened | str":
     """The image, or the reason why it cannot be had."""
     try:
         found = cache.find(path, digest) if cache and digest != UNREADABLE else None
         if found is None:
-            digest, image = _read(path, colour)
+            digest, image = _read(path, kind)
             found = cache.put(path, digest, image) if cache else None
         if cache is not None and found is not None:
-            return _Opened((found.shape[0], found.shape[1]), found.dtype, digest, partial(cache.load, found))
+            return _Opened(found.shape[: kind.axes], found.dtype, digest, partial(cache.load, found))
         image.setflags(write=False)
-        return _Opened((image.shape[0], image.shape[1]), image.dtype, digest, lambda: image)
-    except DataError as error:
+        return _Opened(image.shape[: kind.axes], image.dtype, digest, lambda: image)
+    except (DataError, MissingDependencyError) as error:
         return str(error)
 
 
@@ -234,10 +257,14 @@ def _unused_depth(image: _Opened) -> str:
     return unused_depth(image.load()) if image.dtype == np.uint16 else ""
 
 
-def _read(path: Path, colour: bool) -> tuple[str, Pixels]:
+def _read(path: Path, kind: _Kind) -> tuple[str, Pixels]:
     """The hash of a file and its pixels, from one reading: a file may change between two."""
     content = read_content(path)
-    return hashlib.sha256(content).hexdigest(), (to_colour if colour else to_gray)(decode(content))
+    if kind.axes == 2:
+        image: Pixels = (to_colour if kind.colour else to_gray)(decode(content))
+    else:
+        image = read_samples(content, path.name, kind.axes)
+    return hashlib.sha256(content).hexdigest(), image
 
 
 def _map(file: _CacheFile) -> Pixels:
@@ -245,7 +272,7 @@ def _map(file: _CacheFile) -> Pixels:
         return np.memmap(file.path, file.dtype, "r", file.offset, file.shape)
     except (OSError, ValueError):
         # The cache was cleaned while this process was using it.
-        digest, image = _read(file.source, file.colour)
+        digest, image = _read(file.source, file.kind)
         if digest != file.digest:
             raise DataError(f"{file.source} has changed during the run. Start the run again.") from None
         image.setflags(write=False)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt
+from jaxtyping import Float32, UInt
 
 from difftv.lab.imagefiles import Decoded, decode, read_content
 
@@ -13,7 +13,10 @@ GrayImage = UInt[np.ndarray, "height width"]
 ColourImage = UInt[np.ndarray, "height width 3"]
 """RGB, of the same types."""
 
-Pixels = GrayImage | ColourImage
+Samples = UInt[np.ndarray, "*space"] | Float32[np.ndarray, "*space"]
+"""Signals and volumes: of these types, or float32 with white = 1."""
+
+Pixels = GrayImage | ColourImage | Samples
 
 DECODER_VERSION = 2
 """Part of every cache key: raise it when `decode_gray` gives other pixels than before."""
@@ -61,8 +64,8 @@ def to_colour(image: Decoded) -> ColourImage:
 
 
 def full_scale(image: Pixels) -> float:
-    """The value that stands for intensity 1: 255 or 65535."""
-    return float(np.iinfo(image.dtype).max)
+    """The value that stands for intensity 1: 255 or 65535; 1 of floats."""
+    return 1.0 if image.dtype.kind == "f" else float(np.iinfo(image.dtype).max)
 
 
 def _divided_by_alpha(samples: np.ndarray) -> np.ndarray:

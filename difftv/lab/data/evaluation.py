@@ -11,7 +11,7 @@ import torch
 
 from difftv.arguments import positive_int
 from difftv.lab.data.cache import CleanImages
-from difftv.lab.data.patches import cut, large_enough, to_tensor
+from difftv.lab.data.crops import Size, centre, crop_size, cut, drawn, large_enough, to_tensor
 from difftv.lab.forward import ForwardModel, Identity, Measured, joined
 from difftv.noise import SigmaRange
 from difftv.types import Image
@@ -23,7 +23,7 @@ class EvaluationItem:
 
     Attributes:
         name: the image's name, with `#1`, `#2`, ... from the second crop of an image on.
-        clean: (1, 1 or 3, height, width) float32 in [0, 1].
+        clean: (1, 1 or 3, *space) float32 in [0, 1].
         noisy: clean image with noise added, not clipped unless asked for.
         sigma: standard deviation of that noise in 8-bit units.
         measured: the measurements, where there is a forward operator: `noisy` is then the first look at them.
@@ -83,7 +83,7 @@ class EvaluationPatches(EvaluationItems):
         self,
         images: CleanImages,
         *,
-        patch_size: int | None,
+        patch_size: Size | None,
         sigma: float | Sequence[float],
         crops_per_image: int = 1,
         clip_noise: bool = False,
@@ -94,7 +94,7 @@ class EvaluationPatches(EvaluationItems):
         """
         Args:
             images: the clean images; those smaller than the patch are left out and named in a warning.
-            patch_size: height and width of a crop in pixels; None takes whole images.
+            patch_size: side of a crop in pixels, or its sides along every axis; None takes whole images.
             sigma: noise standard deviation in 8-bit units; of a range [low, high] every crop has a level of its own,
                 drawn like its noise.
             crops_per_image: crops of every image, >= 1; whole images allow only 1.
@@ -117,11 +117,11 @@ class EvaluationPatches(EvaluationItems):
         if limit is not None:
             positive_int("limit", limit)
         self.images = images
-        self.patch_size = patch_size if patch_size is None else positive_int("patch_size", patch_size)
+        self.patch_size = None if patch_size is None else crop_size("patch_size", patch_size, images.axes)
         self.clip_noise = clip_noise
         self.stream = stream
         self.forward = Identity() if forward is None else forward
-        usable = list(range(len(images))) if patch_size is None else large_enough(images, patch_size)
+        usable = list(range(len(images))) if self.patch_size is None else large_enough(images, self.patch_size)
         # Crop by crop, so that a limit takes as many images as it can.
         self._cases = [(image, crop) for crop in range(crops_per_image) for image in usable][:limit]
 
@@ -132,15 +132,13 @@ class EvaluationPatches(EvaluationItems):
         image_index, crop_index = self._cases[index]
         image = self.images[image_index]
         key = (self.stream, zlib.crc32(self.images.names[image_index].encode("utf-8", "surrogateescape")), crop_index)
-        words = np.random.SeedSequence(0, spawn_key=key).generate_state(5, np.uint64)
-        down, right, noise_seed, level, operator_seed = map(int, words)
+        words = np.random.SeedSequence(0, spawn_key=key).generate_state(6, np.uint64)
+        down, right, noise_seed, level, operator_seed, deep = map(int, words)
         if self.patch_size is not None:
-            space = (image.shape[0] - self.patch_size, image.shape[1] - self.patch_size)
-            top, left = (free // 2 for free in space)
-            if crop_index > 0:
-                top, left = down % (space[0] + 1), right % (space[1] + 1)
-            image = cut(image, top, left, self.patch_size)
-        clean = to_tensor(image)
+            shape, words_of_place = image.shape[: self.images.axes], (down, right, deep)
+            corner = drawn(shape, self.patch_size, words_of_place) if crop_index else centre(shape, self.patch_size)
+            image = cut(image, corner, self.patch_size)
+        clean = to_tensor(image, self.images.axes)
         name = self.images.names[image_index] + (f"#{crop_index}" if crop_index else "")
         sigma = self.levels.draw(level)
         noisy, measured = self.forward.corrupt(

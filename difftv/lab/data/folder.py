@@ -5,16 +5,19 @@ from pathlib import Path
 
 from difftv.arguments import directory, positive
 from difftv.errors import DataError
-from difftv.lab.data.base import ImageSource, Splits, image_files
+from difftv.lab.data.base import SUFFIXES_OF, ImageSource, Splits, image_files
+from difftv.space import KINDS, checked_axes
 
 
 class Folder(ImageSource):
-    """All images under a directory, recursively.
+    """All images under a directory, recursively; or all volumes or signals.
 
     Without a validation directory, an image goes to validation when the hash of its path below `root` falls under
     `validation_fraction`: the split is the same on every machine, and a file that is added moves no other one. Files of
     the validation and test directories never train, even where these directories are below `root`.
     """
+
+    axes = (1, 2, 3)
 
     def __init__(
         self,
@@ -22,6 +25,7 @@ class Folder(ImageSource):
         validation: Path | str | None = None,
         test: Path | str | None = None,
         validation_fraction: float = 0.1,
+        axes: int = 2,
     ) -> None:
         """
         Args:
@@ -29,9 +33,11 @@ class Folder(ImageSource):
             validation: directory of the validation images; None takes a share of the training images.
             test: directory of the test images; None evaluates on the validation images.
             validation_fraction: the share, in (0, 1); unused when `validation` is given.
+            axes: number of axes of what is looked for: 2 = images, 3 = volumes (TIFF stacks, NIfTI, .npy), 1 = signals
+                (.npy).
 
         Raises:
-            ValueError: validation_fraction is not in (0, 1), or a directory is empty.
+            ValueError: validation_fraction is not in (0, 1), axes is not 1, 2 or 3, or a directory is empty.
         """
         if positive("validation_fraction", validation_fraction) >= 1:
             raise ValueError(f"validation_fraction must be between 0 and 1, got {validation_fraction!r}. Try 0.1.")
@@ -39,13 +45,14 @@ class Folder(ImageSource):
         self.validation = None if validation is None else directory("validation", validation)
         self.test = None if test is None else directory("test", test)
         self.validation_fraction = validation_fraction
+        self._axes = checked_axes(axes)
 
     def files(self) -> Splits:
         roots = tuple(root for root in (self.root, self.validation, self.test) if root is not None)
-        test = () if self.test is None else _found("test", self.test)
-        held_out = () if self.validation is None else _found("validation", self.validation)
+        test = () if self.test is None else _found("test", self.test, self._axes)
+        held_out = () if self.validation is None else _found("validation", self.validation, self._axes)
         elsewhere = {path.resolve() for path in test + held_out}
-        rest = [path for path in _found("root", self.root) if path.resolve() not in elsewhere]
+        rest = [path for path in _found("root", self.root, self._axes) if path.resolve() not in elsewhere]
         if not rest:
             raise DataError(
                 f"root={self.root} holds no image that is not a validation or test image: none is left to train on. "
@@ -75,11 +82,14 @@ def _place(name: str) -> float:
     return int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:6]) / 2**48
 
 
-def _found(key: str, place: Path) -> tuple[Path, ...]:
+def _found(key: str, place: Path, axes: int) -> tuple[Path, ...]:
     if not place.is_dir():
         problem = "is not a directory" if place.exists() else "does not exist"
         raise DataError(f"{key}={place} {problem}. Give a directory of images, or use the data set sample.")
-    paths = tuple(image_files(place))
+    paths = tuple(image_files(place, axes))
     if not paths:
-        raise DataError(f"{key}={place} holds no image files (.png, .jpg, .tif, ...). Check the path.")
+        kinds = (
+            "image files (.png, .jpg, .tif, ...)" if axes == 2 else f"{KINDS[axes]} ({', '.join(SUFFIXES_OF[axes])})"
+        )
+        raise DataError(f"{key}={place} holds no {kinds}. Check the path.")
     return paths

@@ -1,34 +1,25 @@
 """Training patches: which crop, which symmetry and which noise follow from (seed, epoch, index) and nothing else."""
 
-import logging
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import UInt
 
 from difftv.arguments import positive_int, random_seed
-from difftv.errors import DataError
 from difftv.lab.data.cache import CleanImages
-from difftv.lab.data.decoding import Pixels, full_scale
+from difftv.lab.data.crops import NUM_SYMMETRIES, Size, crop_size, cut, drawn, large_enough, to_tensor, turned
 from difftv.lab.forward import ForwardModel, Identity, Measured, joined
 from difftv.noise import SigmaRange
 from difftv.types import Image, PerImage
-
-log = logging.getLogger(__name__)
-
-Crop = UInt[np.ndarray, "size size"] | UInt[np.ndarray, "size size 3"]
 
 # Branches of the seed: the draws of one purpose never meet those of another.
 _ORDER = 0
 _PATCH = 1
 
-_NUM_SYMMETRIES = 8
-
 
 class Batch(NamedTuple):
-    """Float32 CPU tensors: `clean` in [0, 1] and `noisy`, not clipped, (batch, 1 or 3, patch_size, patch_size);
+    """Float32 CPU tensors: `clean` in [0, 1] and `noisy`, not clipped, (batch, 1 or 3, *patch);
     `sigma`, the noise level of every patch in 8-bit units, (batch,); `measured`, the measurements where there is a
     forward operator: `noisy` is then the first look at them. Of a batch that several processes share these are the
     patches of one part: `first` is the place of its first one, `whole` the number of all (None: no other part)."""
@@ -56,15 +47,16 @@ class TrainingPatches:
     """Noisy crops of clean images, drawn anew in every epoch.
 
     Patch `index` of an epoch comes from image `index mod number of images`; its position (uniform), its symmetry (one
-    of the 8 flips and quarter turns) and its noise are a pure function of (seed, epoch, index). So is the order of the
-    patches, of (seed, epoch). No state is kept: any epoch, or any part of it, can be drawn again at any time.
+    of the 8 flips and quarter turns; of volumes also with the depth flipped) and its noise are a pure function of
+    (seed, epoch, index). So is the order of the patches, of (seed, epoch). No state is kept: any epoch, or any part of
+    it, can be drawn again at any time.
     """
 
     def __init__(
         self,
         images: CleanImages,
         *,
-        patch_size: int,
+        patch_size: Size,
         sigma: float | Sequence[float],
         seed: int,
         crops_per_image: int = 1,
@@ -74,7 +66,7 @@ class TrainingPatches:
         """
         Args:
             images: the clean images; those smaller than the patch are left out and named in a warning.
-            patch_size: height and width of a patch in pixels.
+            patch_size: side of a patch in pixels, or its sides along every axis.
             sigma: noise standard deviation in 8-bit units; of a range [low, high] every patch draws its own, uniformly.
             seed: >= 0; two runs with the same seed see the same patches.
             crops_per_image: patches drawn from every image in an epoch, >= 1.
@@ -85,7 +77,7 @@ class TrainingPatches:
             ValueError: an argument is out of range.
             DataError: no image is as large as a patch.
         """
-        self.patch_size = positive_int("patch_size", patch_size)
+        self.patch_size = crop_size("patch_size", patch_size, images.axes)
         self.crops_per_image = positive_int("crops_per_image", crops_per_image)
         self.levels = SigmaRange.of(sigma)
         random_seed("seed", seed)
@@ -93,7 +85,7 @@ class TrainingPatches:
         self.clip_noise = clip_noise
         self.forward = Identity() if forward is None else forward
         self.images = images
-        self._usable = large_enough(images, patch_size)
+        self._usable = large_enough(images, self.patch_size)
 
     def __len__(self) -> int:
         """Patches per epoch."""
@@ -152,13 +144,12 @@ class TrainingPatches:
 
     def _patch(self, epoch: int, index: int) -> Batch:
         image = self.images[self._usable[index % len(self._usable)]]
-        # The words are far larger than what they are reduced to: the modulo favours no position measurably.
-        words = map(int, self._branch(_PATCH, epoch, index).generate_state(6, np.uint64))
-        down, right, symmetry, noise_seed, level, operator_seed = words
-        height, width = image.shape[:2]
-        top, left = down % (height - self.patch_size + 1), right % (width - self.patch_size + 1)
-        crop = _turned(cut(image, top, left, self.patch_size), symmetry % _NUM_SYMMETRIES)
-        clean = to_tensor(crop)
+        axes = self.images.axes
+        words = map(int, self._branch(_PATCH, epoch, index).generate_state(7, np.uint64))
+        down, right, symmetry, noise_seed, level, operator_seed, deep = words
+        corner = drawn(image.shape[:axes], self.patch_size, (down, right, deep))
+        crop = turned(cut(image, corner, self.patch_size), symmetry % NUM_SYMMETRIES, axes)
+        clean = to_tensor(crop, axes)
         sigma = self.levels.draw(level)
         noisy, measured = self.forward.corrupt(
             clean, sigma, operator_seed=operator_seed, noise_seed=noise_seed, clip=self.clip_noise
@@ -167,48 +158,3 @@ class TrainingPatches:
 
     def _branch(self, *key: int) -> np.random.SeedSequence:
         return np.random.SeedSequence(self.seed, spawn_key=key)
-
-
-def large_enough(images: CleanImages, patch_size: int) -> list[int]:
-    """Indices of the images that hold a patch; the others are named in a warning.
-
-    Raises:
-        DataError: none does.
-    """
-    usable = [index for index, shape in enumerate(images.shapes) if min(shape) >= patch_size]
-    if not usable:
-        height, width = max(images.shapes, key=min)
-        raise DataError(
-            f"patch_size={patch_size} is larger than every image (the largest has {height}x{width} pixels). "
-            f"Set patch_size={min(height, width)} or less."
-        )
-    small = sorted(set(range(len(images))) - set(usable))
-    if small:
-        named = ", ".join(
-            f"{images.names[index]} ({images.shapes[index][0]}x{images.shapes[index][1]})" for index in small
-        )
-        log.warning(
-            "%d of %d images are smaller than patch_size=%d and left out: %s",
-            len(small),
-            len(images),
-            patch_size,
-            named,
-        )
-    return usable
-
-
-def cut(image: Pixels, top: int, left: int, size: int) -> Crop:
-    """The square of `size` pixels whose first row and column are given."""
-    return image[top : top + size, left : left + size]
-
-
-def to_tensor(pixels: Pixels | Crop) -> Image:
-    """(1, 1 or 3, height, width) float32 in [0, 1], from integers of 8 or 16 bit."""
-    found = torch.from_numpy(pixels.astype(np.float32) / np.float32(full_scale(pixels)))
-    return found[None, None] if found.ndim == 2 else found.permute(2, 0, 1).contiguous()[None]
-
-
-def _turned(crop: Crop, symmetry: int) -> Crop:
-    """One of the 8 symmetries of the square: a number of quarter turns, then perhaps a flip."""
-    turned = np.rot90(crop, symmetry % 4)
-    return np.fliplr(turned) if symmetry >= 4 else turned

@@ -1,8 +1,8 @@
 """Whole images with the noise that published tables of denoising use."""
 
 from difftv.lab.data.cache import CleanImages
+from difftv.lab.data.crops import to_tensor
 from difftv.lab.data.evaluation import EvaluationItem, EvaluationItems
-from difftv.lab.data.patches import to_tensor
 from difftv.noise import GaussianNoise
 
 NOISE_SEED = 0
@@ -30,6 +30,6 @@ class PublishedImages(EvaluationItems):
         return len(self.images)
 
     def item(self, index: int) -> EvaluationItem:
-        clean = to_tensor(self.images[index])
+        clean = to_tensor(self.images[index], self.images.axes)
         noisy = self.noise.corrupt(clean, seed=NOISE_SEED)
         return EvaluationItem(self.images.names[index], clean, noisy, self.sigma)

@@ -3,6 +3,7 @@ from .comparison import comparison_strip
 from .lam_map import lam_over_edges
 from .profiles import line_profiles
 from .search import lambda_search
+from .slices import orthogonal_slices
 from .style import encode_figure, save_figure
 from .sweeps import solver_time, staircasing_scatter
 from .tradeoff import psnr_against_stairs
@@ -17,6 +18,7 @@ __all__ = [
     "lam_over_edges",
     "lambda_search",
     "line_profiles",
+    "orthogonal_slices",
     "psnr_against_stairs",
     "save_figure",
     "search_front",

@@ -15,7 +15,8 @@ from difftv.files import write_atomically
 from difftv.metrics.contract import LUMA
 
 Picture = Tensor | np.ndarray
-"""One image: a tensor (1, 1, height, width) or an array (height, width)."""
+"""One image: a tensor (1, 1, height, width) or an array (height, width). Of a volume, a tensor of five dimensions, the
+slice in the middle of its depth is drawn."""
 
 # Okabe and Ito 2008: told apart with every kind of colour vision. One method has one colour in every figure; the four
 # also differ in lightness, so that a gray print keeps them apart.
@@ -89,13 +90,15 @@ def luma_and_colour(picture: Picture, name: str) -> tuple[np.ndarray, np.ndarray
 
 
 def maps(picture: Picture, name: str) -> np.ndarray:
-    """(maps, height, width) float64 of a map with one or more channels.
+    """(maps, height, width) float64 of a map with one or more channels; of a volume the slice in the middle.
 
     Raises:
         ValueError: it is not a single image.
     """
     array = picture.detach().cpu().double().numpy() if isinstance(picture, Tensor) else np.asarray(picture, float)
     shape = array.shape
+    if array.ndim == 5 and shape[0] == 1:
+        array = array[:, :, shape[2] // 2]
     if array.ndim == 4 and shape[0] == 1:
         array = array[0]
     if array.ndim == 2:

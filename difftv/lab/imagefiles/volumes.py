@@ -77,7 +77,12 @@ def read_volume(path: Path) -> VolumeFile:
             message is the reason alone, without the path.
         MissingDependencyError: NIfTI, and nibabel is not installed.
     """
-    content, name = read_content(path), path.name.lower()
+    return parse_volume(read_content(path), path.name)
+
+
+def parse_volume(content: bytes, name: str) -> VolumeFile:
+    """The same of the bytes of a file and its name."""
+    name = name.lower()
     try:
         if name.endswith(".npy"):
             found = _npy(content)
@@ -97,6 +102,49 @@ def read_volume(path: Path) -> VolumeFile:
     if not np.isfinite(found.values).all():
         raise DataError("holds NaN or infinity: replace these values first")
     return found
+
+
+def read_samples(content: bytes, name: str, axes: int) -> np.ndarray:
+    """Values of a file with white at full scale: uint8 or uint16 as they are, others as float32 with white = 1.
+
+    Values that have no full scale (other integers, floats beyond [0, 1]) are brought to [0, 1] by their own range.
+
+    Args:
+        content: bytes of the file.
+        name: name of the file.
+        axes: number of axes it must have: 3 (TIFF, NIfTI, .npy) or 1 (.npy).
+
+    Raises:
+        DataError: it cannot be read, or holds something else, or one value only. The message is the reason alone.
+        MissingDependencyError: NIfTI, and nibabel is not installed.
+    """
+    values = parse_volume(content, name).values if axes == 3 else _signal(content)
+    if values.dtype in (np.uint8, np.uint16):
+        return np.ascontiguousarray(values)
+    low, span = scale_of(values) or (float(values.min()), float(values.max()) - float(values.min()))
+    if span <= 0:
+        raise DataError(f"holds one value only, {low:g}, of a type without a full scale ({values.dtype})")
+    return np.ascontiguousarray((values.astype(np.float64) - low) / span, dtype=np.float32)
+
+
+def scale_of(values: np.ndarray) -> tuple[float, float] | None:
+    """Black, and the distance from there to white; None where the type and the values do not say."""
+    if values.dtype.kind == "u" and values.dtype.itemsize <= 2:
+        return 0.0, float(np.iinfo(values.dtype).max)
+    low, high = float(values.min()), float(values.max())
+    return (0.0, 1.0) if values.dtype.kind == "f" and low >= -0.5 and 0.5 <= high <= 1.5 else None
+
+
+def _signal(content: bytes) -> np.ndarray:
+    try:
+        values = np.load(io.BytesIO(content), allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"cannot be read as an .npy file of plain numbers: {error}") from error
+    if not isinstance(values, np.ndarray) or values.ndim != 1 or values.size == 0 or values.dtype.kind not in "uif":
+        raise DataError("a signal has one axis of numbers, and the file holds something else")
+    if not np.isfinite(values).all():
+        raise DataError("holds NaN or infinity: replace these values first")
+    return values
 
 
 def _npy(content: bytes) -> VolumeFile:

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from difftv.denoiser import Denoiser
 from difftv.devices import choose_devices, place
 from difftv.errors import ConfigError, DataError
 from difftv.lab.data import (
@@ -17,7 +18,9 @@ from difftv.lab.data import (
     open_images,
     warn_of_repeated,
 )
+from difftv.lab.data.base import ImageSource
 from difftv.lab.data.colours import check_colour
+from difftv.lab.data.crops import Size, crop_size
 from difftv.lab.forward import ForwardModel
 from difftv.lab.losses import Sure
 from difftv.lab.models.place import find_model, named_models
@@ -39,6 +42,8 @@ from difftv.predictors.named import Named
 from difftv.problem import DataTerm
 from difftv.regularizers.base import Regularizer
 from difftv.solvers.base import Solver
+from difftv.space import KINDS
+from difftv.volumes import SliceBySlice, joined_weight
 
 
 @dataclass(frozen=True)
@@ -87,9 +92,9 @@ def build(planned: PlannedRun, rank: int = 0) -> Objects:
     regularizer = nodes["regularizer"].make()
     forward: ForwardModel = nodes["forward"].make()
     solver: Solver = _solver(nodes["solver"].make(regularizer=regularizer), forward, options)
-    for side in (options.top.patch_size, options.data.eval_patch_size):
-        if side is not None:
-            solver.check_size(side, side)
+    for key, size in (("patch_size", options.top.patch_size), ("data.eval_patch_size", options.data.eval_patch_size)):
+        if size is not None:
+            solver.check_size(*crop_size(key, size, options.data.axes))
     # The global generator is left as it was: in a reused worker the next job starts from it.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.top.seed)
@@ -118,14 +123,40 @@ def build(planned: PlannedRun, rank: int = 0) -> Objects:
     with nodes["scheduler"].keyed():
         scheduler = make_scheduler(optimizer)
     with source.keyed():
-        splits = source.make().files()
+        made = source.make()
+        _check_axes(made, regularizer, forward, options)
+        splits = made.files()
     return Objects(
         setup=TrainingSetup(denoiser, loss, optimizer, scheduler, device),
         tracker=nodes["tracker"].make(),
         splits=splits,
-        stored=_stored(options.evaluation.model, regularizer.channels),
+        stored=_stored(options.evaluation.model, regularizer),
         forward=forward,
     )
+
+
+def _check_axes(source: ImageSource, regularizer: Regularizer, forward: ForwardModel, options: RunOptions) -> None:
+    """Refuse volumes and signals where images are asked for, and the reverse.
+
+    Raises:
+        ConfigError: naming the key.
+    """
+    axes = options.data.axes
+    if regularizer.axes != axes:
+        raise ConfigError(
+            f"The data are {KINDS[axes]} (data.axes={axes}), and regularizer={regularizer.name} is for "
+            f"{KINDS[regularizer.axes]}. Take regularizer=anisotropic, isotropic, huber, tv_tv2, tvpwl or tgv."
+        )
+    if axes not in source.axes:
+        raise ConfigError(
+            f"data.axes={axes}, and the data set holds {' or '.join(KINDS[each] for each in source.axes)}. "
+            f"{KINDS[axes].capitalize()} come with data=folder data.axes={axes} data.root=PATH"
+            f"{', or data=phantoms' if axes == 3 else ''}."
+        )
+    if axes != 2 and options.data.colour:
+        raise ConfigError(f"data.colour must be false for {KINDS[axes]}: they have one channel.")
+    if axes != 2 and forward.measures:
+        raise ConfigError(f"forward=identity is the only one for {KINDS[axes]} (data.axes={axes}).")
 
 
 def _solver(solver: Solver, forward: ForwardModel, options: RunOptions) -> Solver:
@@ -206,8 +237,8 @@ def _start(predictor: Predictor, word: str, regularizer: Regularizer, nodes: Map
         ) from error
 
 
-def _stored(word: str | None, channels: int) -> Method | None:
-    """The model of evaluation.model, on the CPU.
+def _stored(word: str | None, regularizer: Regularizer) -> Method | None:
+    """The model of evaluation.model, on the CPU; one of images is applied to the slices of volumes, which are joined.
 
     Raises:
         ConfigError: there is none of that name, or it takes images of other channels.
@@ -217,6 +248,13 @@ def _stored(word: str | None, channels: int) -> Method | None:
         return None
     with model_of("evaluation.model"):
         stored = read_model(find_model(word)).denoiser()
+        channels, axes = regularizer.channels, regularizer.axes
+        if axes == 3 and isinstance(stored, Denoiser) and stored.predictor.axes == 2 and channels == 1:
+            return SliceBySlice(stored, joined_weight(regularizer))
+        if stored.predictor.axes != axes:
+            raise ConfigError(
+                f"{word} is a model of {KINDS[stored.predictor.axes]}, and data.axes={axes}. Name another one."
+            )
         if stored.predictor.channels != channels:
             raise ConfigError(
                 f"{word} takes images of {stored.predictor.channels} channel(s), the images of the run have "
@@ -236,7 +274,7 @@ def open_patches(planned: PlannedRun, splits: Splits, solver: Solver, forward: F
     cache_path = image_cache(planned.config)
 
     def opened(paths: Sequence[Path]) -> CleanImages:
-        return open_images(paths, cache_path, splits.roots, colour=data.colour)
+        return open_images(paths, cache_path, splits.roots, colour=data.colour, axes=data.axes)
 
     training, validation = opened(splits.train), opened(splits.validation)
     test = opened(splits.test) if splits.test else validation
@@ -248,7 +286,7 @@ def open_patches(planned: PlannedRun, splits: Splits, solver: Solver, forward: F
 
     def fixed(
         images: CleanImages,
-        side: int | None,
+        side: Size | None,
         crops: int,
         limit: int | None,
         stream: int = 0,

@@ -90,7 +90,7 @@ class FinalEvaluation:
             "baseline": [entry.row for entry in baseline],
             "noisy": evaluate_plain(lambda noisy: noisy, items),
         }
-        if not items.forward.measures:
+        if not items.forward.measures and items.images.axes > 1:
             columns["nonlocal_means"] = evaluate_plain(lambda noisy: nonlocal_means(noisy, sigma), items)
         if self.stored is not None:
             columns["model"] = self._stored_rows(self.stored)
@@ -139,8 +139,8 @@ class FinalEvaluation:
 
     def _batch_size(self, items: EvaluationItems) -> int:
         """Of a search, whose result does not depend on it."""
-        height, width = items[0].clean.shape[-2:] if len(items) else (1, 1)
-        return images_at_a_time(self.solver, self.options.training.batch_size, height, width)
+        space = items[0].clean.shape[2:] if len(items) else (1,)
+        return images_at_a_time(self.solver, self.options.training.batch_size, *space)
 
     def _oracle_rows(self, oracle: GridSearch) -> list[Row]:
         return [

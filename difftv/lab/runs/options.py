@@ -11,12 +11,13 @@ from difftv.lab.runs.nodes import Node, keyed
 from difftv.lab.runs.trackers import tracker_node
 from difftv.lab.training.options import TrainingOptions
 from difftv.noise.level import SigmaRange
+from difftv.space import AXES, checked_axes
 
 Rerun = Literal["failed", "all", "none"]
 
 SUPPLIED: Mapping[str, tuple[str, ...]] = {
     "method": ("predictor", "solver", "sigma_range"),
-    "predictor": ("num_maps", "channels"),
+    "predictor": ("num_maps", "channels", "axes"),
     "forward": (),
     "regularizer": (),
     "solver": ("regularizer",),
@@ -30,6 +31,18 @@ SUPPLIED: Mapping[str, tuple[str, ...]] = {
 Section = TypeVar("Section")
 
 
+def checked_size(name: str, size: int | Sequence[int]) -> int | Sequence[int]:
+    """The value itself, where it is a size of a crop for some number of axes: a side, or one per axis.
+
+    Raises:
+        ValueError: it is none.
+    """
+    several = isinstance(size, Sequence) and not isinstance(size, str)
+    for side in size if several and len(size) in AXES else [size]:  # type: ignore[arg-type,union-attr]
+        positive_int(name, side)  # type: ignore[arg-type]
+    return size
+
+
 @dataclass(frozen=True)
 class DataOptions:
     """`data` without what its source takes.
@@ -40,17 +53,19 @@ class DataOptions:
 
     crops_per_image: int
     clip_noise: bool
-    eval_patch_size: int | None
+    eval_patch_size: int | Sequence[int] | None
     eval_crops_per_image: int
     cache_dir: str | None
     colour: bool = False
+    axes: int = 2
 
     def __post_init__(self) -> None:
         positive_int("crops_per_image", self.crops_per_image)
         boolean("clip_noise", self.clip_noise)
         boolean("colour", self.colour)
+        checked_axes(self.axes)
         if self.eval_patch_size is not None:
-            positive_int("eval_patch_size", self.eval_patch_size)
+            checked_size("eval_patch_size", self.eval_patch_size)
         positive_int("eval_crops_per_image", self.eval_crops_per_image)
         if self.cache_dir is not None and not isinstance(self.cache_dir, str):
             raise ValueError(f"cache_dir must be a directory, auto or null, got {self.cache_dir!r}.")
@@ -92,14 +107,14 @@ class TopLevel:
     """
 
     sigma: float | Sequence[float]
-    patch_size: int
+    patch_size: int | Sequence[int]
     seed: int
     rerun: Rerun
     sweep: str
 
     def __post_init__(self) -> None:
         SigmaRange.of(self.sigma)
-        positive_int("patch_size", self.patch_size)
+        checked_size("patch_size", self.patch_size)
         random_seed("seed", self.seed)
 
 

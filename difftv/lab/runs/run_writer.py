@@ -96,6 +96,21 @@ class RunWriter:
                 name = figure_name(entry.item.name)
                 if f"strip_{name}" in drawn:
                     name = figure_name(entry.item.name, hashed=True)
+                axes = entry.lam.ndim - 2
+                if axes == 1:
+                    continue  # the pictures below are of images
+                if axes == 3:
+                    drawn[f"slices_{name}"] = figures.orthogonal_slices(
+                        {
+                            label: volume[0, 0].cpu().numpy()
+                            for label, volume in (
+                                ("clean", entry.item.clean),
+                                ("noisy", entry.item.noisy),
+                                ("denoised", entry.denoised),
+                            )
+                        },
+                        title=entry.item.name,
+                    )
                 drawn[f"strip_{name}"] = figures.comparison_strip(
                     entry.item.clean,
                     entry.item.noisy,
@@ -103,7 +118,7 @@ class RunWriter:
                     scalar_entry.denoised,
                     entry.lam,
                     names=found.map_names,
-                    title=entry.item.name,
+                    title=entry.item.name + (", middle slice" if axes == 3 else ""),
                     baseline_numbers=found.search.named(),
                     given="noisy" if entry.item.measured is None else "first look",
                 )

@@ -21,6 +21,7 @@ from difftv.lab.report.markdown import escape, grid
 from difftv.lab.training.evaluation import Row, mean_row
 from difftv.method import Method
 from difftv.metrics import psnr, quantize, ssim
+from difftv.space import AXES, KINDS, by_size
 from difftv.types import Image
 
 NOISY, TUNED, ORACLE, LEARNED = "noisy", "scalar lambda, tuned", "scalar lambda, oracle", "learned map"
@@ -47,7 +48,7 @@ class ProtocolNumbers:
 
     Attributes:
         sigma: noise standard deviation in 8-bit units.
-        shapes: name of every image -> (height, width).
+        shapes: name of every image -> (height, width), of volumes with the depth first.
         numbers: name of every scalar way -> what is constant there, by name: lam; or lam1, lam2; or lam, gam.
         rows: name of every way -> one row per image with `psnr` (dB) and `ssim`.
         not_converged: images on which the learned map's solve stopped short of its tolerance.
@@ -56,12 +57,17 @@ class ProtocolNumbers:
     """
 
     sigma: float
-    shapes: Mapping[str, tuple[int, int]]
+    shapes: Mapping[str, tuple[int, ...]]
     numbers: Mapping[str, Mapping[str, float]]
     rows: Mapping[str, list[Row]]
     not_converged: tuple[str, ...]
     colour: bool = False
     gray: tuple[str, ...] = ()
+
+    @property
+    def axes(self) -> int:
+        """Number of axes: 2 for images, 3 for volumes."""
+        return len(next(iter(self.shapes.values()), (0, 0)))
 
     @property
     def learned(self) -> str:
@@ -128,19 +134,22 @@ def evaluate_published(
 
 
 def score(denoised: Image, clean: Image) -> Row:
-    """`psnr` and `ssim` of a single image, as they are."""
-    return {"psnr": float(psnr(denoised, clean)), "ssim": float(ssim(denoised, clean))}
+    """`psnr` and `ssim` of a single image, as they are; of a signal there is no `ssim`, which is NaN."""
+    found = ssim(denoised, clean) if clean.ndim > 3 else torch.full((1,), math.nan)
+    return {"psnr": float(psnr(denoised, clean)), "ssim": float(found)}
 
 
-def statement(sigma: float | None, *, colour: bool = False) -> str:
+def statement(sigma: float | None, *, colour: bool = False, axes: int = 2) -> str:
     """The protocol in words, to stand next to every number; None where the noise stands beside each."""
     level = "the stated sigma" if sigma is None else f"sigma {sigma:g}"
+    what = f"{'RGB' if colour else 'gray'} images" if axes == 2 else KINDS[axes]
+    each = KINDS[axes].removesuffix("s")
     return (
-        f"Protocol: whole {'RGB' if colour else 'gray'} images; white Gaussian noise of {level} (8-bit units), not "
-        "clipped, from torch.Generator().manual_seed(0), seeded anew for every image (float32 torch.randn of the "
-        "image's shape); "
-        "denoised images clamped to [0, 1] and rounded to 8 bit before PSNR and SSIM, no border cut. The noisy images "
-        "are scored as they are."
+        f"Protocol: whole {what}; white Gaussian noise of {level} (8-bit units), not "
+        f"clipped, from torch.Generator().manual_seed(0), seeded anew for every {each} (float32 torch.randn of the "
+        f"{each}'s shape); "
+        f"denoised {each}s clamped to [0, 1] and rounded to 8 bit before PSNR and SSIM, no border cut. The noisy "
+        f"{each}s are scored as they are.{' SSIM is the mean over the slices of a volume.' if axes == 3 else ''}"
     )
 
 
@@ -148,15 +157,15 @@ def to_markdown(found: ProtocolNumbers, *, title: str) -> str:
     """The protocol, PSNR of every image and the means, and what the columns are."""
     heads = ["image", "size", *found.rows]
     body = [
-        [escape(name), f"{width}x{height}", *(f"{rows[index]['psnr']:.2f}" for rows in found.rows.values())]
-        for index, (name, (height, width)) in enumerate(found.shapes.items())
+        [escape(name), by_size(shape[::-1]), *(f"{rows[index]['psnr']:.2f}" for rows in found.rows.values())]
+        for index, (name, shape) in enumerate(found.shapes.items())
     ]
-    count = f"{len(found.shapes)} image{'s'[: len(found.shapes) != 1]}"
+    count = f"{len(found.shapes)} {KINDS[found.axes][: len(KINDS[found.axes]) - (len(found.shapes) == 1)]}"
     for metric, text, digits in zip(METRICS, ("**mean PSNR (dB)**", "**mean SSIM**"), (2, 4), strict=True):
         body.append([text, count, *(f"**{row[metric]:.{digits}f}**" for row in found.means.values())])
     parts = [
         f"### {escape(title)}",
-        statement(found.sigma, colour=found.colour),
+        statement(found.sigma, colour=found.colour, axes=found.axes),
         grid([heads, *body], left=2),
         _legend(found),
     ]
@@ -175,7 +184,7 @@ def to_csv(found: ProtocolNumbers) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     columns = [(way, metric) for way in found.rows for metric in METRICS]
-    writer.writerow(["image", "height", "width", *(PREFIXES[way] + metric for way, metric in columns)])
+    writer.writerow(["image", *AXES[found.axes], *(PREFIXES[way] + metric for way, metric in columns)])
     for index, (name, shape) in enumerate(found.shapes.items()):
         writer.writerow([name, *shape, *(repr(found.rows[way][index][metric]) for way, metric in columns)])
     return text.getvalue()
@@ -186,7 +195,7 @@ def to_json(found: ProtocolNumbers, origin: Mapping[str, object]) -> str:
     means = {PREFIXES[way] + metric: row[metric] for way, row in found.means.items() for metric in METRICS}
     content = {
         "format": FORMAT,
-        "protocol": statement(found.sigma, colour=found.colour),
+        "protocol": statement(found.sigma, colour=found.colour, axes=found.axes),
         "sigma": found.sigma,
         "images": len(found.shapes),
         "lam": {

@@ -1,12 +1,17 @@
-"""Deblurring Cameraman, House and Monarch with kernels of Levin and others: scalar regularizers, PSNR and seconds.
+"""Deblurring Cameraman, House and Monarch with kernels of Levin and others: PSNR and seconds, beside published numbers.
 
     python -m benchmarks.deblurring path/to/Set12 path/to/kernels/Levin09.mat
+    python -m benchmarks.deblurring path/to/Set12 path/to/kernels/Levin09.mat --learned RUN_2.55 RUN_7.65
 
 Protocol of the plug-and-play tables: circular convolution with kernels 1 and 3 of the file (counted from 0), white
-noise of sigma 2.55 and 7.65 (8-bit units, seed 0 for every image), PSNR of the whole image, means of both kernels and
-the three images. One weight per noise level, tuned on Peppers and Starfish with kernel 1 by half octaves; of the
-shipped model `gray`, which was trained to denoise and is told sigma 10, the factor on its maps. Set12 is taken as
-01.png, 02.png, ..; the kernels lie in cszn/DPIR (MATLAB 7.3: needs the extra matlab). Prints a Markdown table.
+noise of sigma 2.55 and 7.65 (8-bit units, seed 0 for every image), PSNR of the whole image, means of the three images.
+One weight per noise level, tuned on Peppers and Starfish with kernel 1 by half octaves; of the shipped models, which
+were trained to denoise and are told sigma 10, likewise one factor on their maps. `--learned` takes two runs of
+`experiment=deblurring` (directories or model files), whose maps are used as they are.
+
+Set12 is taken as 01.png, 02.png, ..; the kernels lie in cszn/DPIR (MATLAB 7.3: needs the extra matlab). Writes
+docs/measurements/deblurring.json (with `--only`, the other rows of the document stay), redraws docs/results.md and
+prints the table.
 """
 
 import argparse
@@ -20,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.markdown import grid
+from benchmarks.markdown import Table, three_digits, to_markdown
 from difftv.denoiser import Denoiser
 from difftv.extras import require
 from difftv.lab.data import open_images
@@ -36,15 +41,23 @@ from difftv.solvers import Admm, Solution
 MEASURED, TUNED = ("01", "02", "05"), ("03", "04")
 KERNELS = (1, 3)
 SIGMAS = (2.55, 7.65)
+LOOK, LEARNED = "first look", "learned for deblurring"
 REGULARIZERS: Mapping[str, Regularizer] = {
     "isotropic TV": IsotropicTV(),
     "TV-TV2": TVTV2(),
     "filters, one map": FilterBank(),
 }
 _TOLD = 10.0
-MODEL = f"model gray, told sigma {_TOLD:g}, one factor"
+_MODELS = {f"model {name}, one factor": name for name in ("gray-small", "gray")}
+PUBLISHED = {
+    ("DRUNet plug-and-play, published"): {(1, 2.55): 33.75, (3, 2.55): 33.49, (1, 7.65): 29.81, (3, 7.65): 29.70}
+}
+"""Zhang, Li, Zuo, Zhang, Van Gool, Timofte 2022, "Plug-and-play image restoration with deep denoiser prior"."""
+
+COMMAND = "python -m benchmarks.deblurring path/to/Set12 path/to/Levin09.mat --learned RUN_2.55 RUN_7.65"
+
 Solve = Callable[[Tensor, Convolution, float], Solution]
-"""Measurements, operator, weight -> solution."""
+"""Measurements, operator, weight or factor -> solution."""
 
 _START = -9.0
 """Exponent of two of the first weight at sigma 2.55; four times as much at three times the noise."""
@@ -52,13 +65,26 @@ _START = -9.0
 
 @dataclass(frozen=True)
 class DeblurringRow:
-    """One method at one noise level."""
+    """One method with one kernel at one noise level.
+
+    Attributes:
+        method: its name.
+        kernel: number of the kernel.
+        sigma: noise level in 8-bit units.
+        weight: lam, or the factor on the maps; None where nothing was tuned.
+        psnr: mean over the images, dB.
+        seconds: CPU seconds per image, of one thread.
+        gap: largest relative duality gap of the solves; None where nothing was solved.
+        converged: whether all solves reached their tolerance.
+    """
 
     method: str
+    kernel: int
     sigma: float
     weight: float | None
     psnr: float
     seconds: float
+    gap: float | None
     converged: bool
 
 
@@ -77,29 +103,40 @@ def kernels(path: Path) -> list[Tensor]:
     return [torch.from_numpy(kernel.astype(np.float32)) for kernel in found]
 
 
-def measure(images: Tensor, others: Tensor, blurs: Sequence[Convolution]) -> list[DeblurringRow]:
-    """The rows of all regularizers.
+def measure(
+    images: Tensor, others: Tensor, blurs: Mapping[int, Convolution], methods: Mapping[str, "Method"]
+) -> list[DeblurringRow]:
+    """The rows of some methods.
 
     Args:
         images: (batch, 1, height, width), those that are measured.
-        others: those that the weights are tuned on, with the first kernel.
-        blurs: the operators.
+        others: those that weights and factors are tuned on, with the first kernel.
+        blurs: operators by the number of their kernel.
+        methods: methods by their name.
     """
     rows = []
     for sigma in SIGMAS:
-        looks = [float(psnr(first_look(A, blurred(images, A, sigma)), images).mean()) for A in blurs]
-        rows.append(DeblurringRow("first look", sigma, None, sum(looks) / len(looks), 0.0, True))
-        for name, solve in _methods().items():
-            start = 0.0 if name == MODEL else _START
-            weight = tuned(solve, others, blurs[0], sigma, start + (2.0 if sigma > SIGMAS[0] else 0.0))
-            started, values, converged = time.perf_counter(), [], True
-            for A in blurs:
-                solution = solve(blurred(images, A, sigma), A, weight)
-                values.append(float(psnr(solution.denoised, images).mean()))
-                converged = converged and bool(solution.converged.all())
-            seconds = (time.perf_counter() - started) / (len(blurs) * len(images))
-            rows.append(DeblurringRow(name, sigma, weight, sum(values) / len(values), seconds, converged))
-            print(rows[-1], file=sys.stderr)
+        for name, method in methods.items():
+            weight = None
+            if method.start is not None:
+                weight = tuned(method.at(sigma), others, next(iter(blurs.values())), sigma, method.start(sigma))
+            for kernel, A in blurs.items():
+                y, started = blurred(images, A, sigma), time.process_time()
+                solution = method.at(sigma)(y, A, 1.0 if weight is None else weight)
+                seconds = (time.process_time() - started) / len(images)
+                rows.append(
+                    DeblurringRow(
+                        method=name,
+                        kernel=kernel,
+                        sigma=sigma,
+                        weight=weight,
+                        psnr=float(psnr(solution.denoised, images).mean()),
+                        seconds=seconds,
+                        gap=float(solution.gap.max()) if name != LOOK else None,
+                        converged=bool(solution.converged.all()),
+                    )
+                )
+                print(rows[-1], file=sys.stderr)
     return rows
 
 
@@ -125,29 +162,42 @@ def tuned(solve: Solve, images: Tensor, blur: Convolution, sigma: float, start: 
     return 2.0**best
 
 
-def to_markdown(rows: Sequence[DeblurringRow]) -> str:
-    """One row per method, PSNR at both noise levels."""
-    body = []
-    for name in dict.fromkeys(row.method for row in rows):
-        of_method = [row for row in rows if row.method == name]
-        weights = ", ".join("" if row.weight is None else f"{row.weight:.2g}" for row in of_method)
-        marks = [f"{row.psnr:.2f}{'' if row.converged else ' (not converged)'}" for row in of_method]
-        body.append([name, weights.strip(", "), *marks, f"{max(row.seconds for row in of_method):.1f}"])
-    return grid([["method", "lam", *(f"sigma {sigma:g}" for sigma in SIGMAS), "seconds per image"], *body], left=2)
+@dataclass(frozen=True)
+class Method:
+    """A way of deblurring.
+
+    Attributes:
+        at: noise level -> how it solves.
+        start: noise level -> exponent of two at which the search for a weight begins; None where nothing is tuned.
+    """
+
+    at: Callable[[float], Solve]
+    start: Callable[[float], float] | None = None
 
 
-def _methods() -> dict[str, Solve]:
-    methods = {name: _scalar(regularizer) for name, regularizer in REGULARIZERS.items()}
-    gray = Denoiser.pretrained("gray").requires_grad_(False)
-    solver = Admm(gray.solver.regularizer, tol=3e-5, max_iter=500)
+def methods(learned: Sequence[Path] = ()) -> dict[str, Method]:
+    """All methods by name; the learned one where two runs are given, of the levels in `SIGMAS`."""
 
-    def model(y: Tensor, blur: Convolution, factor: float) -> Solution:
-        return Reconstructor(gray.predictor, solver, factor)(y, blur, sigma=_TOLD)
+    def louder(sigma: float) -> float:
+        return 2.0 if sigma > SIGMAS[0] else 0.0
 
-    return {**methods, MODEL: model}
+    found = {LOOK: Method(lambda sigma: _look)}
+    for name, regularizer in REGULARIZERS.items():
+        found[name] = Method(_whatever_level(scalar(regularizer)), lambda sigma: _START + louder(sigma))
+    for name, model in _MODELS.items():
+        found[name] = Method(_whatever_level(_shipped(model)), louder)
+    if learned:
+        runs = {sigma: _trained(path) for sigma, path in zip(SIGMAS, learned, strict=True)}
+        found[LEARNED] = Method(runs.__getitem__)
+    return found
 
 
-def _scalar(regularizer: Regularizer) -> Solve:
+def _whatever_level(solve: Solve) -> Callable[[float], Solve]:
+    return lambda sigma: solve
+
+
+def scalar(regularizer: Regularizer) -> Solve:
+    """The solve with constant maps."""
     solver = Admm(regularizer, tol=3e-5, max_iter=500)
 
     def solve(y: Tensor, blur: Convolution, weight: float) -> Solution:
@@ -157,18 +207,97 @@ def _scalar(regularizer: Regularizer) -> Solve:
     return solve
 
 
+def _look(y: Tensor, blur: Convolution, weight: float) -> Solution:
+    look = first_look(blur, y)
+    nothing = torch.zeros(len(y), dtype=torch.float64)
+    return Solution(look, look[:, :0], nothing, nothing.long(), nothing == 0)
+
+
+def _shipped(name: str) -> Solve:
+    denoiser = Denoiser.pretrained(name).requires_grad_(False)
+    solver = Admm(denoiser.solver.regularizer, tol=3e-5, max_iter=500)
+
+    def solve(y: Tensor, blur: Convolution, factor: float) -> Solution:
+        return Reconstructor(denoiser.predictor, solver, factor)(y, blur, sigma=_TOLD)
+
+    return solve
+
+
+def _trained(path: Path) -> Solve:
+    found = Reconstructor.load(path).requires_grad_(False)
+    solver = Admm(found.solver.regularizer, tol=3e-5, max_iter=500)
+
+    def solve(y: Tensor, blur: Convolution, factor: float) -> Solution:
+        return Reconstructor(found.predictor, solver)(y, blur)
+
+    return solve
+
+
+def deblurring_table(rows: Sequence[DeblurringRow]) -> Table:
+    """One line per method, those of others among them; PSNR with every kernel at every noise level."""
+    columns = list(dict.fromkeys((row.kernel, row.sigma) for row in rows))
+    lines = []
+    for name in dict.fromkeys(row.method for row in rows):
+        of_method = {(row.kernel, row.sigma): row for row in rows if row.method == name}
+        weights = dict.fromkeys("" if row.weight is None else f"{row.weight:.2g}" for row in of_method.values())
+        marks = [
+            f"{of_method[at].psnr:.2f}{'' if of_method[at].converged else ' (not converged)'}"
+            if at in of_method
+            else ""
+            for at in columns
+        ]
+        seconds = max(row.seconds for row in of_method.values())
+        lines.append((name, ", ".join(weights).strip(", "), *marks, three_digits(seconds)))
+    for name, values in PUBLISHED.items():
+        lines.append((name, "", *(f"{values[at]:.2f}" if at in values else "" for at in columns), ""))
+    gaps = [row.gap for row in rows if row.gap is not None]
+    return Table(
+        title="Deblurring",
+        remark=f"Mean PSNR of three images in dB; CPU seconds on one thread; largest relative gap {max(gaps):.0e}.",
+        heads=(
+            "method",
+            "lam, or factor",
+            *(f"kernel {kernel}, sigma {sigma:g}" for kernel, sigma in columns),
+            "seconds per image",
+        ),
+        rows=lines,
+        words=2,
+    )
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
+    from benchmarks.published import DOCUMENTS, redraw
+    from benchmarks.stored import read
+    from benchmarks.study import write
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", type=Path, help="folder of Set12, 01.png to 12.png")
     parser.add_argument("kernels", type=Path, help="Levin09.mat")
+    parser.add_argument("--learned", type=Path, nargs=2, default=(), metavar=("RUN_2.55", "RUN_7.65"))
+    parser.add_argument("--only", nargs="+", metavar="METHOD", help="methods to measure; the other rows stay")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    blurs = [Convolution(kernels(options.kernels)[index]) for index in KERNELS]
+    found = methods(options.learned)
+    if unknown := set(options.only or ()) - set(found):
+        parser.error(f"no method {', '.join(sorted(unknown))}: {', '.join(found)}")
+    every = kernels(options.kernels)
+    blurs = {index: Convolution(every[index]) for index in KERNELS}
     both = []
     for names in (MEASURED, TUNED):
         images = open_images([options.images / f"{name}.png" for name in names], cache_dir=None)
         both.append(torch.cat([to_tensor(images[index]) for index in range(len(images))]))
-    print(to_markdown(measure(both[0], both[1], blurs)))
+    path = DOCUMENTS / "deblurring.json"
+    kept = read(path).found["deblurring"].rows if options.only and path.exists() else []
+    with torch.no_grad():
+        rows = measure(
+            both[0], both[1], blurs, {name: found[name] for name in found if name in (options.only or found)}
+        )
+    order = list(found) + [row.method for row in kept]
+    rows += [row for row in kept if row.method not in {new.method for new in rows}]
+    rows.sort(key=lambda row: (order.index(row.method), row.sigma, row.kernel))
+    write(path, "deblurring", rows, COMMAND)
+    redraw()
+    print(to_markdown(deblurring_table(rows)))
     return 0
 
 

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.clock import spread, total
+from benchmarks.deblurring import deblurring_table
 from benchmarks.denoisers import ANISOTROPIC, COUPLED, ISOTROPIC
 from benchmarks.drop_in import DropInRow
 from benchmarks.hand_written import NAME as BY_HAND
-from benchmarks.markdown import between, milliseconds, three_digits
+from benchmarks.markdown import Table, between, milliseconds, three_digits
 from benchmarks.models import ModelRow
 from benchmarks.steps import StepRow
 from benchmarks.stored import read
@@ -29,7 +30,7 @@ SPEED = DOCUMENTS / "speed.json"
 SPEED_PARTS = ("exact", "batched", "models")
 """Parts of it: those whose numbers the pages quote, in some eight minutes on two cores."""
 
-PAGES = ("README.md", "docs/benchmarks.md", "docs/models.md")
+PAGES = ("README.md", "docs/benchmarks.md", "docs/models.md", "docs/results.md")
 
 COMMAND = "python experiments/benchmark.py --publish"
 
@@ -173,11 +174,22 @@ def _drop_in(rows: Sequence[DropInRow]) -> str:
     return "\n".join(lines)
 
 
+def _drawn_table(table: Callable[[Any], Table]) -> Callable[[Any], str]:
+    """The remark and the rows of a table, without its title."""
+
+    def draw(rows: Sequence[Any]) -> str:
+        found = table(rows)
+        return f"{found.remark}\n\n{grid([list(found.heads), *map(list, found.rows)], found.words)}"
+
+    return draw
+
+
 BLOCKS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "speed": ("exact", _sentence),
     "exact": ("exact", _exact),
     "batched": ("batched", _batched),
     "models": ("models", _models),
     "drop_in": ("denoise_tv", _drop_in),
+    "deblurring": ("deblurring", _drawn_table(deblurring_table)),
 }
 """Name of a block -> the part of a document that it shows, and how."""

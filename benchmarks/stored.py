@@ -3,16 +3,18 @@
 import dataclasses
 import json
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.build import BuildRow
+from benchmarks.deblurring import DeblurringRow, deblurring_table
 from benchmarks.drop_in import DropInRow
 from benchmarks.exactness import ExactnessRow
 from benchmarks.isotropic import IsotropicRow
 from benchmarks.layer import LayerRow
+from benchmarks.markdown import Table, to_markdown
 from benchmarks.models import ModelRow
 from benchmarks.scaling import ScalingRow
 from benchmarks.steps import StepRow
@@ -31,6 +33,11 @@ ROWS: Mapping[str, type] = {
 }
 """What the rows of every part are."""
 
+STUDIES: Mapping[str, tuple[type, Callable[[Any], Table]]] = {
+    "deblurring": (DeblurringRow, deblurring_table),
+}
+"""The same of benchmarks that are scripts of their own (`benchmarks.study`), and their tables."""
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -48,7 +55,9 @@ class Stored:
 
     def tables(self) -> str:
         """What the benchmark printed."""
-        return to_text(self.found)
+        own = [to_markdown(STUDIES[name][1](part.rows)) for name, part in self.found.items() if name in STUDIES]
+        others = {name: part for name, part in self.found.items() if name not in STUDIES}
+        return "\n\n".join([*own, *([to_text(others)] if others else [])])
 
     def where(self) -> str:
         """Machine, load, versions and command, in Markdown."""
@@ -63,11 +72,12 @@ class Stored:
             "--repeats": self.settings.repeats,
             "--threads": self.origin["threads"],
         }
-        command = " ".join(f"{name} {value}" for name, value in options.items())
+        given = " ".join(f"{name} {value}" for name, value in options.items())
+        command = self.origin.get("command", f"python experiments/benchmark.py {given}")
         shown = ", ".join(f"{name} {versions[name]}" for name in sorted(versions) if versions[name])
         lines = [
             f"- {machine['processor']}, {machine['cores']} cores, {size}, {machine['system']}; load average {loads}",
-            f"- `python experiments/benchmark.py {command}`, at commit {self.origin['commit'] or 'unknown'}",
+            f"- `{command}`, at commit {self.origin['commit'] or 'unknown'}",
             f"- {shown}",
         ]
         return "\n".join(lines)
@@ -82,6 +92,9 @@ def read(path: Path) -> Stored:
     try:
         document = json.loads(path.read_text())
         found = {name: _found(name, part) for name, part in document["parts"].items()}
+        origin = {name: document[name] for name in ("machine", "threads", "versions", "commit")}
+        if "command" in document:
+            return Stored(found, Settings(photographs=(), cache_dir=Path()), origin | {"command": document["command"]})
         settings = document["settings"]
         shown = Settings(
             photographs=(),
@@ -91,7 +104,6 @@ def read(path: Path) -> Stored:
             exact_size=settings["exact_size"],
             repeats=settings["repeats"],
         )
-        origin = {name: document[name] for name in ("machine", "threads", "versions", "commit")}
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is no document of experiments/benchmark.py: {error!r}.") from error
     except ValueError as error:
@@ -100,9 +112,10 @@ def read(path: Path) -> Stored:
 
 
 def _found(name: str, part: Mapping[str, Any]) -> Found:
-    if name not in ROWS:
-        raise ValueError(f"part {name!r} is none of {', '.join(ROWS)}.")
-    return Found([_built(ROWS[name], row, name) for row in part["rows"]], list(part["notes"]))
+    kinds = dict(ROWS) | {name: kind for name, (kind, _) in STUDIES.items()}
+    if name not in kinds:
+        raise ValueError(f"part {name!r} is none of {', '.join(kinds)}.")
+    return Found([_built(kinds[name], row, name) for row in part["rows"]], list(part["notes"]))
 
 
 def _built(kind: Any, value: Any, place: str) -> Any:

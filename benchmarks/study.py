@@ -1,0 +1,34 @@
+"""Documents of benchmarks that are scripts of their own: rows of one part, machine, versions, command."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from benchmarks.peers import peer_versions
+from benchmarks.suite import machine
+from difftv.lab.rundir.provenance import git_commit, versions
+
+
+def write(path: Path, part: str, rows: Sequence[Any], command: str) -> None:
+    """Store the rows, to be read by `benchmarks.stored.read`.
+
+    Args:
+        path: path of the document.
+        part: name of the part, one of `benchmarks.stored.STUDIES`.
+        rows: dataclasses.
+        command: command line that measures them, for a reader with files of his own.
+    """
+    document = {
+        "machine": machine(),
+        "threads": torch.get_num_threads(),
+        "versions": dict(versions() | peer_versions()),
+        "commit": git_commit(),
+        "command": command,
+        "parts": {part: {"rows": [dataclasses.asdict(row) for row in rows], "notes": []}},
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")

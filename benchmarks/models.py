@@ -11,7 +11,7 @@ from benchmarks.clock import mean_seconds, spread, take_turns, threads
 from benchmarks.inputs import SIGMA, natural_colour_image, natural_image
 from benchmarks.markdown import Table, three_digits
 from difftv.denoiser import Denoiser
-from difftv.models.pretrained import shipped_files
+from difftv.models.pretrained import list_pretrained
 from difftv.types import Image
 
 
@@ -42,7 +42,7 @@ class ModelRow:
 
 def measure_models(photographs: Sequence[Path], side: int, repeats: int) -> list[ModelRow]:
     """Every shipped model on a photograph with noise of sigma 25, in turns."""
-    models = {name: Denoiser.pretrained(name) for name in shipped_files()}
+    models = {name: Denoiser.pretrained(name) for name, card in list_pretrained().items() if card.forward is None}
     gray, colour = (
         images(photographs).float()
         for images in (

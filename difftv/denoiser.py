@@ -83,12 +83,19 @@ class Denoiser(Method):
 
         Raises:
             CheckpointError: no usable checkpoint or model file.
-            ConfigError: it predicts no maps (`NetworkDenoiser`); or names classes that are not of this package, or
+            ConfigError: it predicts no maps (`NetworkDenoiser`); or it was trained behind a forward operator
+                (`Reconstructor`); or names classes that are not of this package, or
                 another network than `network`; or `solver` has another regularizer.
         """
         from difftv.lab.models.reading import read_model
 
-        found = read_model(path).denoiser(solver, network)
+        stored = read_model(path)
+        if stored.forward is not None:
+            raise ConfigError(
+                f"{path} was trained behind a forward operator ({stored.forward}) and sees no noisy images: load it "
+                "with Reconstructor.load, and give it measurements and their operator."
+            )
+        found = stored.denoiser(solver, network)
         if not isinstance(found, Denoiser):
             raise ConfigError(f"{path} predicts the image and no maps: load it with {type(found).__name__}.load.")
         return found

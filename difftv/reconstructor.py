@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from difftv.arguments import positive
 from difftv.denoiser import Denoiser
+from difftv.errors import ConfigError
 from difftv.linear.forward import ForwardOperator, as_operator, first_look, mean_gram
 from difftv.method import check_pair
 from difftv.predictors.base import Predictor
@@ -53,13 +54,39 @@ class Reconstructor(nn.Module):
 
     @classmethod
     def load(cls, path: Path | str, solver: Solver | None = None, factor: float = 1.0) -> "Reconstructor":
-        """The model of a run or of a model file, on the CPU; arguments and errors of `Denoiser.load`."""
-        return cls.of(Denoiser.load(path, solver), factor)
+        """The model of a run or of a model file, on the CPU: one that was trained behind an operator, or to denoise.
+
+        Args:
+            path: the run's directory, or the model file.
+            solver: as for `Denoiser.load`.
+            factor: factor on the maps; 1 for what was trained behind an operator like the one it is used with.
+
+        Raises:
+            CheckpointError: no usable checkpoint or model file.
+            ConfigError: it predicts no maps, or names classes that are not of this package; or `solver` has another
+                regularizer.
+        """
+        from difftv.lab.models.reading import read_model
+
+        found = read_model(path).denoiser(solver)
+        if not isinstance(found, Denoiser):
+            raise ConfigError(f"{path} predicts the image and no maps, which a reconstruction needs.")
+        return cls.of(found, factor)
 
     @classmethod
     def pretrained(cls, name: str, solver: Solver | None = None, factor: float = 1.0) -> "Reconstructor":
-        """A model that is shipped with this package, on the CPU; arguments and errors of `Denoiser.pretrained`."""
-        return cls.of(Denoiser.pretrained(name, solver), factor)
+        """A model that is shipped with this package, on the CPU; arguments and errors as for `load`.
+
+            solution = Reconstructor.pretrained("knee")(y, operator=Fourier(mask))
+
+        A model that was trained to denoise (`gray`) needs a `factor` that is chosen on validation images.
+
+        Raises:
+            ValueError: no model of that name is shipped; the message lists those that are.
+        """
+        from difftv.models.pretrained import shipped_file
+
+        return cls.load(shipped_file(name), solver, factor)
 
     @property
     def map_names(self) -> tuple[str, ...]:

@@ -33,6 +33,8 @@ UPWARD = {
     ("network_denoiser", "lab.models"): "NetworkDenoiser.load is where a user looks for it; imported when it is called",
     ("denoiser", "lab.models"): "Denoiser.load is where a user looks for it; imported when it is called",
     ("denoiser", "models"): "Denoiser.pretrained is where a user looks for it; imported when it is called",
+    ("reconstructor", "lab.models"): "Reconstructor.load is where a user looks for it; imported when it is called",
+    ("reconstructor", "models"): "Reconstructor.pretrained is where a user looks for it; imported when it is called",
 }
 """Imports that go up all the same, inside a function, each with the reason."""
 

@@ -73,7 +73,9 @@ class Circular(OfOperator):
 
 
 def circular(operator: LinearOperator) -> LinearOperator | None:
-    """The operator with periodic padding; None where valid differences or filters reach past the border."""
+    """The operator with periodic padding; None where valid differences reach past the border."""
+    if operator.periodic == operator:
+        return operator
     if not _inside(operator.of_one_channel):
         return None
     one = Circular(operator.of_one_channel)

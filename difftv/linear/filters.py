@@ -1,16 +1,15 @@
 """The filters of a discrete cosine transform, as one operator of a regularizer."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
 import scipy.sparse as sp
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
-from difftv.linear.extension import SYMMETRIC, extended, folded, places
+from difftv.linear.extension import CIRCULAR, SYMMETRIC, extended, places
 from difftv.linear.operator import Edge, LinearOperator, product
 from difftv.types import Dual, Fields
 
@@ -24,15 +23,18 @@ class CosineFilters(LinearOperator):
         c_a = sqrt(2/size)
 
     The filters of the orthonormal DCT-II of size x size pixels without the constant one, scaled so that they are a
-    tight frame together with the mean over size x size pixels: K^T K is at most the identity. Past the border the image
-    is continued by its mirror image, border pixels repeated. A filter is even or odd along either axis, hence K^T K is
-    diagonal in the DCT-II basis. Components stand in the order (0, 1), (0, 2), .., (1, 0), .., a along the rows first.
+    tight frame together with the mean over size x size pixels: K^T K is at most the identity. A filter is even or odd
+    along either axis, hence K^T K is diagonal in the DCT-II basis where the image is continued by its mirror image, and
+    in the DFT basis where it is continued periodically. Components stand in the order (0, 1), (0, 2), .., (1, 0), ..,
+    a along the rows first.
 
     Args:
         size: pixels along either axis, odd, >= 3.
+        boundary: continuation of the image past its border: `symmetric`, border pixels repeated, or `circular`.
     """
 
     size: int = 3
+    boundary: str = SYMMETRIC
 
     @property
     def fields(self) -> int:
@@ -43,6 +45,10 @@ class CosineFilters(LinearOperator):
         return self.size**2 - 1
 
     @property
+    def periodic(self) -> LinearOperator:
+        return replace(self, boundary=CIRCULAR)
+
+    @property
     def edges(self) -> tuple[Edge, ...]:
         """The frequencies of the filters, centred at a pixel, which has no extent; turned like edges."""
         return tuple(Edge(a, b, centred=True) for a, b in frequencies(self.size))
@@ -51,7 +57,7 @@ class CosineFilters(LinearOperator):
         # Products with a small matrix: `conv2d` takes as long, and its transpose ten times as long on the CPU.
         size, (batch, _, height, width) = self.size, x.shape
         for axis in (-2, -1):
-            x = extended(x, size // 2, axis, SYMMETRIC)
+            x = extended(x, size // 2, axis, self.boundary)
         moved = [x[..., m : m + height, n : n + width] for m in range(size) for n in range(size)]
         bank = _bank(size, x.dtype, str(x.device)).expand(batch, -1, -1)
         return torch.bmm(bank, torch.cat(moved, dim=1).flatten(2)).reshape(batch, -1, height, width)
@@ -60,9 +66,12 @@ class CosineFilters(LinearOperator):
         size, (batch, _, height, width) = self.size, p.shape
         bank = _bank(size, p.dtype, str(p.device)).T.expand(batch, -1, -1)
         found = torch.bmm(bank, p.flatten(2)).reshape(batch, size, size, height, width)
-        for axis in (-1, -2):
-            moved = [_placed(part, m, size, axis) for m, part in enumerate(found.unbind(2 if axis == -1 else 1))]
-            found = folded(sum(moved[1:], moved[0]), size // 2, axis, SYMMETRIC)
+        for axis, shifts in ((-1, 2), (-2, 1)):
+            middle = found.select(shifts, size // 2)
+            for m in range(size):
+                if m != size // 2:
+                    _add_moved(middle, found.select(shifts, m), m - size // 2, axis, self.boundary)
+            found = middle
         return found[:, None]
 
     def valid_mask(self, *space: int) -> np.ndarray:
@@ -73,7 +82,9 @@ class CosineFilters(LinearOperator):
         parts = [product(vertical[a], horizontal[b]) / self.size for a, b in frequencies(self.size)]
         return sp.csr_array(sp.vstack(parts))
 
-    def symbol(self, *space: int) -> np.ndarray:
+    def symbol(self, *space: int) -> np.ndarray | None:
+        if self.boundary != SYMMETRIC:
+            return None
         vertical, horizontal = (self._squares(n) for n in space)
         every = vertical.sum(axis=0)[:, None] * horizontal.sum(axis=0)
         found = every - vertical[0][:, None] * horizontal[0]
@@ -83,7 +94,7 @@ class CosineFilters(LinearOperator):
 
     def _along(self, row: np.ndarray, length: int) -> sp.csr_array:
         """One filter along one axis, (length, length)."""
-        where = places(length, self.size // 2, SYMMETRIC).numpy()
+        where = places(length, self.size // 2, self.boundary).numpy()
         rows = np.repeat(np.arange(length), self.size)
         columns = where[rows + np.tile(np.arange(self.size), length)]
         return sp.csr_array(sp.coo_array((np.tile(row, length), (rows, columns)), shape=(length, length)))
@@ -108,9 +119,21 @@ def cosines(size: int) -> np.ndarray:
     return found
 
 
-def _placed(part: Tensor, m: int, size: int, axis: int) -> Tensor:
-    """The part at entry m along the axis of an array that is longer by size - 1."""
-    return pad(part, (m, size - 1 - m) if axis == -1 else (0, 0, m, size - 1 - m))
+def _add_moved(target: Tensor, part: Tensor, by: int, axis: int, boundary: str) -> None:
+    """Add the part, moved along the axis, to the target; what leaves it goes to the pixels that stand there."""
+    size, past = target.shape[axis], min(abs(by), target.shape[axis])
+    source, place = (0, past) if by > 0 else (past, 0)
+    target.narrow(axis, place, size - past).add_(part.narrow(axis, source, size - past))
+    left = part.narrow(axis, size - past if by > 0 else 0, past)
+    target.index_add_(target.ndim + axis, _past(size, by, boundary, str(part.device)), left)
+
+
+@functools.lru_cache(maxsize=64)
+def _past(size: int, by: int, boundary: str, device: str) -> Tensor:
+    """The pixels that stand where the entries go that leave an axis when they are moved."""
+    where = places(size, abs(by), boundary)
+    found = where[-by:] if by > 0 else where[:-by]
+    return (found if abs(by) <= size else found[-size:] if by > 0 else found[:size]).to(device)
 
 
 @functools.lru_cache(maxsize=16)

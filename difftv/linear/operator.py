@@ -85,6 +85,12 @@ class LinearOperator(abc.ABC):
         return ()
 
     @property
+    def periodic(self) -> "LinearOperator | None":
+        """K of the image that is continued periodically, where every difference is then valid; None where K leaves out
+        those past the border."""
+        return None
+
+    @property
     def has_padding(self) -> bool:
         """Whether `apply` has differences past the border that are not zero."""
         return False

@@ -59,7 +59,7 @@ class Measured:
     Attributes:
         set: name of the set.
         images: how many there are.
-        sigma: noise in 8-bit units.
+        sigma: noise in 8-bit units; None for measured data, which have the noise that they have.
         solver: solver that minimised.
         tol: its tolerance; None where it has none.
         metrics: mean over the images by name: `psnr` (dB), `ssim`; with `noisy/`, `tuned/` and `set_oracle/` before
@@ -71,7 +71,7 @@ class Measured:
 
     set: str
     images: int
-    sigma: float
+    sigma: float | None
     solver: str
     tol: float | None
     metrics: Mapping[str, float | None]
@@ -108,7 +108,9 @@ class Card:
     Attributes:
         name: name of the model.
         config: predictor, regularizer and solver (that of the training) by name and arguments, and sigma: the noise
-            level that it was trained for, or the least and the largest one.
+            level that it was trained for, or the least and the largest one. Of a model that was trained behind a
+            forward operator also `forward`: what measured the images, by name and arguments; sigma is then the noise of
+            every measurement.
         weights: how many numbers were learned.
         training: where they come from.
         protocol: how everything below was measured.
@@ -128,11 +130,12 @@ class Card:
         """The card in one line."""
         predictor, regularizer = (self.config[group]["name"] for group in ("predictor", "regularizer"))
         of = " of RGB images" if self.colour else f" of {KINDS[self.axes]}" if self.axes != 2 else ""
+        of += f", reconstructs behind {self.forward}" if self.forward else ""
         parts = [f"{self.name}: {predictor} ({self.weights:,} weights), {regularizer}{of}, sigma {self.sigmas}"]
         for name in dict.fromkeys(row.set for row in self.numbers):
-            rows = sorted((row for row in self.numbers if row.set == name), key=lambda row: row.sigma)
-            found = [(row.metrics.get("psnr"), row.sigma) for row in rows]
-            means = ", ".join(f"{psnr:.2f} dB at sigma {sigma:g}" for psnr, sigma in found if psnr is not None)
+            rows = sorted((row for row in self.numbers if row.set == name), key=lambda row: row.sigma or 0.0)
+            found = [(row.metrics.get("psnr"), "" if row.sigma is None else f" at sigma {row.sigma:g}") for row in rows]
+            means = ", ".join(f"{psnr:.2f} dB{level}" for psnr, level in found if psnr is not None)
             parts.append(f"{name} {means or 'without a PSNR'}")
         if not self.numbers:
             parts.append("nothing was measured")
@@ -150,6 +153,16 @@ class Card:
     def axes(self) -> int:
         """Number of axes of what it denoises: 2 for images, 3 for volumes, 1 for signals."""
         return int(self.config["regularizer"].get("axes", 2))
+
+    @property
+    def forward(self) -> str | None:
+        """What measured the images that it was trained on, in words, such as `mri (acceleration 2, centre 0.16)`; None
+        for a model that denoises."""
+        node = self.config.get("forward")
+        if node is None:
+            return None
+        settings = ", ".join(f"{key} {value}" for key, value in node.items() if key != "name" and value is not None)
+        return f"{node['name']} ({settings})" if settings else str(node["name"])
 
     @property
     def sigmas(self) -> str:
@@ -217,7 +230,7 @@ def _crop(value: Any, place: str) -> tuple[int, ...]:
     return found
 
 
-_CONFIG = exactly({"predictor": _part, "regularizer": _part, "solver": _part, "sigma": _sigma})
+_CONFIG = exactly({"predictor": _part, "regularizer": _part, "solver": _part, "sigma": _sigma}, forward=_part)
 
 _TRAINING = exactly(
     {
@@ -237,7 +250,7 @@ _MEASURED = exactly(
     {
         "set": text,
         "images": non_negative_int,
-        "sigma": number,
+        "sigma": optional(number),
         "solver": text,
         "tol": optional(number),
         "metrics": mapping(optional(number)),

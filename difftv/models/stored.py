@@ -22,6 +22,8 @@ from difftv.predictors.base import Predictor
 from difftv.regularizers import Regularizer
 from difftv.solvers import Solver, whole_image_solver
 
+_IDENTITY = "identity"
+
 LARGEST_ARGUMENT = 10_000
 """Of a stored predictor: with more channels or layers, even the description of the network would fill the memory."""
 
@@ -74,11 +76,11 @@ class StoredModel:
 
     @property
     def forward(self) -> str | None:
-        """Name of what measured the images that it was trained on; None for denoising."""
+        """Name of what measured the images that it was trained on, as on the command line; None for denoising."""
         node = self.config.get("forward")
         word = node.get(NAME, node.get(TARGET)) if isinstance(node, Mapping) else None
-        name = str(word).rpartition(".")[2] if word else "Identity"
-        return None if name == "Identity" else name
+        name = str(word).rpartition(".")[2].lower() if word else _IDENTITY
+        return None if name == _IDENTITY else name
 
     @property
     def colour(self) -> bool:
@@ -161,7 +163,7 @@ class StoredModel:
             raise ConfigError(f"{self.path}: predictor: {error}") from error
 
     def explicit_config(self) -> dict[str, Any]:
-        """Predictor, regularizer and solver with every argument, also those left to a default, and sigma.
+        """Predictor, regularizer and solver with every argument, also those left to a default, sigma and forward model.
 
         A model that is described in this way is not changed by a later version with other defaults.
 
@@ -170,11 +172,6 @@ class StoredModel:
         """
         if self.sigma_range is None:
             raise ConfigError(f"The configuration of {self.path} holds no sigma.")
-        if self.forward is not None:
-            raise ConfigError(
-                f"{self.path} was trained behind a forward operator ({self.forward}): there are no model files of "
-                "that. Pass on the directory of the run."
-            )
         if self.method is not Denoiser:
             raise ConfigError(f"{self.path} predicts the image and no maps: there are no model files of that.")
         config = described(self.config)
@@ -183,7 +180,13 @@ class StoredModel:
             "regularizer": spelt_out(config, "regularizer", self.path),
             "solver": spelt_out(config, "solver", self.path),
             "sigma": config["sigma"],
+            **({} if self.forward is None else {"forward": self._explicit_forward()}),
         }
+
+    def _explicit_forward(self) -> dict[str, Any]:
+        """What measured the images, by name; its class is none that a file has constructed."""
+        arguments = {key: value for key, value in self.config["forward"].items() if key not in (NAME, TARGET)}
+        return {NAME: self.forward, **arguments}
 
     def explicit_predictor(self) -> dict[str, Any]:
         """The predictor's part of `explicit_config`.

@@ -13,17 +13,18 @@ LARGEST_COUNT = 1000
 """Entries of a list or an object: more than a card can need, few enough to be printed."""
 
 
-def exactly(readers: Mapping[str, Reader]) -> Reader[dict[str, Any]]:
-    """An object with these keys, no fewer and no others."""
+def exactly(readers: Mapping[str, Reader], **optional: Reader) -> Reader[dict[str, Any]]:
+    """An object with these keys, no fewer, and no others but the optional ones."""
+    known = {**readers, **optional}
 
     def read(value: Any, place: str) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             raise ValueError(f"{place} must be an object, got a {type(value).__name__}")
         if missing := sorted(set(readers) - set(value)):
             raise ValueError(f"{place} lacks {', '.join(missing)}")
-        if unknown := sorted(map(str, set(value) - set(readers))):
+        if unknown := sorted(map(str, set(value) - set(known))):
             raise ValueError(f"{place} holds what is not known here: {', '.join(unknown)[:200]!r}")
-        return {key: reader(value[key], f"{place}.{key}") for key, reader in readers.items()}
+        return {key: reader(value[key], f"{place}.{key}") for key, reader in known.items() if key in value}
 
     return read
 

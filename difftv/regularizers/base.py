@@ -7,8 +7,9 @@ the duality gap and the cone program in `difftv.solvers`.
 """
 
 import abc
+import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -82,6 +83,18 @@ class Regularizer(abc.ABC):
         self.axes = terms[0].operator.axes
         """Axes of space: 1 of signals, 2 of images, 3 of volumes."""
         assert all(term.operator.axes == self.axes for term in terms)
+
+    def periodic(self) -> "Regularizer":
+        """That of images which are continued periodically, where filters reach past the border."""
+        operators = [term.operator.of_one_channel.periodic for term in self.terms]
+        if all(operator is None for operator in operators):
+            return self
+        found = copy.copy(self)
+        found.terms = tuple(
+            term if operator is None else replace(term, operator=operator)
+            for term, operator in zip(self.terms, operators, strict=True)
+        )
+        return found
 
     @property
     def spacing(self) -> tuple[float, ...]:

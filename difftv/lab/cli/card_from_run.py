@@ -15,6 +15,7 @@ from difftv.lab.cli.redact import SCRIPT, redact_command, redact_place
 from difftv.lab.data import CleanImages, Phantoms, PublishedImages, Sample, open_images
 from difftv.lab.data.base import ImageSource
 from difftv.lab.data.crops import cut
+from difftv.lab.forward import forward_model
 from difftv.lab.models.place import find_model, named_models
 from difftv.lab.models.reading import read_model
 from difftv.lab.rundir.layout import RESULT
@@ -24,6 +25,7 @@ from difftv.metrics import psnr, quantize
 from difftv.models.card import Measured, Reference, TrainingFacts
 from difftv.models.file import read_card, weights_digest
 from difftv.models.stored import StoredModel
+from difftv.reconstructor import Reconstructor
 
 PREFIX = "evaluation-"
 
@@ -67,7 +69,7 @@ def measured(stored: StoredModel) -> tuple[Measured, ...]:
     """
     found = ((path, read_json(path)) for path in sorted(stored.path.glob(f"{PREFIX}*.json")))
     rows = [_measured(path, content, stored) for path, content in found if not content.get("ensemble")]
-    return tuple(sorted(rows, key=lambda row: (row.set, row.sigma)))
+    return tuple(sorted(rows, key=lambda row: (row.set, row.sigma or 0.0)))
 
 
 def training_of(
@@ -155,12 +157,18 @@ def _images_of(stored: StoredModel) -> tuple[str, str]:
     return KNOWN.get(name, (name, NOT_STATED))
 
 
-def reference_on(denoiser: Denoiser, sigma: float) -> Reference:
+def reference_on(denoiser: Denoiser, sigma: float, forward: Mapping[str, Any] | None = None) -> Reference:
     """The PSNR of a denoiser on a piece of a photograph that ships with scikit-image, or of a generated volume, under
     the published protocol.
 
+    Args:
+        denoiser: predictor and solver.
+        sigma: noise in 8-bit units.
+        forward: what measures the photograph, as a card has it, for a model that reconstructs; with seed 0, and the
+            image is not rounded. None for denoising.
+
     Raises:
-        ConfigError: it is one of signals, of which there is no such number.
+        ConfigError: it is one of signals, of which there is no such number; or there is no such forward model.
         MissingDependencyError: scikit-image is not installed.
         SolverError: the solver gave no answer.
     """
@@ -175,8 +183,16 @@ def reference_on(denoiser: Denoiser, sigma: float) -> Reference:
     piece = CleanImages(whole.paths, [crop.shape[:axes]], [lambda: crop], axes=axes)
     item = PublishedImages(piece, sigma=sigma)[0]
     with torch.no_grad():
-        solution = denoiser.denoise(item.noisy, sigma)
-    score = float(psnr(quantize(solution.denoised), item.clean))
+        if forward is None:
+            solution = denoiser.denoise(item.noisy, sigma)
+            denoised = quantize(solution.denoised)
+        else:
+            _, data = forward_model(forward).corrupt(item.clean, sigma, operator_seed=0, noise_seed=0)
+            assert data is not None
+            level = sigma if denoiser.sigma_input else None
+            solution = Reconstructor.of(denoiser)(data.data, data.operator, sigma=level)
+            denoised = solution.denoised
+    score = float(psnr(denoised, item.clean))
     return Reference(item.name, crop_of, float(sigma), score, bool(solution.converged.all()))
 
 
@@ -188,13 +204,18 @@ def _measured(path: Path, content: Mapping[str, Any], stored: StoredModel) -> Me
     if not own or content.get("weights", weights_digest(stored.weights)) != weights_digest(stored.weights):
         raise ConfigError(f"{path} was measured with other weights than those of the run. {again}")
     try:
-        sigma = float(content["sigma"])
-        if content["protocol"] != statement(sigma, colour=stored.colour, axes=stored.axes):
+        of_files = bool(content.get("measured"))
+        if of_files and content["factor"] != 1:
+            raise ConfigError(
+                f"{path} was measured with the factor {content['factor']:g} on the maps, not with 1. {again}"
+            )
+        sigma = None if of_files else float(content["sigma"])
+        if sigma is not None and content["protocol"] != statement(sigma, colour=stored.colour, axes=stored.axes):
             raise ConfigError(f"{path} was measured under another protocol than that of this version. {again}")
-        name = path.stem.removeprefix(PREFIX)
+        name, level = path.stem.removeprefix(PREFIX), "" if sigma is None else f"-sigma{sigma:g}"
         return Measured(
-            set=content.get("set", name.removesuffix(f"-sigma{sigma:g}")),
-            images=content["images"],
+            set=content.get("set", name.removesuffix(level)),
+            images=content["files" if of_files else "images"],
             sigma=sigma,
             solver=content["solver"],
             tol=content["tol"],

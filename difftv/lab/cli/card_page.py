@@ -19,10 +19,9 @@ COLUMNS = {
 
 def card_page(card: Card) -> str:
     """The card as Markdown."""
-    example = "photo.png" if card.axes == 2 else "stack.tif --axes 3"
     parts = [
         f"# {card.name}",
-        f'`Denoiser.load("{card.name}.safetensors")`, or `difftv-denoise --model {card.name}.safetensors {example}`.',
+        _use(card),
         _what(card),
         "## Numbers",
         _numbers(card),
@@ -34,9 +33,18 @@ def card_page(card: Card) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def _use(card: Card) -> str:
+    file, example = f"{card.name}.safetensors", "photo.png" if card.axes == 2 else "stack.tif --axes 3"
+    if card.forward is None:
+        return f'`Denoiser.load("{file}")`, or `difftv-denoise --model {file} {example}`.'
+    return f'`Reconstructor.load("{file}")(y, operator=A)`: it takes measurements and their operator, no noisy images.'
+
+
 def _what(card: Card) -> str:
     lines = ["- images: RGB, the three channels together; a gray one as three equal channels"] if card.colour else []
     lines += [f"- data: {KINDS[card.axes]}"] if card.axes != 2 else []
+    if card.forward is not None:
+        lines.append(f"- measurements: {escape(card.forward)}")
     lines += [f"- noise: sigma {card.sigmas} (8-bit units)", f"- weights: {card.weights:,}, float32"]
     for group in ("predictor", "regularizer"):
         node = card.config[group]
@@ -54,16 +62,23 @@ def _numbers(card: Card) -> str:
     heads = ["set", "sigma", "images", "solver", *(COLUMNS[name][0] for name in known), *others]
     rows = [_row(row, [*known, *others]) for row in card.numbers]
     parts = [grid([list(map(escape, heads)), *rows], left=1)]
-    late = [
-        f"{row.set} at sigma {row.sigma:g}: {', '.join(row.not_converged)}" for row in card.numbers if row.not_converged
-    ]
+    late = [f"{row.set}{_level(row)}: {', '.join(row.not_converged)}" for row in card.numbers if row.not_converged]
     if late:
         parts.append(f"NOT CONVERGED: {escape('; '.join(late))}.")
     return "\n\n".join(parts)
 
 
+def _level(row: Measured) -> str:
+    return "" if row.sigma is None else f" at sigma {row.sigma:g}"
+
+
 def _row(row: Measured, names: list[str]) -> list[str]:
-    cells = [escape(row.set), f"{row.sigma:g}", str(row.images), escape(row.solver)]
+    cells = [
+        escape(row.set),
+        "as measured" if row.sigma is None else f"{row.sigma:g}",
+        str(row.images),
+        escape(row.solver),
+    ]
     for name in names:
         value, digits = row.metrics.get(name), COLUMNS.get(name, ("", 4))[1]
         cells.append("" if value is None else f"{value:.{digits}f}")
@@ -78,9 +93,13 @@ def _reference(card: Card) -> str:
     piece = ", ".join(f"{name} {first} to {first + length}" for name, first, length in parts)
     on = "a photograph that ships with scikit-image" if axes == 2 else "a generated volume (data=phantoms)"
     return (
-        f"Reference, on {on}: `{escape(found.image)}`, {piece}, sigma {found.sigma:g}, the same protocol: "
+        f"Reference, on {on}: `{escape(found.image)}`, {piece}, sigma {found.sigma:g}, {_reference_protocol(card)}: "
         f"{found.psnr:.2f} dB{'' if found.converged else ' (NOT CONVERGED)'}."
     )
+
+
+def _reference_protocol(card: Card) -> str:
+    return "the same protocol" if card.forward is None else "measurements simulated with seed 0, not rounded"
 
 
 def _training(card: Card) -> str:

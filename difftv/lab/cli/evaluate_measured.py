@@ -24,6 +24,9 @@ from difftv.types import Image
 
 LOOK, TUNED, LEARNED = "first look", "scalar lambda, tuned", "learned map"
 
+AS_THEY_ARE = "Protocol: measurements as they are in the files."
+SCORED = "PSNR and SSIM on the crop of each file, peak 1, not clamped."
+
 PREFIXES = {LOOK: "noisy/", TUNED: "tuned/", LEARNED: ""}
 
 
@@ -140,12 +143,11 @@ def measured_markdown(rows: Sequence[MeasuredRow], *, title: str, tuned: Mapping
             cells = [f"**{average[PREFIXES[way] + metric]:.{digits}f}**" for way in ways]
             body.append([f"**mean {metric.upper()}**", *cells, "", ""])
     scalar = "" if tuned is None else f" Scalar: {', '.join(f'{name} = {value:.4g}' for name, value in tuned.items())}."
-    known = "PSNR and SSIM on the crop of each file, peak 1, not clamped." if ways else "No clean image is known."
+    known = SCORED if ways else "No clean image is known."
     stopped = [row.name for row in rows if not row.converged]
     parts = [
         f"### {escape(title)}",
-        f"Protocol: measurements as they are in the files; {known}{scalar} gap: relative duality gap of the learned "
-        "map's solve.",
+        f"{AS_THEY_ARE} {known}{scalar} gap: relative duality gap of the learned map's solve.",
         grid([["file", *ways, "gap", "iterations"], *body], left=1),
     ]
     if stopped:

@@ -23,6 +23,7 @@ from difftv.files import check_writable, write_atomically
 from difftv.lab.cli.card_from_run import measured, reference_on, training_of
 from difftv.lab.cli.card_page import card_page
 from difftv.lab.cli.command import command
+from difftv.lab.cli.evaluate_measured import AS_THEY_ARE, SCORED
 from difftv.lab.models.run import read_run
 from difftv.lab.rundir.reading import UnreadableError
 from difftv.lab.rundir.status import run_status
@@ -78,8 +79,13 @@ def _card(options: argparse.Namespace, stored: StoredModel) -> Card:
     if not numbers and not options.without_numbers:
         raise ConfigError(
             f"{stored.path} holds no evaluation-*.json: nothing was measured. Run: python experiments/evaluate.py "
-            f"{shlex.quote(str(stored.path))} path/to/Set12 (with --sigma 15, 25 and 50 for a run on a range of "
-            "levels), or export it with --without-numbers."
+            f"{shlex.quote(str(stored.path))} "
+            + (
+                "path/to/Set12 (with --sigma 15, 25 and 50 for a run on a range of levels)"
+                if stored.forward is None
+                else "path/to/measurements (a folder of .npz files)"
+            )
+            + ", or export it with --without-numbers."
         )
     config = stored.explicit_config()
     sigma = stored.evaluated_sigma
@@ -90,9 +96,11 @@ def _card(options: argparse.Namespace, stored: StoredModel) -> Card:
         "config": config,
         "weights": sum(tensor.numel() for tensor in stored.weights.values()),
         "training": training_of(stored, options.images, options.terms, options.command, options.commit),
-        "protocol": statement(None, colour=denoiser.colour, axes=denoiser.predictor.axes),
+        "protocol": statement(None, colour=denoiser.colour, axes=denoiser.predictor.axes)
+        if stored.forward is None
+        else f"{AS_THEY_ARE} {SCORED}",
         "numbers": numbers,
-        "reference": reference_on(denoiser, sigma),
+        "reference": reference_on(denoiser, sigma, config.get("forward")),
     }
     return Card.of(Card(**content).plain())
 

@@ -99,14 +99,15 @@ def cut(image: Pixels, corner: Sequence[int], sides: Sequence[int]) -> Crop:
     return image[tuple(slice(first, first + side) for first, side in zip(corner, sides, strict=True))]
 
 
-def turned(crop: Crop, symmetry: int, axes: int) -> Crop:
-    """One of the symmetries: quarter turns of the last two axes (half turns, where they differ in length), then perhaps
-    a flip of rows, and of the depth of a volume; of a signal a flip."""
+def turned(crop: Crop, symmetry: int, axes: int, quarter_turns: bool = True) -> Crop:
+    """One of the symmetries: quarter turns of the last two axes (half turns, where they differ in length or `quarter_turns` is
+    False), then perhaps a flip of rows, and of the depth of a volume; of a signal a flip."""
     if axes == 1:
         return crop[::-1] if symmetry % 2 else crop
     plane = (axes - 2, axes - 1)
     square = crop.shape[plane[0]] == crop.shape[plane[1]]
-    crop = np.rot90(crop, symmetry % 4 if square else 2 * (symmetry % 2), plane)
+    turns = (symmetry % 4 if quarter_turns else symmetry % 4 // 2 * 2) if square else 2 * (symmetry % 2)
+    crop = np.rot90(crop, turns, plane)
     if symmetry % 8 >= 4:
         crop = np.flip(crop, plane[1])
     return np.flip(crop, 0) if axes == 3 and symmetry >= 8 else crop

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from difftv.arguments import positive_int, random_seed
+from difftv.arguments import boolean, positive_int, random_seed
 from difftv.lab.data.cache import CleanImages
 from difftv.lab.data.crops import NUM_SYMMETRIES, Size, crop_size, cut, drawn, large_enough, to_tensor, turned
 from difftv.lab.forward import ForwardModel, Identity, Measured, joined
@@ -47,7 +47,7 @@ class TrainingPatches:
     """Noisy crops of clean images, drawn anew in every epoch.
 
     Patch `index` of an epoch comes from image `index mod number of images`; its position (uniform), its symmetry (one
-    of the 8 flips and quarter turns; of volumes also with the depth flipped) and its noise are a pure function of
+    of the 8 flips and quarter turns, or of the 4 flips; of volumes also with the depth flipped) and its noise are a pure function of
     (seed, epoch, index). So is the order of the patches, of (seed, epoch). No state is kept: any epoch, or any part of
     it, can be drawn again at any time.
     """
@@ -61,6 +61,7 @@ class TrainingPatches:
         seed: int,
         crops_per_image: int = 1,
         clip_noise: bool = False,
+        quarter_turns: bool = True,
         forward: ForwardModel | None = None,
     ) -> None:
         """
@@ -71,6 +72,7 @@ class TrainingPatches:
             seed: >= 0; two runs with the same seed see the same patches.
             crops_per_image: patches drawn from every image in an epoch, >= 1.
             clip_noise: clamp the noisy patches to [0, 1].
+            quarter_turns: whether patches are turned as well as flipped.
             forward: simulation that measures the patches, its operator drawn anew like the noise; None = denoising.
 
         Raises:
@@ -83,6 +85,7 @@ class TrainingPatches:
         random_seed("seed", seed)
         self.seed = seed
         self.clip_noise = clip_noise
+        self.quarter_turns = boolean("quarter_turns", quarter_turns)
         self.forward = Identity() if forward is None else forward
         self.images = images
         self._usable = large_enough(images, self.patch_size)
@@ -148,7 +151,9 @@ class TrainingPatches:
         words = map(int, self._branch(_PATCH, epoch, index).generate_state(7, np.uint64))
         down, right, symmetry, noise_seed, level, operator_seed, deep = words
         corner = drawn(image.shape[:axes], self.patch_size, (down, right, deep))
-        crop = turned(cut(image, corner, self.patch_size), symmetry % NUM_SYMMETRIES, axes)
+        crop = turned(
+            cut(image, corner, self.patch_size), symmetry % NUM_SYMMETRIES, axes, quarter_turns=self.quarter_turns
+        )
         clean = to_tensor(crop, axes)
         sigma = self.levels.draw(level)
         noisy, measured = self.forward.corrupt(

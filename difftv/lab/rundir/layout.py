@@ -79,6 +79,7 @@ NEUTRAL: dict[str, object] = {
     "data.source.axes": 2,
     "regularizer.axes": 2,
     "regularizer.spacing": None,
+    "data.quarter_turns": True,
     "trainer.start": None,
     "predictor.floor": 0,
     "predictor.blocks": 1,

@@ -130,7 +130,7 @@ def build(planned: PlannedRun, rank: int = 0) -> Objects:
         setup=TrainingSetup(denoiser, loss, optimizer, scheduler, device),
         tracker=nodes["tracker"].make(),
         splits=splits,
-        stored=_stored(options.evaluation.model, regularizer),
+        stored=_stored(options.evaluation.model, regularizer, forward),
         forward=forward,
     )
 
@@ -237,17 +237,23 @@ def _start(predictor: Predictor, word: str, regularizer: Regularizer, nodes: Map
         ) from error
 
 
-def _stored(word: str | None, regularizer: Regularizer) -> Method | None:
+def _stored(word: str | None, regularizer: Regularizer, forward: ForwardModel) -> Method | None:
     """The model of evaluation.model, on the CPU; one of images is applied to the slices of volumes, which are joined.
 
     Raises:
-        ConfigError: there is none of that name, or it takes images of other channels.
+        ConfigError: there is none of that name, it takes images of other channels, or measurements and no images.
         CheckpointError: its file cannot be used.
     """
     if word is None:
         return None
     with model_of("evaluation.model"):
-        stored = read_model(find_model(word)).denoiser()
+        found = read_model(find_model(word))
+        if found.forward is not None and not forward.measures:
+            raise ConfigError(
+                f"{word} was trained behind a forward operator ({found.forward}), and the run denoises images. Set "
+                f"forward={found.forward}, or name another model."
+            )
+        stored = found.denoiser()
         channels, axes = regularizer.channels, regularizer.axes
         if axes == 3 and isinstance(stored, Denoiser) and stored.predictor.axes == 2 and channels == 1:
             return SliceBySlice(stored, joined_weight(regularizer))
@@ -318,6 +324,7 @@ def open_patches(planned: PlannedRun, splits: Splits, solver: Solver, forward: F
             seed=top.seed,
             crops_per_image=data.crops_per_image,
             clip_noise=data.clip_noise,
+            quarter_turns=data.quarter_turns,
             forward=forward,
         ),
         validation=fixed(validation, side, crops, evaluation.validation_images, sigma=top.sigma),

@@ -58,12 +58,14 @@ class DataOptions:
     cache_dir: str | None
     colour: bool = False
     axes: int = 2
+    quarter_turns: bool = True
 
     def __post_init__(self) -> None:
         positive_int("crops_per_image", self.crops_per_image)
         boolean("clip_noise", self.clip_noise)
         boolean("colour", self.colour)
         checked_axes(self.axes)
+        boolean("quarter_turns", self.quarter_turns)
         if self.eval_patch_size is not None:
             checked_size("eval_patch_size", self.eval_patch_size)
         positive_int("eval_crops_per_image", self.eval_crops_per_image)

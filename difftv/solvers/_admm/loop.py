@@ -111,7 +111,7 @@ def _once(
     before: Tensor,
 ) -> tuple[Tensor, list[Tensor]]:
     duals = [step.step(state) for step, state in zip(steps, states, strict=True)]
-    pulled = [op.adjoint(s - 2 * p) for op, s, p in zip(operators, states, duals, strict=True)]
+    pulled = [op.adjoint(torch.sub(s, p, alpha=2)) for op, s, p in zip(operators, states, duals, strict=True)]
     right = sum(pulled[1:], pulled[0])
     channels = data.shape[1]
     if linear.fields == channels:
@@ -121,8 +121,7 @@ def _once(
     x = linear.step(right, before)
     following = []
     for operator, step, state, dual in zip(operators, rho, states, duals, strict=True):
-        moved = (RELAXATION * step) * operator.apply(x)
-        following.append(moved + (1 - RELAXATION) * state + RELAXATION * dual)
+        following.append(torch.addcmul(torch.lerp(state, dual, RELAXATION), RELAXATION * step, operator.apply(x)))
     return x, following
 
 

@@ -62,6 +62,9 @@ def reconstruct(problem: Problem, tolerances: Tolerances) -> RawSolution:
     data = problem.data
     operator = data.operator
     assert operator is not None
+    if _Symbols.of(data, problem.maps).fourier is not None:
+        # What A continues periodically, the filters do as well: the linear step is then exact.
+        problem = replace(problem, regularizer=problem.regularizer.periodic())
     fixed = replace(
         problem,
         data=replace(data, y=data.y.detach(), weight=None if data.weight is None else data.weight.detach()),

@@ -13,7 +13,7 @@ from difftv.lab.runs.search.space import Parameter
 MEASURED_ON = ("sigma", "evaluation.validation_images")
 """Keys that the validation images follow from, besides those of `data`."""
 
-TRAINING_ONLY = ("data.crops_per_image",)
+TRAINING_ONLY = ("data.crops_per_image", "data.quarter_turns")
 
 
 def probes(space: Sequence[Parameter]) -> Iterator[list[str]]:

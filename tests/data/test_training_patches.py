@@ -9,6 +9,7 @@ from arrays import in_memory
 
 from difftv.errors import DataError
 from difftv.lab.data import CleanImages, TrainingPatches
+from difftv.lab.data.patches import to_tensor
 
 SIZE = 5
 
@@ -98,6 +99,20 @@ def test_skipped_batches_are_not_drawn():
     source = patches(CleanImages(plain.paths, plain.shapes, [load]), crops_per_image=10)
     list(source.batches(0, 2, start_batch=4))
     assert len(loads) == 2
+
+
+def test_without_quarter_turns_patches_are_flipped_alone():
+    image = coordinates(8, 8)
+    seen = [
+        {clean[0].numpy().tobytes() for clean in whole_epoch(patches(in_memory(image), patch_size=8, crops_per_image=64,
+                                                                     quarter_turns=turned))[0]}
+        for turned in (True, False)
+    ]  # fmt: skip
+    clean = to_tensor(image)[0].numpy()
+    flips = {np.ascontiguousarray(np.flip(clean, axes)).tobytes() for axes in ((), (-1,), (-2,), (-2, -1))}
+    assert seen[1] == flips
+    assert len(seen[0]) == 8
+    assert flips < seen[0]
 
 
 def test_every_image_is_drawn_equally_often_and_in_another_order_each_epoch():

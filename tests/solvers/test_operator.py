@@ -340,9 +340,44 @@ def test_steps_in_the_fourier_and_in_the_cosine_basis_find_the_same(
             torch.testing.assert_close(mine.grad, other.grad, atol=1e-4 * float(other.grad.abs().max()), rtol=0)
 
 
-def test_filters_behind_a_fourier_operator_keep_their_border() -> None:
-    """The border of the filters is the mirror image: the Fourier basis is a preconditioner."""
+@pytest.mark.parametrize("num_maps", [1, 8])
+def test_filters_behind_a_fourier_operator_are_periodic(num_maps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The closed step is taken, the certificate is that of the periodic problem, and shifts of the image are shifts."""
     operator, (y, maps) = OPERATORS["Fourier, real"][0](), given("Fourier, real")
-    expected = solver(FilterBank(), 1e-9)(y, maps, operator=_unknown(operator))
-    found = solver(FilterBank(), 1e-9)(y, maps, operator=operator)
-    torch.testing.assert_close(found.denoised, expected.denoised, atol=1e-6, rtol=0)
+    regularizer = FilterBank(num_maps=num_maps)
+    maps = maps.expand(-1, num_maps, -1, -1).contiguous()
+    taken = []
+    monkeypatch.setattr(reconstruction, "Splitting", lambda *parts: taken.append(type(parts[-1])) or Splitting(*parts))
+    found = solver(regularizer, 1e-9)(y, maps, operator=operator)
+    assert taken == [FourierStep]
+    assert found.converged.all()
+    assert found.gap.max() < 1e-6
+    shift = (2, -1)
+    moved = operator.mask * torch.fft.fft2(torch.fft.ifft2(y).roll(shift, (-2, -1)))
+    again = solver(regularizer, 1e-9)(moved, maps.roll(shift, (-2, -1)), operator=operator)
+    torch.testing.assert_close(again.denoised, found.denoised.roll(shift, (-2, -1)), atol=1e-6, rtol=0)
+    # The objective, differentiated along a direction, is at its least.
+    direction = torch.randn(found.denoised.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+    def objective(u: Tensor) -> Tensor:
+        square = (operator.apply(u) - y).abs().square().flatten(1).sum(dim=1)
+        return square / 2 + regularizer.periodic().value(u, maps)
+
+    for step in (1e-3, -1e-3):
+        assert (objective(found.denoised + step * direction) > objective(found.denoised)).all()
+
+
+def test_gradients_of_filters_behind_a_fourier_operator() -> None:
+    operator, (y, maps) = OPERATORS["Fourier, real"][0](), given("Fourier, real")
+    maps = maps.expand(-1, 8, -1, -1).contiguous().requires_grad_()
+    generator = torch.Generator().manual_seed(3)
+    target = torch.rand(2, 1, HEIGHT, WIDTH, generator=generator, dtype=torch.float64)
+    direction = torch.randn(maps.shape, generator=generator, dtype=torch.float64)
+
+    def loss(values: Tensor) -> Tensor:
+        return (solver(FilterBank(num_maps=8))(y, values, operator=operator).denoised * target).sum()
+
+    loss(maps).backward()
+    assert maps.grad is not None
+    expected = directional(loss, maps.detach(), direction, 1e-6)
+    assert float((maps.grad * direction).sum()) == pytest.approx(expected, rel=1e-4)

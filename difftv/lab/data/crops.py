@@ -100,8 +100,8 @@ def cut(image: Pixels, corner: Sequence[int], sides: Sequence[int]) -> Crop:
 
 
 def turned(crop: Crop, symmetry: int, axes: int, quarter_turns: bool = True) -> Crop:
-    """One of the symmetries: quarter turns of the last two axes (half turns, where they differ in length or `quarter_turns` is
-    False), then perhaps a flip of rows, and of the depth of a volume; of a signal a flip."""
+    """One of the symmetries: quarter turns of the last two axes (half turns where they differ in length, or where
+    `quarter_turns` is False), then perhaps a flip of rows, and of the depth of a volume; of a signal a flip."""
     if axes == 1:
         return crop[::-1] if symmetry % 2 else crop
     plane = (axes - 2, axes - 1)

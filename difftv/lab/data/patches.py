@@ -47,9 +47,9 @@ class TrainingPatches:
     """Noisy crops of clean images, drawn anew in every epoch.
 
     Patch `index` of an epoch comes from image `index mod number of images`; its position (uniform), its symmetry (one
-    of the 8 flips and quarter turns, or of the 4 flips; of volumes also with the depth flipped) and its noise are a pure function of
-    (seed, epoch, index). So is the order of the patches, of (seed, epoch). No state is kept: any epoch, or any part of
-    it, can be drawn again at any time.
+    of the 8 flips and quarter turns, or of the 4 flips; of volumes also with the depth flipped) and its noise are a
+    pure function of (seed, epoch, index). So is the order of the patches, of (seed, epoch). No state is kept: any
+    epoch, or any part of it, can be drawn again at any time.
     """
 
     def __init__(

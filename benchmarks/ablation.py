@@ -153,11 +153,11 @@ def _measure(method: Method, items: PublishedImages) -> AblationRow:
             started = time.perf_counter()
             denoised = denoise(item.noisy, items.sigma)
             seconds += time.perf_counter() - started
-            pixels += item.clean.numel()
-            images[item.name] = score(quantize(denoised), item.clean) | {
-                "stair/plateau_excess": float(plateau_excess(denoised, item.clean)),
-                "stair/plateau_excess_ramp": float(plateau_excess_ramp(denoised, item.clean)),
-                "edge/gradient_ratio": float(gradient_ratio(denoised, item.clean)),
+            pixels += item.reference.numel()
+            images[item.name] = score(quantize(denoised), item.reference) | {
+                "stair/plateau_excess": float(plateau_excess(denoised, item.reference)),
+                "stair/plateau_excess_ramp": float(plateau_excess_ramp(denoised, item.reference)),
+                "edge/gradient_ratio": float(gradient_ratio(denoised, item.reference)),
             }
     return AblationRow(method.name, method.group, method.weights, items.sigma, images, seconds / pixels * 1e6)
 

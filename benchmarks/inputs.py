@@ -50,6 +50,7 @@ def natural_patches(paths: Sequence[Path], cache_dir: Path | None, size: int, ba
         open_images(paths, cache_dir), patch_size=size, sigma=SIGMA, seed=_SEED, crops_per_image=batch
     )
     drawn = next(patches.batches(0, batch))
+    assert drawn.clean is not None, "made of clean images"
     return Inputs(drawn.clean.double(), drawn.noisy.double(), smooth_map(batch, num_maps, size, size))
 
 

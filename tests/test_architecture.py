@@ -41,7 +41,7 @@ UPWARD = {
 KEPT_TO = {
     "cvxpy": {"solvers", "interop"},
     "cvxpylayers": {"solvers", "interop"},
-    "deepinv": {"interop"},
+    "deepinv": {"interop", "lab.losses"},
     "mrpro": {"interop"},
     "wandb": {"lab.tracking"},
     "wandb_workspaces": {"lab.tracking"},

@@ -37,6 +37,8 @@ class Meaning:
 MEANING: dict[str, Meaning] = {
     "psnr": Meaning("higher", "dB", "peak signal-to-noise ratio, whole image, data range 1"),
     "ssim": Meaning("higher", "", "structural similarity, Gaussian window 11, sigma 1.5; of volumes slice by slice"),
+    "estimated_mse": Meaning("lower", "", "mean squared error, estimated from the noisy image and its sigma (SURE)"),
+    "loss": Meaning("lower", "", "loss of the training, which needs no clean image"),
     "psnr_smooth": Meaning("higher", "dB", "PSNR where the clean image is smooth"),
     "psnr_edge": Meaning("higher", "dB", "PSNR at the edges of the clean image"),
     "stair/plateau_excess": Meaning("zero", "share", "flat pixels in smooth regions, beyond those of the clean image"),
@@ -112,12 +114,12 @@ def image_metrics(denoised: Image, clean: Image) -> dict[str, PerImage]:
     }
 
 
-def map_metrics(lam: Map, clean: Image, *, names: Sequence[str] = ("lam",)) -> dict[str, PerImage]:
+def map_metrics(lam: Map, clean: Image | None, *, names: Sequence[str] = ("lam",)) -> dict[str, PerImage]:
     """The metrics of regularization maps that need no gradient: `lam/mean`, `gam/max`, `lam1/edge_to_smooth`, ...
 
     Args:
         lam: (batch, maps, *space), >= 0.
-        clean: (batch, 1 or 3, *space); where the edges are.
+        clean: (batch, 1 or 3, *space); where the edges are. None: without `edge_to_smooth`.
         names: names of the channels, `Regularizer.map_names`. Directions of one map (lam_v, lam_h) share their row of
             numbers (`map_groups`), others never do.
 
@@ -127,12 +129,15 @@ def map_metrics(lam: Map, clean: Image, *, names: Sequence[str] = ("lam",)) -> d
     Raises:
         ValueError: a shape, a dtype or the number of names does not fit.
     """
-    clean = luma(clean)
-    check_map(lam, clean)
-    masks, found = masks_of(clean), dict[str, PerImage]()
+    found = dict[str, PerImage]()
+    if clean is not None:
+        clean = luma(clean)
+        check_map(lam, clean)
+        masks = masks_of(clean)
     for name, values in grouped(lam.detach(), names).items():
+        if clean is not None:
+            found[f"{name}/edge_to_smooth"] = edge_to_smooth(values, clean, masks=masks)
         found |= {
-            f"{name}/edge_to_smooth": edge_to_smooth(values, clean, masks=masks),
             f"{name}/mean": values.mean(dim=inner(values)),
             f"{name}/min": values.amin(dim=inner(values)),
             f"{name}/max": values.amax(dim=inner(values)),

@@ -93,6 +93,7 @@ def test_a_class_that_is_not_told_a_neutral_key_takes_the_neutral_value() -> Non
     elsewhere = {
         *MODELS,
         "data.colour",
+        "data.clean",
         "data.axes",
         "data.source.axes",
         "method",

@@ -58,7 +58,7 @@ class Scores:
         return torch.tensor(scores, dtype=torch.float64, device="cpu").mean().item()
 
     def _group(self, group: Sequence[EvaluationItem], numbers: Sequence[Numbers]) -> Tensor:
-        clean, noisy = (torch.cat([getattr(item, name) for item in group]) for name in ("clean", "noisy"))
+        clean, noisy = (torch.cat([getattr(item, name) for item in group]) for name in ("reference", "noisy"))
         constants = [self.solver.regularizer.constants(entry) for entry in numbers]
         maps = torch.tensor(constants, dtype=torch.float64, device="cpu").to(noisy.dtype)
         maps = maps.reshape(*maps.shape, *[1] * (noisy.ndim - 2)).expand(-1, -1, *noisy.shape[2:])

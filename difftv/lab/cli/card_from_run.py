@@ -187,12 +187,12 @@ def reference_on(denoiser: Denoiser, sigma: float, forward: Mapping[str, Any] | 
             solution = denoiser.denoise(item.noisy, sigma)
             denoised = quantize(solution.denoised)
         else:
-            _, data = forward_model(forward).corrupt(item.clean, sigma, operator_seed=0, noise_seed=0)
+            _, data = forward_model(forward).corrupt(item.reference, sigma, operator_seed=0, noise_seed=0)
             assert data is not None
             level = sigma if denoiser.sigma_input else None
             solution = Reconstructor.of(denoiser)(data.data, data.operator, sigma=level)
             denoised = solution.denoised
-    score = float(psnr(denoised, item.clean))
+    score = float(psnr(denoised, item.reference))
     return Reference(item.name, crop_of, float(sigma), score, bool(solution.converged.all()))
 
 

@@ -28,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sweep = read_sweep(options.sweep)
         table = None
         if sweep.runs:
-            rows, columns, metrics = words(options.rows), words(options.columns), words(options.metric)
+            rows, columns = words(options.rows), words(options.columns)
+            metrics = None if options.metric is None else words(options.metric)
             table = build_table(
                 sweep,
                 rows=rows,

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sweep,
             rows=words(options.rows),
             columns=words(options.columns),
-            metrics=words(options.metric),
+            metrics=None if options.metric is None else words(options.metric),
             reference=options.reference,
             subset=dict(options.subset),
             seeds=options.seeds,

@@ -4,6 +4,7 @@ from .div2k import Div2k
 from .duplicates import warn_of_repeated
 from .evaluation import EvaluationItem, EvaluationItems, EvaluationPatches
 from .folder import Folder
+from .noisy import NoisyEvaluation, NoisyScenes, NoisyTrainingPatches, open_second
 from .patches import Batch, TrainingPatches
 from .phantoms import Phantoms
 from .published import PublishedImages
@@ -18,6 +19,9 @@ __all__ = [
     "EvaluationPatches",
     "Folder",
     "ImageSource",
+    "NoisyEvaluation",
+    "NoisyScenes",
+    "NoisyTrainingPatches",
     "Phantoms",
     "PublishedImages",
     "Sample",
@@ -25,5 +29,6 @@ __all__ = [
     "TrainingPatches",
     "default_cache_dir",
     "open_images",
+    "open_second",
     "warn_of_repeated",
 ]

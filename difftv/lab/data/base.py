@@ -5,8 +5,8 @@ import logging
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -40,16 +40,20 @@ class Splits:
     Attributes:
         roots: directories that the user named. Names of images, and the noise that is drawn by them, follow from what
             is the path below the first of them that holds the file, not the whole path.
+        again: file -> file of a second noisy image of its scene; empty where there are none.
     """
 
     train: tuple[Path, ...]
     validation: tuple[Path, ...]
     test: tuple[Path, ...] = ()
     roots: tuple[Path, ...] = ()
+    again: Mapping[Path, Path] = field(default_factory=dict)
 
 
 class ImageSource(abc.ABC):
-    """A set of clean images. Subclasses write `files`; nothing else is needed.
+    """A set of images, clean ones unless a run is told that they are noisy (`data.clean`).
+
+    Subclasses write `files`; nothing else is needed.
 
     Attributes:
         axes: numbers of axes that what its files hold may have (`data.axes`); images where a subclass does not say.

@@ -10,8 +10,10 @@ import numpy as np
 import torch
 
 from difftv.arguments import positive_int
+from difftv.errors import DataError
 from difftv.lab.data.cache import CleanImages
 from difftv.lab.data.crops import Size, centre, crop_size, cut, drawn, large_enough, to_tensor
+from difftv.lab.data.decoding import Pixels
 from difftv.lab.forward import ForwardModel, Identity, Measured, joined
 from difftv.noise import SigmaRange
 from difftv.types import Image
@@ -23,17 +25,30 @@ class EvaluationItem:
 
     Attributes:
         name: the image's name, with `#1`, `#2`, ... from the second crop of an image on.
-        clean: (1, 1 or 3, *space) float32 in [0, 1].
-        noisy: clean image with noise added, not clipped unless asked for.
+        clean: (1, 1 or 3, *space) float32 in [0, 1]; None where there are only noisy images.
+        noisy: clean image with noise added, not clipped unless asked for; or the noisy image itself.
         sigma: standard deviation of that noise in 8-bit units.
         measured: the measurements, where there is a forward operator: `noisy` is then the first look at them.
+        again: second noisy image of the scene, where the data set has one.
     """
 
     name: str
-    clean: Image
+    clean: Image | None
     noisy: Image
     sigma: float
     measured: Measured | None = None
+    again: Image | None = None
+
+    @property
+    def reference(self) -> Image:
+        """The clean image, where it is compared with.
+
+        Raises:
+            DataError: there is none.
+        """
+        if self.clean is None:
+            raise DataError(f"{self.name} has no clean image to compare with.")
+        return self.clean
 
 
 def measurements(group: Sequence[EvaluationItem], device: torch.device | str) -> Measured | None:
@@ -63,7 +78,7 @@ class EvaluationItems(Sequence[EvaluationItem], abc.ABC):
         positive_int("batch_size", batch_size)
         group: list[EvaluationItem] = []
         for item in self:
-            if group and (len(group) == batch_size or item.clean.shape != group[0].clean.shape):
+            if group and (len(group) == batch_size or item.noisy.shape != group[0].noisy.shape):
                 yield group
                 group = []
             group.append(item)
@@ -130,16 +145,23 @@ class EvaluationPatches(EvaluationItems):
 
     def item(self, index: int) -> EvaluationItem:
         image_index, crop_index = self._cases[index]
-        image = self.images[image_index]
         key = (self.stream, zlib.crc32(self.images.names[image_index].encode("utf-8", "surrogateescape")), crop_index)
-        words = np.random.SeedSequence(0, spawn_key=key).generate_state(6, np.uint64)
-        down, right, noise_seed, level, operator_seed, deep = map(int, words)
+        words = [*map(int, np.random.SeedSequence(0, spawn_key=key).generate_state(6, np.uint64))]
+        name = self.images.names[image_index] + (f"#{crop_index}" if crop_index else "")
+        return self._observed(name, image_index, crop_index, words)
+
+    def _crop(self, image: Pixels, crop_index: int, words: Sequence[int]) -> Image:
+        """The centre, or where the words say; whole images as they are."""
         if self.patch_size is not None:
-            shape, words_of_place = image.shape[: self.images.axes], (down, right, deep)
+            shape, words_of_place = image.shape[: self.images.axes], (words[0], words[1], words[5])
             corner = drawn(shape, self.patch_size, words_of_place) if crop_index else centre(shape, self.patch_size)
             image = cut(image, corner, self.patch_size)
-        clean = to_tensor(image, self.images.axes)
-        name = self.images.names[image_index] + (f"#{crop_index}" if crop_index else "")
+        return to_tensor(image, self.images.axes)
+
+    def _observed(self, name: str, image_index: int, crop_index: int, words: Sequence[int]) -> EvaluationItem:
+        """The test case of a crop, drawn by six random words."""
+        noise_seed, level, operator_seed = words[2:5]
+        clean = self._crop(self.images[image_index], crop_index, words)
         sigma = self.levels.draw(level)
         noisy, measured = self.forward.corrupt(
             clean, sigma, operator_seed=operator_seed, noise_seed=noise_seed, clip=self.clip_noise

@@ -43,12 +43,16 @@ def content_identity(splits: Splits, cache_dir: Path | None) -> str:
     Raises:
         DataError: the disk failed while a file was read.
     """
-    digests = file_digests((*splits.train, *splits.validation, *splits.test), cache_dir)
+    files = (*splits.train, *splits.validation, *splits.test)
+    second = [splits.again[path] for path in files] if splits.again else []
+    digests = file_digests((*files, *second), cache_dir)
 
     def named(paths: Sequence[Path]) -> list[tuple[str, str]]:
         return [(name, digests[path]) for name, path in zip(unique_names(paths, splits.roots), paths, strict=True)]
 
-    manifest = [named(paths) for paths in (splits.train, splits.validation, splits.test)]
+    manifest: list[object] = [named(paths) for paths in (splits.train, splits.validation, splits.test)]
+    if second:
+        manifest.append([digests[path] for path in second])
     return hashlib.sha256(json.dumps(manifest).encode()).hexdigest()[:DIGITS]
 
 

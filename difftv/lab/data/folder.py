@@ -26,6 +26,7 @@ class Folder(ImageSource):
         test: Path | str | None = None,
         validation_fraction: float = 0.1,
         axes: int = 2,
+        again: Path | str | None = None,
     ) -> None:
         """
         Args:
@@ -35,6 +36,8 @@ class Folder(ImageSource):
             validation_fraction: the share, in (0, 1); unused when `validation` is given.
             axes: number of axes of what is looked for: 2 = images, 3 = volumes (TIFF stacks, NIfTI, .npy), 1 = signals
                 (.npy).
+            again: directory of second noisy images of the scenes, each under the path that the first has below `root`,
+                `validation` or `test`; None where there are none.
 
         Raises:
             ValueError: validation_fraction is not in (0, 1), axes is not 1, 2 or 3, or a directory is empty.
@@ -46,21 +49,38 @@ class Folder(ImageSource):
         self.test = None if test is None else directory("test", test)
         self.validation_fraction = validation_fraction
         self._axes = checked_axes(axes)
+        self.again = None if again is None else directory("again", again)
 
     def files(self) -> Splits:
         roots = tuple(root for root in (self.root, self.validation, self.test) if root is not None)
         test = () if self.test is None else _found("test", self.test, self._axes)
         held_out = () if self.validation is None else _found("validation", self.validation, self._axes)
         elsewhere = {path.resolve() for path in test + held_out}
+        if self.again is not None and self.again.is_dir():
+            elsewhere |= {path.resolve() for path in image_files(self.again)}
         rest = [path for path in _found("root", self.root, self._axes) if path.resolve() not in elsewhere]
         if not rest:
             raise DataError(
                 f"root={self.root} holds no image that is not a validation or test image: none is left to train on. "
                 "Give validation and test directories of their own."
             )
-        if held_out:
-            return Splits(tuple(rest), held_out, test, roots)
-        return Splits(*self._split(rest), test, roots)
+        train, validation = (tuple(rest), held_out) if held_out else self._split(rest)
+        return Splits(train, validation, test, roots, self._second((*train, *validation, *test), roots))
+
+    def _second(self, paths: tuple[Path, ...], roots: tuple[Path, ...]) -> dict[Path, Path]:
+        """File -> file of the second noisy image."""
+        if self.again is None:
+            return {}
+        found = {}
+        for path in paths:
+            root = next(root for root in roots if path.is_relative_to(root))
+            found[path] = self.again / path.relative_to(root)
+            if not found[path].is_file():
+                raise DataError(
+                    f"again={self.again} holds no {path.relative_to(root)}, the second noisy image of {path}. Both "
+                    "directories must hold the same names."
+                )
+        return found
 
     def _split(self, paths: list[Path]) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
         if len(paths) < 2:

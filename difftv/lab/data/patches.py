@@ -9,6 +9,7 @@ import torch
 from difftv.arguments import boolean, positive_int, random_seed
 from difftv.lab.data.cache import CleanImages
 from difftv.lab.data.crops import NUM_SYMMETRIES, Size, crop_size, cut, drawn, large_enough, to_tensor, turned
+from difftv.lab.data.decoding import Pixels
 from difftv.lab.forward import ForwardModel, Identity, Measured, joined
 from difftv.noise import SigmaRange
 from difftv.types import Image, PerImage
@@ -21,26 +22,28 @@ _PATCH = 1
 class Batch(NamedTuple):
     """Float32 CPU tensors: `clean` in [0, 1] and `noisy`, not clipped, (batch, 1 or 3, *patch);
     `sigma`, the noise level of every patch in 8-bit units, (batch,); `measured`, the measurements where there is a
-    forward operator: `noisy` is then the first look at them. Of a batch that several processes share these are the
+    forward operator: `noisy` is then the first look at them; `again`, second noisy images of the scenes, where the data
+    set has them. `clean` is None where it has no clean images. Of a batch that several processes share these are the
     patches of one part: `first` is the place of its first one, `whole` the number of all (None: no other part)."""
 
-    clean: Image
+    clean: Image | None
     noisy: Image
     sigma: PerImage
     measured: Measured | None = None
     first: int = 0
     whole: int | None = None
+    again: Image | None = None
 
     @property
     def images(self) -> int:
         """Patches of the whole batch."""
-        return len(self.clean) if self.whole is None else self.whole
+        return len(self.noisy) if self.whole is None else self.whole
 
     def to(self, device: torch.device) -> "Batch":
         """The same on a device."""
-        measured = None if self.measured is None else self.measured.to(device)
-        moved = self.clean.to(device), self.noisy.to(device), self.sigma.to(device)
-        return Batch(*moved, measured, self.first, self.whole)
+        names = ("clean", "noisy", "sigma", "measured", "again")
+        parts = {name: part.to(device) for name in names if (part := getattr(self, name)) is not None}
+        return self._replace(**parts)
 
 
 class TrainingPatches:
@@ -141,20 +144,29 @@ class TrainingPatches:
 
     def _batch(self, epoch: int, indices: np.ndarray) -> Batch:
         drawn = [self._patch(epoch, int(index)) for index in indices]
-        clean, noisy, sigma = (torch.cat([getattr(one, name) for one in drawn]) for name in ("clean", "noisy", "sigma"))
+        clean, noisy, sigma, again = (_together(drawn, name) for name in ("clean", "noisy", "sigma", "again"))
         measured = [one.measured for one in drawn if one.measured is not None]
-        return Batch(clean, noisy, sigma, joined(measured) if measured else None)
+        assert noisy is not None
+        assert sigma is not None
+        return Batch(clean, noisy, sigma, joined(measured) if measured else None, again=again)
 
     def _patch(self, epoch: int, index: int) -> Batch:
-        image = self.images[self._usable[index % len(self._usable)]]
-        axes = self.images.axes
-        words = map(int, self._branch(_PATCH, epoch, index).generate_state(7, np.uint64))
-        down, right, symmetry, noise_seed, level, operator_seed, deep = words
+        words = [*map(int, self._branch(_PATCH, epoch, index).generate_state(7, np.uint64))]
+        return self._observed(self._usable[index % len(self._usable)], words)
+
+    def _crop(self, image: Pixels, words: Sequence[int]) -> Image:
+        """Crop and symmetry that the words stand for."""
+        axes, (down, right, symmetry, *_, deep) = self.images.axes, words
         corner = drawn(image.shape[:axes], self.patch_size, (down, right, deep))
         crop = turned(
             cut(image, corner, self.patch_size), symmetry % NUM_SYMMETRIES, axes, quarter_turns=self.quarter_turns
         )
-        clean = to_tensor(crop, axes)
+        return to_tensor(crop, axes)
+
+    def _observed(self, number: int, words: Sequence[int]) -> Batch:
+        """A patch of image `number`, drawn by seven random words."""
+        noise_seed, level, operator_seed = words[3:6]
+        clean = self._crop(self.images[number], words)
         sigma = self.levels.draw(level)
         noisy, measured = self.forward.corrupt(
             clean, sigma, operator_seed=operator_seed, noise_seed=noise_seed, clip=self.clip_noise
@@ -163,3 +175,8 @@ class TrainingPatches:
 
     def _branch(self, *key: int) -> np.random.SeedSequence:
         return np.random.SeedSequence(self.seed, spawn_key=key)
+
+
+def _together(drawn: Sequence[Batch], name: str) -> torch.Tensor | None:
+    parts = [getattr(one, name) for one in drawn]
+    return None if parts[0] is None else torch.cat(parts)

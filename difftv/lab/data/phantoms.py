@@ -47,7 +47,7 @@ class Phantoms(ImageSource):
             name: tuple(self._written(f"{name}-{index:02d}", seed, index) for index in range(count))
             for seed, (name, count) in enumerate(self._counts.items())
         }
-        return Splits(**parts, roots=(self.root,))
+        return Splits(parts["train"], parts["validation"], parts["test"], roots=(self.root,))
 
     def _written(self, name: str, seed: int, index: int) -> Path:
         place = self.root / f"{name}.npy"

@@ -51,4 +51,5 @@ class Sample(ImageSource):
                 f"The installed scikit-image lacks {', '.join(missing)} (expected in {directory}). "
                 "Reinstall it from its wheel: pip install --force-reinstall scikit-image. Or use the data set folder."
             )
-        return Splits(*(tuple(directory / name for name in names) for names in (_TRAIN, _VALIDATION, _TEST)))
+        train, validation, test = (tuple(directory / name for name in names) for names in (_TRAIN, _VALIDATION, _TEST))
+        return Splits(train, validation, test)

@@ -36,7 +36,7 @@ Window = tuple[slice, slice]
 
 
 def comparison_strip(
-    clean: Picture,
+    clean: Picture | None,
     noisy: Picture,
     denoised: Picture,
     baseline: Picture | None,
@@ -57,7 +57,8 @@ def comparison_strip(
     pixel, where staircasing shows as plateaus. The window is chosen on the clean image alone, where it has ramps.
 
     Args:
-        clean: (1, 1 or 3, height, width) or (height, width), intensities in [0, 1]; likewise the next three.
+        clean: (1, 1 or 3, height, width) or (height, width), intensities in [0, 1]; likewise the next three. None: its
+            panel, the error and the scores are left out, and the window is chosen on the denoised image.
         noisy: image that the denoiser was given.
         denoised: output of the denoiser.
         baseline: denoised with constant maps; None leaves that panel out.
@@ -71,7 +72,8 @@ def comparison_strip(
     Raises:
         ValueError: a picture is not a single image, the sizes differ, or a map has no name.
     """
-    panels = {"clean": (clean, "clean"), given: (noisy, "noisy")}
+    panels = {} if clean is None else {"clean": (clean, "clean")}
+    panels[given] = (noisy, "noisy")
     if baseline is not None:
         panels["scalar lambda"] = (baseline, "baseline")
     panels["learned map"] = (denoised, "denoised")
@@ -84,24 +86,26 @@ def comparison_strip(
     sizes = {name: picture.shape for name, picture in (*pictures.items(), ("lam", channels[0]))}
     if len(set(sizes.values())) > 1:
         raise ValueError(f"All pictures must have one size, got {sizes}. Crop them to the same pixels.")
-    error = np.abs(shown["learned map"] - shown["clean"])
-    error = error if error.ndim == 2 else error.mean(axis=2)
     extra = {
         name if len(group) == 1 else f"{name}, mean of {len(group)}": np.mean(
             [channels[index] for index in group], axis=0
         )
         for name, group in map_groups(names).items()
-    } | {"error": error}
+    }
+    if clean is not None:
+        error = np.abs(shown["learned map"] - shown["clean"])
+        extra["error"] = error if error.ndim == 2 else error.mean(axis=2)
+    reference = pictures["learned map" if clean is None else "clean"]
 
-    height, width = error.shape
+    height, width = reference.shape
     panel = WIDTH / (len(pictures) + len(extra))
     tall = panel * min(max(height / width, 0.4), 2.5)
     figure = new_figure(WIDTH, 2 * tall + 3.4)
     grid = figure.add_gridspec(3, len(pictures) + len(extra), height_ratios=[tall, tall, 2.0])
     if title:
         figure.suptitle(as_text(title), fontsize=TEXT + 2)
-    window = _ramp_window(pictures["clean"])
-    low, high = _range(pictures["clean"][window], trim=2.0, least=LEAST_CONTRAST)
+    window = _ramp_window(reference)
+    low, high = _range(reference[window], trim=2.0, least=LEAST_CONTRAST)
     inwards = max(-low, 0.0) - max(high - 1.0, 0.0)  # widened, but not beyond black and white
     low, high = low + inwards, high + inwards
     for column, (name, picture) in enumerate(shown.items()):
@@ -110,8 +114,9 @@ def comparison_strip(
         _show(inset, picture[window], low, high, interpolation="nearest")
         label = _scalar_label(baseline_numbers or {}) if name == "scalar lambda" else name
         axes.set_title(label, fontsize=TEXT)
-        axes.set_xlabel("PSNR / SSIM" if name == "clean" else _scores(picture, shown["clean"]), fontsize=TEXT - 1)
-        if name == "clean":
+        if clean is not None:
+            axes.set_xlabel("PSNR / SSIM" if name == "clean" else _scores(picture, shown["clean"]), fontsize=TEXT - 1)
+        if name == next(iter(shown)):
             inset.set_xlabel(f"gray {low:.2f} to {high:.2f}", fontsize=TEXT - 1)
         _mark_window(axes, window)
         _mark_line(inset, window)

@@ -41,6 +41,7 @@ def lam_over_edges(
     names: Sequence[str] = ("lam",),
     auxiliary: Tensor | None = None,
     title: str = "",
+    of: str = "clean",
 ) -> Figure:
     """The maps with the clean image's edges drawn over them, and each against the slope of the clean image.
 
@@ -54,6 +55,7 @@ def lam_over_edges(
         names: names of the channels of lam, `Regularizer.map_names`.
         auxiliary: the field v, (1, 2, height, width), of a regularizer that has one: |v| is one more panel.
         title: above the figure.
+        of: word for `clean` in the labels, where it is another image: "denoised".
 
     Raises:
         ValueError: a picture is not a single image, the sizes differ, or a map has no name.
@@ -75,22 +77,22 @@ def lam_over_edges(
         figure.suptitle(as_text(title), fontsize=TEXT + 1)
     picture = figure.add_subplot(grid[:, 0])
     picture.imshow(image, cmap="gray", vmin=0.0, vmax=1.0)
-    picture.set_title("clean", fontsize=TEXT)
+    picture.set_title(of, fontsize=TEXT)
     remove_ticks(picture)
     for column, (name, values) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(grid[:, column])
         drawn = axes.imshow(values, cmap=SEQUENTIAL)
         _contours(axes, slope)
         # Narrow panels have no room for more than the name.
-        axes.set_title(f"{name}, with the clean edges" if len(panels) <= 2 else name, fontsize=TEXT)
+        axes.set_title(f"{name}, with the {of} edges" if len(panels) <= 2 else name, fontsize=TEXT)
         remove_ticks(axes)
         colour_scale(axes, drawn)
     for row, group in enumerate(plots):
         axes = figure.add_subplot(grid[row, len(panels) + 1])
         _by_slope(axes, slope, {name: channels[name] for name in group})
         if row + 1 == len(plots):
-            label = "slope of the clean image, gray levels per pixel"
-            axes.set_xlabel(label if len(panels) <= 2 else "clean slope, gray levels", fontsize=TEXT)
+            label = f"slope of the {of} image, gray levels per pixel"
+            axes.set_xlabel(label if len(panels) <= 2 else f"{of} slope, gray levels", fontsize=TEXT)
     return figure
 
 

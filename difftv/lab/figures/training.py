@@ -1,7 +1,7 @@
 """How a run learned, epoch by epoch."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 
 from matplotlib.axes import Axes
@@ -17,27 +17,30 @@ WIDTH, HEIGHT = 9.0, 3.2  # inches
 MOST_LABELLED = len(CYCLE)  # as many curves as there are colours; more share one gray
 
 LOSS, PSNR = "train/loss", "validation/psnr"
+VALIDATION_LOSS = "validation/loss"  # in place of the PSNR, without clean images
 SCORE = "validation/score"  # what chose the best epoch, where that is not the PSNR alone
 
 
 def training_curves(history: History, *, title: str = "") -> Figure:
-    """Training loss and validation PSNR of one run; a mark on the best epoch.
+    """Training loss and validation PSNR (without clean images validation loss) of one run; a mark on the best epoch.
 
     Args:
         history: one mapping per epoch; names other than `epoch`, `train/loss`, `validation/psnr` and `validation/score`
             are ignored. Values that are missing, NaN or infinite leave a gap.
         title: above the figure.
     """
-    figure, axes = _panels(title, [history])
-    for panel, (name, colour) in zip(axes, ((LOSS, CYCLE[1]), (PSNR, CYCLE[0])), strict=True):
+    figure, axes, reached = _panels(title, [history])
+    for panel, (name, colour) in zip(axes, ((LOSS, CYCLE[1]), (reached, CYCLE[0])), strict=True):
         epochs, values = _curve(history, name)
         panel.plot(epochs, values, color=colour, marker="o", markersize=3.5, linewidth=1.5)
-    scores = _points(history, SCORE) or _points(history, PSNR)
+    sign = 1 if reached == PSNR else -1
+    scores = _points(history, SCORE) or [(epoch, sign * value) for epoch, value in _points(history, reached)]
     chosen = max(scores, key=lambda point: point[1], default=(None, 0.0))[0]
-    best = next((point for point in _points(history, PSNR) if point[0] == chosen), None)
+    best = next((point for point in _points(history, reached) if point[0] == chosen), None)
     if best is not None:
         axes[1].plot(*best, marker="*", markersize=13, color=CYCLE[4], linestyle="none")
-        axes[1].set_title(f"best: {best[1]:.2f} dB in epoch {best[0]:.0f}", fontsize=TEXT)
+        value = f"{best[1]:.2f} dB" if reached == PSNR else f"{best[1]:.3g}"
+        axes[1].set_title(f"best: {value} in epoch {best[0]:.0f}", fontsize=TEXT)
     return figure
 
 
@@ -62,10 +65,10 @@ def training_bands(groups: Mapping[str, Sequence[History]], *, title: str = "") 
             and without bands.
         title: above the figure.
     """
-    figure, axes = _panels(title, [history for seeds in groups.values() for history in seeds])
+    figure, axes, reached = _panels(title, [history for seeds in groups.values() for history in seeds])
     named = len(groups) <= MOST_LABELLED
     for index, (run, seeds) in enumerate(groups.items()):
-        for panel, name in zip(axes, (LOSS, PSNR), strict=True):
+        for panel, name in zip(axes, (LOSS, reached), strict=True):
             epochs, values, spread = _band(seeds, name)
             if named:
                 look = {
@@ -87,19 +90,22 @@ def training_bands(groups: Mapping[str, Sequence[History]], *, title: str = "") 
     return figure
 
 
-def _panels(title: str, histories: Iterable[History]) -> tuple[Figure, tuple[Axes, Axes]]:
+def _panels(title: str, histories: Sequence[History]) -> tuple[Figure, tuple[Axes, Axes], str]:
+    """Figure and axes, and what the right ones show: the PSNR, or the validation loss where no run has a PSNR."""
+    known = {name for name in (PSNR, VALIDATION_LOSS) if any(_points(history, name) for history in histories)}
+    reached = VALIDATION_LOSS if known == {VALIDATION_LOSS} else PSNR
     figure = new_figure(WIDTH, HEIGHT)
     loss, psnr = figure.subplots(1, 2)
     if title:
         figure.suptitle(as_text(title), fontsize=TEXT + 1)
     label_axes(loss, "epoch", "training loss")
-    label_axes(psnr, "epoch", "validation PSNR in dB")
+    label_axes(psnr, "epoch", "validation PSNR in dB" if reached == PSNR else "validation loss")
     # A loss in dB is negative, and the drawn curve of a mean squared error spans decades.
     if all(value > 0 for history in histories for _, value in _points(history, LOSS)):
         loss.set_yscale("log")
     for axes in (loss, psnr):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    return figure, (loss, psnr)
+    return figure, (loss, psnr), reached
 
 
 def _band(seeds: Sequence[History], name: str) -> tuple[list[float], list[float], list[float]]:

@@ -12,7 +12,9 @@ def table_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("sweep", type=path_argument, help="directory of the sweep, outputs/<sweep>")
     parser.add_argument("--rows", nargs="+", default=[], help="keys of the configuration (default: those that differ)")
     parser.add_argument("--columns", nargs="*", default=["sigma"], help="likewise (default: sigma)")
-    parser.add_argument("--metric", nargs="+", default=["psnr", "ssim"], help="default: psnr ssim")
+    parser.add_argument(
+        "--metric", nargs="+", default=None, help="default: psnr ssim; estimated_mse loss without clean images"
+    )
     parser.add_argument("--reference", help="row value, or a line such as 'scalar lambda', to take differences to")
     parser.add_argument(
         "--seeds",

@@ -12,8 +12,13 @@ from difftv.lab.report.settings import MISSING, Value, is_seed, show
 from difftv.lab.report.table import Table
 from difftv.metrics import meaning_of
 
-LABELS = {"psnr": "PSNR", "ssim": "SSIM"}
-DECIMALS = {"psnr": 2, "psnr_smooth": 2, "psnr_edge": 2, "ssim": 4}  # more digits would say nothing about images
+LABELS = {"psnr": "PSNR", "ssim": "SSIM", "estimated_mse": "estimated MSE"}
+DECIMALS = {
+    "psnr": 2,
+    "psnr_smooth": 2,
+    "psnr_edge": 2,
+    "ssim": 4,
+}  # more digits would say nothing about images
 BEST = {"higher": "higher is better", "lower": "lower is better", "zero": "best at 0", "one": "best at 1"}
 SEPARATOR = " / "
 

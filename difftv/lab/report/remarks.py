@@ -37,7 +37,13 @@ def key_remarks(all_settings: Sequence[Settings], shown: Sequence[str], *, added
 
 def metric_remarks(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
     """Which runs hold something else than a number under one of these names, and which lack their rows per image."""
-    remarks = [f"{run.name}: per_image.csv is missing or unreadable." for run in runs if not run.images]
+    blind = [run.name for run in runs if lookup(run.settings, "data.clean") in (False, "false")]
+    said = (
+        f"{', '.join(blind)}: no clean images, so no metric that needs them; estimated_mse trusts in sigma, and in "
+        "noise that is white."
+    )
+    remarks = [said] if blind else []
+    remarks += [f"{run.name}: per_image.csv is missing or unreadable." for run in runs if not run.images]
     remarks += [
         f"{run.name}: config.yaml was changed after the run ({', '.join(run.edited)}); shown is what the run had."
         for run in runs

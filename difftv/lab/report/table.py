@@ -25,6 +25,10 @@ from difftv.lab.report.settings import (
 from difftv.lab.report.sweep import Absent, Run, Sweep
 from difftv.printing import printable
 
+USUAL = ("psnr", "ssim")
+WITHOUT_CLEAN = ("estimated_mse", "loss")
+"""In their place, where no run had clean images."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -60,7 +64,7 @@ def build_table(
     *,
     rows: Sequence[str] = (),
     columns: Sequence[str] = ("sigma",),
-    metrics: Sequence[str] = ("psnr", "ssim"),
+    metrics: Sequence[str] | None = None,
     reference: str | None = None,
     subset: Mapping[str, Sequence[str]] | None = None,
     seeds: Literal["join", "each"] = "join",
@@ -76,7 +80,8 @@ def build_table(
         sweep: sweep as `read_sweep` found it.
         rows: keys of the configuration, by default those that differ; the name of a group means the option chosen.
         columns: likewise.
-        metrics: names as in result.json without `noisy/`, `baseline/`, ...
+        metrics: names as in result.json without `noisy/`, `baseline/`, ...; by default PSNR and SSIM, or what is
+            estimated where no run had clean images.
         reference: value of a row key (`ecos`) or the name of a line (`scalar lambda`): adds the paired difference of
             every learned map to it, with a 95 % interval over the images.
         subset: key -> values; other runs are left out.
@@ -91,6 +96,7 @@ def build_table(
     column_keys = tuple(key for key in columns if key != "sigma" or any("sigma" in each for each in settings))
     for key in (*rows, *column_keys):
         check_key(settings, key)
+    metrics = _usual_metrics(runs) if metrics is None else metrics
     _check_metrics(runs, metrics)
 
     # Numbers measured on different images stand in different rows even where another key would keep them apart.
@@ -138,6 +144,12 @@ def _choose(sweep: Sweep, subset: Mapping[str, Sequence[str]]) -> list[Run]:
         if not runs:
             raise ValueError(f"No finished run has {key}={','.join(values)}. Its values are: {', '.join(found)}.")
     return runs
+
+
+def _usual_metrics(runs: Sequence[Run]) -> tuple[str, ...]:
+    known = {name for run in runs for name in run.metrics}
+    estimated = tuple(name for name in WITHOUT_CLEAN if name in known)
+    return USUAL if USUAL[0] in known or not estimated else estimated
 
 
 def _check_metrics(runs: Sequence[Run], metrics: Sequence[str]) -> None:

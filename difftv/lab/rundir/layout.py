@@ -57,7 +57,7 @@ WITHOUT_EFFECT = {
 }
 """Keys of a configuration that cannot change its result, each with the reason; those below a key are meant as well."""
 
-PLACES = ("data.root", "data.validation", "data.test", "data.source.root", "data.source.validation", "data.source.test")
+PLACES = tuple(f"{place}.{key}" for place in ("data", "data.source") for key in ("root", "validation", "test", "again"))
 """Keys that say where the images are stored. Identity takes the images themselves, which make the result."""
 
 
@@ -80,6 +80,7 @@ NEUTRAL: dict[str, object] = {
     "regularizer.axes": 2,
     "regularizer.spacing": None,
     "data.quarter_turns": True,
+    "data.clean": True,
     "trainer.start": None,
     "predictor.floor": 0,
     "predictor.blocks": 1,

@@ -1,31 +1,24 @@
 """The one place where a configuration becomes objects, wired by hand."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import torch
 from torch import nn
 
 from difftv.denoiser import Denoiser
 from difftv.devices import choose_devices, place
-from difftv.errors import ConfigError, DataError
+from difftv.errors import ConfigError
 from difftv.lab.data import (
-    CleanImages,
-    EvaluationPatches,
     Splits,
-    TrainingPatches,
-    open_images,
-    warn_of_repeated,
 )
 from difftv.lab.data.base import ImageSource
-from difftv.lab.data.colours import check_colour
-from difftv.lab.data.crops import Size, crop_size
+from difftv.lab.data.crops import crop_size
 from difftv.lab.forward import ForwardModel
-from difftv.lab.losses import Sure
+from difftv.lab.losses import Deepinv, Sure, WithoutClean
 from difftv.lab.models.place import find_model, named_models
 from difftv.lab.models.reading import read_model
-from difftv.lab.runs.config import image_cache
+from difftv.lab.runs.images import Images, open_patches
 from difftv.lab.runs.nodes import Node, model_of
 from difftv.lab.runs.options import RunOptions, source_node
 from difftv.lab.runs.plan import PlannedRun
@@ -45,6 +38,8 @@ from difftv.solvers.base import Solver
 from difftv.space import KINDS
 from difftv.volumes import SliceBySlice, joined_weight
 
+__all__ = ["Images", "Objects", "build", "open_patches"]
+
 
 @dataclass(frozen=True)
 class Objects:
@@ -56,22 +51,6 @@ class Objects:
     splits: Splits
     stored: Method | None
     forward: ForwardModel
-
-
-@dataclass(frozen=True)
-class Images:
-    """The patches of a run.
-
-    `evaluation` holds the test images, or the validation images where the data set has no test images
-    (`evaluated_on` says which); `search` the fixed training crops on which the scalar lambda is tuned.
-    """
-
-    training: TrainingPatches
-    validation: EvaluationPatches
-    evaluation: EvaluationPatches
-    search: EvaluationPatches
-    evaluated_on: str
-    skipped: tuple[str, ...]
 
 
 def build(planned: PlannedRun, rank: int = 0) -> Objects:
@@ -108,14 +87,18 @@ def build(planned: PlannedRun, rank: int = 0) -> Objects:
             )
         predictor = replace(nodes["predictor"], values=complete).make()
     loss = nodes["loss"].make()
-    if isinstance(loss, Sure) and options.training.precision != "float32":
+    if isinstance(loss, (Sure, Deepinv)) and options.training.precision != "float32":
         raise ConfigError("loss=sure takes differences that bfloat16 does not resolve: trainer.precision=float32.")
+    if isinstance(loss, Deepinv) and SigmaRange.of(options.top.sigma).several:
+        raise ConfigError(f"loss=deepinv takes one noise level, got sigma={options.top.sigma!r}. Give sigma=LEVEL.")
     if options.start is not None:
         for word in named_models(options.start):
             _start(predictor, word, regularizer, nodes)
     device = choose_devices(options.device, options.devices, "trainer.device")[rank]
     if options.devices > 1:
         _check_divisible(predictor)
+        if isinstance(loss, Deepinv):
+            raise ConfigError("trainer.devices: loss=deepinv draws for a whole batch at once. Set trainer.devices=1.")
     denoiser: Method = nodes["method"].make(predictor=place(predictor, device), solver=solver)
     make_optimizer, make_scheduler = nodes["optimizer"].make(), nodes["scheduler"].make()
     with nodes["optimizer"].keyed():
@@ -126,6 +109,12 @@ def build(planned: PlannedRun, rank: int = 0) -> Objects:
         made = source.make()
         _check_axes(made, regularizer, forward, options)
         splits = made.files()
+    if not options.data.clean:
+        _check_noisy(options, loss, forward)
+    elif splits.again:
+        raise ConfigError("data.again is for noisy images without clean ones: set data.clean=false, or leave it out.")
+    if isinstance(loss, WithoutClean):
+        _check_second(loss, options, splits)
     return Objects(
         setup=TrainingSetup(denoiser, loss, optimizer, scheduler, device),
         tracker=nodes["tracker"].make(),
@@ -198,6 +187,38 @@ def _check_divisible(predictor: Predictor) -> None:
             )
 
 
+def _check_noisy(options: RunOptions, loss: nn.Module, forward: ForwardModel) -> None:
+    """Refuse what needs clean images where there are none (data.clean=false).
+
+    Raises:
+        ConfigError: naming the key.
+    """
+    if not isinstance(loss, WithoutClean):
+        raise ConfigError(
+            f"loss={type(loss).__name__} compares with clean images, and there are none (data.clean=false). Take "
+            "loss=sure, loss=noise2noise with two files per scene (data.again), or loss=deepinv."
+        )
+    if forward.measures:
+        raise ConfigError("data.clean=false is for denoising: a forward operator would measure noisy images.")
+    if options.data.axes != 2:
+        raise ConfigError(f"data.clean=false is for images, not for {KINDS[options.data.axes]} (data.axes).")
+    if options.data.clip_noise:
+        raise ConfigError("data.clip_noise clips noise that is added, and none is (data.clean=false). Leave it out.")
+    if options.training.staircase_weight:
+        raise ConfigError("trainer.staircase_weight compares with clean images, and there are none (data.clean=false).")
+
+
+def _check_second(loss: WithoutClean, options: RunOptions, splits: Splits) -> None:
+    """Two files per scene are there where, and only where, the loss compares them."""
+    if splits.again and not loss.needs_again:
+        raise ConfigError(f"data.again is not read by loss={type(loss).__name__}: take loss=noise2noise, or no again.")
+    if loss.needs_again and not options.data.clean and not splits.again:
+        raise ConfigError(
+            "loss=noise2noise compares with a second noisy file of every scene. Give its directory as data.again (the "
+            "same names as in data.root), or take loss=sure."
+        )
+
+
 def _own_network(predictor: Predictor, stored: StoredModel, target: str) -> Callable[..., nn.Module] | None:
     """The class of the run's network, where it is none of this package and the stored model names the same."""
     node = stored.config.get("predictor")
@@ -267,79 +288,3 @@ def _stored(word: str | None, regularizer: Regularizer, forward: ForwardModel) -
                 f"{channels}. Name a model of {'colour' if channels == 3 else 'gray'} images, or evaluation.model=null."
             )
         return stored
-
-
-def open_patches(planned: PlannedRun, splits: Splits, solver: Solver, forward: ForwardModel | None = None) -> Images:
-    """Decode the images of a run (through the cache) and take patches from them.
-
-    Raises:
-        DataError: no readable image, none as large as a patch, or none with a colour where colours are wanted.
-        ProblemTooLargeError: whole images are evaluated and the solver cannot take the largest.
-    """
-    top, data, evaluation = planned.options.top, planned.options.data, planned.options.evaluation
-    cache_path = image_cache(planned.config)
-
-    def opened(paths: Sequence[Path]) -> CleanImages:
-        return open_images(paths, cache_path, splits.roots, colour=data.colour, axes=data.axes)
-
-    training, validation = opened(splits.train), opened(splits.validation)
-    test = opened(splits.test) if splits.test else validation
-    sets = {"training": training, "validation": validation} | ({"test": test} if splits.test else {})
-    warn_of_repeated(sets)
-    if data.colour:
-        for kind, images in sets.items():
-            check_colour(images, kind)
-
-    def fixed(
-        images: CleanImages,
-        side: Size | None,
-        crops: int,
-        limit: int | None,
-        stream: int = 0,
-        sigma: float | Sequence[float] | None = None,
-    ) -> EvaluationPatches:
-        try:
-            return EvaluationPatches(
-                images,
-                patch_size=side,
-                sigma=SigmaRange.of(top.sigma).middle if sigma is None else sigma,
-                crops_per_image=crops,
-                clip_noise=data.clip_noise,
-                limit=limit,
-                stream=stream,
-                forward=forward,
-            )
-        except (DataError, ValueError) as error:
-            raise type(error)(f"evaluation (data.eval_patch_size, data.eval_crops_per_image): {error}") from error
-
-    side, crops = data.eval_patch_size, data.eval_crops_per_image
-    if side is None:
-        for shape in {*validation.shapes, *test.shapes}:
-            solver.check_size(*shape)
-    return Images(
-        training=TrainingPatches(
-            training,
-            patch_size=top.patch_size,
-            sigma=top.sigma,
-            seed=top.seed,
-            crops_per_image=data.crops_per_image,
-            clip_noise=data.clip_noise,
-            quarter_turns=data.quarter_turns,
-            forward=forward,
-        ),
-        validation=fixed(validation, side, crops, evaluation.validation_images, sigma=top.sigma),
-        evaluation=fixed(test, side, crops, evaluation.test_images),
-        # Crops of the size that is evaluated (of patch_size where that is whole images): a best lambda depends a little
-        # on how much border a crop has. A stream of their own: nothing is tuned on the noise of the evaluation.
-        search=fixed(
-            training,
-            side or top.patch_size,
-            -(-evaluation.search_images // max(len(training), 1)),
-            evaluation.search_images,
-            stream=1,
-        ),
-        evaluated_on="test" if splits.test else "validation",
-        skipped=tuple(
-            f"{path}: {reason}" for images in {training, validation, test} for path, reason in images.skipped
-        ),
-    )

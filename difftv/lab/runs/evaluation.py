@@ -1,6 +1,6 @@
 """The final numbers of a run: the learned map beside the noisy images, scalar lambdas and non-local means."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from difftv.denoiser import Denoiser
@@ -33,8 +33,8 @@ class Measured:
         methods: prefixes of the metrics: one way of denoising each, the learned map under the empty one.
         rows: one per image, the metrics of every method.
         learned: the images through the learned map.
-        baseline: the images through the constant maps of `search`.
-        search: for the constant maps, on training crops.
+        baseline: the images through the constant maps of `search`; empty without a search.
+        search: for the constant maps, on training crops; None where there are no clean images to search by.
         oracle: for constant maps of every image, on that image; None where the configuration leaves it out.
     """
 
@@ -44,7 +44,7 @@ class Measured:
     rows: list[Row]
     learned: list[Evaluated]
     baseline: list[Evaluated]
-    search: GridSearch
+    search: GridSearch | None
     oracle: GridSearch | None
 
 
@@ -70,6 +70,8 @@ class FinalEvaluation:
         """All of it, with progress bars; the searches take the longest."""
         items, sigma = self.images.evaluation, SigmaRange.of(self.options.top.sigma).middle
         learned = self._learned()
+        if not self.options.data.clean:
+            return self._without_clean(learned)
         search = search_per_set(
             loosened(self.solver),
             self.images.search,
@@ -97,13 +99,35 @@ class FinalEvaluation:
         oracle = self._oracle(search) if self.options.evaluation.oracle else None
         if oracle is not None:
             columns["oracle"] = self._oracle_rows(oracle)
+        return self._measured(columns, learned, baseline, search, oracle)
+
+    def _without_clean(self, learned: list[Evaluated]) -> Measured:
+        """What can be said without clean images: nothing is searched for by PSNR."""
+        items, sigma = self.images.evaluation, SigmaRange.of(self.options.top.sigma).middle
+        columns = {
+            "": [entry.row for entry in learned],
+            "noisy": evaluate_plain(lambda noisy: noisy, items),
+            "nonlocal_means": evaluate_plain(lambda noisy: nonlocal_means(noisy, sigma), items),
+        }
+        if self.stored is not None:
+            columns["model"] = self._stored_rows(self.stored)
+        return self._measured(columns, learned, [], None, None)
+
+    def _measured(
+        self,
+        columns: Mapping[str, list[Row]],
+        learned: list[Evaluated],
+        baseline: list[Evaluated],
+        search: GridSearch | None,
+        oracle: GridSearch | None,
+    ) -> Measured:
         rows = [
             {f"{prefix}/{name}" if prefix else name: value for prefix, row in zip(columns, kinds, strict=True)
              for name, value in row.items()}
             for kinds in zip(*columns.values(), strict=True)
         ]  # fmt: skip
-        names, map_names = [item.name for item in items], self.setup.map_names
-        return Measured(names, map_names, list(columns), rows, learned, baseline, search, oracle)
+        names = [item.name for item in self.images.evaluation]
+        return Measured(names, self.setup.map_names, list(columns), rows, learned, baseline, search, oracle)
 
     def _stored_rows(self, stored: Method) -> list[Row]:
         """Behind an operator the model has one factor on its maps, tuned on the crops of the scalar search."""
@@ -124,6 +148,7 @@ class FinalEvaluation:
             batch_size=self.options.training.batch_size,
             device=self.setup.device,
             label="evaluate learned",
+            loss=self.setup.loss,
         )
 
     def _oracle(self, search: GridSearch) -> GridSearch:
@@ -139,7 +164,7 @@ class FinalEvaluation:
 
     def _batch_size(self, items: EvaluationItems) -> int:
         """Of a search, whose result does not depend on it."""
-        space = items[0].clean.shape[2:] if len(items) else (1,)
+        space = items[0].noisy.shape[2:] if len(items) else (1,)
         return images_at_a_time(self.solver, self.options.training.batch_size, *space)
 
     def _oracle_rows(self, oracle: GridSearch) -> list[Row]:

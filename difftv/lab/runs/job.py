@@ -5,7 +5,7 @@ import logging
 import math
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -24,7 +24,7 @@ from difftv.lab.runs.plan import PlannedRun
 from difftv.lab.runs.processes import gradient_of
 from difftv.lab.runs.run_writer import RunWriter
 from difftv.lab.tracking.base import RunInfo, RunLog
-from difftv.lab.training.evaluation import evaluated_set
+from difftv.lab.training.evaluation import evaluated_set, score_name
 from difftv.lab.training.loop import Training
 from difftv.lab.training.state import TrainingState
 from difftv.models.parts import described
@@ -131,15 +131,10 @@ class Job:
             sys.audit("difftv.result", str(self.directory.path))
             self.directory.write_result(self._result(images, state, metrics, info.git_commit))
             tracker.summary(metrics)
-        self.directory.write_status("finished", epochs=options.training.epochs, epoch=state.epoch, psnr=metrics["psnr"])
-        log.info(
-            "PSNR %.2f dB (noisy %.2f, scalar lambda %.2f) on the %s images; %s",
-            metrics["psnr"],
-            metrics["noisy/psnr"],
-            metrics["baseline/psnr"],
-            images.evaluated_on,
-            self.directory.path,
+        self.directory.write_status(
+            "finished", epochs=options.training.epochs, epoch=state.epoch, psnr=metrics.get("psnr")
         )
+        log.info("%s on the %s images; %s", _said(metrics), images.evaluated_on, self.directory.path)
         return metrics
 
     def _give_up(self, state: TrainingState, tracker: RunLog) -> None:
@@ -168,7 +163,7 @@ class Job:
         sys.audit("difftv.evaluate", str(self.directory.path))
         found = FinalEvaluation(objects.setup, images, self.planned.options, objects.stored).measure()
         metrics = record.evaluation(found, state)
-        if math.isnan(metrics["psnr"]):
+        if math.isnan(metrics[score_name([metrics])]):
             raise SolverError(
                 f"The solver gave no answer for any of the {len(images.evaluation)} {images.evaluated_on} images, or "
                 f"there is none that every method has an answer for; {self.directory.per_image} says more. Raise "
@@ -193,3 +188,15 @@ class Job:
             "versions": versions(),
             "git": {"commit": commit},
         }
+
+
+def _said(metrics: Mapping[str, float]) -> str:
+    """The result in a few words; without clean images it is the PSNR that the mean estimated error stands for."""
+    score = score_name([metrics])
+    others = {"": "", "noisy/": "noisy ", "baseline/": "scalar lambda "}
+    values = {word: metrics[key + score] for key, word in others.items() if key + score in metrics}
+    if score != "psnr":
+        values = {word: -10 * math.log10(max(value, 1e-12)) for word, value in values.items()}
+    first, *rest = (f"{word}{value:.2f}" for word, value in values.items())
+    label = "PSNR" if score == "psnr" else "no clean images: estimated PSNR"
+    return f"{label} {first} dB ({', '.join(rest)})"

@@ -59,8 +59,10 @@ class DataOptions:
     colour: bool = False
     axes: int = 2
     quarter_turns: bool = True
+    clean: bool = True
 
     def __post_init__(self) -> None:
+        boolean("clean", self.clean)
         positive_int("crops_per_image", self.crops_per_image)
         boolean("clip_noise", self.clip_noise)
         boolean("colour", self.colour)

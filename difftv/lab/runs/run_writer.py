@@ -44,12 +44,13 @@ class RunWriter:
         )
         if latest:
             self.tracker.epoch(state.epoch, latest)
+            psnr = latest.get("validation/psnr")
             log.info(
-                "epoch %d/%d: loss %.5f, validation PSNR %.2f dB, solver %.3f s per image",
+                "epoch %d/%d: loss %.5f, validation %s, solver %.3f s per image",
                 state.epoch,
                 self.epochs,
                 latest["train/loss"],
-                latest["validation/psnr"],
+                f"loss {latest.get('validation/loss', math.nan):.5f}" if psnr is None else f"PSNR {psnr:.2f} dB",
                 latest["solver/forward_seconds"] + latest["solver/backward_seconds"],
             )
 
@@ -57,15 +58,16 @@ class RunWriter:
         """Every image, the searches and the figures; the flat metrics of the run come back."""
         rows, search = found.rows, found.search
         self.directory.write_per_image(found.names, rows)
-        self.directory.write_baseline(
-            {
-                **search.named(),
-                "psnr": search.psnr[0],
-                "columns": [*search.names, "psnr"],
-                "curve": search.curve[0],
-                "oracle": None if found.oracle is None else dict(zip(found.names, found.oracle.curve, strict=True)),
-            }
-        )
+        if search is not None:
+            self.directory.write_baseline(
+                {
+                    **search.named(),
+                    "psnr": search.psnr[0],
+                    "columns": [*search.names, "psnr"],
+                    "curve": search.curve[0],
+                    "oracle": None if found.oracle is None else dict(zip(found.names, found.oracle.curve, strict=True)),
+                }
+            )
         header = list(dict.fromkeys(name for row in rows for name in row))
         self.tracker.table(
             "per_image",
@@ -83,16 +85,17 @@ class RunWriter:
             **_totals(state, found),
             **_of_best_epoch(state),
             "images/left_out": missing,
-            **prefixed("baseline", search.named()),
+            **({} if search is None else prefixed("baseline", search.named())),
         }
 
     def _draw(self, found: Measured, state: TrainingState) -> None:
-        drawn = {
-            "training_curves": figures.training_curves(state.history),
-            "lambda_search": figures.lambda_search(found.search.curve[0], found.search.names, found.search.relative),
-        }
-        for entry, scalar_entry in list(zip(found.learned, found.baseline, strict=True))[: self.figures]:
-            if entry.denoised is not None and entry.lam is not None and scalar_entry.denoised is not None:
+        drawn = {"training_curves": figures.training_curves(state.history)}
+        search = found.search
+        if search is not None:
+            drawn["lambda_search"] = figures.lambda_search(search.curve[0], search.names, search.relative)
+        scalars = [entry.denoised for entry in found.baseline] or [None] * len(found.learned)
+        for entry, scalar in list(zip(found.learned, scalars, strict=True))[: self.figures]:
+            if entry.denoised is not None and entry.lam is not None and (scalar is not None or search is None):
                 name = figure_name(entry.item.name)
                 if f"strip_{name}" in drawn:
                     name = figure_name(entry.item.name, hashed=True)
@@ -104,7 +107,7 @@ class RunWriter:
                         {
                             label: volume[0, 0].cpu().numpy()
                             for label, volume in (
-                                ("clean", entry.item.clean),
+                                ("clean", entry.item.reference),
                                 ("noisy", entry.item.noisy),
                                 ("denoised", entry.denoised),
                             )
@@ -115,15 +118,19 @@ class RunWriter:
                     entry.item.clean,
                     entry.item.noisy,
                     entry.denoised,
-                    scalar_entry.denoised,
+                    scalar,
                     entry.lam,
                     names=found.map_names,
                     title=entry.item.name + (", middle slice" if axes == 3 else ""),
-                    baseline_numbers=found.search.named(),
+                    baseline_numbers=None if search is None else search.named(),
                     given="noisy" if entry.item.measured is None else "first look",
                 )
                 drawn[f"lam_over_edges_{name}"] = figures.lam_over_edges(
-                    entry.lam, entry.item.clean, names=found.map_names, auxiliary=entry.auxiliary
+                    entry.lam,
+                    entry.denoised if entry.item.clean is None else entry.item.clean,
+                    names=found.map_names,
+                    auxiliary=entry.auxiliary,
+                    of="clean" if entry.item.clean is not None else "denoised",
                 )
         for name, figure in drawn.items():
             figures.save_figure(figure, self.directory.figures / f"{name}.png")
@@ -169,7 +176,7 @@ def _totals(state: TrainingState, found: Measured) -> dict[str, float]:
         "solver/forward_seconds": mean("solver/forward_seconds"),
         "solver/backward_seconds": mean("solver/backward_seconds"),
         "solver/not_converged": sum(row["solver/not_converged"] for row in state.history)
-        + sum(row[f"{prefix}solver/not_converged"] for row in found.rows for prefix in ("", "baseline/")),
+        + sum(row.get(f"{prefix}solver/not_converged", 0.0) for row in found.rows for prefix in ("", "baseline/")),
         "solver/failed_batches": sum(row["solver/failed_batches"] for row in state.history),
         "solver/worst_gap": max((row["solver/worst_gap"] for row in state.history), default=math.nan),
         **{column: mean(column) for column in (f"{name}/zero_gradient_share" for name in map_groups(found.map_names))},

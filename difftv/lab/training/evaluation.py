@@ -4,17 +4,20 @@ import hashlib
 import logging
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
+from torch import nn
 from tqdm import tqdm
 
 from difftv.errors import SolverError
-from difftv.lab.data import EvaluationItem, EvaluationPatches
+from difftv.lab.data import Batch, EvaluationItem, EvaluationPatches
 from difftv.lab.data.evaluation import measurements
+from difftv.lab.losses import WithoutClean
 from difftv.lab.training.maps import solution_metrics
 from difftv.lab.training.restoration import restore
+from difftv.lab.training.without_clean import estimated_mse, loss_per_image
 from difftv.method import Method
 from difftv.metrics import image_metrics
 from difftv.solvers.base import Solution
@@ -52,6 +55,7 @@ def evaluate(
     device: torch.device | str = "cpu",
     label: str | None = None,
     factor: float = 1.0,
+    loss: nn.Module | None = None,
 ) -> list[Evaluated]:
     """Denoise every image without a gradient and measure it.
 
@@ -62,6 +66,7 @@ def evaluate(
         device: where the predictor is.
         label: text of the progress bar; None for no bar.
         factor: factor on the maps behind a forward operator, see `restore`.
+        loss: loss that images without clean ones are measured by, besides the error that is estimated of them.
 
     Returns:
         One entry per item, in their order.
@@ -70,28 +75,40 @@ def evaluate(
     bar = tqdm(total=len(items), desc=label, unit="image", leave=False, disable=True if label is None else None)
     with torch.no_grad(), bar:
         for group in items.batches(batch_size):
-            evaluated += evaluate_group(denoiser, group, device, factor)
+            evaluated += evaluate_group(denoiser, group, device, factor, loss)
             bar.update(len(group))
     return evaluated
 
 
 def evaluate_group(
-    denoiser: Method, group: Sequence[EvaluationItem], device: torch.device | str = "cpu", factor: float = 1.0
+    denoiser: Method,
+    group: Sequence[EvaluationItem],
+    device: torch.device | str = "cpu",
+    factor: float = 1.0,
+    loss: nn.Module | None = None,
 ) -> list[Evaluated]:
     """The same for images of one size, solved together; where that fails, one by one."""
     noisy = torch.cat([item.noisy for item in group]).to(device)
     levels = torch.tensor([item.sigma for item in group], device=noisy.device)
     measured = measurements(group, device)
+    score = "estimated_mse" if group[0].clean is None else "psnr"
+    started = time.perf_counter()
+    metrics: dict[str, torch.Tensor] = {}
     try:
-        solution = _on_cpu(restore(denoiser, noisy, levels, measured, factor))
+        found = restore(denoiser, noisy, levels, measured, factor)
+        if group[0].clean is None:
+            metrics = _without_clean(denoiser, group, found, loss)
+        solution = _on_cpu(found)
     except SolverError as error:
         if len(group) > 1:
-            return [row for item in group for row in evaluate_group(denoiser, [item], device, factor)]
+            return [row for item in group for row in evaluate_group(denoiser, [item], device, factor, loss)]
         log.warning("%s is left out of the means: %s", group[0].name, error)
-        return [Evaluated(group[0], {"psnr": math.nan, "solver/failed": 1.0, "solver/not_converged": 1.0}, None, None)]
-    clean = torch.cat([item.clean for item in group])
-    started = time.perf_counter()
-    metrics = image_metrics(solution.denoised, clean)
+        return [Evaluated(group[0], {score: math.nan, "solver/failed": 1.0, "solver/not_converged": 1.0}, None, None)]
+    cleans = [item.clean for item in group if item.clean is not None]
+    clean = torch.cat(cleans) if cleans else None
+    if clean is not None:
+        started = time.perf_counter()
+        metrics = image_metrics(solution.denoised, clean)
     if denoiser.map_names:
         metrics |= solution_metrics(solution, clean, denoiser.solver.regularizer)
     seconds = (time.perf_counter() - started) / len(group)
@@ -116,7 +133,33 @@ def evaluate_group(
 
 def evaluate_plain(denoise: Callable[[Image], Image], items: Iterable[EvaluationItem]) -> list[Row]:
     """The image metrics of any function from noisy to denoised images, one image at a time."""
-    return [_single(image_metrics(denoise(item.noisy), item.clean)) for item in items]
+    return [_single(_plain(denoise, item)) for item in items]
+
+
+def _plain(denoise: Callable[[Image], Image], item: EvaluationItem) -> dict[str, torch.Tensor]:
+    denoised = denoise(item.noisy)
+    if item.clean is not None:
+        return image_metrics(denoised, item.clean)
+    sigma = torch.tensor([item.sigma], device="cpu")
+    return {"estimated_mse": estimated_mse(lambda noisy, _: denoise(noisy), item.noisy, sigma, denoised, item.name)}
+
+
+def _without_clean(
+    denoiser: Method, group: Sequence[EvaluationItem], solution: Solution, loss: nn.Module | None
+) -> dict[str, torch.Tensor]:
+    """The estimated error and the loss of images of one size, without a gradient."""
+    noisy = torch.cat([item.noisy for item in group]).to(solution.denoised.device)
+    sigma = torch.tensor([item.sigma for item in group], device=noisy.device)
+    seconds = [item.again for item in group if item.again is not None]
+    batch = Batch(None, noisy, sigma, again=torch.cat(seconds).to(noisy.device) if seconds else None)
+
+    def denoise(images: Image, levels: torch.Tensor) -> Image:
+        return denoiser.denoise(images, levels).denoised
+
+    found = {"estimated_mse": estimated_mse(denoise, noisy, sigma, solution.denoised, group[0].name)}
+    if isinstance(loss, WithoutClean):
+        found["loss"] = loss_per_image(loss, denoiser, batch, solution, group[0].name)
+    return {name: values.cpu() for name, values in found.items()}
 
 
 def mean_row(rows: Iterable[Row], methods: Sequence[str] = ("",)) -> Row:
@@ -143,24 +186,33 @@ def mean_row(rows: Iterable[Row], methods: Sequence[str] = ("",)) -> Row:
 
 
 def left_out(rows: Iterable[Row], methods: Sequence[str]) -> int:
-    """How many images are in no mean of the PSNR, because one of the methods has none there."""
-    names = [f"{method}/psnr" if method else "psnr" for method in methods]
+    """How many images are in no mean of the PSNR (or the estimated error), as one of the methods has none there."""
+    score = score_name(rows := list(rows))
+    names = [f"{method}/{score}" if method else score for method in methods]
     return sum(not _answered(row, names) for row in rows)
 
 
 def evaluated_set(items: Iterable[EvaluationItem]) -> str:
-    """A digest of the clean crops and their names, which the noise is drawn from, in their order.
+    """A digest of the clean crops (of the noisy ones, where there are none) and their names, in their order.
 
     Runs with one digest, one sigma and one setting of clipping were evaluated on the same data. Behind a forward
     operator the measurements are part of it.
     """
     digest = hashlib.sha256()
     for item in items:
-        digest.update(repr((item.name, tuple(item.clean.shape))).encode(errors="backslashreplace"))
-        digest.update(item.clean.cpu().to(torch.float32).numpy().tobytes())
+        shown = item.noisy if item.clean is None else item.clean
+        digest.update(repr((item.name, tuple(shown.shape))).encode(errors="backslashreplace"))
+        digest.update(shown.cpu().to(torch.float32).numpy().tobytes())
+        if item.again is not None:
+            digest.update(item.again.cpu().to(torch.float32).numpy().tobytes())
         if item.measured is not None:
             digest.update(item.measured.data.cpu().numpy().tobytes())
     return digest.hexdigest()[:16]
+
+
+def score_name(rows: Iterable[Mapping[str, float]]) -> str:
+    """`psnr`, or `estimated_mse` where there are no clean images."""
+    return "estimated_mse" if any("estimated_mse" in row for row in rows) else "psnr"
 
 
 def prefixed(prefix: str, row: Row) -> Row:

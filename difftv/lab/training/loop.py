@@ -225,6 +225,7 @@ class Training:
             batch_size=self.options.batch_size,
             device=setup.device,
             label=f"validate epoch {self.state.epoch + 1}",
+            loss=setup.loss,
         )
         return evaluated, time.perf_counter() - started
 
@@ -233,7 +234,7 @@ class Training:
         rate = setup.optimizer.param_groups[0]["lr"]
         means = mean_row(entry.row for entry in evaluated)
         self._check_maps(evaluated)
-        reached = means.get("psnr", math.nan)
+        reached = self.options.reached(means)
         if isinstance(setup.scheduler, ReduceLROnPlateau):
             setup.scheduler.step(reached)
         else:
@@ -275,9 +276,9 @@ def _postfix(state: TrainingState, map_names: Sequence[str]) -> dict[str, str]:
     shown = {
         "epoch": str(state.epoch + 1),
         "loss": f"{row['train/loss']:.5f}",
-        "psnr": f"{row['train/psnr']:.2f}",
+        **({"psnr": f"{row['train/psnr']:.2f}"} if "train/psnr" in row else {}),
         "solver s/image": f"{seconds:.3f}",
     }
-    if state.history:
+    if state.history and "validation/psnr" in state.history[-1]:
         shown["validation psnr"] = f"{state.history[-1].get('validation/psnr', math.nan):.2f}"
     return shown

@@ -13,12 +13,12 @@ def map_is_constant(lam: Map) -> bool:
     return bool((highest - lowest <= 1e-6 * highest).all())
 
 
-def solution_metrics(solution: Solution, clean: Image, regularizer: Regularizer) -> dict[str, PerImage]:
+def solution_metrics(solution: Solution, clean: Image | None, regularizer: Regularizer) -> dict[str, PerImage]:
     """The metrics of the maps, `gam/free_edge_share` where a penalty has free slopes, `v/...` where there is a field v.
 
     Args:
         solution: solution of a batch, on the CPU.
-        clean: (batch, 1 or 3, *space), on the CPU.
+        clean: (batch, 1 or 3, *space), on the CPU; None where there is none, nor a metric of its edges.
         regularizer: regularizer that it was solved with.
 
     Returns:

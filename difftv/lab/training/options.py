@@ -52,9 +52,19 @@ class TrainingOptions:
         not_negative("staircase_weight", self.staircase_weight)
         one_of("precision", self.precision, get_args(Precision))
 
+    @staticmethod
+    def reached(row: Mapping[str, float]) -> float:
+        """The mean PSNR, or minus the loss where there are no clean images; larger = better."""
+        if "psnr" not in row and "loss" in row:
+            return -row["loss"]
+        return row.get("psnr", math.nan)
+
     def score(self, row: Mapping[str, float]) -> float:
-        """How good an epoch is, by its mean metrics on the validation images; larger = better."""
-        psnr = row.get("psnr", math.nan)
+        """How good an epoch is, by its mean metrics on the validation images; larger = better.
+
+        The PSNR, less what staircasing costs; without clean images minus the loss.
+        """
+        psnr = self.reached(row)
         if self.staircase_weight == 0:
             return psnr
         return psnr - self.staircase_weight * abs(row.get("stair/plateau_excess", math.nan))

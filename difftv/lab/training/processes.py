@@ -61,7 +61,7 @@ class SharedGradient(Gradient):
     def __call__(self, batch: Batch, place: tuple[int, int]) -> Differentiated:
         self._call(_STEP, *place)
         found = self.local(batch, place)
-        gradient = _flat_gradient(self._weights) * (len(batch.clean) / batch.images)
+        gradient = _flat_gradient(self._weights) * (len(batch.noisy) / batch.images)
         for other, theirs in self._waiting.submit(self._received, gradient).result():
             found.join(other)
             gradient += theirs
@@ -120,7 +120,7 @@ def follow(local: LocalGradient, patches: TrainingPatches, rank: int, parts: int
             found, gradient = Differentiated(), torch.zeros_like(received)
         else:
             found = local(batch.to(local.setup.device), (epoch, step))
-            gradient = _flat_gradient(weights) * (len(batch.clean) / batch.images)
+            gradient = _flat_gradient(weights) * (len(batch.noisy) / batch.images)
         text = torch.tensor([*json.dumps(found.to_container()).encode()], dtype=torch.uint8, device="cpu")
         dist.send(torch.tensor([len(text)], device="cpu"), 0)
         dist.send(text, 0)

@@ -123,7 +123,7 @@ def evaluate_published(
             label=f"search {', '.join(names)}",
             device=device,
         ).named()
-    rows = {NOISY: [score(item.noisy, item.clean) for item in items]}
+    rows = {NOISY: [score(item.noisy, item.reference) for item in items]}
     for way, values in numbers.items():
         scalar = scalar_denoiser(denoiser.solver, [values[name] for name in names]).to(used)
         rows[way] = _rows(items, lambda noisy, _, at=scalar: at(noisy.to(used)).denoised.cpu(), way)  # type: ignore[misc]
@@ -235,4 +235,4 @@ def _values(numbers: Mapping[str, float]) -> str:
 def _rows(items: PublishedImages, denoise: Callable[[Image, str], Image], label: str) -> list[Row]:
     with torch.no_grad():
         bar = tqdm(items, desc=label, unit="image", leave=False, disable=None)
-        return [score(quantize(denoise(item.noisy, item.name)), item.clean) for item in bar]
+        return [score(quantize(denoise(item.noisy, item.name)), item.reference) for item in bar]

@@ -92,7 +92,7 @@ def _mean_psnr(
 def _psnr(
     denoiser: Denoiser, group: Sequence[EvaluationItem], device: torch.device | str, factor: float
 ) -> list[float]:
-    clean, noisy = (torch.cat([getattr(item, name) for item in group]) for name in ("clean", "noisy"))
+    clean, noisy = (torch.cat([getattr(item, name) for item in group]) for name in ("reference", "noisy"))
     levels = torch.tensor([item.sigma for item in group], device=device)
     found = restore(denoiser, noisy.to(device), levels, measurements(group, device), factor)
     return psnr(found.denoised.cpu(), clean).tolist()

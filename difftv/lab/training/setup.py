@@ -18,9 +18,9 @@ class TrainingSetup:
 
     Args:
         denoiser: its predictor is trained, in place.
-        loss: (denoised, clean) -> scalar.
+        loss: (denoised, clean) -> scalar, or a `WithoutClean`.
         optimizer: over the predictor's parameters.
-        scheduler: stepped once per epoch; `ReduceLROnPlateau` sees the validation PSNR.
+        scheduler: stepped once per epoch; `ReduceLROnPlateau` sees the validation PSNR, or minus the loss.
         device: where the predictor is.
     """
 

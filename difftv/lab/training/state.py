@@ -30,6 +30,7 @@ class EpochSums:
     forward_seconds: float = 0.0
     backward_seconds: float = 0.0
     wall_seconds: float = 0.0
+    without_clean: bool = False
 
     @classmethod
     def from_container(cls, plain: dict[str, Any]) -> "EpochSums":
@@ -40,15 +41,19 @@ class EpochSums:
             plain["zero_gradient_share"] = {"lam": plain["zero_gradient_share"]}
         return cls(**plain)
 
-    def add(self, solution: Solution, map_names: Sequence[str], clean: Image, loss: Tensor) -> None:
-        """Count images whose gradient was found; `solution.lam` has its own, where there are maps."""
-        images = len(clean)
+    def add(self, solution: Solution, map_names: Sequence[str], clean: Image | None, loss: Tensor) -> None:
+        """Count images whose gradient was found; `solution.lam` has its own, where the loss was of its maps."""
+        images = len(solution.denoised)
         self.images += images
         self.loss += loss.item() * images
-        self.psnr += float(psnr(solution.denoised.detach(), clean).sum())
+        self.without_clean = clean is None
+        if clean is not None:
+            self.psnr += float(psnr(solution.denoised.detach(), clean).sum())
         for name, values in grouped(solution.lam.detach(), map_names).items():
             self.maps[name] = self.maps.get(name, 0.0) + float(values.mean()) * images
-        if map_names:
+        if map_names and solution.lam.grad is None:  # a loss of other solves than this one
+            self.zero_gradient_share = dict.fromkeys(map_groups(map_names), math.nan)
+        elif map_names:
             assert solution.lam.grad is not None
             for name, gradient in grouped(solution.lam.grad, map_names).items():
                 share = float(zero_gradient_share(gradient).sum())
@@ -66,7 +71,9 @@ class EpochSums:
                 for name, value in theirs.items():
                     ours[name] = ours.get(name, 0.0) + value
             else:
-                setattr(self, each.name, max(ours, theirs) if each.name == "worst_gap" else ours + theirs)
+                setattr(
+                    self, each.name, max(ours, theirs) if each.name in ("worst_gap", "without_clean") else ours + theirs
+                )
 
     def row(self, map_names: Sequence[str]) -> dict[str, float]:
         """Means per image or per step, counts, and solver seconds per image; NaN where no step was taken.
@@ -79,7 +86,7 @@ class EpochSums:
         groups = map_groups(map_names)
         return {
             "train/loss": nothing * self.loss / images,
-            "train/psnr": nothing * self.psnr / images,
+            **({} if self.without_clean else {"train/psnr": nothing * self.psnr / images}),
             **{f"train/{name}": nothing * self.maps.get(name, 0.0) / images for name in groups},
             "train/gradient_norm": nothing * self.gradient_norm / batches,
             **{

@@ -1,22 +1,20 @@
-"""The loss of a batch: of the denoised and the clean images, or of the noisy ones alone (`Sure`, `Noise2Noise`)."""
+"""The loss of a batch: of the denoised and the clean images, or of the noisy ones alone (`WithoutClean`)."""
+
+import zlib
+from collections.abc import Callable
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from difftv.errors import ConfigError
 from difftv.lab.data import Batch
-from difftv.lab.losses import Noise2Noise, Sure
+from difftv.lab.losses import NoisyImages, Sure, WithoutClean
 from difftv.method import Method
 from difftv.noise import GaussianNoise
-from difftv.noise.level import EIGHT_BIT_RANGE
 from difftv.solvers.base import Solution
-from difftv.space import inner, per_image
+from difftv.types import Image, PerImage
 
-STEP = 0.05
-"""Length of the probe's step over the noise, as in `difftv.sure`."""
-
-_BRANCHES = {Sure: 0, Noise2Noise: 1}
+_BRANCH, _BRANCH_AGAIN = 0, 1
 
 
 def loss_of(
@@ -29,41 +27,77 @@ def loss_of(
     """The scalar that a step minimises.
 
     Args:
-        loss: `Sure` and `Noise2Noise` see no clean image (the second draw of `Noise2Noise` is made from it); any other
-            is a function of (denoised, clean).
-        denoiser: method that is trained; `Sure` asks it once more.
+        loss: a `WithoutClean` sees no clean image, but that a second draw of the noise is made from it where it needs
+            one and the data set has none; any other is a function of (denoised, clean).
+        denoiser: method that is trained.
         batch: noisy and clean images, or a part of them.
         solution: answer of the method to `batch.noisy`.
-        place: epoch and step, from which probe and second draw follow: a run that is resumed sees the same.
+        place: epoch and step, from which what is drawn follows: a run that is resumed sees the same.
 
     Raises:
         ConfigError: a loss without clean images for images that were measured through a forward operator.
     """
-    if not isinstance(loss, (Sure, Noise2Noise)):
+    if not isinstance(loss, WithoutClean):
         return loss(solution.denoised, batch.clean)
+    return loss.of_batch(noisy_images(loss, denoiser, batch, solution, place))
+
+
+def noisy_images(
+    loss: WithoutClean, denoiser: Method, batch: Batch, solution: Solution, place: tuple[int, int]
+) -> NoisyImages:
+    """What a loss without clean images is given of a batch; arguments as for `loss_of`."""
     if batch.measured is not None:
-        raise ConfigError("The losses sure and noise2noise are for denoising, without a forward operator.")
-    seed = int(np.random.SeedSequence((*place, _BRANCHES[type(loss)])).generate_state(1, np.uint64)[0] >> 1)
-    if isinstance(loss, Noise2Noise):
-        again = GaussianNoise(_whole(batch.sigma, batch, 1.0)).corrupt(_whole(batch.clean, batch, 0.0), seed=seed)
-        return loss(solution.denoised, again[_part(batch)])
-    generator = torch.Generator("cpu").manual_seed(seed)
-    drawn = torch.randint(0, 2, (batch.images, *batch.noisy.shape[1:]), generator=generator, device="cpu")
-    signs = (2 * drawn[_part(batch)] - 1).to(device=batch.noisy.device).to(dtype=batch.noisy.dtype)
-    std = (batch.sigma / EIGHT_BIT_RANGE).to(dtype=batch.noisy.dtype)
-    step = per_image(STEP * std, batch.noisy)
-    moved = denoiser.denoise(batch.noisy + step * signs, batch.sigma).denoised
-    change = (signs * (moved - solution.denoised) / step).mean(dim=inner(moved))
-    return loss(solution.denoised, batch.noisy, std, change)
-
-
-def _part(batch: Batch) -> slice:
-    """Where the images are in the whole batch, whose draws do not depend on how many processes share it."""
-    return slice(batch.first, batch.first + len(batch.clean))
+        raise ConfigError("Losses without clean images are for denoising, without a forward operator.")
+    again = batch.again
+    if again is None and loss.needs_again:
+        assert batch.clean is not None, "a run without clean images has two files per scene"
+        second = GaussianNoise(_whole(batch.sigma, batch, 1.0)).corrupt(
+            _whole(batch.clean, batch, 0.0), seed=_seed(*place, _BRANCH_AGAIN)
+        )
+        again = second[batch.first : batch.first + len(batch.noisy)]
+    return NoisyImages(
+        noisy=batch.noisy,
+        sigma=batch.sigma,
+        denoised=solution.denoised,
+        again=again,
+        denoise=lambda images, sigma: denoiser.denoise(images, sigma).denoised,
+        seed=_seed(*place, _BRANCH),
+        first=batch.first,
+        whole=batch.whole,
+    )
 
 
 def _whole(values: Tensor, batch: Batch, elsewhere: float) -> Tensor:
-    """Values of the images in a tensor of the whole batch."""
+    """Values of the images in a tensor of the whole batch, whose draws no number of processes changes."""
     whole = values.new_full((batch.images, *values.shape[1:]), elsewhere)
-    whole[_part(batch)] = values
+    whole[batch.first : batch.first + len(values)] = values
     return whole
+
+
+def loss_per_image(loss: WithoutClean, denoiser: Method, batch: Batch, solution: Solution, name: str) -> PerImage:
+    """The loss of every image of a batch that is evaluated, (batch,); what is drawn follows from a name."""
+    return loss.per_image(noisy_images(loss, denoiser, batch, solution, _place(name)))
+
+
+def estimated_mse(
+    denoise: Callable[[Image, PerImage], Image], noisy: Image, sigma: PerImage, denoised: Image, name: str
+) -> PerImage:
+    """Stein's estimate of the mean squared error, (batch,), in squared [0,1] units; small ones may be negative.
+
+    Args:
+        denoise: (images, sigma) -> denoised images.
+        noisy: noisy images, white Gaussian noise.
+        sigma: its standard deviation in 8-bit units, (batch,).
+        denoised: answer to `noisy`.
+        name: name that the probe follows from.
+    """
+    images = NoisyImages(noisy, sigma, denoised, None, denoise, _seed(*_place(name), _BRANCH))
+    return Sure().per_image(images)
+
+
+def _place(name: str) -> tuple[int, int]:
+    return 0, zlib.crc32(name.encode("utf-8", "surrogateescape"))
+
+
+def _seed(*place: int) -> int:
+    return int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0] >> 1)

@@ -1,4 +1,4 @@
-"""What training minimises: scalar functions of (denoised, clean)."""
+"""Losses of the denoised and the clean images."""
 
 import functools
 
@@ -10,7 +10,7 @@ from difftv.linear.gradient import gradient
 from difftv.metrics import ssim
 from difftv.noise.level import EIGHT_BIT_RANGE
 from difftv.space import inner
-from difftv.types import Image, PerImage
+from difftv.types import Image
 
 # The mean squared error of rounding to 8 bit: below it an image cannot be told from a perfect one.
 _ROUNDING = 1 / (12 * EIGHT_BIT_RANGE**2)
@@ -107,43 +107,3 @@ class MseSsim(nn.Module):
     def forward(self, denoised: Image, clean: Image) -> Tensor:
         mse = (denoised - clean).square().mean()
         return self.alpha * mse + (1 - self.alpha) * (1 - ssim(denoised, clean).mean())
-
-
-class Sure(nn.Module):
-    """Stein's unbiased estimate of the mean squared error: training sees no clean image; smaller = better.
-
-        mean (denoised - noisy)^2 - s^2 + 2 s^2 mean_i d denoised_i / d noisy_i,      s the noise's standard deviation
-
-    for white Gaussian noise. The divergence is that of network and solver together, from one random probe b of signs:
-    mean_i b_i (denoised(noisy + e b) - denoised(noisy))_i / e, a second solve (`difftv.lab.training.without_clean`).
-
-    References: Soltanayev and Chun 2018, "Training deep learning based denoisers without ground truth data".
-    """
-
-    def forward(self, denoised: Image, noisy: Image, noise_std: PerImage, change: PerImage) -> Tensor:
-        """
-        Args:
-            denoised: denoised images.
-            noisy: noisy images that they were made from.
-            noise_std: standard deviation of the noise of every image, on images in [0, 1].
-            change: probed mean of d denoised_i / d noisy_i of every image.
-        """
-        variance = noise_std.square()
-        return ((denoised - noisy).square().mean(dim=inner(noisy)) - variance + 2 * variance * change).mean()
-
-
-class Noise2Noise(nn.Module):
-    """Mean squared difference from a second noisy image of the scene, whose noise is independent; smaller = better.
-
-    Its gradient is on average that of `Mse`; its value is larger by the variance of the noise.
-
-    References: Lehtinen et al. 2018, "Noise2Noise: learning image restoration without clean data".
-    """
-
-    def forward(self, denoised: Image, again: Image) -> Tensor:
-        """
-        Args:
-            denoised: denoised images.
-            again: second noisy images of the scenes.
-        """
-        return (denoised - again).square().mean()

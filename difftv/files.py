@@ -25,6 +25,17 @@ def is_missing_service(error: OSError) -> bool:
     return error.errno in _MISSING
 
 
+def is_absent(path: Path) -> bool:
+    """Whether there is nothing of this name; False where a failing disk gives no answer."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal digits.
 

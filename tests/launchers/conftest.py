@@ -1,7 +1,9 @@
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.launchers.slurm_cluster import UnavailableError, slurm_cluster
 from tests.launchers.sweeps import KILLED, STOPPED, ended, metrics, rates, start
 
 
@@ -14,6 +16,16 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[float, dict[str, flo
         code, shown = ended(process)
         assert code == 0, shown
     return {rate: metrics(root / str(rate)) for rate in started}
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Mapping[str, str]]:
+    """The environment variables of the clients of a SLURM cluster of one node."""
+    try:
+        with slurm_cluster() as environment:
+            yield environment
+    except UnavailableError as error:
+        pytest.skip(f"no SLURM: {error}")
 
 
 @pytest.fixture(scope="module")

@@ -41,10 +41,15 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
 SchedulerParameters=batch_sched_delay=0,sched_interval=1
 ReturnToService=2
+MaxArraySize={largest_array}
 KillWait=3
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} State=UNKNOWN
 PartitionName=tests Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
+
+
+LARGEST_ARRAY = 4
+"""Tasks of an array; clusters allow a thousand or so."""
 
 
 class UnavailableError(Exception):
@@ -109,6 +114,7 @@ def _write_settings(directory: Path) -> None:
             user=getpass.getuser(),
             directory=directory,
             cpus=os.cpu_count(),
+            largest_array=LARGEST_ARRAY,
             memory=psutil.virtual_memory().total * 9 // 10 // 2**20,
         )
     )
@@ -133,6 +139,12 @@ def _wait(up, daemons: list[subprocess.Popen[bytes]], directory: Path, seconds: 
             logs = "\n".join(path.read_text(errors="replace")[-500:] for path in sorted(directory.glob("*.log")))
             raise UnavailableError(f"SLURM does not come up:\n{logs}")
         time.sleep(0.1)
+
+
+def ask(cluster: Mapping[str, str], *command: str) -> str:
+    """What a client of the cluster says."""
+    environment = {**os.environ, **cluster}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True).stdout
 
 
 def _ask(environment: Mapping[str, str], *command: str) -> str:

@@ -4,16 +4,15 @@ import getpass
 import json
 import os
 import signal
-import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from difftv.lab.runs.launchers.slurm import job_states, largest_node
-from tests.launchers.slurm_cluster import UnavailableError, slurm_cluster
+from tests.launchers.slurm_cluster import ask
 from tests.launchers.sweeps import (
     KILLED,
     RAISES,
@@ -48,22 +47,6 @@ class Disturbed:
     shown: str
     states: dict[float, str]
     results: dict[float, int]
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Mapping[str, str]]:
-    try:
-        with slurm_cluster() as environment:
-            yield environment
-    except UnavailableError as error:
-        pytest.skip(f"no SLURM: {error}")
-
-
-def ask(cluster: Mapping[str, str], *command: str) -> str:
-    done = subprocess.run(
-        command, env={**os.environ, **cluster}, capture_output=True, text=True, timeout=60, check=True
-    )
-    return done.stdout
 
 
 def job_numbers(cluster: Mapping[str, str]) -> set[str]:

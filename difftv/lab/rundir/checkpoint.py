@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from difftv.errors import CheckpointError
-from difftv.files import write_atomically
+from difftv.files import is_absent, write_atomically
 from difftv.lab.rundir.layout import CHECKPOINT, PREVIOUS_CHECKPOINT
 
 FORMAT = 1
@@ -50,10 +50,10 @@ class CheckpointStore:
         Raises:
             CheckpointError: it could not be written; the checkpoint from before is still there.
         """
-        if self._had_directory and not self.path.parent.is_dir():
+        if self._had_directory and is_absent(self.path.parent):
             raise CheckpointError(
-                f"{self.path.parent} was deleted or moved while the run was working in it. Run the same command again "
-                "to compute it afresh, or put the directory back to continue."
+                f"{self.path.parent} was deleted or moved while the run was working in it, or its disk is not mounted "
+                "any more. Run the same command again to compute it afresh, or put the directory back to continue."
             )
         buffer = io.BytesIO()
         content = {"format": FORMAT, "identity": self.identity, "config": self.config, "state": state}

@@ -7,6 +7,7 @@
 Writers and readers of a run take the names from here, so that neither knows the other.
 """
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -96,4 +97,5 @@ def has_no_effect(key: str) -> bool:
 
 def is_run(directory: Path) -> bool:
     """Whether a directory holds files that only a run writes."""
-    return any((directory / name).is_file() for name in (CONFIG, STATUS, RESULT))
+    # os.path: where the disk fails there is no run to be seen, and no error.
+    return any(os.path.isfile(directory / name) for name in (CONFIG, STATUS, RESULT))

@@ -74,7 +74,7 @@ def run_status(directory: Path, *, now: float | None = None) -> RunStatus:
     """
     if not is_run(directory):
         return RunStatus(directory, "not a run", "no config.yaml, status.json or result.json")
-    if (directory / RESULT).exists():
+    if os.path.exists(directory / RESULT):
         return _with_result(directory)
     try:
         status = read_json(directory / STATUS)

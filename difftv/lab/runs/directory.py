@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from difftv.errors import ConfigError, RunDirectoryError
-from difftv.files import write_atomically
+from difftv.files import is_absent, write_atomically
 from difftv.lab.rundir.layout import (
     BASELINE,
     BEFORE,
@@ -254,8 +254,9 @@ class RunDirectory:
             owner = owner_of(read_status(self.path)) if self._said is not None else None
             if self._is_gone(owner):
                 self._lost = RunDirectoryError(
-                    f"{self.path} was deleted, moved or replaced while the run was working in it. Nothing more is "
-                    "written. Run the same command again to compute it afresh, or put the directory back to continue."
+                    f"{self.path} was deleted, moved or replaced while the run was working in it, or its disk is not "
+                    "mounted any more. Nothing more is written. Run the same command again to compute it afresh, or "
+                    "put the directory back to continue."
                 )
             elif owner is not None and owner != this_process():
                 self._lost = RunDirectoryError(
@@ -271,10 +272,12 @@ class RunDirectory:
         Some file systems give a directory another inode number after a while, so another number alone says nothing: the
         directory is still ours when its status.json names this process.
         """
+        if is_absent(self.path):
+            return True
         try:
             node = self.path.stat().st_ino
         except OSError:
-            return True
+            return False  # the disk fails, and the write says how
         if node != self._node and (self._said is None or owner == this_process()):
             self._node = node
         return node != self._node and owner is None

@@ -98,8 +98,12 @@ def look_ahead(
 def outcome(run: Planned) -> tuple[Outcome, str]:
     """What became of a run, and the reason where it is not done."""
     directory = run.directory
-    with contextlib.suppress(OSError):
+    try:
         os.listdir(directory.path)  # makes a network file system look again at what it has cached as absent
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        return "cut off", f"{directory.path} cannot be read ({error.strerror}); the same command again continues it"
     try:
         finished = directory.finished()
     except ConfigError as error:

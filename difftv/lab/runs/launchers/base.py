@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 
 from difftv.errors import MissingDependencyError
 from difftv.extras import require
-from difftv.lab.runs.launchers.jobs import SweepJob, failure_of, without_result
+from difftv.lab.runs.launchers.jobs import MARK, SweepJob, failure_of, without_result
 from difftv.lab.runs.outcomes import summarised
 
 log = logging.getLogger(__name__)
@@ -30,10 +30,10 @@ class SweepLauncher(Launcher):
         threads: threads of every job; None leaves it to the libraries.
     """
 
-    package: ClassVar[str]
+    package: ClassVar[str | None] = None
     """Imported when, and only when, a sweep is launched."""
 
-    extra: ClassVar[str]
+    extra: ClassVar[str] = ""
     """What installs it."""
 
     def __init__(self, threads: int | None) -> None:
@@ -44,10 +44,11 @@ class SweepLauncher(Launcher):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Take note of the sweep, and end it here where the launcher's package is missing."""
-        try:
-            require(self.extra, self.package, by=f"hydra/launcher={config.hydra.runtime.choices['hydra/launcher']}")
-        except MissingDependencyError as error:
-            sys.exit(f"error: {error}")
+        if self.package is not None:
+            try:
+                require(self.extra, self.package, by=f"hydra/launcher={config.hydra.runtime.choices['hydra/launcher']}")
+            except MissingDependencyError as error:
+                sys.exit(f"error: {error}")
         self.context, self.task, self.config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
@@ -71,12 +72,13 @@ class SweepLauncher(Launcher):
                 working_dir=str(Path.cwd()),
                 threads=self.threads,
                 singletons=Singleton.get_state(),
+                marked=(sweep_dir / MARK).is_file(),
             )
             for index, overrides in enumerate(job_overrides)
         ]
         names = _names(jobs)
         answers: dict[int, JobReturn] = {}
-        if summarised(self.config.hydra):
+        if summarised(self.config.hydra) and self.package is not None:
             # No worker and no place in a queue for what is there already.
             answers = {job.number: without_result(job) for job in jobs if job.has_finished()}
             for number in answers:

@@ -37,6 +37,9 @@ TORCH_SEED = 67280421310721
 """What torch's global generator starts from in a new process."""
 
 
+MARK = "multirun.yaml"
+"""What Hydra and our search write into the folder of a sweep before its first job."""
+
 NOT_READY = (DiffTVError, ValueError, OSError, OmegaConfBaseException)
 """What is wrong with the configuration of a job, or its data: the job itself says so, where its other words are."""
 
@@ -59,6 +62,7 @@ class SweepJob:
         working_dir: where the sweep was started; relative paths in the configuration mean it.
         threads: threads of torch, numba and BLAS within the job; None leaves them as they are.
         singletons: Hydra's global state.
+        marked: whether the folder of the sweep held `MARK` when the job was made.
     """
 
     context: HydraContext
@@ -70,12 +74,27 @@ class SweepJob:
     working_dir: str
     threads: int | None
     singletons: dict[Any, Any]
+    marked: bool = False
 
     def __call__(self) -> JobReturn:
+        """Carry the job out in the process that it was sent to; an exception of the job comes back as its words.
+
+        Raises:
+            JobFailedError: see `carry_out`.
+        """
+        done = self.carry_out()
+        if done.status == JobStatus.FAILED:
+            # An exception of any class may not survive the way back; its words do.
+            cause = done._return_value
+            done.return_value = JobFailedError(f"{type(cause).__name__}: {cause}")
+        return done
+
+    def carry_out(self) -> JobReturn:
         """Carry the job out here; an exception of the job comes back in the answer.
 
         Raises:
-            JobFailedError: this machine does not see the directory that the sweep was started in.
+            JobFailedError: this machine does not see the directory that the sweep was started in, or the folder of the
+                sweep is not there any more.
         """
         Singleton.set_state(self.singletons)
         setup_globals()
@@ -87,18 +106,19 @@ class SweepJob:
                     f"{self.working_dir} is not there on {os.uname().nodename} ({error.strerror}): start the sweep "
                     "in a directory that every machine of the cluster sees."
                 ) from error
-            done = run_job(
+            if self.marked and not Path(self.sweep_dir, MARK).is_file():
+                # Hydra would make it afresh, on the wrong disk where the right one is not mounted any more.
+                raise JobFailedError(
+                    f"{self.sweep_dir} was deleted, moved or replaced since the sweep began, or its disk is not "
+                    "mounted any more. Nothing is written. The same command continues when it is back."
+                )
+            return run_job(
                 hydra_context=self.context,
                 task_function=self.task,
                 config=self._composed(),
                 job_dir_key="hydra.sweep.dir",
                 job_subdir_key="hydra.sweep.subdir",
             )
-        if done.status == JobStatus.FAILED:
-            # An exception of any class may not survive the way back; its words do.
-            cause = done._return_value
-            done.return_value = JobFailedError(f"{type(cause).__name__}: {cause}")
-        return done
 
     def has_finished(self) -> bool:
         """Whether its result is there already, and is not to be computed again; then its directory is tidied."""

@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -154,8 +155,11 @@ class SlurmLauncher(SweepLauncher):
             executor = submitit.AutoExecutor(
                 folder=self.folder, cluster="slurm", slurm_max_num_timeout=self.max_num_timeout
             )
-            executor.update_parameters(**{key: value for key, value in self.parameters.items() if value is not None})
-            submitted = executor.map_array(_CarryOut(), jobs)
+            submitted: list[Job[JobReturn]] = []
+            for part in _parts(jobs, largest_array()):
+                given = {key: value for key, value in self.parameters.items() if value is not None}
+                executor.update_parameters(**_after(given, submitted[-1:]))
+                submitted += executor.map_array(_CarryOut(), part)
         except (RuntimeError, ValueError, OSError, FailedJobError, FailedSubmissionError) as error:
             sys.exit(f"error: hydra/launcher=slurm could not submit the sweep: {error}")
         found = {other.job_id: (job, other) for job, other in zip(jobs, submitted, strict=True)}
@@ -299,6 +303,27 @@ def largest_node(partition: str | None) -> int | None:
     where = [] if partition is None else [f"--partition={partition}"]
     words = (_output("sinfo", "--noheader", "--Node", "--format=%c", *where) or "").split()
     return max((int(word) for word in words if word.isdigit()), default=None)
+
+
+def largest_array() -> int | None:
+    """Tasks that an array may have; None where the scheduler does not say."""
+    words = re.search(r"^MaxArraySize\s*=\s*(\d+)", _output("scontrol", "show", "config") or "", re.MULTILINE)
+    return int(words[1]) if words is not None and int(words[1]) > 0 else None
+
+
+def _parts(jobs: Sequence[SweepJob], most: int | None) -> list[Sequence[SweepJob]]:
+    size = most or len(jobs)
+    return [jobs[start : start + size] for start in range(0, len(jobs), size)]
+
+
+def _after(parameters: Mapping[str, Any], last: "Sequence[Job[JobReturn]]") -> dict[str, Any]:
+    """Parameters of the next array of a sweep: it begins after the one before, so that no more jobs run at once."""
+    if not last:
+        return dict(parameters)
+    sbatch = dict(parameters["slurm_additional_parameters"])
+    before = f"afterany:{last[0].job_id.split('_')[0]}"
+    sbatch["dependency"] = f"{sbatch['dependency']},{before}" if sbatch.get("dependency") else before
+    return {**parameters, "slurm_additional_parameters": sbatch}
 
 
 def _arrays(job_ids: Iterable[str], between: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from difftv.lab.runs.launchers.slurm import job_states, largest_node
+from difftv.lab.runs.launchers.scheduler import job_states, largest_node
 from tests.launchers.slurm_cluster import ask
 from tests.launchers.sweeps import (
     KILLED,

@@ -105,6 +105,9 @@ class Predictor(nn.Module):
             )
         return values
 
+    def _start_of_each(self) -> list[float]:
+        return self._offsets * (self.num_maps if len(self._offsets) == 1 else 1)
+
     @property
     def name(self) -> str:
         """Name of the class, or of that of the network, for messages."""
@@ -163,7 +166,8 @@ class Predictor(nn.Module):
 
         Where this one is for RGB images and the other for gray ones, the network says how, if it can
         (`start_from_gray`), and `initial_lam` stays as well: every map starts at that of the gray model times the ratio
-        of the two.
+        of the two. Likewise where this one is for volumes and the other for images (`start_from_images`); the maps are
+        then those of the other one, slice by slice.
 
         Raises:
             ValueError: its weights mean something else here.
@@ -173,6 +177,19 @@ class Predictor(nn.Module):
             if other.sigma_input != self.sigma_input:
                 raise ValueError(f"its sigma_input is {other.sigma_input}, and {self.sigma_input} here.")
             from_gray(other.network)
+            return
+        from_images = getattr(self.network, "start_from_images", None)
+        if (other.axes, self.axes) == (2, 3) and from_images is not None:
+            if (other.sigma_input, other.channels) != (self.sigma_input, self.channels):
+                raise ValueError(
+                    f"its sigma_input is {other.sigma_input} and its channels are {other.channels}; here it is "
+                    f"{self.sigma_input}, and they are {self.channels}."
+                )
+            ours = self._start_of_each()
+            if 3 * other.num_maps == 2 * self.num_maps:  # a map per direction: those within slices are compared
+                ours = [start for index, start in enumerate(ours) if index % 3]
+            shift = [theirs - own for theirs, own in zip(other._start_of_each(), ours, strict=False)]
+            from_images(other.network, torch.tensor(shift, dtype=torch.float32))
             return
         if type(other.network) is not type(self.network):
             raise ValueError(f"it is a {other.name}, and a {self.name} is to be trained.")

@@ -3,7 +3,7 @@
 from typing import final
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from difftv.arguments import count
 from difftv.predictors.dilated import RawDilated
@@ -44,6 +44,34 @@ class RawSlices(nn.Module):
         seen = torch.cat([*stack, levels], dim=1).transpose(1, 2).flatten(0, 1)
         found = in_strips(self.slice, seen) if torch.is_grad_enabled() else _one_by_one(self.slice, seen)
         return found.unflatten(0, (-1, depth)).transpose(1, 2)
+
+    @torch.no_grad()
+    def start_from_images(self, network: nn.Module, shift: Tensor) -> None:
+        """Take over a network of images: it sees a slice alone, and the maps across slices are means of those within.
+
+        Args:
+            network: network of gray images, with the same width and blocks.
+            shift: what is added to its maps, one number each.
+
+        Raises:
+            ValueError: it has other layers, or maps that do not fit.
+        """
+        given, own = dict(network.state_dict()), self.slice.state_dict()
+        theirs, ours = len(shift), len(own["head.bias"])
+        if not isinstance(network, RawDilated) or 3 * theirs not in (2 * ours, 3 * ours):
+            raise ValueError(f"it gives {theirs} maps by a {type(network).__name__}, and {ours} are wanted here.")
+        first, channels = given["first.weight"], own["first.weight"].shape[1] - self._levels
+        seen = torch.zeros_like(first[:, :1]).repeat(1, channels, 1, 1)
+        seen[:, self.neighbours :: 2 * self.neighbours + 1] = first[:, :1]
+        given["first.weight"] = torch.cat([seen, first[:, 1:]], dim=1)
+        given["head.bias"] = given["head.bias"] + shift
+        if theirs != ours:
+            for name in ("head.weight", "head.bias"):
+                pairs = given[name].unflatten(0, (-1, 2))
+                given[name] = torch.cat([pairs.mean(dim=1, keepdim=True), pairs], dim=1).flatten(0, 1)
+        if {name: value.shape for name, value in given.items()} != {name: value.shape for name, value in own.items()}:
+            raise ValueError(f"its {sum(map(torch.numel, network.parameters()))} weights are not in the layers here.")
+        self.slice.load_state_dict(given)
 
 
 @final

@@ -35,7 +35,7 @@ class Phantoms(ImageSource):
     axes: ClassVar[tuple[int, ...]] = (3,)
 
     def __init__(self, root: Path | str | None = None, train: int = 12, validation: int = 3, test: int = 4) -> None:
-        chosen = default_cache_dir().parent / f"phantoms-{VERSION}" if root is None else directory("root", root)
+        chosen = default_cache_dir() / f"phantoms-{VERSION}" if root is None else directory("root", root)
         self.root = chosen
         numbers = [positive_int(name, value) for name, value in
                    (("train", train), ("validation", validation), ("test", test))]  # fmt: skip

@@ -70,6 +70,7 @@ def build(planned: PlannedRun, rank: int = 0) -> Objects:
     nodes, source = options.nodes, source_node(planned.config)
     regularizer = nodes["regularizer"].make()
     forward: ForwardModel = nodes["forward"].make()
+    _check_axes(regularizer, forward, options)
     solver: Solver = _solver(nodes["solver"].make(regularizer=regularizer), forward, options)
     for key, size in (("patch_size", options.top.patch_size), ("data.eval_patch_size", options.data.eval_patch_size)):
         if size is not None:
@@ -107,7 +108,7 @@ def build(planned: PlannedRun, rank: int = 0) -> Objects:
         scheduler = make_scheduler(optimizer)
     with source.keyed():
         made = source.make()
-        _check_axes(made, regularizer, forward, options)
+        _check_source(made, options.data.axes)
         splits = made.files()
     if not options.data.clean:
         _check_noisy(options, loss, forward)
@@ -124,8 +125,8 @@ def build(planned: PlannedRun, rank: int = 0) -> Objects:
     )
 
 
-def _check_axes(source: ImageSource, regularizer: Regularizer, forward: ForwardModel, options: RunOptions) -> None:
-    """Refuse volumes and signals where images are asked for, and the reverse.
+def _check_axes(regularizer: Regularizer, forward: ForwardModel, options: RunOptions) -> None:
+    """Refuse what is for images only where the data are volumes or signals, and the reverse.
 
     Raises:
         ConfigError: naming the key.
@@ -136,16 +137,24 @@ def _check_axes(source: ImageSource, regularizer: Regularizer, forward: ForwardM
             f"The data are {KINDS[axes]} (data.axes={axes}), and regularizer={regularizer.name} is for "
             f"{KINDS[regularizer.axes]}. Take regularizer=anisotropic, isotropic, huber, tv_tv2, tvpwl or tgv."
         )
+    if axes != 2 and options.data.colour:
+        raise ConfigError(f"data.colour must be false for {KINDS[axes]}: they have one channel.")
+    if axes != 2 and forward.measures:
+        raise ConfigError(f"forward=identity is the only one for {KINDS[axes]} (data.axes={axes}).")
+
+
+def _check_source(source: ImageSource, axes: int) -> None:
+    """Refuse a data set that holds nothing with so many axes.
+
+    Raises:
+        ConfigError: naming data sets that do.
+    """
     if axes not in source.axes:
         raise ConfigError(
             f"data.axes={axes}, and the data set holds {' or '.join(KINDS[each] for each in source.axes)}. "
             f"{KINDS[axes].capitalize()} come with data=folder data.axes={axes} data.root=PATH"
             f"{', or data=phantoms' if axes == 3 else ''}."
         )
-    if axes != 2 and options.data.colour:
-        raise ConfigError(f"data.colour must be false for {KINDS[axes]}: they have one channel.")
-    if axes != 2 and forward.measures:
-        raise ConfigError(f"forward=identity is the only one for {KINDS[axes]} (data.axes={axes}).")
 
 
 def _solver(solver: Solver, forward: ForwardModel, options: RunOptions) -> Solver:
@@ -236,8 +245,13 @@ def _start(predictor: Predictor, word: str, regularizer: Regularizer, nodes: Map
     with model_of("trainer.start"):
         stored = read_model(find_model(word))
         theirs, ours = stored.regularizer().map_names, regularizer.map_names
-        # A model of gray images may be continued as one of RGB images, with its maps for every opponent colour.
-        if ours not in (theirs, tuple(f"{name}_{colour}" for colour in OPPONENT for name in theirs)):
+        # A model of gray images may be continued as one of RGB images, with its maps for every opponent colour, and as
+        # one of volumes, with a map for the depth beside those for rows and columns.
+        colours = tuple(f"{name}_{colour}" for colour in OPPONENT for name in theirs)
+        depths = tuple(
+            each for name in theirs for each in ([f"{name[:-2]}_d", name] if name.endswith("_v") else [name])
+        )
+        if ours not in (theirs, colours, depths):
             raise ConfigError(
                 f"{word} predicts {', '.join(theirs)}, the regularizer of the run takes {', '.join(ours)}."
             )

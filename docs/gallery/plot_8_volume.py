@@ -53,7 +53,8 @@ print("slope of the error in the three weights:", weights.grad.numpy().round(4))
 
 # %%
 # A model for images predicts the maps of every slice, and one minimisation joins them. ``z_weight=0`` leaves the slices
-# to themselves; the spacing within slices over that across them is what ``difftv-denoise --axes 3`` takes.
+# to themselves; the spacing within slices over that across them is what ``difftv-denoise --axes 3`` takes. Networks
+# that see several slices are trained with ``python experiments/run.py experiment=volumes``.
 model = Denoiser.pretrained("gray-small")
 figure, axes = plt.subplots(1, 3, figsize=(9, 3.4), layout="constrained")
 axes[0].imshow(noisy[10], cmap="gray", vmin=0, vmax=1)

@@ -36,6 +36,7 @@ class Measured:
         baseline: the images through the constant maps of `search`; empty without a search.
         search: for the constant maps, on training crops; None where there are no clean images to search by.
         oracle: for constant maps of every image, on that image; None where the configuration leaves it out.
+        spacing: distance of pixels along every axis; None: 1.
     """
 
     names: list[str]
@@ -46,6 +47,7 @@ class Measured:
     baseline: list[Evaluated]
     search: GridSearch | None
     oracle: GridSearch | None
+    spacing: tuple[float, ...] | None = None
 
 
 class FinalEvaluation:
@@ -107,8 +109,9 @@ class FinalEvaluation:
         columns = {
             "": [entry.row for entry in learned],
             "noisy": evaluate_plain(lambda noisy: noisy, items),
-            "nonlocal_means": evaluate_plain(lambda noisy: nonlocal_means(noisy, sigma), items),
         }
+        if items.images.axes > 1:
+            columns["nonlocal_means"] = evaluate_plain(lambda noisy: nonlocal_means(noisy, sigma), items)
         if self.stored is not None:
             columns["model"] = self._stored_rows(self.stored)
         return self._measured(columns, learned, [], None, None)
@@ -127,7 +130,17 @@ class FinalEvaluation:
             for kinds in zip(*columns.values(), strict=True)
         ]  # fmt: skip
         names = [item.name for item in self.images.evaluation]
-        return Measured(names, self.setup.map_names, list(columns), rows, learned, baseline, search, oracle)
+        return Measured(
+            names,
+            self.setup.map_names,
+            list(columns),
+            rows,
+            learned,
+            baseline,
+            search,
+            oracle,
+            self.solver.regularizer.spacing,
+        )
 
     def _stored_rows(self, stored: Method) -> list[Row]:
         """Behind an operator the model has one factor on its maps, tuned on the crops of the scalar search."""

@@ -112,6 +112,7 @@ class RunWriter:
                                 ("denoised", entry.denoised),
                             )
                         },
+                        spacing=found.spacing,
                         title=entry.item.name,
                     )
                 drawn[f"strip_{name}"] = figures.comparison_strip(

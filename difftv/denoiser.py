@@ -7,18 +7,17 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from difftv.arguments import boolean
 from difftv.errors import ConfigError
 from difftv.method import Method, check_pair
 from difftv.missing import fill_missing
-from difftv.noise import Anscombe, GaussianNoise, Noise, PoissonGaussian, as_noise
-from difftv.noise.level import EIGHT_BIT_RANGE
+from difftv.noise import Noise, as_noise, as_white
 from difftv.predictors.base import Predictor
 from difftv.predictors.self_ensemble import SelfEnsemble
 from difftv.problem import DataTerm
 from difftv.progress import part
 from difftv.solvers.base import Solution, Solver
-from difftv.solvers.registry import solver_for
-from difftv.space import inner
+from difftv.solvers.registry import solver_taking
 from difftv.types import Image
 
 
@@ -34,14 +33,24 @@ class Denoiser(Method):
         solver: (noisy image, map) -> Solution.
         sigma_range: the least and the largest noise level that the predictor was trained for, in 8-bit units; other
             levels are taken with a `NoiseLevelWarning`. None where that is not known.
+        stabilise: what `denoise` does about noise that grows with the signal. True: the images go through the
+            generalised Anscombe transform, which makes it white, and back. False: the data term is weighted by
+            1 / variance, and the predictor is told the standard deviation of every pixel, where it takes one.
 
     Raises:
         ValueError: the predictor's number of maps, of channels or of axes is not that of the solver's regularizer.
     """
 
-    def __init__(self, predictor: Predictor, solver: Solver, sigma_range: tuple[float, float] | None = None) -> None:
+    def __init__(
+        self,
+        predictor: Predictor,
+        solver: Solver,
+        sigma_range: tuple[float, float] | None = None,
+        stabilise: bool = True,
+    ) -> None:
         check_pair(predictor, solver)
         super().__init__(predictor, solver, sigma_range)
+        self.stabilise = boolean("stabilise", stabilise)
 
     @classmethod
     def pretrained(cls, name: str, solver: Solver | None = None) -> "Denoiser":
@@ -107,7 +116,8 @@ class Denoiser(Method):
 
         About 0.1 dB for eight times the time in the network; one minimisation, as before. The weights are shared.
         """
-        return Denoiser(SelfEnsemble(self.predictor, self.solver.regularizer), self.solver, self.sigma_range)
+        ensemble = SelfEnsemble(self.predictor, self.solver.regularizer)
+        return Denoiser(ensemble, self.solver, self.sigma_range, self.stabilise)
 
     def forward(self, noisy: Image, sigma: float | Tensor | None = None, data_weight: Image | None = None) -> Solution:
         """Denoise a batch of images.
@@ -128,50 +138,38 @@ class Denoiser(Method):
             self.warn_outside(sigma)
         return self._solved(noisy, sigma, data_weight)
 
-    def _solver(self, noisy: Image, data_weight: Image | None) -> Solver:
-        """The solver, or the one for images of any size where it takes no data weight."""
-        regularizer, data = self.solver.regularizer, DataTerm(noisy, weight=data_weight)
-        if data_weight is None or self.solver.refusal(regularizer, data) is None:
-            return self.solver
-        return solver_for(regularizer, data)(regularizer)
-
     def denoise(self, noisy: Image, noise: Noise | float | Tensor, data_weight: Image | None = None) -> Solution:
         """Denoise images whose noise is known, whether the predictor has it as an input or not.
 
         Args:
             noisy: as for a call.
             noise: noise of the images; a number or a tensor stands for white Gaussian noise of that standard deviation
-                in 8-bit units, one or one per image. Images with `PoissonGaussian` noise go through the generalised
-                Anscombe transform and back (`Anscombe`), without a gradient; `lam` is then that of the transformed
-                image, whose range is 1. A standard deviation that differs between the pixels becomes a data weight.
+                in 8-bit units, one or one per image. Noise that grows with the signal (`PoissonGaussian`) is
+                transformed or weighted, see `stabilise`; the maps of transformed images are in units in which their
+                range is 1. A standard deviation that differs between the pixels for another reason is a data weight.
             data_weight: as for a call.
         """
         self.check(noisy)
-        noise = as_noise(noise)
-        if isinstance(noise, PoissonGaussian):
-            return self._stabilised(noisy, noise, data_weight)
-        own = noise.data_weight(noisy)
-        if own is not None:
-            data_weight = own if data_weight is None else own * data_weight
-            noise = GaussianNoise(EIGHT_BIT_RANGE * noise.std_per_image(noisy))
-        return self._solved(noisy, self.level(noisy, noise), data_weight)
+        white = as_white(noisy, as_noise(noise), data_weight, stabilise=self.stabilise)
+        told = self.told(white.images, white.sigma, warns=white.images is noisy)
+        solution = self._solved(white.images, told, white.data_weight, white.map_factor)
+        return replace(solution, denoised=white.restored(solution.denoised))
 
-    @torch.no_grad()
-    def _stabilised(self, noisy: Image, noise: PoissonGaussian, data_weight: Image | None) -> Solution:
-        """Denoise the generalised Anscombe transform of the images, brought to [0, 1] and to a trained noise level."""
-        transform = Anscombe(noise)
-        seen = noisy if data_weight is None else fill_missing(noisy, data_weight.expand(noisy.shape) > 0)
-        values = transform.apply(seen)
-        low, high = (extreme(values, dim=inner(values), keepdim=True) for extreme in (torch.amin, torch.amax))
-        span = torch.where(high > low, high - low, torch.ones_like(low))
-        sigma = EIGHT_BIT_RANGE / span.flatten()
-        told = sigma.clamp(*self.sigma_range) if self.sigma_range is not None else sigma
-        solution = self._solved((values - low) / span, told if self.sigma_input else None, data_weight)
-        return replace(solution, denoised=transform.inverse(solution.denoised * span + low))
-
-    def _solved(self, noisy: Image, sigma: float | Tensor | None, data_weight: Image | None) -> Solution:
+    def _solved(
+        self,
+        noisy: Image,
+        sigma: float | Tensor | None,
+        data_weight: Image | None,
+        map_factor: Image | None = None,
+    ) -> Solution:
         seen = noisy if data_weight is None else fill_missing(noisy, data_weight.expand(noisy.shape) > 0)
         with part(0.0, 0.5):
             maps = self.predictor(self.in_precision(seen), sigma).to(dtype=noisy.dtype)
+        if map_factor is not None and sigma is not None:
+            weights = self.solver.regularizer.weight_channels
+            scaled = [maps[:, [i]] * (map_factor if i in weights else 1) for i in range(maps.shape[1])]
+            maps = torch.cat(scaled, dim=1)
         with part(0.5, 1.0):
-            return self._solver(noisy, data_weight)(noisy, maps, data_weight)
+            weighs = data_weight is not None
+            solver = solver_taking(self.solver, DataTerm(noisy, weight=data_weight)) if weighs else self.solver
+            return solver(noisy, maps, data_weight)

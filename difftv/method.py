@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from difftv.errors import NoiseLevelWarning
 from difftv.images import check_images, warn_outside_unit_range
-from difftv.noise import GaussianNoise, Noise, SigmaRange, as_noise
+from difftv.noise import Noise, SigmaRange, noise_std_per_image
 from difftv.noise.level import EIGHT_BIT_RANGE
 from difftv.predictors.base import ADVICE, Predictor, starting_at
 from difftv.regularizers.base import Regularizer
@@ -81,12 +81,23 @@ class Method(nn.Module, abc.ABC):
         first = next(self.predictor.parameters(), images)
         return images.to(dtype=first.dtype)
 
-    def level(self, noisy: Image, noise: Noise | float | Tensor) -> float | Tensor | None:
-        """Standard deviation of the noise in 8-bit units, where it is an input; warns of one outside `sigma_range`."""
-        noise = as_noise(noise)
-        sigma = noise.sigma if isinstance(noise, GaussianNoise) else EIGHT_BIT_RANGE * noise.std_per_image(noisy)
-        self.warn_outside(sigma)
-        return sigma if self.sigma_input else None
+    def told(self, images: Image, sigma: float | Tensor, *, warns: bool = True) -> float | Tensor | None:
+        """The noise level as the predictor takes it, in 8-bit units; None where it takes none.
+
+        Args:
+            images: images that it is shown.
+            sigma: standard deviation of their noise in 8-bit units, see `Predictor`.
+            warns: whether levels outside `sigma_range` get a warning; where they do not, the nearest inside is told. Of
+                one per pixel the root mean square of every image counts, and the pixels are told the nearest inside.
+        """
+        per_pixel = isinstance(sigma, Tensor) and sigma.ndim > 1
+        if warns:
+            self.warn_outside(EIGHT_BIT_RANGE * noise_std_per_image(sigma, images) if per_pixel else sigma)
+        if not self.sigma_input:
+            return None
+        if isinstance(sigma, Tensor) and self.sigma_range is not None and (per_pixel or not warns):
+            return sigma.clamp(*self.sigma_range)
+        return sigma
 
     def warn_outside(self, sigma: float | Tensor) -> None:
         """Warn of a noise level (8-bit units) that the predictor was not trained for."""

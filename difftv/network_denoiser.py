@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from difftv.errors import ConfigError
 from difftv.method import Method
-from difftv.noise import Noise
+from difftv.noise import Noise, as_noise, as_white
 from difftv.predictors.base import Predictor
 from difftv.regularizers.base import Regularizer
 from difftv.solvers.base import Solution, Solver
@@ -84,7 +84,8 @@ class NetworkDenoiser(Method):
         if isinstance(noise, Noise) and noise.data_weight(noisy) is not None:
             raise ValueError(f"noise must be white for a network that predicts the image, got {noise}.")
         self.check(noisy)
-        level = self.level(noisy, noise)
+        white = as_white(noisy, as_noise(noise))
+        level = self.told(noisy, white.sigma)
         raw = self.predictor.raw_map(self.predictor.features(self.in_precision(noisy), level))
         batch, _, *space = noisy.shape
         return Solution(

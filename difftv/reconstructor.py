@@ -14,7 +14,7 @@ from difftv.method import check_pair
 from difftv.predictors.base import Predictor
 from difftv.problem import DataTerm
 from difftv.solvers.base import Solution, Solver
-from difftv.solvers.registry import solver_for
+from difftv.solvers.registry import solver_taking
 from difftv.types import Image, Map
 
 
@@ -120,7 +120,8 @@ class Reconstructor(nn.Module):
         """
         operator = as_operator(operator)
         maps = self.maps(y, operator, data_weight, sigma=sigma)
-        return self._solver(y, operator, data_weight)(y, maps, data_weight, operator=operator)
+        solver = solver_taking(self.solver, DataTerm(y, weight=data_weight, operator=operator))
+        return solver(y, maps, data_weight, operator=operator)
 
     def maps(
         self,
@@ -143,12 +144,6 @@ class Reconstructor(nn.Module):
         weights = self.solver.regularizer.weight_channels  # slopes are not scaled by the operator
         scales = [curvature * span if channel in weights else span for channel in range(found.shape[1])]
         return self.factor * torch.cat(scales, dim=1) * found
-
-    def _solver(self, y: Tensor, operator: ForwardOperator, data_weight: Tensor | None) -> Solver:
-        regularizer, data = self.solver.regularizer, DataTerm(y, weight=data_weight, operator=operator)
-        if self.solver.refusal(regularizer, data) is None:
-            return self.solver
-        return solver_for(regularizer, data)(regularizer)
 
 
 def _range(look: Image) -> tuple[Tensor, Tensor]:

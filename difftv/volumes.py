@@ -9,7 +9,7 @@ from torch import Tensor
 from difftv.arguments import not_negative, positive
 from difftv.denoiser import Denoiser
 from difftv.method import Method
-from difftv.noise import Noise
+from difftv.noise import GaussianNoise, Noise, as_noise
 from difftv.progress import part
 from difftv.regularizers import AnisotropicTV, Regularizer, TVpwL
 from difftv.solvers.base import Solution
@@ -49,12 +49,15 @@ class SliceBySlice(Method):
         """Denoise volumes, without a gradient; `data_weight` must be None.
 
         Raises:
-            ValueError: data_weight is given.
+            ValueError: data_weight is given, or the noise is not white.
         """
         if data_weight is not None:
             raise ValueError("data_weight must be None: a volume is denoised slice by slice, each with the same noise.")
         slices = noisy.shape[2]
-        level = self.denoiser.level(noisy[:, :, 0], noise)
+        white = as_noise(noise)
+        if not isinstance(white, GaussianNoise) or (isinstance(white.sigma, Tensor) and white.sigma.ndim > 1):
+            raise ValueError(f"noise must be white where slices are denoised one by one, got {noise}.")
+        level = self.denoiser.told(noisy[:, :, 0], white.sigma)
         per_slice = level.repeat_interleave(slices) if isinstance(level, Tensor) and level.ndim else level
         return denoise_volume(self.denoiser, noisy, per_slice, z_weight=self.z_weight)
 

@@ -1,14 +1,16 @@
 """Poisson-Gaussian noise: its draws, its estimate from an image, and the transform that makes it white."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 from skimage import data
 
-from difftv import Denoiser, GaussianNoise, PoissonGaussian, estimate_noise
+from difftv import Admm, Denoiser, GaussianNoise, PoissonGaussian, estimate_noise
 from difftv.errors import NoiseLevelWarning
-from difftv.noise import Anscombe
+from difftv.noise import Anscombe, CorrelatedGaussian, Noise, NoiseRange, Poisson, SignalDependent, joined, of_image
 
 KINDS = [PoissonGaussian(0.01, 5), PoissonGaussian(0.02, 10), PoissonGaussian(0.05, 5), PoissonGaussian(0.005, 2)]
 
@@ -117,17 +119,126 @@ def test_a_model_of_white_noise_takes_photons_through_the_transform() -> None:
     noisy = noise.corrupt(clean, seed=0)
     as_white = denoiser.denoise(noisy, 255 * float(noise.std_per_image(clean))).denoised
     solution = denoiser.denoise(noisy, noise)
-    errors = [float((image - clean).square().mean()) for image in (noisy, as_white.detach(), solution.denoised)]
+    errors = [
+        float((image - clean).square().mean()) for image in (noisy, as_white.detach(), solution.denoised.detach())
+    ]
     assert errors[2] < 0.9 * errors[1] < errors[0]
-    assert float(solution.denoised.mean()) == pytest.approx(float(clean.mean()), abs=0.01)
+    assert float(solution.denoised.detach().mean()) == pytest.approx(float(clean.mean()), abs=0.01)
 
 
-def test_a_known_standard_deviation_per_pixel_is_a_data_weight() -> None:
+def test_a_known_standard_deviation_per_pixel_is_told_and_a_data_weight() -> None:
     denoiser = Denoiser.pretrained("gray-small")
     noisy = torch.rand(1, 1, 20, 20, generator=torch.Generator().manual_seed(0))
     sigma = torch.full_like(noisy, 20.0)
     sigma[..., :10] = 40
     noise = GaussianNoise(sigma)
+    weight = noise.data_weight(noisy)
+    maps = denoiser.predictor(noisy, sigma)
+    slopes = [name.startswith("gam") for name in denoiser.map_names]
+    scaled = torch.cat([maps[:, [i]] * (1 if slope else weight) for i, slope in enumerate(slopes)], dim=1)
     found = denoiser.denoise(noisy, noise)
-    expected = denoiser(noisy, 255 * noise.std_per_image(noisy), noise.data_weight(noisy))
-    assert torch.equal(found.denoised, expected.denoised)
+    assert torch.equal(found.lam, scaled)
+    assert torch.equal(found.denoised, Admm(denoiser.solver.regularizer)(noisy, scaled, weight).denoised)
+
+
+def test_noise_that_is_the_same_everywhere_needs_no_weight_whatever_the_way_it_is_written() -> None:
+    denoiser = Denoiser.pretrained("gray-small")
+    noisy = torch.rand(2, 1, 20, 20, generator=torch.Generator().manual_seed(0))
+    by_number, by_pixel = denoiser.denoise(noisy, 20.0), denoiser.denoise(noisy, torch.full_like(noisy, 20.0))
+    torch.testing.assert_close(by_pixel.denoised, by_number.denoised, rtol=0, atol=2e-3)
+
+
+KNOWN_KINDS = [GaussianNoise(20), *KINDS, Poisson(0.03), CorrelatedGaussian(20, 0.8)]
+
+
+@pytest.mark.parametrize("noise", KNOWN_KINDS, ids=str)
+def test_contract_of_every_kind(noise: Noise) -> None:
+    """Mean, variance, seed, dtype, global state; the weight is the inverse variance with the mean variance 1."""
+    clean = torch.linspace(0.2, 0.8, 7, dtype=torch.float64).reshape(1, 1, 7, 1).repeat(1, 1, 1, 40_000)
+    before = torch.get_rng_state()
+    noisy = noise.corrupt(clean, seed=3)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(noisy, noise.corrupt(clean, seed=3))
+    assert not torch.equal(noisy, noise.corrupt(clean, seed=4))
+    std = noise.std(clean).expand(clean.shape)[..., 0]
+    rows = (noisy - clean)[0, 0]
+    bound = 4 * (1 + 40 * isinstance(noise, CorrelatedGaussian)) ** 0.5 / 200
+    assert float((rows.mean(dim=1) / std.flatten()).abs().max()) < bound
+    torch.testing.assert_close(rows.std(dim=1), std.flatten(), rtol=0.03, atol=0)
+    weight = noise.data_weight(clean)
+    assert (weight is None) == (not isinstance(noise, SignalDependent))
+    if weight is not None:
+        variance = noise.std(clean).square()
+        torch.testing.assert_close(weight * variance, variance.mean().expand(clean.shape))
+    single = noise.corrupt(clean[..., :50].float(), seed=3, clip=True)
+    assert single.dtype == torch.float32
+    assert 0 <= float(single.min()) <= float(single.max()) <= 1
+
+
+def test_correlated_noise_has_the_correlation_that_is_said() -> None:
+    noise = CorrelatedGaussian(25, 1.5).corrupt(torch.zeros(1, 1, 400, 400), seed=0)[0, 0]
+    assert float((noise[:, 1:] * noise[:, :-1]).mean() / noise.square().mean()) == pytest.approx(
+        math.exp(-1 / (4 * 1.5**2)), abs=0.02
+    )
+
+
+def test_a_batch_has_the_noise_of_each_image_on_both_roads() -> None:
+    singles = [PoissonGaussian(0.01, 5), PoissonGaussian(0.04, 2)]
+    both = joined(singles)
+    second = of_image(both, 1)
+    assert (second.gain, second.sigma) == pytest.approx((0.04, 2))
+    clean = torch.stack([photograph("camera")[0, :, 100:140, 100:140], photograph("moon")[0, :, :40, :40]]).float()
+    noisy = torch.cat([noise.corrupt(clean[i : i + 1], seed=i) for i, noise in enumerate(singles)])
+    torch.testing.assert_close(both.std(clean)[1:], singles[1].std(clean[1:]))
+    for stabilise in (True, False):
+        denoiser = Denoiser.pretrained("gray-small")
+        denoiser.stabilise = stabilise
+        batch = denoiser.denoise(noisy, both).denoised.detach()
+        for index, noise in enumerate(singles):
+            alone = denoiser.denoise(noisy[index : index + 1], noise).denoised.detach()
+            torch.testing.assert_close(batch[index : index + 1], alone, rtol=0, atol=3e-3)
+
+
+def test_both_roads_are_far_better_than_one_number_for_the_noise() -> None:
+    clean = photograph("camera")[..., 150:250, 150:250].float()
+    noise = PoissonGaussian(0.03, 3)
+    noisy = noise.corrupt(clean, seed=0)
+    denoiser = Denoiser.pretrained("gray-small")
+    white = denoiser.denoise(noisy, 255 * float(noise.std_per_image(clean))).denoised.detach()
+    for stabilise in (True, False):
+        road = Denoiser(denoiser.predictor, denoiser.solver, denoiser.sigma_range, stabilise)
+        error = (road.denoise(noisy, noise).denoised.detach() - clean).square().mean()
+        assert float(error) < 0.92 * float((white - clean).square().mean())
+
+
+def test_the_inverse_of_the_transform_has_its_derivative() -> None:
+    transform = Anscombe(PoissonGaussian(0.02, 4))
+    for start in (3.0, 9.0, 35.0):
+        at = torch.tensor([start], dtype=torch.float64, requires_grad=True)
+        (slope,) = torch.autograd.grad(transform.inverse(at), at)
+        step = 1e-3
+        ahead, behind = (float(transform.inverse(torch.tensor([start + s]).double())) for s in (step, -step))
+        assert float(slope) == pytest.approx((ahead - behind) / (2 * step), rel=0.02)
+
+
+def test_ranges_draw_within_their_bounds_and_say_what_they_are() -> None:
+    found = NoiseRange.of([0, 10], PoissonGaussian, {"gain": [0.01, 0.05]})
+    words = [int(word) for word in np.random.default_rng(0).integers(0, 2**63, 60, dtype=np.uint64)]
+    drawn = [found.draw(2 * one, [2 * other]) for one, other in zip(words[::2], words[1::2], strict=True)]
+    assert all(0.01 <= noise.gain <= 0.05 and 0 <= noise.sigma <= 10 for noise in drawn)
+    assert max(noise.gain for noise in drawn) > 0.045
+    assert np.corrcoef([noise.gain for noise in drawn], [noise.sigma for noise in drawn])[0, 1] < 0.6
+    assert (found.middle.gain, found.middle.sigma) == pytest.approx((0.03, 5))
+    assert (found.several, found.varies, found.told, found.white, found.words) == (True, True, True, False, 1)
+    assert str(found) == "Poisson-Gaussian noise, gain 0.01 to 0.05, sigma 0 to 10"
+    assert str(NoiseRange.of(25)) == "sigma 25"
+    assert not NoiseRange.of(25).told
+    assert NoiseRange.of(0, Poisson, {"gain": 0.02}).told
+    for sigma, kind, arguments, message in (
+        (5, Poisson, {"gain": 0.02}, "sigma must be 0, got 5: Poisson noise has no Gaussian part"),
+        (5, PoissonGaussian, {"gain": [0.05, 0.01]}, "gain must be one number or a range from low to high"),
+        (5, PoissonGaussian, {"gain": -1}, "gain must be a positive finite number"),
+        (0, GaussianNoise, {}, "sigma must be a positive number"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            NoiseRange.of(sigma, kind, arguments)

@@ -9,8 +9,19 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, final
 
-from difftv.models.untrusted import argument, exactly, flag, mapping, non_negative_int, number, optional, several, text
-from difftv.noise.level import SigmaRange
+from difftv.models.untrusted import (
+    Reader,
+    argument,
+    exactly,
+    flag,
+    mapping,
+    non_negative_int,
+    number,
+    optional,
+    several,
+    text,
+)
+from difftv.noise.level import SigmaRange, described_noise
 from difftv.space import KINDS
 
 NAME = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
@@ -67,6 +78,7 @@ class Measured:
         scalars: those constants, `tuned/lam`, `set_oracle/lam`, ...
         not_converged: images on which the solver stopped short of its tolerance.
         per_image: image -> PSNR (dB); empty where it is not known.
+        noise: the noise in words where it is not white; `sigma` is then its Gaussian part. None of white noise.
     """
 
     set: str
@@ -78,6 +90,12 @@ class Measured:
     scalars: Mapping[str, float]
     not_converged: tuple[str, ...]
     per_image: Mapping[str, float]
+    noise: str | None = None
+
+    @property
+    def level(self) -> str | None:
+        """The noise in words; None where it is as the files of measurements have it."""
+        return self.noise or (None if self.sigma is None else f"sigma {self.sigma:g}")
 
 
 @final
@@ -91,6 +109,7 @@ class Reference:
         sigma: noise in 8-bit units, by the protocol of the card.
         psnr: in dB.
         converged: whether the solver reached its tolerance.
+        noise: as for `Measured`.
     """
 
     image: str
@@ -98,6 +117,12 @@ class Reference:
     sigma: float
     psnr: float
     converged: bool
+    noise: str | None = None
+
+    @property
+    def level(self) -> str:
+        """The noise in words."""
+        return f"sigma {self.sigma:g}" if self.noise is None else self.noise
 
 
 @final
@@ -110,7 +135,8 @@ class Card:
         config: predictor, regularizer and solver (that of the training) by name and arguments, and sigma: the noise
             level that it was trained for, or the least and the largest one. Of a model that was trained behind a
             forward operator also `forward`: what measured the images, by name and arguments; sigma is then the noise of
-            every measurement.
+            every measurement. Of noise that is not white also `noise`, its kind and other arguments, and `stabilise`
+            (`difftv.Denoiser`).
         weights: how many numbers were learned.
         training: where they come from.
         protocol: how everything below was measured.
@@ -131,10 +157,10 @@ class Card:
         predictor, regularizer = (self.config[group]["name"] for group in ("predictor", "regularizer"))
         of = " of RGB images" if self.colour else f" of {KINDS[self.axes]}" if self.axes != 2 else ""
         of += f", reconstructs behind {self.forward}" if self.forward else ""
-        parts = [f"{self.name}: {predictor} ({self.weights:,} weights), {regularizer}{of}, sigma {self.sigmas}"]
+        parts = [f"{self.name}: {predictor} ({self.weights:,} weights), {regularizer}{of}, {self.noise}"]
         for name in dict.fromkeys(row.set for row in self.numbers):
             rows = sorted((row for row in self.numbers if row.set == name), key=lambda row: row.sigma or 0.0)
-            found = [(row.metrics.get("psnr"), "" if row.sigma is None else f" at sigma {row.sigma:g}") for row in rows]
+            found = [(row.metrics.get("psnr"), "" if row.level is None else f" at {row.level}") for row in rows]
             means = ", ".join(f"{psnr:.2f} dB{level}" for psnr, level in found if psnr is not None)
             parts.append(f"{name} {means or 'without a PSNR'}")
         if not self.numbers:
@@ -165,13 +191,21 @@ class Card:
         return f"{node['name']} ({settings})" if settings else str(node["name"])
 
     @property
-    def sigmas(self) -> str:
-        """The noise levels that it is for, in words."""
-        return str(SigmaRange.of(self.config["sigma"]))
+    def noise(self) -> str:
+        """The noise that it is for, in words."""
+        other = self.config.get("noise")
+        if other is None:
+            return f"sigma {SigmaRange.of(self.config['sigma'])}"
+        values = {name: value for name, value in other.items() if name != "name"}
+        return described_noise(other["name"], {**values, "sigma": self.config["sigma"]})
 
     def plain(self) -> dict[str, Any]:
-        """The card in plain containers, which `of` reads."""
-        return asdict(self)
+        """The card in plain containers, which `of` reads; no `noise` where it is white, as in earlier versions."""
+        plain = asdict(self)
+        for part in (*plain["numbers"], plain["reference"]):
+            if part["noise"] is None:
+                del part["noise"]
+        return plain
 
     @classmethod
     def of(cls, value: Any) -> "Card":
@@ -230,7 +264,32 @@ def _crop(value: Any, place: str) -> tuple[int, ...]:
     return found
 
 
-_CONFIG = exactly({"predictor": _part, "regularizer": _part, "solver": _part, "sigma": _sigma}, forward=_part)
+def _level(value: Any, place: str) -> Any:
+    """sigma of noise that is not white: a number >= 0 or two of them."""
+    found = argument(value, place)
+    numbers = found if isinstance(found, list) else [found]
+    if not numbers or any(number(entry, place) < 0 for entry in numbers):
+        raise ValueError(f"{place} must be a number >= 0 or a range of two, got {str(value)[:40]!r}")
+    return found
+
+
+def _with_noise(
+    readers: Mapping[str, Reader[Any]], others: Mapping[str, Reader[Any]], **unless_absent: Reader[Any]
+) -> Reader[dict[str, Any]]:
+    """An object with these keys, and with the others where it has the key `noise`."""
+
+    def read(value: Any, place: str) -> dict[str, Any]:
+        of_noise = isinstance(value, Mapping) and "noise" in value
+        return exactly({**readers, **others} if of_noise else readers, **unless_absent)(value, place)
+
+    return read
+
+
+_CONFIG = _with_noise(
+    {"predictor": _part, "regularizer": _part, "solver": _part, "sigma": _sigma},
+    {"noise": _part, "sigma": _level, "stabilise": flag},
+    forward=_part,
+)
 
 _TRAINING = exactly(
     {
@@ -246,7 +305,7 @@ _TRAINING = exactly(
     }
 )
 
-_MEASURED = exactly(
+_MEASURED = _with_noise(
     {
         "set": text,
         "images": non_negative_int,
@@ -257,7 +316,8 @@ _MEASURED = exactly(
         "scalars": mapping(number),
         "not_converged": several(text),
         "per_image": mapping(number),
-    }
+    },
+    {"noise": text},
 )
 
 _CARD = exactly(
@@ -268,6 +328,8 @@ _CARD = exactly(
         "training": _TRAINING,
         "protocol": text,
         "numbers": several(_MEASURED),
-        "reference": exactly({"image": text, "crop": _crop, "sigma": number, "psnr": number, "converged": flag}),
+        "reference": _with_noise(
+            {"image": text, "crop": _crop, "sigma": number, "psnr": number, "converged": flag}, {"noise": text}
+        ),
     }
 )

@@ -1,4 +1,4 @@
-"""Predictors, regularizers and solvers by name, as stored files describe them: data goes in, code never does.
+"""Predictors, regularizers, solvers and noise by name, as stored files describe them: data goes in, code never does.
 
 A file that describes a model is untrusted. It names a class by its word on the command line (`unet`, `anisotropic`,
 `exact`) and gives plain values for its arguments; only the classes that the packages list under `BY_NAME` can be
@@ -13,14 +13,18 @@ from difftv import predictors, regularizers, solvers
 from difftv._moved import todays_path
 from difftv.arguments import with_todays_names
 from difftv.errors import ConfigError
+from difftv.noise.named import BY_NAME as NOISE_BY_NAME
 from difftv.solvers.registry import EARLIER_CLASSES
 
 CLASSES: Mapping[str, Mapping[str, type]] = {
     "predictor": predictors.BY_NAME,
     "regularizer": regularizers.BY_NAME,
     "solver": solvers.BY_NAME,
+    "noise": NOISE_BY_NAME,
 }
 """Group -> name -> class."""
+
+PACKAGES: Mapping[str, str] = {group: f"difftv.{group}s" for group in CLASSES} | {"noise": "difftv.noise"}
 
 NAME, TARGET = "name", "_target_"
 
@@ -28,7 +32,7 @@ Plain = str | int | float | None
 
 
 def described(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A resolved configuration with its predictor, regularizer and solver by name; classes of others stay as is."""
+    """A resolved configuration with its predictor, regularizer, solver and noise by name; other classes stay as is."""
     found = dict(config)
     for group in CLASSES:
         node = found.get(group)
@@ -42,14 +46,14 @@ def spelt_out(config: Mapping[str, Any], group: str, source: object, **derived: 
 
     Args:
         config: as for `construct`.
-        group: predictor, regularizer or solver.
+        group: predictor, regularizer, solver or noise.
         source: where the configuration comes from, for messages.
         derived: arguments that overrule the configuration's.
 
     Raises:
         ConfigError: there is no such group, or it names something else than a class of this package.
     """
-    name, arguments = _named(config, group, source)
+    name, arguments = named(config, group, source)
     parameters = inspect.signature(CLASSES[group][name]).parameters.values()
     defaults = {it.name: it.default for it in parameters if _is_plain(it.default)}
     return {NAME: name, **defaults, **arguments, **derived}
@@ -73,7 +77,7 @@ def construct(
             does not fit.
         MissingDependencyError: an optional package is not installed.
     """
-    name, arguments = _named(config, group, source, own)
+    name, arguments = named(config, group, source, own)
     kind = CLASSES[group][name] if own is None else own
     try:
         return kind(**{**arguments, **live_objects})
@@ -82,10 +86,14 @@ def construct(
         raise ConfigError(f"{source}: {group}: {error}") from error
 
 
-def _named(
+def named(
     config: Mapping[str, Any], group: str, source: object, own: Callable[..., Any] | None = None
 ) -> tuple[str, dict[str, Any]]:
-    """The name of a class on the list of the group, or of the caller's, and the plain arguments that go with it."""
+    """The name of a class on the list of the group, or of the caller's, and the plain arguments that go with it.
+
+    Raises:
+        ConfigError: as for `construct`.
+    """
     node = config.get(group)
     if not isinstance(node, Mapping):
         raise ConfigError(f"The configuration of {source} has no {group}.")
@@ -101,7 +109,7 @@ def _named(
     elif not isinstance(name, str) or name not in CLASSES[group]:
         hint = " A network of your own is given by its class, as Denoiser.load(path, network=MyNetwork)."
         raise ConfigError(
-            f"The configuration of {source} names {word!r} as its {group}. Only classes of difftv.{group}s are "
+            f"The configuration of {source} names {word!r} as its {group}. Only classes of {PACKAGES[group]} are "
             f"constructed ({', '.join(CLASSES[group])}): the run was made by another version, or the file is not to "
             f"be trusted.{hint if group == 'predictor' else ''}"
         )
@@ -123,6 +131,6 @@ def _name_of(target: Any, group: str) -> str | None:
     target = todays_path(str(target)) or target
     for name, kind in CLASSES[group].items():
         for known in (kind.__name__, *(earlier for earlier, now in EARLIER_CLASSES.items() if now == name)):
-            if target in (f"difftv.{group}s.{known}", f"{kind.__module__}.{known}"):
+            if target in (f"{PACKAGES[group]}.{known}", f"{kind.__module__}.{known}"):
                 return name
     return None

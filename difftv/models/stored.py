@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from difftv.denoiser import Denoiser
 from difftv.devices import place
 from difftv.errors import CheckpointError, ConfigError
-from difftv.models.parts import NAME, TARGET, construct, described, spelt_out
+from difftv.models.parts import NAME, TARGET, construct, described, named, spelt_out
 from difftv.network_denoiser import NetworkDenoiser
-from difftv.noise import SigmaRange
+from difftv.noise import NoiseRange, SigmaRange
+from difftv.noise.named import BY_NAME
 from difftv.predictors import predictor_class
 from difftv.predictors.base import Predictor
 from difftv.regularizers import Regularizer
@@ -54,24 +55,33 @@ class StoredModel:
 
     @property
     def sigma(self) -> float | None:
-        """The noise it was trained for, in 8-bit units; None for a range and where the configuration does not say."""
-        return None if self._levels is None or self._levels.several else float(self._levels.low)
+        """The white noise it was trained for, in 8-bit units; None for a range, for other noise, and where the
+        configuration does not say."""
+        levels = self._levels
+        return None if levels is None or levels.several else float(levels.low)
 
     @property
     def sigma_range(self) -> tuple[float, float] | None:
-        """The least and the largest noise it was trained for; None where the configuration does not say."""
+        """The least and the largest white noise it was trained for; None for noise of another kind, and where the
+        configuration does not say."""
         return None if self._levels is None else self._levels.pair
 
     @property
     def evaluated_sigma(self) -> float | None:
-        """The noise at which the run was evaluated and its scalar lambda tuned; None where it does not say."""
+        """The white noise at which the run was evaluated and its scalar lambda tuned; None as for `sigma_range`."""
         return None if self._levels is None else self._levels.middle
 
     @property
     def _levels(self) -> SigmaRange | None:
+        return None if self.noise is None else self.noise.sigma
+
+    @property
+    def noise(self) -> NoiseRange | None:
+        """The noise it was trained for; None where the configuration does not say, or names none of this package."""
         try:
-            return SigmaRange.of(self.config["sigma"])
-        except (KeyError, ValueError):
+            name, arguments = named(self.config, "noise", self.path) if "noise" in self.config else ("gaussian", {})
+            return NoiseRange.of(self.config["sigma"], BY_NAME[name], arguments)
+        except (ConfigError, KeyError, TypeError, ValueError):
             return None
 
     @property
@@ -146,7 +156,16 @@ class StoredModel:
         if solver is None:
             solver = self.whole_image_solver()
         self.check_solver(solver)
-        return self.method(self.predictor(network), solver, self.sigma_range).eval()
+        if self.method is not Denoiser:
+            return self.method(self.predictor(network), solver, self.sigma_range).eval()
+        return Denoiser(self.predictor(network), solver, self.sigma_range, self.stabilise).eval()
+
+    @property
+    def stabilise(self) -> bool:
+        """Whether noise that grows with the signal was transformed, and not weighted, see `Denoiser`."""
+        node = self.config.get("method")
+        of_run = node.get("stabilise", True) if isinstance(node, Mapping) else True
+        return self.config.get("stabilise", of_run) is not False
 
     def _predictor_arguments(self) -> dict[str, Any]:
         """What follows for the predictor from the regularizer and from the noise that it was trained for."""
@@ -156,22 +175,23 @@ class StoredModel:
             if isinstance(value, int | float) and abs(value) > LARGEST_ARGUMENT:
                 raise ConfigError(f"{self.path}: predictor: {key} is {value:g}; up to {LARGEST_ARGUMENT} is read.")
         start = {key: node[key] for key in ("initial_lam", "sigma_input") if key in node}
-        many_levels = self._levels is not None and self._levels.several
+        told = self.noise is not None and self.noise.told
         try:
-            return self.method.predictor_arguments(start, self.regularizer(), sigma_input=many_levels)
+            return self.method.predictor_arguments(start, self.regularizer(), sigma_input=told)
         except ValueError as error:
             raise ConfigError(f"{self.path}: predictor: {error}") from error
 
     def explicit_config(self) -> dict[str, Any]:
-        """Predictor, regularizer and solver with every argument, also those left to a default, sigma and forward model.
+        """Predictor, regularizer and solver with every argument, also those left to a default, noise and forward model.
 
         A model that is described in this way is not changed by a later version with other defaults.
 
         Raises:
             ConfigError: the configuration names something else than classes of this package.
         """
-        if self.sigma_range is None:
-            raise ConfigError(f"The configuration of {self.path} holds no sigma.")
+        noise = self.noise
+        if noise is None:
+            raise ConfigError(f"The configuration of {self.path} holds no noise (sigma).")
         if self.method is not Denoiser:
             raise ConfigError(f"{self.path} predicts the image and no maps: there are no model files of that.")
         config = described(self.config)
@@ -181,6 +201,8 @@ class StoredModel:
             "solver": spelt_out(config, "solver", self.path),
             "sigma": config["sigma"],
             **({} if self.forward is None else {"forward": self._explicit_forward()}),
+            # White noise is described as before: earlier versions read such cards.
+            **({} if noise.white else {"noise": {**config["noise"]}, "stabilise": self.stabilise}),
         }
 
     def _explicit_forward(self) -> dict[str, Any]:

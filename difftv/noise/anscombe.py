@@ -16,7 +16,7 @@ from scipy.special import gammaln, xlogy
 from torch import Tensor
 
 from difftv.noise.level import EIGHT_BIT_RANGE
-from difftv.noise.poisson_gaussian import PoissonGaussian
+from difftv.noise.poisson_gaussian import SignalDependent
 
 TABLE_END = 200.0
 """Photons up to which E[f | u] is a table; above it the series in 1 / f is right to 1e-6 photons."""
@@ -34,19 +34,19 @@ class Anscombe:
         noise: gain and sigma of the images.
     """
 
-    noise: PoissonGaussian
+    noise: SignalDependent
 
     @property
     def _read(self) -> float:
         """Standard deviation of the Gaussian part, in photons."""
-        return self.noise.sigma / EIGHT_BIT_RANGE / self.noise.gain
+        return float(self.noise.sigma / EIGHT_BIT_RANGE / self.noise.gain)
 
     def apply(self, noisy: Tensor) -> Tensor:
         """f(noisy): noise of standard deviation about 1 everywhere."""
         return 2 * ((noisy - self.noise.black_level) / self.noise.gain + 0.375 + self._read**2).clamp(min=0).sqrt()
 
     def inverse(self, denoised: Tensor) -> Tensor:
-        """The intensity u >= b whose noisy values have this mean after the transform; without a gradient."""
+        """The intensity u >= b whose noisy values have this mean after the transform, with a gradient."""
         values = denoised.detach().to(device="cpu").to(dtype=torch.float64).numpy()
         photons, means = self._table()
         end = means[-1]
@@ -54,6 +54,13 @@ class Anscombe:
         far = photons[-1] + _series(np.maximum(values, end)) - _series(end)
         found = np.where(values > end, far, np.interp(values, means, photons))
         light = self.noise.gain * torch.from_numpy(found).to(dtype=denoised.dtype).to(device=denoised.device)
+        if denoised.requires_grad:
+            segment = np.clip(np.searchsorted(means, values) - 1, 0, len(means) - 2)
+            slopes = np.where(values > end, values / 2, (np.diff(photons) / np.diff(means))[segment])
+            slopes = np.where(values < means[0], 0.0, slopes)
+            slope = torch.from_numpy(self.noise.gain * slopes).to(dtype=denoised.dtype).to(device=denoised.device)
+            # The value as it is, with the derivative of the inverse.
+            light = light + slope * (denoised - denoised.detach())
         return self.noise.black_level + light
 
     def _table(self) -> tuple[np.ndarray, np.ndarray]:

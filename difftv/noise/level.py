@@ -1,7 +1,7 @@
 """The noise level `sigma` in 8-bit units, one number or a range: checked here and nowhere else."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from difftv.arguments import is_number
@@ -19,6 +19,32 @@ def checked_sigma(value: float, name: str = "sigma") -> float:
     if not is_number(value) or not 0 < value < math.inf:
         raise ValueError(f"{name} must be a positive number in 8-bit units (15, 25 and 50 are usual), got {value!r}.")
     return value if type(value) in (int, float) else float(value)
+
+
+KINDS = {
+    "gaussian": "white Gaussian",
+    "poisson_gaussian": "Poisson-Gaussian",
+    "poisson": "Poisson",
+    "correlated": "correlated Gaussian",
+}
+"""Kinds of noise by their word on the command line, as one writes them."""
+
+
+def described_noise(kind: str, values: Mapping[str, float | Sequence[float]]) -> str:
+    """A noise in words: `Poisson-Gaussian noise, gain 0.01 to 0.05, sigma 5`.
+
+    Args:
+        kind: word on the command line, or the name of a class of one's own.
+        values: argument -> number, or the two ends of a range; others than gain, sigma and width are left out where
+            they are 0.
+    """
+    shown = {
+        name: f"{value[0]:g} to {value[1]:g}" if isinstance(value, Sequence) else f"{value:g}"
+        for name, value in values.items()
+        if name in ("gain", "sigma", "width") or value != 0
+    }
+    numbers = ", ".join(f"{name.replace('_', ' ')} {text}" for name, text in sorted(shown.items()))
+    return f"{KINDS.get(kind, kind)} noise, {numbers}"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from difftv.arguments import boolean, count, is_number, not_negative, positive, positive_int
-from difftv.noise import noise_std_per_image
+from difftv.noise import as_noise, noise_std_per_image
 from difftv.predictors.strips import in_strips
 from difftv.regularizers.base import Regularizer
 from difftv.space import KINDS, checked_axes, layout, per_image
@@ -147,8 +147,9 @@ class Predictor(nn.Module):
 
         Args:
             noisy: (batch, channels, *space), intensities nominally in [0, 1], any size.
-            sigma: noise standard deviation in 8-bit units, > 0: a number, or a tensor (batch,) with one per image. To
-                be given where, and only where, the predictor has `sigma_input`.
+            sigma: noise standard deviation in 8-bit units, > 0: a number, a tensor (batch,) with one per image, or one
+                of the dimensions of the images that broadcasts to them, with one per pixel. To be given where, and only
+                where, the predictor has `sigma_input`.
 
         Returns:
             (batch, num_maps, *space), > 0 up to underflow; larger = smoother.
@@ -227,8 +228,12 @@ class Predictor(nn.Module):
                 f"this {self.name} has the noise level as an input: give sigma, the standard deviation of "
                 "the noise in 8-bit units, a number or one per image (difftv.estimate_sigma(noisy) estimates it)."
             )
-        level = noise_std_per_image(sigma, noisy)
-        return torch.cat([noisy, per_image(level, noisy).expand_as(noisy[:, :1])], dim=1)
+        if isinstance(sigma, Tensor) and sigma.ndim > 1:
+            std = as_noise(sigma).std(noisy)
+            level = std if std.shape[1] == 1 else std.square().mean(dim=1, keepdim=True).sqrt()
+        else:
+            level = per_image(noise_std_per_image(sigma, noisy), noisy)
+        return torch.cat([noisy, level.expand_as(noisy[:, :1])], dim=1)
 
 
 def _without_prefix(module: nn.Module, state: dict[str, Any], prefix: str, local_metadata: object) -> None:

@@ -75,6 +75,17 @@ def solver_for(regularizer: Regularizer, data: DataTerm | None = None) -> "type[
     raise ValueError(refusal_message(_ANY_SIZE[-1], regularizer, data, str(reason)))
 
 
+def solver_taking(solver: "Solver", data: DataTerm) -> "Solver":
+    """The solver itself where it takes the data term, else the one for images of any size.
+
+    Raises:
+        ValueError: neither takes it.
+    """
+    if solver.refusal(solver.regularizer, data) is None:
+        return solver
+    return solver_for(solver.regularizer, data)(solver.regularizer)
+
+
 def refusal_message(name: str, regularizer: Regularizer, data: DataTerm | None, reason: str) -> str:
     """What a solver says that cannot take a problem: why, and which ones can."""
     others = ", ".join(solver.name for solver in solvers_for(regularizer, data)) or "none"

@@ -100,5 +100,7 @@ def test_a_class_that_is_not_told_a_neutral_key_takes_the_neutral_value() -> Non
         "method._target_",
         "forward",
         "forward._target_",
+        "noise",
+        "noise._target_",
     }
     assert told | elsewhere == set(NEUTRAL)

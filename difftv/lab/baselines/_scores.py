@@ -8,10 +8,15 @@ import torch
 from torch import Tensor
 
 from difftv.errors import SolverError
+from difftv.lab.baselines.cheaper import loosened
 from difftv.lab.data import EvaluationItem, EvaluationItems
-from difftv.lab.data.evaluation import measurements
+from difftv.lab.data.evaluation import measurements, noise_of
 from difftv.metrics import psnr
+from difftv.noise import Noise, as_white
+from difftv.problem import DataTerm
 from difftv.solvers.base import Solver
+from difftv.solvers.registry import solver_taking
+from difftv.types import Image, Map
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +32,18 @@ class Scores:
         items: the images.
         batch_size: images solved at a time, >= 1.
         device: device of the run; a solver that works elsewhere (the CPU) is given its images there.
+        stabilise: what is done about noise that is not white, see `Denoiser`.
     """
 
     def __init__(
-        self, solver: Solver, items: EvaluationItems, batch_size: int, device: torch.device | str = "cpu"
+        self,
+        solver: Solver,
+        items: EvaluationItems,
+        batch_size: int,
+        device: torch.device | str = "cpu",
+        stabilise: bool = True,
     ) -> None:
+        self.stabilise = stabilise
         self.solver = solver
         self.items = items
         self.batch_size = batch_size
@@ -65,10 +77,10 @@ class Scores:
         maps, measured = maps.to(self.device), measurements(group, self.device)
         try:
             if measured is None:
-                solution = self.solver(noisy.to(self.device), maps)
+                denoised = self._denoised(noisy.to(self.device), maps, noise_of(group, self.device))
             else:
-                solution = self.solver(measured.data, maps, operator=measured.operator)
-            return psnr(solution.denoised.cpu(), clean).double()
+                denoised = self.solver(measured.data, maps, operator=measured.operator).denoised
+            return psnr(denoised.cpu(), clean).double()
         except SolverError as error:
             if len(group) > 1:
                 return torch.cat([self._group([item], numbers[i : i + 1]) for i, item in enumerate(group)])
@@ -76,3 +88,12 @@ class Scores:
             tried = ", ".join(f"{name} = {value:.3g}" for name, value in zip(names, numbers[0], strict=True))
             log.warning("%s: no answer on %s, excluded from the search: %s", tried, group[0].name, error)
             return torch.tensor([-math.inf], dtype=torch.float64, device="cpu")
+
+    def _denoised(self, noisy: Image, maps: Map, noise: Noise | Tensor) -> Image:
+        if not isinstance(noise, Noise):
+            return self.solver(noisy, maps).denoised
+        white = as_white(noisy, noise, stabilise=self.stabilise)
+        solver = self.solver
+        if white.data_weight is not None:
+            solver = loosened(solver_taking(solver, DataTerm(white.images, weight=white.data_weight)))
+        return white.restored(solver(white.images, maps, white.data_weight).denoised)

@@ -28,6 +28,7 @@ def search_per_set(
     refinements: int = 3,
     label: str | None = None,
     device: torch.device | str = "cpu",
+    stabilise: bool = True,
 ) -> GridSearch:
     """The numbers with the best mean PSNR over `items`: what a user without the clean image could have tuned.
 
@@ -39,8 +40,9 @@ def search_per_set(
             found to 19 %.
         label: text of the progress bar; None for no bar.
         device: device of the run; where the solver works, unless that is the CPU in any case.
+        stabilise: what is done about noise that is not white, see `Denoiser`.
     """
-    scores, regularizer = Scores(solver, items, batch_size, device), solver.regularizer
+    scores, regularizer = Scores(solver, items, batch_size, device, stabilise), solver.regularizer
     if len(regularizer.parameters) == 1:
         line = search_line(lambda lam: [scores.mean((lam[0],))], 1, refinements, label)
         return _on_line(regularizer, line)
@@ -61,6 +63,7 @@ def search_per_image(
     refinements: int = 3,
     label: str | None = None,
     device: torch.device | str = "cpu",
+    stabilise: bool = True,
 ) -> GridSearch:
     """The best numbers of every image by itself, chosen with the clean image in hand: an upper bound for any scalar.
 
@@ -72,7 +75,7 @@ def search_per_image(
 
     Other arguments as for `search_per_set`.
     """
-    scores, regularizer = Scores(solver, items, batch_size, device), solver.regularizer
+    scores, regularizer = Scores(solver, items, batch_size, device, stabilise), solver.regularizer
     if len(regularizer.parameters) == 1:
         tried = search_line(lambda lam: scores.per_image([(v,) for v in lam]), len(items), refinements, label)
         return _on_line(regularizer, tried)
@@ -90,17 +93,18 @@ class ScalarDenoiser(Denoiser):
     """A denoiser with constant maps; behind a forward operator they are in the units of the measurements."""
 
 
-def scalar_denoiser(solver: Solver, numbers: Sequence[float]) -> ScalarDenoiser:
+def scalar_denoiser(solver: Solver, numbers: Sequence[float], stabilise: bool = True) -> ScalarDenoiser:
     """The denoiser with constant maps.
 
     Args:
         solver: solver of the minimisation.
         numbers: one value per name in `Regularizer.parameters`, > 0.
+        stabilise: as for `Denoiser`.
     """
     regularizer = solver.regularizer
     values = list(regularizer.constants(numbers))
     constant = Constant(regularizer.num_maps, initial_lam=values, channels=regularizer.channels, axes=regularizer.axes)
-    return ScalarDenoiser(constant, solver)
+    return ScalarDenoiser(constant, solver, stabilise=stabilise)
 
 
 def _on_line(regularizer: Regularizer, tried: list[dict[float, float]]) -> GridSearch:

@@ -20,11 +20,12 @@ from difftv.lab.models.place import find_model, named_models
 from difftv.lab.models.reading import read_model
 from difftv.lab.rundir.layout import RESULT
 from difftv.lab.rundir.reading import UnreadableError, numbers, read_images, read_json
-from difftv.lab.training.protocol import FORMAT, statement
+from difftv.lab.training.protocol import FORMAT, noise_in, statement
 from difftv.metrics import psnr, quantize
 from difftv.models.card import Measured, Reference, TrainingFacts
 from difftv.models.file import read_card, weights_digest
 from difftv.models.stored import StoredModel
+from difftv.noise import GaussianNoise, Noise, range_of
 from difftv.reconstructor import Reconstructor
 
 PREFIX = "evaluation-"
@@ -157,7 +158,7 @@ def _images_of(stored: StoredModel) -> tuple[str, str]:
     return KNOWN.get(name, (name, NOT_STATED))
 
 
-def reference_on(denoiser: Denoiser, sigma: float, forward: Mapping[str, Any] | None = None) -> Reference:
+def reference_on(denoiser: Denoiser, noise: Noise, forward: Mapping[str, Any] | None = None) -> Reference:
     """The PSNR of a denoiser on a piece of a photograph that ships with scikit-image, or of a generated volume, under
     the published protocol.
 
@@ -181,19 +182,21 @@ def reference_on(denoiser: Denoiser, sigma: float, forward: Mapping[str, Any] | 
     whole = open_images(paths, cache_dir=None, colour=denoiser.colour, axes=axes)
     crop = cut(whole[0], crop_of[:axes], crop_of[axes:])
     piece = CleanImages(whole.paths, [crop.shape[:axes]], [lambda: crop], axes=axes)
-    item = PublishedImages(piece, sigma=sigma)[0]
+    item = PublishedImages(piece, sigma=noise)[0]
     with torch.no_grad():
         if forward is None:
-            solution = denoiser.denoise(item.noisy, sigma)
+            solution = denoiser.denoise(item.noisy, noise)
             denoised = quantize(solution.denoised)
         else:
-            _, data = forward_model(forward).corrupt(item.reference, sigma, operator_seed=0, noise_seed=0)
+            assert isinstance(noise, GaussianNoise)
+            _, data = forward_model(forward).corrupt(item.reference, noise, operator_seed=0, noise_seed=0)
             assert data is not None
-            level = sigma if denoiser.sigma_input else None
+            level = noise.sigma if denoiser.sigma_input else None
             solution = Reconstructor.of(denoiser)(data.data, data.operator, sigma=level)
             denoised = solution.denoised
     score = float(psnr(denoised, item.reference))
-    return Reference(item.name, crop_of, float(sigma), score, bool(solution.converged.all()))
+    sigma, converged = float(getattr(noise, "sigma", 0.0)), bool(solution.converged.all())
+    return Reference(item.name, crop_of, sigma, score, converged, _words(noise))
 
 
 def _measured(path: Path, content: Mapping[str, Any], stored: StoredModel) -> Measured:
@@ -210,7 +213,8 @@ def _measured(path: Path, content: Mapping[str, Any], stored: StoredModel) -> Me
                 f"{path} was measured with the factor {content['factor']:g} on the maps, not with 1. {again}"
             )
         sigma = None if of_files else float(content["sigma"])
-        if sigma is not None and content["protocol"] != statement(sigma, colour=stored.colour, axes=stored.axes):
+        noise = None if of_files else noise_in(content)
+        if noise is not None and content["protocol"] != statement(noise, colour=stored.colour, axes=stored.axes):
             raise ConfigError(f"{path} was measured under another protocol than that of this version. {again}")
         name, level = path.stem.removeprefix(PREFIX), "" if sigma is None else f"-sigma{sigma:g}"
         return Measured(
@@ -223,11 +227,17 @@ def _measured(path: Path, content: Mapping[str, Any], stored: StoredModel) -> Me
             scalars=numbers(content["lam"]),
             not_converged=tuple(content["not_converged"]),
             per_image=_per_image(path.with_suffix(".csv")),
+            noise=None if noise is None else _words(noise),
         )
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, ConfigError):
             raise
         raise UnreadableError(f"{path} is not what evaluate.py writes ({error!r}). {again}") from error
+
+
+def _words(noise: Noise) -> str | None:
+    """A noise in words; None where it is white."""
+    return None if isinstance(noise, GaussianNoise) else str(range_of(noise))
 
 
 def _per_image(path: Path) -> dict[str, float]:

@@ -45,7 +45,8 @@ def _what(card: Card) -> str:
     lines += [f"- data: {KINDS[card.axes]}"] if card.axes != 2 else []
     if card.forward is not None:
         lines.append(f"- measurements: {escape(card.forward)}")
-    lines += [f"- noise: sigma {card.sigmas} (8-bit units)", f"- weights: {card.weights:,}, float32"]
+    units = "sigma in 8-bit units" if "noise" in card.config else "8-bit units"
+    lines += [f"- noise: {card.noise} ({units})", f"- weights: {card.weights:,}, float32"]
     for group in ("predictor", "regularizer"):
         node = card.config[group]
         settings = ", ".join(f"{key} = {value}" for key, value in node.items() if key != "name")
@@ -59,7 +60,14 @@ def _numbers(card: Card) -> str:
         return "Nothing was measured on a set of images."
     known = [name for name in COLUMNS if any(name in row.metrics for row in card.numbers)]
     others = sorted({name for row in card.numbers for name in row.metrics} - set(COLUMNS))
-    heads = ["set", "sigma", "images", "solver", *(COLUMNS[name][0] for name in known), *others]
+    heads = [
+        "set",
+        "noise" if any(row.noise for row in card.numbers) else "sigma",
+        "images",
+        "solver",
+        *(COLUMNS[name][0] for name in known),
+        *others,
+    ]
     rows = [_row(row, [*known, *others]) for row in card.numbers]
     parts = [grid([list(map(escape, heads)), *rows], left=1)]
     late = [f"{row.set}{_level(row)}: {', '.join(row.not_converged)}" for row in card.numbers if row.not_converged]
@@ -69,13 +77,13 @@ def _numbers(card: Card) -> str:
 
 
 def _level(row: Measured) -> str:
-    return "" if row.sigma is None else f" at sigma {row.sigma:g}"
+    return "" if row.level is None else f" at {row.level}"
 
 
 def _row(row: Measured, names: list[str]) -> list[str]:
     cells = [
         escape(row.set),
-        "as measured" if row.sigma is None else f"{row.sigma:g}",
+        "as measured" if row.sigma is None else row.noise or f"{row.sigma:g}",
         str(row.images),
         escape(row.solver),
     ]
@@ -93,7 +101,7 @@ def _reference(card: Card) -> str:
     piece = ", ".join(f"{name} {first} to {first + length}" for name, first, length in parts)
     on = "a photograph that ships with scikit-image" if axes == 2 else "a generated volume (data=phantoms)"
     return (
-        f"Reference, on {on}: `{escape(found.image)}`, {piece}, sigma {found.sigma:g}, {_reference_protocol(card)}: "
+        f"Reference, on {on}: `{escape(found.image)}`, {piece}, {found.level}, {_reference_protocol(card)}: "
         f"{found.psnr:.2f} dB{'' if found.converged else ' (NOT CONVERGED)'}."
     )
 

@@ -5,11 +5,13 @@ python experiments/evaluate.py outputs/<sweep>/<run> path/to/Set12 path/to/BSD68
 
 python experiments/evaluate.py outputs/<sweep>/<run> path/to/Set12 --sigma 15
 python experiments/evaluate.py --model gray path/to/Set12 --sigma 15
+python experiments/evaluate.py --model gray path/to/Set12 --noise 0.02,5
 
-The noise is the run's own sigma, or --sigma, not clipped; the generator is seeded with 0 anew for every image; denoised
-images are clamped and rounded to 8 bit; no border is removed. Beside the learned map stand the noisy images, the scalar
-lambda that the run found on its training crops (at the noise that it was tuned for), and the best scalar lambda for
-these very images (an oracle), whose search takes longer than everything else; --no-search leaves it out.
+The noise is the run's own, or white of --sigma, or --noise, not clipped; the generator is seeded with 0 anew for every
+image; denoised images are clamped and rounded to 8 bit; no border is removed. Beside the learned map stand the noisy
+images, the scalar lambda that the run found on its training crops (at the noise that it was tuned for), and the best
+scalar lambda for these very images (an oracle), whose search takes longer than everything else; --no-search leaves it
+out.
 
 Prints a Markdown table and writes evaluation-NAME.md, .csv and .json into the run's directory, or for --model into the
 working directory. NAME is that of the set, with the noise and --ensemble where they are given: Set12-sigma15. The
@@ -52,7 +54,7 @@ from difftv.lab.cli.evaluate_measured import (
     measured_markdown,
 )
 from difftv.lab.cli.model_arguments import OWN, announce, files_of, load_model, model_parser, named_model
-from difftv.lab.cli.noise_level import known_sigma, levels_told
+from difftv.lab.cli.noise_level import known_noise, levels_told
 from difftv.lab.data import PublishedImages, open_images
 from difftv.lab.rundir.provenance import git_commit, versions
 from difftv.lab.training.protocol import evaluate_published, to_csv, to_json, to_markdown
@@ -60,6 +62,7 @@ from difftv.method import Method
 from difftv.models.file import weights_digest
 from difftv.models.stored import StoredModel
 from difftv.network_denoiser import NetworkDenoiser
+from difftv.noise import range_of
 from difftv.printing import print_safely
 from difftv.volumes import SliceBySlice
 
@@ -73,6 +76,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--no-search", action="store_true", help="leave out the best scalar for these images, which takes longest"
+    )
+    parser.add_argument(
+        "--noise",
+        metavar="GAIN,SIGMA",
+        help="Poisson-Gaussian noise, such as 0.01,2 (gain: intensity of one photon where white is 1; sigma: in 8-bit "
+        "units)",
     )
     parser.add_argument(
         "--factor",
@@ -99,6 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not paths:
         parser.error(f"give the images to measure on after {place}")
     level = "" if options.sigma is None else f"-sigma{options.sigma:g}"
+    level += "" if options.noise is None else f"-noise{options.noise}"
     level += "-ensemble" if options.ensemble else ""
     level += f"-z{options.z_weight:g}" if options.axes == 3 else ""
     of_set = paths[0].resolve().name if _is_directory(paths) else (options.name or "images").removesuffix(level)
@@ -144,7 +154,7 @@ def _images(
     origin: Mapping[str, object],
 ) -> dict[str, str]:
     """What is written of clean images, by suffix."""
-    sigma, axes = known_sigma(options.sigma, stored), denoiser.predictor.axes
+    noise, axes = known_noise(options.noise, options.sigma, stored), denoiser.predictor.axes
     method: Method = denoiser
     if options.axes == 3 and axes == 2:
         if not isinstance(denoiser, Denoiser) or denoiser.colour:
@@ -158,16 +168,16 @@ def _images(
         path, reason = images.skipped[0]
         raise DataError(f"{path}: {reason}. A mean over the other images would not be comparable.")
     # Scalars of images are no good for the volumes that their slices make.
-    at_training = sigma == stored.evaluated_sigma and method is denoiser
+    at_training = stored.noise is not None and noise == stored.noise.middle and method is denoiser
     with levels_told():
         found = evaluate_published(
             method,
-            PublishedImages(images, sigma=sigma),
+            PublishedImages(images, sigma=noise),
             tuned=_tuned(stored, denoiser.solver.regularizer.parameters) if at_training else None,
             search=not options.no_search,
             device=next(denoiser.parameters()).device,
         )
-    title = f"{name}, sigma {sigma:g}" + (", self-ensemble" if options.ensemble else "")
+    title = f"{name}, {range_of(noise)}" + (", self-ensemble" if options.ensemble else "")
     return {".md": to_markdown(found, title=title), ".csv": to_csv(found), ".json": to_json(found, origin)}
 
 

@@ -88,9 +88,9 @@ def _card(options: argparse.Namespace, stored: StoredModel) -> Card:
             + ", or export it with --without-numbers."
         )
     config = stored.explicit_config()
-    sigma = stored.evaluated_sigma
-    assert sigma is not None  # explicit_config has refused
-    denoiser = Denoiser(stored.predictor(), stored.whole_image_solver()).eval()
+    noise = stored.noise
+    assert noise is not None  # explicit_config has refused
+    denoiser = Denoiser(stored.predictor(), stored.whole_image_solver(), stabilise=stored.stabilise).eval()
     content: dict[str, Any] = {
         "name": options.name,
         "config": config,
@@ -100,7 +100,7 @@ def _card(options: argparse.Namespace, stored: StoredModel) -> Card:
         if stored.forward is None
         else f"{AS_THEY_ARE} {SCORED}",
         "numbers": numbers,
-        "reference": reference_on(denoiser, sigma, config.get("forward")),
+        "reference": reference_on(denoiser, noise.middle, config.get("forward")),
     }
     return Card.of(Card(**content).plain())
 

@@ -156,13 +156,13 @@ def _solver(options: argparse.Namespace, stored: StoredModel) -> Solver:
 
 def announce(stored: StoredModel) -> str:
     """A line about the model: what it knows, and whether its run got to its end."""
-    low, high = stored.sigma_range or (None, None)
-    trained = stored.sigma if low == high else f"{low:g} to {high:g}"
+    noise = stored.noise
+    trained = "noise that is not known" if noise is None else str(noise)
     cut = "" if stored.finished else ", which was cut off"
     of = f"model {stored.name}: " if stored.path.is_file() else ""
     units = "8-bit units" + (", RGB images" if stored.colour else "")
     units += "" if stored.axes == 2 else f", {KINDS[stored.axes]}"
-    return f"{of}trained for sigma {trained} ({units}); weights of epoch {stored.best_epoch} of the run{cut}"
+    return f"{of}trained for {trained} ({units}); weights of epoch {stored.best_epoch} of the run{cut}"
 
 
 def files_of(paths: Iterable[Path], axes: int = 2) -> list[Path]:

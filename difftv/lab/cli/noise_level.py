@@ -10,7 +10,7 @@ from torch import Tensor
 from difftv.colour import ChannelImage, estimate_image_noise
 from difftv.errors import ConfigError, DataError, NoiseLevelWarning
 from difftv.models.stored import StoredModel
-from difftv.noise import SigmaRange, checked_sigma
+from difftv.noise import GaussianNoise, Noise, PoissonGaussian, SigmaRange, checked_sigma
 from difftv.noise.estimate import CLIPPED
 from difftv.printing import print_safely
 
@@ -54,9 +54,37 @@ def known_sigma(sigma: float | None, stored: StoredModel) -> float:
         return sigma
     if stored.sigma is not None:
         return stored.sigma
-    if stored.sigma_range is None:
+    if stored.noise is None:
         raise ConfigError(f"The configuration of {stored.path} holds no sigma: give the noise as --sigma.")
     raise ConfigError(f"{stored.path} was trained for sigma {_trained(stored)}: give the noise as --sigma LEVEL.")
+
+
+def known_noise(noise: str | None, sigma: float | None, stored: StoredModel) -> Noise:
+    """The noise without looking at an image: as given, or what the model was trained for where that is no range.
+
+    Args:
+        noise: value of --noise, GAIN,SIGMA; None where it is not given.
+        sigma: value of --sigma; None where it is not given.
+        stored: the model.
+
+    Raises:
+        ConfigError: it is no noise, or is missing where the model was trained on a range.
+    """
+    if noise is not None:
+        if sigma is not None:
+            raise ConfigError("--sigma is for white noise: leave it out, or --noise.")
+        try:
+            gain, gaussian = (float(part) for part in noise.split(","))
+            return PoissonGaussian(gain, gaussian)
+        except ValueError as error:
+            raise ConfigError(
+                f"--noise must be two numbers GAIN,SIGMA such as 0.01,2, got {noise!r} ({error})."
+            ) from error
+    if sigma is None and stored.noise is not None and not stored.noise.white:
+        if stored.noise.several:
+            raise ConfigError(f"{stored.path} was trained for {stored.noise}: give the noise as --noise GAIN,SIGMA.")
+        return stored.noise.middle
+    return GaussianNoise(known_sigma(sigma, stored))
 
 
 def estimated_sigma(noisy: ChannelImage, stored: StoredModel, name: object, known: Tensor | None = None) -> float:

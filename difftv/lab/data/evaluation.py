@@ -14,8 +14,10 @@ from difftv.errors import DataError
 from difftv.lab.data.cache import CleanImages
 from difftv.lab.data.crops import Size, centre, crop_size, cut, drawn, large_enough, to_tensor
 from difftv.lab.data.decoding import Pixels
+from difftv.lab.data.patches import level_and_kind
 from difftv.lab.forward import ForwardModel, Identity, Measured, joined
-from difftv.noise import SigmaRange
+from difftv.noise import Noise, NoiseRange
+from difftv.noise import joined as joined_noise
 from difftv.types import Image
 
 
@@ -27,9 +29,10 @@ class EvaluationItem:
         name: the image's name, with `#1`, `#2`, ... from the second crop of an image on.
         clean: (1, 1 or 3, *space) float32 in [0, 1]; None where there are only noisy images.
         noisy: clean image with noise added, not clipped unless asked for; or the noisy image itself.
-        sigma: standard deviation of that noise in 8-bit units.
+        sigma: standard deviation of that noise in 8-bit units, as a root mean square where it differs between pixels.
         measured: the measurements, where there is a forward operator: `noisy` is then the first look at them.
         again: second noisy image of the scene, where the data set has one.
+        kind: the noise where it is not white Gaussian noise of level `sigma`.
     """
 
     name: str
@@ -38,6 +41,7 @@ class EvaluationItem:
     sigma: float
     measured: Measured | None = None
     again: Image | None = None
+    kind: Noise | None = None
 
     @property
     def reference(self) -> Image:
@@ -49,6 +53,12 @@ class EvaluationItem:
         if self.clean is None:
             raise DataError(f"{self.name} has no clean image to compare with.")
         return self.clean
+
+
+def noise_of(group: Sequence[EvaluationItem], device: torch.device | str = "cpu") -> Noise | torch.Tensor:
+    """What a method is told of the noise of some images: the noise, or the levels of white noise, (batch,)."""
+    kinds = [item.kind for item in group if item.kind is not None]
+    return joined_noise(kinds) if kinds else torch.tensor([item.sigma for item in group], device=device)
 
 
 def measurements(group: Sequence[EvaluationItem], device: torch.device | str) -> Measured | None:
@@ -99,7 +109,7 @@ class EvaluationPatches(EvaluationItems):
         images: CleanImages,
         *,
         patch_size: Size | None,
-        sigma: float | Sequence[float],
+        sigma: float | Sequence[float] | NoiseRange | Noise,
         crops_per_image: int = 1,
         clip_noise: bool = False,
         limit: int | None = None,
@@ -110,8 +120,8 @@ class EvaluationPatches(EvaluationItems):
         Args:
             images: the clean images; those smaller than the patch are left out and named in a warning.
             patch_size: side of a crop in pixels, or its sides along every axis; None takes whole images.
-            sigma: noise standard deviation in 8-bit units; of a range [low, high] every crop has a level of its own,
-                drawn like its noise.
+            sigma: noise standard deviation in 8-bit units, of a range [low, high] every crop has a level of its own,
+                drawn like its noise; or noise of another kind.
             crops_per_image: crops of every image, >= 1; whole images allow only 1.
             clip_noise: clamp the noisy images to [0, 1].
             limit: keep only so many items, the first ones; None keeps all.
@@ -122,7 +132,7 @@ class EvaluationPatches(EvaluationItems):
             ValueError: an argument is out of range.
             DataError: no image is as large as a crop.
         """
-        self.levels = SigmaRange.of(sigma)
+        self.noise = sigma if isinstance(sigma, Noise) else NoiseRange.of(sigma)
         positive_int("crops_per_image", crops_per_image)
         if patch_size is None and crops_per_image > 1:
             raise ValueError(
@@ -146,7 +156,8 @@ class EvaluationPatches(EvaluationItems):
     def item(self, index: int) -> EvaluationItem:
         image_index, crop_index = self._cases[index]
         key = (self.stream, zlib.crc32(self.images.names[image_index].encode("utf-8", "surrogateescape")), crop_index)
-        words = [*map(int, np.random.SeedSequence(0, spawn_key=key).generate_state(6, np.uint64))]
+        more = 0 if isinstance(self.noise, Noise) else self.noise.words
+        words = [*map(int, np.random.SeedSequence(0, spawn_key=key).generate_state(6 + more, np.uint64))]
         name = self.images.names[image_index] + (f"#{crop_index}" if crop_index else "")
         return self._observed(name, image_index, crop_index, words)
 
@@ -159,11 +170,12 @@ class EvaluationPatches(EvaluationItems):
         return to_tensor(image, self.images.axes)
 
     def _observed(self, name: str, image_index: int, crop_index: int, words: Sequence[int]) -> EvaluationItem:
-        """The test case of a crop, drawn by six random words."""
+        """The test case of a crop, drawn by six random words, and more for noise with ranges."""
         noise_seed, level, operator_seed = words[2:5]
         clean = self._crop(self.images[image_index], crop_index, words)
-        sigma = self.levels.draw(level)
+        noise = self.noise if isinstance(self.noise, Noise) else self.noise.draw(level, words[6:])
         noisy, measured = self.forward.corrupt(
-            clean, sigma, operator_seed=operator_seed, noise_seed=noise_seed, clip=self.clip_noise
+            clean, noise, operator_seed=operator_seed, noise_seed=noise_seed, clip=self.clip_noise
         )
-        return EvaluationItem(name, clean, noisy, sigma, measured)
+        sigma, kind = level_and_kind(noise, clean)
+        return EvaluationItem(name, clean, noisy, sigma, measured, kind=kind)

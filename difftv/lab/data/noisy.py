@@ -15,7 +15,7 @@ from difftv.lab.data.crops import Size, to_tensor
 from difftv.lab.data.decoding import Pixels
 from difftv.lab.data.evaluation import EvaluationItem, EvaluationPatches
 from difftv.lab.data.patches import Batch, TrainingPatches
-from difftv.noise import NoiseEstimate, SigmaRange, estimate_white
+from difftv.noise import Noise, NoiseEstimate, NoiseRange, SigmaRange, estimate_white
 from difftv.noise.estimate import CLIPPED, SMALLEST_SIDE
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ class NoisyEvaluation(EvaluationPatches):
         scenes: NoisyScenes,
         *,
         patch_size: Size | None,
-        sigma: float | Sequence[float],
+        sigma: float | Sequence[float] | NoiseRange | Noise,
         crops_per_image: int = 1,
         limit: int | None = None,
         stream: int = 0,

@@ -11,7 +11,9 @@ from difftv.lab.data.cache import CleanImages
 from difftv.lab.data.crops import NUM_SYMMETRIES, Size, crop_size, cut, drawn, large_enough, to_tensor, turned
 from difftv.lab.data.decoding import Pixels
 from difftv.lab.forward import ForwardModel, Identity, Measured, joined
-from difftv.noise import SigmaRange
+from difftv.noise import GaussianNoise, Noise, NoiseRange
+from difftv.noise import joined as joined_noise
+from difftv.noise.level import EIGHT_BIT_RANGE
 from difftv.types import Image, PerImage
 
 # Branches of the seed: the draws of one purpose never meet those of another.
@@ -24,7 +26,9 @@ class Batch(NamedTuple):
     `sigma`, the noise level of every patch in 8-bit units, (batch,); `measured`, the measurements where there is a
     forward operator: `noisy` is then the first look at them; `again`, second noisy images of the scenes, where the data
     set has them. `clean` is None where it has no clean images. Of a batch that several processes share these are the
-    patches of one part: `first` is the place of its first one, `whole` the number of all (None: no other part)."""
+    patches of one part: `first` is the place of its first one, `whole` the number of all (None: no other part). `kind`:
+    the noise where it is not white Gaussian noise of level `sigma`, which is then that of the clean patch, as a root
+    mean square."""
 
     clean: Image | None
     noisy: Image
@@ -33,11 +37,17 @@ class Batch(NamedTuple):
     first: int = 0
     whole: int | None = None
     again: Image | None = None
+    kind: Noise | None = None
 
     @property
     def images(self) -> int:
         """Patches of the whole batch."""
         return len(self.noisy) if self.whole is None else self.whole
+
+    @property
+    def noise(self) -> Noise | PerImage:
+        """What a method is told: the noise, or the levels of white noise."""
+        return self.sigma if self.kind is None else self.kind
 
     def to(self, device: torch.device) -> "Batch":
         """The same on a device."""
@@ -60,7 +70,7 @@ class TrainingPatches:
         images: CleanImages,
         *,
         patch_size: Size,
-        sigma: float | Sequence[float],
+        sigma: float | Sequence[float] | NoiseRange,
         seed: int,
         crops_per_image: int = 1,
         clip_noise: bool = False,
@@ -71,7 +81,8 @@ class TrainingPatches:
         Args:
             images: the clean images; those smaller than the patch are left out and named in a warning.
             patch_size: side of a patch in pixels, or its sides along every axis.
-            sigma: noise standard deviation in 8-bit units; of a range [low, high] every patch draws its own, uniformly.
+            sigma: noise standard deviation in 8-bit units, of a range [low, high] every patch draws its own, uniformly;
+                or noise of another kind.
             seed: >= 0; two runs with the same seed see the same patches.
             crops_per_image: patches drawn from every image in an epoch, >= 1.
             clip_noise: clamp the noisy patches to [0, 1].
@@ -84,7 +95,7 @@ class TrainingPatches:
         """
         self.patch_size = crop_size("patch_size", patch_size, images.axes)
         self.crops_per_image = positive_int("crops_per_image", crops_per_image)
-        self.levels = SigmaRange.of(sigma)
+        self.levels = NoiseRange.of(sigma)
         random_seed("seed", seed)
         self.seed = seed
         self.clip_noise = clip_noise
@@ -146,17 +157,19 @@ class TrainingPatches:
         drawn = [self._patch(epoch, int(index)) for index in indices]
         clean, noisy, sigma, again = (_together(drawn, name) for name in ("clean", "noisy", "sigma", "again"))
         measured = [one.measured for one in drawn if one.measured is not None]
+        kinds = [one.kind for one in drawn if one.kind is not None]
+        kind = joined_noise(kinds) if kinds else None
         assert noisy is not None
         assert sigma is not None
-        return Batch(clean, noisy, sigma, joined(measured) if measured else None, again=again)
+        return Batch(clean, noisy, sigma, joined(measured) if measured else None, again=again, kind=kind)
 
     def _patch(self, epoch: int, index: int) -> Batch:
-        words = [*map(int, self._branch(_PATCH, epoch, index).generate_state(7, np.uint64))]
+        words = [*map(int, self._branch(_PATCH, epoch, index).generate_state(7 + self.levels.words, np.uint64))]
         return self._observed(self._usable[index % len(self._usable)], words)
 
     def _crop(self, image: Pixels, words: Sequence[int]) -> Image:
         """Crop and symmetry that the words stand for."""
-        axes, (down, right, symmetry, *_, deep) = self.images.axes, words
+        axes, (down, right, symmetry, *_, deep) = self.images.axes, words[:7]
         corner = drawn(image.shape[:axes], self.patch_size, (down, right, deep))
         crop = turned(
             cut(image, corner, self.patch_size), symmetry % NUM_SYMMETRIES, axes, quarter_turns=self.quarter_turns
@@ -164,17 +177,25 @@ class TrainingPatches:
         return to_tensor(crop, axes)
 
     def _observed(self, number: int, words: Sequence[int]) -> Batch:
-        """A patch of image `number`, drawn by seven random words."""
+        """A patch of image `number`, drawn by seven random words, and more for noise with ranges."""
         noise_seed, level, operator_seed = words[3:6]
         clean = self._crop(self.images[number], words)
-        sigma = self.levels.draw(level)
+        noise = self.levels.draw(level, words[7:])
         noisy, measured = self.forward.corrupt(
-            clean, sigma, operator_seed=operator_seed, noise_seed=noise_seed, clip=self.clip_noise
+            clean, noise, operator_seed=operator_seed, noise_seed=noise_seed, clip=self.clip_noise
         )
-        return Batch(clean, noisy, torch.tensor([sigma], dtype=torch.float32, device="cpu"), measured)
+        sigma, kind = level_and_kind(noise, clean)
+        return Batch(clean, noisy, torch.tensor([sigma], dtype=torch.float32, device="cpu"), measured, kind=kind)
 
     def _branch(self, *key: int) -> np.random.SeedSequence:
         return np.random.SeedSequence(self.seed, spawn_key=key)
+
+
+def level_and_kind(noise: Noise, clean: Image) -> tuple[float, Noise | None]:
+    """The noise level of one image in 8-bit units, and the noise where it is not white Gaussian noise of that level."""
+    if isinstance(noise, GaussianNoise):
+        return float(noise.sigma), None
+    return EIGHT_BIT_RANGE * float(noise.std_per_image(clean)), noise
 
 
 def _together(drawn: Sequence[Batch], name: str) -> torch.Tensor | None:

@@ -3,7 +3,8 @@
 from difftv.lab.data.cache import CleanImages
 from difftv.lab.data.crops import to_tensor
 from difftv.lab.data.evaluation import EvaluationItem, EvaluationItems
-from difftv.noise import GaussianNoise
+from difftv.lab.data.patches import level_and_kind
+from difftv.noise import GaussianNoise, Noise, as_noise
 
 NOISE_SEED = 0
 """The generator is seeded with it anew for every image, so images of one size share one draw."""
@@ -15,16 +16,26 @@ class PublishedImages(EvaluationItems):
 
     Args:
         images: the clean images.
-        sigma: noise standard deviation in 8-bit units.
+        sigma: noise standard deviation in 8-bit units, or noise of another kind, drawn from a generator of that seed.
 
     Raises:
         ValueError: sigma is not a positive finite number.
     """
 
-    def __init__(self, images: CleanImages, *, sigma: float) -> None:
+    def __init__(self, images: CleanImages, *, sigma: float | Noise) -> None:
         self.images = images
-        self.sigma = sigma
-        self.noise = GaussianNoise(sigma)
+        self.noise = as_noise(sigma)
+
+    @property
+    def sigma(self) -> float:
+        """Standard deviation of white noise in 8-bit units.
+
+        Raises:
+            ValueError: it is noise of another kind, see `noise`.
+        """
+        if not isinstance(self.noise, GaussianNoise):
+            raise ValueError(f"sigma alone does not describe {self.noise}: use noise.")
+        return float(self.noise.sigma)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -32,4 +43,5 @@ class PublishedImages(EvaluationItems):
     def item(self, index: int) -> EvaluationItem:
         clean = to_tensor(self.images[index], self.images.axes)
         noisy = self.noise.corrupt(clean, seed=NOISE_SEED)
-        return EvaluationItem(self.images.names[index], clean, noisy, self.sigma)
+        sigma, kind = level_and_kind(self.noise, clean)
+        return EvaluationItem(self.images.names[index], clean, noisy, sigma, kind=kind)

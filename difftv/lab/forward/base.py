@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from difftv.linear import ForwardOperator, Fourier, Mask, first_look
-from difftv.noise import noise_std
+from difftv.noise import GaussianNoise, Noise, as_noise
 from difftv.noise.base import standard_normal
+from difftv.noise.level import EIGHT_BIT_RANGE
 from difftv.types import Image
 
 
@@ -46,14 +47,14 @@ class ForwardModel(abc.ABC):
 
     @abc.abstractmethod
     def corrupt(
-        self, clean: Image, sigma: float, *, operator_seed: int, noise_seed: int, clip: bool = False
+        self, clean: Image, noise: Noise | float, *, operator_seed: int, noise_seed: int, clip: bool = False
     ) -> tuple[Image, Measured | None]:
         """What a network is shown of one image, and the measurements that it was made of.
 
         Args:
             clean: (1, channels, height, width), in [0, 1].
-            sigma: standard deviation of the noise of every measurement in 8-bit units: y = A clean + sigma / 255 n; of
-                complex ones that of real and imaginary part.
+            noise: noise of every measurement; a number stands for white Gaussian noise of that standard deviation in
+                8-bit units, y = A clean + sigma / 255 n; of complex ones that of real and imaginary part.
             operator_seed: chooses A, where it is random.
             noise_seed: chooses n alone, so that sweeps over sigma compare like with like.
             clip: clamp the noisy image to [0, 1].
@@ -72,15 +73,17 @@ class SimulatedMeasurements(ForwardModel):
         """A for one image of (height, width), drawn from the generator; the same object where nothing is drawn."""
 
     def corrupt(
-        self, clean: Image, sigma: float, *, operator_seed: int, noise_seed: int, clip: bool = False
+        self, clean: Image, noise: Noise | float, *, operator_seed: int, noise_seed: int, clip: bool = False
     ) -> tuple[Image, Measured | None]:
+        white = as_noise(noise)
+        if not isinstance(white, GaussianNoise):
+            raise ValueError(f"noise must be white Gaussian noise behind a forward operator, got {noise}.")
         if clip:
             raise ValueError("clip_noise must be false: measurements are no intensities that could be clipped.")
         height, width = clean.shape[2:]
         operator = self.operator((height, width), np.random.default_rng(operator_seed))
         data = operator.apply(clean)
-        noise = noise_std(sigma) * _standard_normal_like(data, noise_seed)
-        data = data + noise
+        data = data + white.sigma / EIGHT_BIT_RANGE * _standard_normal_like(data, noise_seed)
         if isinstance(operator, Mask | Fourier):
             # What is not measured is 0, and not noise.
             data = torch.where(operator.mask != 0, data, torch.zeros_like(data))

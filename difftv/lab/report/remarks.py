@@ -21,7 +21,17 @@ def evaluation(settings: Settings) -> str:
         crops = "crop" if number == "1" else "crops"
         images = f"{crops} of {show(side)}x{show(side)} pixels" if side is not None else "whole images"
     clipped = ", noise clipped to [0, 1]" if lookup(settings, "data.clip_noise") == "true" else ""
-    return f"{show(settings[EVALUATED_ON])} ({number} {images}{clipped})"
+    return f"{show(settings[EVALUATED_ON])} ({number} {images}{_noise(settings)}{clipped})"
+
+
+def _noise(settings: Settings) -> str:
+    """`, noise poisson_gaussian (gain 0.02)`; nothing of white noise, whose sigma stands beside the numbers."""
+    kind = show(lookup(settings, "noise"))
+    if kind == "gaussian":
+        return ""
+    values = {key.removeprefix("noise."): value for key, value in settings.items() if key.startswith("noise.")}
+    stated = ", ".join(f"{name} {show(value)}" for name, value in values.items() if name != "_target_" and value != 0)
+    return f", noise {kind}" + (f" ({stated})" if stated else "")
 
 
 def key_remarks(all_settings: Sequence[Settings], shown: Sequence[str], *, added: Sequence[str]) -> list[str]:

@@ -68,6 +68,9 @@ MODELS = ("evaluation.model", "trainer.start")
 NEUTRAL: dict[str, object] = {
     "method": "maps",
     "method._target_": "difftv.Denoiser",
+    "method.stabilise": True,
+    "noise": "gaussian",
+    "noise._target_": "difftv.noise.GaussianNoise",
     "forward": "identity",
     "forward._target_": "difftv.lab.forward.Identity",
     "trainer.staircase_weight": 0,

@@ -29,7 +29,8 @@ from difftv.linear.opponent import OPPONENT
 from difftv.method import Method
 from difftv.models.parts import NAME, TARGET
 from difftv.models.stored import StoredModel
-from difftv.noise import SigmaRange
+from difftv.network_denoiser import NetworkDenoiser
+from difftv.noise import NoiseRange
 from difftv.predictors.base import Predictor
 from difftv.predictors.named import Named
 from difftv.problem import DataTerm
@@ -71,6 +72,8 @@ def build(planned: PlannedRun, rank: int = 0) -> Objects:
     regularizer = nodes["regularizer"].make()
     forward: ForwardModel = nodes["forward"].make()
     _check_axes(regularizer, forward, options)
+    noise = options.noise()
+    _check_noise(noise, forward, nodes, clean=options.data.clean)
     solver: Solver = _solver(nodes["solver"].make(regularizer=regularizer), forward, options)
     for key, size in (("patch_size", options.top.patch_size), ("data.eval_patch_size", options.data.eval_patch_size)):
         if size is not None:
@@ -82,15 +85,13 @@ def build(planned: PlannedRun, rank: int = 0) -> Objects:
             complete = (
                 nodes["method"]
                 .target()
-                .predictor_arguments(
-                    nodes["predictor"].values, regularizer, sigma_input=SigmaRange.of(options.top.sigma).several
-                )
+                .predictor_arguments(nodes["predictor"].values, regularizer, sigma_input=noise.told)
             )
         predictor = replace(nodes["predictor"], values=complete).make()
     loss = nodes["loss"].make()
     if isinstance(loss, (Sure, Deepinv)) and options.training.precision != "float32":
         raise ConfigError("loss=sure takes differences that bfloat16 does not resolve: trainer.precision=float32.")
-    if isinstance(loss, Deepinv) and SigmaRange.of(options.top.sigma).several:
+    if isinstance(loss, Deepinv) and noise.several:
         raise ConfigError(f"loss=deepinv takes one noise level, got sigma={options.top.sigma!r}. Give sigma=LEVEL.")
     if options.start is not None:
         for word in named_models(options.start):
@@ -155,6 +156,25 @@ def _check_source(source: ImageSource, axes: int) -> None:
             f"{KINDS[axes].capitalize()} come with data=folder data.axes={axes} data.root=PATH"
             f"{', or data=phantoms' if axes == 3 else ''}."
         )
+
+
+def _check_noise(noise: NoiseRange, forward: ForwardModel, nodes: Mapping[str, Node], *, clean: bool) -> None:
+    """Refuse noise that a part of the run does not take.
+
+    Raises:
+        ConfigError: naming both.
+    """
+    if noise.white:
+        return
+    if forward.measures:
+        raise ConfigError("noise must be gaussian behind a forward operator: measurements have white noise.")
+    loss = nodes["loss"].target()
+    if isinstance(loss, type) and issubclass(loss, WithoutClean):
+        raise ConfigError("noise must be gaussian with losses without clean images.")
+    if not clean:
+        raise ConfigError("noise must be gaussian with data.clean=false: that of the files is estimated as white.")
+    if nodes["method"].target() is NetworkDenoiser and noise.varies:
+        raise ConfigError("noise must be gaussian with method=network: there is no data term that could be weighted.")
 
 
 def _solver(solver: Solver, forward: ForwardModel, options: RunOptions) -> Solver:

@@ -20,7 +20,8 @@ from difftv.lab.training.evaluation import Evaluated, Row, evaluate, evaluate_gr
 from difftv.lab.training.loop import TrainingSetup
 from difftv.lab.training.restoration import best_factor
 from difftv.method import Method
-from difftv.noise import SigmaRange
+from difftv.noise import GaussianNoise, Noise, as_white
+from difftv.types import Image
 
 
 @dataclass(frozen=True)
@@ -65,12 +66,14 @@ class FinalEvaluation:
         self.images = images
         self.options = options
         self.stored = stored
+        self.noise = options.noise().middle
+        self.stabilise = getattr(setup.denoiser, "stabilise", True)
         self.solver = setup.denoiser.solver
         self.device = self.solver.workplace.device_for(setup.device)
 
     def measure(self) -> Measured:
         """All of it, with progress bars; the searches take the longest."""
-        items, sigma = self.images.evaluation, SigmaRange.of(self.options.top.sigma).middle
+        items = self.images.evaluation
         learned = self._learned()
         if not self.options.data.clean:
             return self._without_clean(learned)
@@ -81,6 +84,7 @@ class FinalEvaluation:
             refinements=self.options.evaluation.refinements,
             label=f"search {', '.join(self.solver.regularizer.parameters)}",
             device=self.setup.device,
+            stabilise=self.stabilise,
         )
         baseline = evaluate(
             self._scalar(search.values[0]),
@@ -95,7 +99,7 @@ class FinalEvaluation:
             "noisy": evaluate_plain(lambda noisy: noisy, items),
         }
         if not items.forward.measures and items.images.axes > 1:
-            columns["nonlocal_means"] = evaluate_plain(lambda noisy: nonlocal_means(noisy, sigma), items)
+            columns["nonlocal_means"] = evaluate_plain(lambda noisy: _nonlocal_means(noisy, self.noise), items)
         if self.stored is not None:
             columns["model"] = self._stored_rows(self.stored)
         oracle = self._oracle(search) if self.options.evaluation.oracle else None
@@ -105,13 +109,13 @@ class FinalEvaluation:
 
     def _without_clean(self, learned: list[Evaluated]) -> Measured:
         """What can be said without clean images: nothing is searched for by PSNR."""
-        items, sigma = self.images.evaluation, SigmaRange.of(self.options.top.sigma).middle
+        items = self.images.evaluation
         columns = {
             "": [entry.row for entry in learned],
             "noisy": evaluate_plain(lambda noisy: noisy, items),
         }
         if items.images.axes > 1:
-            columns["nonlocal_means"] = evaluate_plain(lambda noisy: nonlocal_means(noisy, sigma), items)
+            columns["nonlocal_means"] = evaluate_plain(lambda noisy: _nonlocal_means(noisy, self.noise), items)
         if self.stored is not None:
             columns["model"] = self._stored_rows(self.stored)
         return self._measured(columns, learned, [], None, None)
@@ -173,6 +177,7 @@ class FinalEvaluation:
             refinements=self.options.evaluation.refinements,
             label=f"search {', '.join(search.names)} per image",
             device=self.setup.device,
+            stabilise=self.stabilise,
         )
 
     def _batch_size(self, items: EvaluationItems) -> int:
@@ -187,4 +192,12 @@ class FinalEvaluation:
         ]
 
     def _scalar(self, numbers: Sequence[float]) -> Denoiser:
-        return scalar_denoiser(self.solver, numbers).to(self.device)
+        return scalar_denoiser(self.solver, numbers, self.stabilise).to(self.device)
+
+
+def _nonlocal_means(noisy: Image, noise: Noise) -> Image:
+    """Through the transform that makes the noise white, where there is one."""
+    if isinstance(noise, GaussianNoise):
+        return nonlocal_means(noisy, float(noise.sigma))
+    white = as_white(noisy, noise)
+    return white.restored(nonlocal_means(white.images, float(white.sigma)))

@@ -22,7 +22,7 @@ from difftv.lab.data.crops import Size
 from difftv.lab.forward import ForwardModel
 from difftv.lab.runs.config import image_cache
 from difftv.lab.runs.plan import PlannedRun
-from difftv.noise import SigmaRange
+from difftv.noise import Noise, NoiseRange
 from difftv.solvers.base import Solver
 
 
@@ -50,7 +50,7 @@ def open_patches(planned: PlannedRun, splits: Splits, solver: Solver, forward: F
         ProblemTooLargeError: whole images are evaluated and the solver cannot take the largest.
     """
     top, data, evaluation = planned.options.top, planned.options.data, planned.options.evaluation
-    cache_path = image_cache(planned.config)
+    cache_path, noise = image_cache(planned.config), planned.options.noise()
 
     def opened(paths: Sequence[Path]) -> CleanImages:
         return open_images(paths, cache_path, splits.roots, colour=data.colour, axes=data.axes)
@@ -74,9 +74,9 @@ def open_patches(planned: PlannedRun, splits: Splits, solver: Solver, forward: F
         crops: int,
         limit: int | None,
         stream: int = 0,
-        sigma: float | Sequence[float] | None = None,
+        level: NoiseRange | Noise | None = None,
     ) -> EvaluationPatches:
-        level = SigmaRange.of(top.sigma).middle if sigma is None else sigma
+        level = noise.middle if level is None else level
         try:
             if images in scenes:
                 return NoisyEvaluation(
@@ -112,14 +112,14 @@ def open_patches(planned: PlannedRun, splits: Splits, solver: Solver, forward: F
         else TrainingPatches(
             training,
             patch_size=top.patch_size,
-            sigma=top.sigma,
+            sigma=noise,
             seed=top.seed,
             crops_per_image=data.crops_per_image,
             clip_noise=data.clip_noise,
             quarter_turns=data.quarter_turns,
             forward=forward,
         ),
-        validation=fixed(validation, side, crops, evaluation.validation_images, sigma=top.sigma),
+        validation=fixed(validation, side, crops, evaluation.validation_images, level=noise),
         evaluation=fixed(test, side, crops, evaluation.test_images),
         # Crops of the size that is evaluated (of patch_size where that is whole images): a best lambda depends a little
         # on how much border a crop has. A stream of their own: nothing is tuned on the noise of the evaluation.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
-from typing import Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from difftv.arguments import boolean, count, model_word, positive_int, random_seed
 from difftv.errors import ConfigError
@@ -13,12 +13,16 @@ from difftv.lab.training.options import TrainingOptions
 from difftv.noise.level import SigmaRange
 from difftv.space import AXES, checked_axes
 
+if TYPE_CHECKING:
+    from difftv.noise import NoiseRange
+
 Rerun = Literal["failed", "all", "none"]
 
 SUPPLIED: Mapping[str, tuple[str, ...]] = {
     "method": ("predictor", "solver", "sigma_range"),
     "predictor": ("num_maps", "channels", "axes"),
     "forward": (),
+    "noise": ("sigma",),
     "regularizer": (),
     "solver": ("regularizer",),
     "loss": (),
@@ -117,7 +121,6 @@ class TopLevel:
     sweep: str
 
     def __post_init__(self) -> None:
-        SigmaRange.of(self.sigma)
         checked_size("patch_size", self.patch_size)
         random_seed("seed", self.seed)
 
@@ -160,8 +163,11 @@ class RunOptions:
         Raises:
             ConfigError: naming the key, what was expected and what came.
         """
-        trainer = _mapping(config, "trainer")
+        trainer, nodes = _mapping(config, "trainer"), class_nodes(config)
         training = _section(TrainingOptions, "trainer", trainer)
+        if nodes["noise"].values.get("_target_") == NEUTRAL["noise._target_"]:
+            with keyed("", {"sigma": "sigma"}):
+                SigmaRange.of(config.get("sigma"))  # type: ignore[arg-type]  # refused with the reason
         return cls(
             top=_section(TopLevel, "", {**config, "rerun": rerun_policy(config), "sweep": sweep_name(config)}),
             data=_section(DataOptions, "data", _mapping(config, "data")),
@@ -170,13 +176,26 @@ class RunOptions:
             device=trainer.get(DEVICE, "auto"),
             devices=_devices(trainer, training.batch_size),
             start=_start(trainer),
-            nodes=class_nodes(config),
+            nodes=nodes,
         )
+
+    def noise(self) -> "NoiseRange":
+        """The noise of the run: the kind of `noise` with `sigma` and its other arguments; imports torch.
+
+        Raises:
+            ConfigError: naming the key of what is none.
+        """
+        from difftv.noise import NoiseRange
+
+        node = self.nodes["noise"]
+        arguments = {name: value for name, value in node.values.items() if name != "_target_"}
+        with keyed("noise", {**{name: node.key_of(name) for name in node.arguments()}, "sigma": "sigma"}):
+            return NoiseRange.of(self.top.sigma, node.target(), arguments)
 
 
 def class_nodes(config: Mapping[str, Any]) -> dict[str, Node]:
     """The nodes of the groups that name a class, by group."""
-    later = {group: {"_target_": NEUTRAL[f"{group}._target_"]} for group in ("method", "forward")}
+    later = {group: {"_target_": NEUTRAL[f"{group}._target_"]} for group in ("method", "forward", "noise")}
     config = {**later, **config}
     nodes = {group: Node(group, _mapping(config, group), supplied) for group, supplied in SUPPLIED.items()}
     predictor = replace(nodes["predictor"], as_class=_predictor_class)

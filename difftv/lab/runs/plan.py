@@ -104,6 +104,7 @@ class PlannedRun:
         """
         self.check_nodes()
         options = self.options
+        options.noise()
         channels, wanted = self.config["regularizer"].get("channels", 1), 3 if options.data.colour else 1
         if channels != wanted:
             kind = f"{'RGB' if wanted == 3 else 'gray'} (data.colour={str(options.data.colour).lower()})"

@@ -13,13 +13,14 @@ from tqdm import tqdm
 
 from difftv.errors import SolverError
 from difftv.lab.data import Batch, EvaluationItem, EvaluationPatches
-from difftv.lab.data.evaluation import measurements
+from difftv.lab.data.evaluation import measurements, noise_of
 from difftv.lab.losses import WithoutClean
 from difftv.lab.training.maps import solution_metrics
 from difftv.lab.training.restoration import restore
 from difftv.lab.training.without_clean import estimated_mse, loss_per_image
 from difftv.method import Method
 from difftv.metrics import image_metrics
+from difftv.noise import arguments_of
 from difftv.solvers.base import Solution
 from difftv.types import Image
 
@@ -89,13 +90,12 @@ def evaluate_group(
 ) -> list[Evaluated]:
     """The same for images of one size, solved together; where that fails, one by one."""
     noisy = torch.cat([item.noisy for item in group]).to(device)
-    levels = torch.tensor([item.sigma for item in group], device=noisy.device)
     measured = measurements(group, device)
     score = "estimated_mse" if group[0].clean is None else "psnr"
     started = time.perf_counter()
     metrics: dict[str, torch.Tensor] = {}
     try:
-        found = restore(denoiser, noisy, levels, measured, factor)
+        found = restore(denoiser, noisy, noise_of(group, noisy.device), measured, factor)
         if group[0].clean is None:
             metrics = _without_clean(denoiser, group, found, loss)
         solution = _on_cpu(found)
@@ -196,7 +196,7 @@ def evaluated_set(items: Iterable[EvaluationItem]) -> str:
     """A digest of the clean crops (of the noisy ones, where there are none) and their names, in their order.
 
     Runs with one digest, one sigma and one setting of clipping were evaluated on the same data. Behind a forward
-    operator the measurements are part of it.
+    operator the measurements are part of it, and so is noise of another kind than white Gaussian noise, but sigma.
     """
     digest = hashlib.sha256()
     for item in items:
@@ -205,6 +205,9 @@ def evaluated_set(items: Iterable[EvaluationItem]) -> str:
         digest.update(shown.cpu().to(torch.float32).numpy().tobytes())
         if item.again is not None:
             digest.update(item.again.cpu().to(torch.float32).numpy().tobytes())
+        if item.kind is not None:
+            values = {name: value for name, value in arguments_of(item.kind).items() if name != "sigma"}
+            digest.update(repr((type(item.kind).__name__, values)).encode())
         if item.measured is not None:
             digest.update(item.measured.data.cpu().numpy().tobytes())
     return digest.hexdigest()[:16]

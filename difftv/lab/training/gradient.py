@@ -82,7 +82,7 @@ class LocalGradient(Gradient):
         setup.denoiser.predictor.zero_grad()
         try:
             with self._mixed_precision():
-                solution = restore(setup.denoiser, batch.noisy, batch.sigma, batch.measured)
+                solution = restore(setup.denoiser, batch.noisy, batch.noise, batch.measured)
             found.sums.not_converged = int((~solution.converged).sum())
             if not self._is_usable(solution):
                 found.usable = False

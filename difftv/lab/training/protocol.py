@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -21,6 +22,8 @@ from difftv.lab.report.markdown import escape, grid
 from difftv.lab.training.evaluation import Row, mean_row
 from difftv.method import Method
 from difftv.metrics import psnr, quantize, ssim
+from difftv.noise import GaussianNoise, Noise, NoiseRange, range_of
+from difftv.noise.named import BY_NAME
 from difftv.space import AXES, KINDS, by_size
 from difftv.types import Image
 
@@ -47,7 +50,7 @@ class ProtocolNumbers:
     """A run and the other methods on one set of images.
 
     Attributes:
-        sigma: noise standard deviation in 8-bit units.
+        noise: noise of the images.
         shapes: name of every image -> (height, width), of volumes with the depth first.
         numbers: name of every scalar way -> what is constant there, by name: lam; or lam1, lam2; or lam, gam.
         rows: name of every way -> one row per image with `psnr` (dB) and `ssim`.
@@ -56,7 +59,7 @@ class ProtocolNumbers:
         gray: names of the images whose three channels are equal.
     """
 
-    sigma: float
+    noise: Noise
     shapes: Mapping[str, tuple[int, ...]]
     numbers: Mapping[str, Mapping[str, float]]
     rows: Mapping[str, list[Row]]
@@ -108,11 +111,12 @@ def evaluate_published(
     not_converged: list[str] = []
 
     def learned(noisy: Image, name: str) -> Image:
-        solution = denoiser.denoise(noisy.to(device), items.sigma)
+        solution = denoiser.denoise(noisy.to(device), items.noise)
         if not bool(solution.converged.all()):
             not_converged.append(name)
         return solution.denoised.cpu()
 
+    stabilise = getattr(denoiser, "stabilise", True)
     names, used = denoiser.solver.regularizer.parameters, denoiser.solver.workplace.device_for(device)
     numbers = {} if tuned is None else {TUNED: tuned}
     if search:
@@ -122,15 +126,20 @@ def evaluate_published(
             batch_size=SEARCH_BATCH,
             label=f"search {', '.join(names)}",
             device=device,
+            stabilise=stabilise,
         ).named()
     rows = {NOISY: [score(item.noisy, item.reference) for item in items]}
     for way, values in numbers.items():
-        scalar = scalar_denoiser(denoiser.solver, [values[name] for name in names]).to(used)
-        rows[way] = _rows(items, lambda noisy, _, at=scalar: at(noisy.to(used)).denoised.cpu(), way)  # type: ignore[misc]
+        scalar = scalar_denoiser(denoiser.solver, [values[name] for name in names], stabilise).to(used)
+        rows[way] = _rows(
+            items,
+            lambda noisy, _, at=scalar: at.denoise(noisy.to(used), items.noise).denoised.cpu(),  # type: ignore[misc]
+            way,
+        )
     way = LEARNED if denoiser.map_names else NETWORK
     rows[way] = _rows(items, learned, way)
     shapes = dict(zip(items.images.names, items.images.shapes, strict=True))
-    return ProtocolNumbers(items.sigma, shapes, numbers, rows, tuple(not_converged), denoiser.colour, gray)
+    return ProtocolNumbers(items.noise, shapes, numbers, rows, tuple(not_converged), denoiser.colour, gray)
 
 
 def score(denoised: Image, clean: Image) -> Row:
@@ -139,15 +148,19 @@ def score(denoised: Image, clean: Image) -> Row:
     return {"psnr": float(psnr(denoised, clean)), "ssim": float(found)}
 
 
-def statement(sigma: float | None, *, colour: bool = False, axes: int = 2) -> str:
-    """The protocol in words, to stand next to every number; None where the noise stands beside each."""
-    level = "the stated sigma" if sigma is None else f"sigma {sigma:g}"
+def statement(noise: float | Noise | None, *, colour: bool = False, axes: int = 2) -> str:
+    """The protocol in words, to stand next to every number; None where the white noise stands beside each."""
+    noise = GaussianNoise(noise) if isinstance(noise, float | int) else noise
     what = f"{'RGB' if colour else 'gray'} images" if axes == 2 else KINDS[axes]
     each = KINDS[axes].removesuffix("s")
+    how = f"not clipped, from torch.Generator().manual_seed(0), seeded anew for every {each}"
+    if noise is None or isinstance(noise, GaussianNoise):
+        level = "the stated sigma" if noise is None else f"sigma {noise.sigma:g}"
+        kind = f"white Gaussian noise of {level} (8-bit units), {how} (float32 torch.randn of the {each}'s shape)"
+    else:
+        kind = f"{range_of(noise)} (sigma in 8-bit units), {how}"
     return (
-        f"Protocol: whole {what}; white Gaussian noise of {level} (8-bit units), not "
-        f"clipped, from torch.Generator().manual_seed(0), seeded anew for every {each} (float32 torch.randn of the "
-        f"{each}'s shape); "
+        f"Protocol: whole {what}; {kind}; "
         f"denoised {each}s clamped to [0, 1] and rounded to 8 bit before PSNR and SSIM, no border cut. The noisy "
         f"{each}s are scored as they are.{' SSIM is the mean over the slices of a volume.' if axes == 3 else ''}"
     )
@@ -165,7 +178,7 @@ def to_markdown(found: ProtocolNumbers, *, title: str) -> str:
         body.append([text, count, *(f"**{row[metric]:.{digits}f}**" for row in found.means.values())])
     parts = [
         f"### {escape(title)}",
-        statement(found.sigma, colour=found.colour, axes=found.axes),
+        statement(found.noise, colour=found.colour, axes=found.axes),
         grid([heads, *body], left=2),
         _legend(found),
     ]
@@ -195,8 +208,8 @@ def to_json(found: ProtocolNumbers, origin: Mapping[str, object]) -> str:
     means = {PREFIXES[way] + metric: row[metric] for way, row in found.means.items() for metric in METRICS}
     content = {
         "format": FORMAT,
-        "protocol": statement(found.sigma, colour=found.colour, axes=found.axes),
-        "sigma": found.sigma,
+        "protocol": statement(found.noise, colour=found.colour, axes=found.axes),
+        **noise_entry(found.noise),
         "images": len(found.shapes),
         "lam": {
             PREFIXES[way] + name: value for way, numbers in found.numbers.items() for name, value in numbers.items()
@@ -207,6 +220,29 @@ def to_json(found: ProtocolNumbers, origin: Mapping[str, object]) -> str:
         **origin,
     }
     return json.dumps(content, indent=2) + "\n"
+
+
+def noise_entry(noise: Noise) -> dict[str, object]:
+    """The noise in a JSON file: `sigma`, and `noise` with the kind and its other arguments where it is not white."""
+    stated = range_of(noise)
+    sigma = {"sigma": getattr(noise, "sigma", 0.0)}
+    if stated.white:
+        return sigma
+    others = {name: value for name, value in stated.plain().items() if name != "sigma"}
+    return {**sigma, "noise": {"name": stated.name, **others}}
+
+
+def noise_in(content: Mapping[str, Any]) -> Noise:
+    """The noise of such a file, which is untrusted.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is none.
+    """
+    other = content.get("noise")
+    if other is None:
+        return GaussianNoise(float(content["sigma"]))
+    arguments = {name: value for name, value in other.items() if name != "name"}
+    return NoiseRange.of(content["sigma"], BY_NAME[other["name"]], arguments).middle
 
 
 def _legend(found: ProtocolNumbers) -> str:

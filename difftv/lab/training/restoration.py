@@ -11,10 +11,11 @@ from difftv.denoiser import Denoiser
 from difftv.errors import SolverError
 from difftv.lab.baselines import ScalarDenoiser
 from difftv.lab.data import EvaluationItem, EvaluationItems
-from difftv.lab.data.evaluation import measurements
+from difftv.lab.data.evaluation import measurements, noise_of
 from difftv.lab.forward import Measured
 from difftv.method import Method
 from difftv.metrics import psnr
+from difftv.noise import Noise
 from difftv.reconstructor import Reconstructor
 from difftv.solvers.base import Solution
 from difftv.types import Image
@@ -28,7 +29,7 @@ _BISECTIONS = 3
 
 
 def restore(
-    denoiser: Method, noisy: Image, sigma: float | Tensor, measured: Measured | None, factor: float = 1.0
+    denoiser: Method, noisy: Image, noise: Noise | float | Tensor, measured: Measured | None, factor: float = 1.0
 ) -> Solution:
     """The images of a batch.
 
@@ -38,15 +39,16 @@ def restore(
     Args:
         denoiser: denoiser or reconstructor to use.
         noisy: noisy images, or first looks at the measurements.
-        sigma: noise level in 8-bit units, one or one per image.
+        noise: noise of the images; behind an operator its level in 8-bit units, one or one per image.
         measured: the measurements; None where there is no operator.
         factor: factor on the maps behind an operator, > 0.
     """
     if measured is None or not isinstance(denoiser, Denoiser):
-        return denoiser.denoise(noisy, sigma)
+        return denoiser.denoise(noisy, noise)
     if isinstance(denoiser, ScalarDenoiser):
         return denoiser.solver(measured.data, denoiser.predictor(noisy), operator=measured.operator)
-    level = sigma if denoiser.sigma_input else None
+    assert not isinstance(noise, Noise)  # measurements have white noise
+    level = noise if denoiser.sigma_input else None
     return Reconstructor.of(denoiser, factor)(measured.data, measured.operator, sigma=level)
 
 
@@ -93,6 +95,5 @@ def _psnr(
     denoiser: Denoiser, group: Sequence[EvaluationItem], device: torch.device | str, factor: float
 ) -> list[float]:
     clean, noisy = (torch.cat([getattr(item, name) for item in group]) for name in ("reference", "noisy"))
-    levels = torch.tensor([item.sigma for item in group], device=device)
-    found = restore(denoiser, noisy.to(device), levels, measurements(group, device), factor)
+    found = restore(denoiser, noisy.to(device), noise_of(group, device), measurements(group, device), factor)
     return psnr(found.denoised.cpu(), clean).tolist()

@@ -11,7 +11,7 @@ from difftv.lab.runs.search.options import SearchOptions
 from difftv.lab.runs.search.space import Parameter
 
 MEASURED_ON = ("sigma", "evaluation.validation_images")
-"""Keys that the validation images follow from, besides those of `data`."""
+"""Keys that the validation images follow from, besides those of `data` and `noise`."""
 
 TRAINING_ONLY = ("data.crops_per_image", "data.quarter_turns")
 
@@ -63,5 +63,6 @@ def _ends(parameter: Parameter) -> list[Any]:
 
 def _measured_on(run: PlannedRun) -> dict[str, Any]:
     counts = what_counts(run.config)
-    of_data = {key for key, _ in leaves({"data": run.config["data"]})} - {*TRAINING_ONLY}
+    of_data = {key for key, _ in leaves({name: run.config.get(name, {}) for name in ("data", "noise")})}
+    of_data -= {*TRAINING_ONLY}
     return {**{key: counts.get(key) for key in (*MEASURED_ON, *of_data) if key in counts}, "images": run.images}

@@ -57,7 +57,7 @@ def layout(axes: int, channels: str = "channels") -> str:
     return f"(batch, {channels}, {', '.join(AXES[axes])})"
 
 
-def by_size(space: Sequence[int]) -> str:
+def by_size(space: Sequence[int | str]) -> str:
     """Sizes as they are written, such as "64x48"."""
     return "x".join(str(size) for size in space)
 

@@ -22,6 +22,11 @@ from difftv.lab.data.base import image_files
 from difftv.lab.data.crops import NUM_SYMMETRIES, crop_size, turned
 from difftv.lab.data.fingerprint import content_identity
 from difftv.lab.data.phantoms import phantom
+from difftv.network_denoiser import NetworkDenoiser
+from difftv.noise import GaussianNoise
+from difftv.predictors import Slices
+from difftv.regularizers import AnisotropicTV
+from difftv.solvers import Exact
 
 SHAPE = (7, 9, 11)
 
@@ -212,3 +217,28 @@ def test_phantoms_follow_from_their_number_alone(tmp_path: Path) -> None:
     assert volume.dtype == np.uint8
     assert volume.std() > 20
     np.testing.assert_array_equal(volume, phantom((0, 0)))
+
+
+def test_noise_of_volumes_is_a_number_one_per_volume_or_one_per_voxel() -> None:
+    clean = torch.full((2, 1, 3, 8, 9), 0.5)
+    ramp = torch.linspace(5, 50, 9).expand(1, 1, 1, 1, 9)
+    for sigma in (25.0, torch.tensor([10.0, 40.0]), ramp):
+        noise = GaussianNoise(sigma)
+        unit = noise.corrupt(clean, seed=3) - clean
+        expected = torch.randn(clean.shape, generator=torch.Generator().manual_seed(3))
+        torch.testing.assert_close(unit, noise.std(clean) * expected, rtol=1e-5, atol=1e-6)
+        assert noise.std_per_image(clean).shape == (2,)
+    assert GaussianNoise(torch.tensor([10.0, 40.0])).data_weight(clean) is None
+    weight = GaussianNoise(ramp).data_weight(clean)
+    assert weight is not None
+    assert weight[..., 0].mean() > 50 * weight[..., -1].mean()
+    with pytest.raises(ValueError, match="have the dimensions of the images"):
+        GaussianNoise(ramp).std(clean[:, :, 0])
+
+
+def test_a_network_that_predicts_the_volume() -> None:
+    denoiser = NetworkDenoiser(Slices(1, axes=3, width=4), Exact(AnisotropicTV(axes=3)))
+    noisy = torch.rand(2, 1, 3, 8, 9)
+    found = denoiser.denoise(noisy, 25.0)
+    assert found.denoised.shape == noisy.shape
+    assert found.lam.shape == (2, 0, 3, 8, 9)

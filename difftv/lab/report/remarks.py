@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from difftv.lab.report.settings import EVALUATED_ON, MISSING, NUM_IMAGES, Settings, confounded, lookup, show
 from difftv.lab.report.sweep import Run
+from difftv.space import KINDS, by_size
 
 
 def protocol(all_settings: Sequence[Settings]) -> str:
@@ -15,11 +16,16 @@ def protocol(all_settings: Sequence[Settings]) -> str:
 def evaluation(settings: Settings) -> str:
     """`test (12 crops of 64x64 pixels)`: what one run was evaluated on."""
     number, side = show(settings[NUM_IMAGES]), lookup(settings, "data.eval_patch_size")
+    axes = lookup(settings, "data.axes")
+    kind = KINDS[axes if axes in KINDS else 2]  # type: ignore[index]
     if side == MISSING:
-        images = "image" if number == "1" else "images"
+        images = kind.removesuffix("s") if number == "1" else kind
+    elif side is None:
+        images = f"whole {kind}"
     else:
         crops = "crop" if number == "1" else "crops"
-        images = f"{crops} of {show(side)}x{show(side)} pixels" if side is not None else "whole images"
+        sides = show(side).strip("[]").split(", ") if isinstance(side, str) else [show(side)] * int(axes)  # type: ignore[arg-type]
+        images = f"{crops} of {by_size(sides)} {'voxels' if axes == 3 else 'pixels'}"
     clipped = ", noise clipped to [0, 1]" if lookup(settings, "data.clip_noise") == "true" else ""
     return f"{show(settings[EVALUATED_ON])} ({number} {images}{_noise(settings)}{clipped})"
 

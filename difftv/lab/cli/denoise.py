@@ -12,7 +12,8 @@ channels, each with maps of its own: that scores more than a decibel better than
 (difftv/colour.py). A model of colour images takes the three together; a gray file as three equal ones.
 
 A file of several pages (TIFF, and NIfTI or .npy) is denoised page by page; with --axes 3 it is one volume, whose maps
-are those of its slices and whose minimiser is that of all of them together (difftv/volumes.py). Spacing is read from
+are those of its slices and whose minimiser is that of all of them together (difftv/volumes.py), or, with a model of
+volumes, those that it predicts of the whole. Spacing is read from
 ImageJ, OME and NIfTI metadata, or given as --spacing; the result is a file of the same kind, and NAME-lam.png shows
 three slices before and after.
 

@@ -10,8 +10,8 @@ from difftv import AnisotropicTV, Denoiser, Exact
 from difftv.errors import ConfigError
 from difftv.lab.data import Batch
 from difftv.lab.losses import Mse, Noise2Noise, Sure
-from difftv.lab.training.without_clean import loss_of
-from difftv.noise import add_noise
+from difftv.lab.training.without_clean import loss_of, second_draw
+from difftv.noise import PoissonGaussian, add_noise
 from difftv.predictors import Constant
 
 SIGMA = 25.0
@@ -70,3 +70,39 @@ def test_a_forward_operator_is_refused() -> None:
     solution = denoiser.denoise(batch.noisy, batch.sigma)
     with pytest.raises(ConfigError, match="without a forward operator"):
         loss_of(Sure(), denoiser, batch, solution, (0, 0))
+
+
+PHOTONS = PoissonGaussian(0.02, 5)
+
+
+def photon_loss(loss: nn.Module, seed: int, stabilise: bool) -> tuple[float, float]:
+    """The loss of photon noise, and its derivative in the one weight of a constant map."""
+    denoiser = Denoiser(Constant(1, initial_lam=0.03), Exact(AnisotropicTV()), stabilise=stabilise)
+    clean = clean_images(4)
+    noisy = torch.cat([PHOTONS.corrupt(one[None], seed=100 * seed + i) for i, one in enumerate(clean)])
+    batch = Batch(clean, noisy, 255 * PHOTONS.std_per_image(clean), kind=PHOTONS)
+    found = loss_of(loss, denoiser, batch, denoiser.denoise(noisy, batch.noise), (3, seed))
+    (gradient,) = torch.autograd.grad(found, list(denoiser.parameters()))
+    return float(found.detach()), float(gradient)
+
+
+@pytest.mark.parametrize("stabilise", [True, False], ids=["transform", "weights"])
+@pytest.mark.parametrize("loss", [Sure(), Noise2Noise()], ids=["sure", "noise2noise"])
+def test_photon_noise_has_the_squared_error_on_average_on_both_roads(loss: nn.Module, stabilise: bool) -> None:
+    pairs = [(photon_loss(loss, seed, stabilise), photon_loss(Mse(), seed, stabilise)) for seed in range(8)]
+    offset = float(PHOTONS.std(clean_images(4)).square().mean()) if isinstance(loss, Noise2Noise) else 0.0
+    for part in (0, 1):
+        estimated, true = (torch.tensor([pair[which][part] for pair in pairs]) for which in (0, 1))
+        difference = estimated - true - (offset if part == 0 else 0.0)
+        error = 3 * float(difference.std()) / math.sqrt(len(pairs))
+        assert abs(float(difference.mean())) < max(error, 0.05 * float(true.abs().mean()))
+        assert error < 0.6 * float(true.abs().mean())
+
+
+def test_the_second_draw_of_photons_does_not_depend_on_how_a_batch_is_divided() -> None:
+    clean = clean_images(4)
+    batch = Batch(clean, clean, torch.ones(4), kind=PHOTONS)
+    whole = second_draw(batch, clean, 7)
+    part = second_draw(batch._replace(first=2, whole=4), clean[2:], 7)
+    assert torch.equal(part, whole[2:])
+    assert not torch.equal(whole[0] - clean[0], whole[1] - clean[1])

@@ -90,6 +90,7 @@ def test_the_run_is_measured_and_becomes_a_model(
         (["sigma=0"], "sigma must be a positive number in 8-bit units"),
         (["noise=poisson", "forward=mri", "solver=admm"], "noise must be gaussian behind a forward operator"),
         (["noise=poisson", "method=network"], "noise must be gaussian with method=network"),
+        (["noise=correlated", "loss=sure"], "loss=sure is wrong for correlated Gaussian noise"),
         (["method.stabilise=2"], "method.stabilise must be true or false"),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, list) else "",

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
+from difftv.noise import GaussianNoise, Noise
 from difftv.noise.level import EIGHT_BIT_RANGE
 from difftv.types import Image, PerImage
 
@@ -16,14 +17,15 @@ class NoisyImages:
     """What such a loss is given of a batch.
 
     Attributes:
-        noisy: noisy images, (batch, 1 or 3, *space), white Gaussian noise.
-        sigma: its standard deviation in 8-bit units, (batch,).
+        noisy: noisy images, (batch, 1 or 3, *space).
+        sigma: standard deviation of the noise in 8-bit units, (batch,); as a root mean square where it is not white.
         denoised: answer of the method that is trained to `noisy`, with its graph.
         again: second noisy images of the scenes with noise of their own; None where there are none.
         denoise: the method: (images, sigma) -> denoised images, with a graph where gradients are wanted.
         seed: seed of what the loss draws; a training that is resumed gives the same one again.
         first, whole: place of the first image in a batch that several processes share, and the number of all (None:
             these are all); what is drawn is drawn for the whole batch.
+        kind: the noise where it is not white Gaussian noise; `denoise` knows it.
     """
 
     noisy: Image
@@ -34,6 +36,7 @@ class NoisyImages:
     seed: int
     first: int = 0
     whole: int | None = None
+    kind: Noise | None = None
 
     @property
     def noise_std(self) -> PerImage:
@@ -46,6 +49,9 @@ class WithoutClean(nn.Module, abc.ABC):
 
     needs_again: ClassVar[bool] = False
     """Whether it compares with a second noisy image of the scene."""
+
+    kinds: ClassVar[tuple[type[Noise], ...]] = (GaussianNoise,)
+    """Kinds of noise that it is right for."""
 
     @abc.abstractmethod
     def per_image(self, images: NoisyImages) -> PerImage:

@@ -5,6 +5,7 @@ from typing import ClassVar, final
 from torch import Tensor
 
 from difftv.lab.losses.base import NoisyImages, WithoutClean
+from difftv.noise import Noise
 from difftv.space import inner
 from difftv.types import Image, PerImage
 
@@ -19,6 +20,7 @@ class Noise2Noise(WithoutClean):
     """
 
     needs_again: ClassVar[bool] = True
+    kinds: ClassVar[tuple[type[Noise], ...]] = (Noise,)
 
     def forward(self, denoised: Image, again: Image) -> Tensor:
         """

@@ -1,11 +1,12 @@
 """Stein's unbiased estimate of the squared error."""
 
-from typing import final
+from typing import ClassVar, final
 
 import torch
 from torch import Tensor
 
 from difftv.lab.losses.base import NoisyImages, WithoutClean
+from difftv.noise import GaussianNoise, Noise, SignalDependent
 from difftv.space import inner, per_image
 from difftv.types import Image, PerImage
 
@@ -20,10 +21,16 @@ class Sure(WithoutClean):
         mean (denoised - noisy)^2 - s^2 + 2 s^2 mean_i d denoised_i / d noisy_i,      s the noise's standard deviation
 
     for white Gaussian noise. The divergence is that of network and solver together, from one random probe b of signs:
-    mean_i b_i (denoised(noisy + e b) - denoised(noisy))_i / e, a second solve.
+    mean_i b_i (denoised(noisy + e b) - denoised(noisy))_i / e, a second solve. Of Poisson-Gaussian noise every pixel
+    has a variance of its own, estimated without bias by gain (noisy_i - black level) + (sigma / 255)^2, and its own
+    term of the divergence: right to first order in the gain.
 
-    References: Soltanayev and Chun 2018, "Training deep learning based denoisers without ground truth data".
+    References: Soltanayev and Chun 2018, "Training deep learning based denoisers without ground truth data"; Le
+    Montagner, Angelini and Olivo-Marin 2014, "An unbiased risk estimator for image denoising in the presence of mixed
+    Poisson-Gaussian noise".
     """
+
+    kinds: ClassVar[tuple[type[Noise], ...]] = (GaussianNoise, SignalDependent)
 
     def forward(self, denoised: Image, noisy: Image, noise_std: PerImage, change: PerImage) -> Tensor:
         """
@@ -43,8 +50,11 @@ class Sure(WithoutClean):
         signs = (2 * drawn[images.first : images.first + len(noisy)] - 1).to(device=noisy.device).to(dtype=noisy.dtype)
         step = per_image(STEP * std, noisy)
         moved = images.denoise(noisy + step * signs, images.sigma)
-        change = (signs * (moved - images.denoised) / step).mean(dim=inner(noisy))
-        return _estimate(images.denoised, noisy, std, change)
+        change = signs * (moved - images.denoised) / step
+        if isinstance(images.kind, SignalDependent):
+            variance = images.kind.variance_without_bias(noisy)
+            return ((images.denoised - noisy).square() + variance * (2 * change - 1)).mean(dim=inner(noisy))
+        return _estimate(images.denoised, noisy, std, change.mean(dim=inner(noisy)))
 
 
 def _estimate(denoised: Image, noisy: Image, noise_std: PerImage, change: PerImage) -> PerImage:

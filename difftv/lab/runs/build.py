@@ -169,8 +169,10 @@ def _check_noise(noise: NoiseRange, forward: ForwardModel, nodes: Mapping[str, N
     if forward.measures:
         raise ConfigError("noise must be gaussian behind a forward operator: measurements have white noise.")
     loss = nodes["loss"].target()
-    if isinstance(loss, type) and issubclass(loss, WithoutClean):
-        raise ConfigError("noise must be gaussian with losses without clean images.")
+    if isinstance(loss, type) and issubclass(loss, WithoutClean) and not isinstance(noise.middle, loss.kinds):
+        raise ConfigError(
+            f"loss={loss.__name__.lower()} is wrong for {noise}. Take loss=noise2noise, or noise=gaussian."
+        )
     if not clean:
         raise ConfigError("noise must be gaussian with data.clean=false: that of the files is estimated as white.")
     if nodes["method"].target() is NetworkDenoiser and noise.varies:

@@ -4,13 +4,14 @@ import zlib
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from difftv.errors import ConfigError
 from difftv.lab.data import Batch
 from difftv.lab.losses import NoisyImages, Sure, WithoutClean
 from difftv.method import Method
-from difftv.noise import GaussianNoise
+from difftv.noise import GaussianNoise, of_image
 from difftv.solvers.base import Solution
 from difftv.types import Image, PerImage
 
@@ -51,20 +52,28 @@ def noisy_images(
     again = batch.again
     if again is None and loss.needs_again:
         assert batch.clean is not None, "a run without clean images has two files per scene"
-        second = GaussianNoise(_whole(batch.sigma, batch, 1.0)).corrupt(
-            _whole(batch.clean, batch, 0.0), seed=_seed(*place, _BRANCH_AGAIN)
-        )
-        again = second[batch.first : batch.first + len(batch.noisy)]
+        again = second_draw(batch, batch.clean, _seed(*place, _BRANCH_AGAIN))
     return NoisyImages(
         noisy=batch.noisy,
         sigma=batch.sigma,
         denoised=solution.denoised,
         again=again,
-        denoise=lambda images, sigma: denoiser.denoise(images, sigma).denoised,
+        denoise=lambda images, sigma: denoiser.denoise(images, sigma if batch.kind is None else batch.kind).denoised,
         seed=_seed(*place, _BRANCH),
         first=batch.first,
         whole=batch.whole,
+        kind=batch.kind,
     )
+
+
+def second_draw(batch: Batch, clean: Image, seed: int) -> Image:
+    """Second noisy images of the scenes, whatever number of processes shares the batch."""
+    if batch.kind is None:
+        whole = GaussianNoise(_whole(batch.sigma, batch, 1.0)).corrupt(_whole(clean, batch, 0.0), seed=seed)
+        return whole[batch.first : batch.first + len(clean)]
+    # Image by image: how many numbers a draw of photons takes depends on the image.
+    parts = enumerate(clean.split(1))
+    return torch.cat([of_image(batch.kind, i).corrupt(one, seed=seed ^ (batch.first + i)) for i, one in parts])
 
 
 def _whole(values: Tensor, batch: Batch, elsewhere: float) -> Tensor:

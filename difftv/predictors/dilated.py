@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from difftv.arguments import positive_int
 from difftv.predictors.layers import Convolution, convolution, pointwise, start_for_relu, start_near_zero
 from difftv.predictors.named import Named
+from difftv.predictors.tiles import residual_layers_in_tiles, tiles_pay
 from difftv.types import Features, Map
 
 DILATIONS = (1, 2, 4, 8, 4, 2)
@@ -30,6 +31,8 @@ class RawDilated(nn.Module):
 
     def forward(self, features: Features) -> Map:
         state: Tensor = self.first(features)
+        if tiles_pay(state):
+            return self.head(residual_layers_in_tiles(self.hidden, state).relu_())
         for layer in self.hidden:
             state = state + layer(torch.relu(state))
         return self.head(torch.relu(state))

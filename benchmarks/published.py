@@ -15,6 +15,7 @@ from benchmarks.deblurring import deblurring_table
 from benchmarks.denoisers import ANISOTROPIC, COUPLED, ISOTROPIC
 from benchmarks.drop_in import DropInRow
 from benchmarks.hand_written import NAME as BY_HAND
+from benchmarks.knee import knee_table
 from benchmarks.markdown import Table, between, milliseconds, three_digits
 from benchmarks.models import ModelRow
 from benchmarks.steps import StepRow
@@ -191,5 +192,6 @@ BLOCKS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "models": ("models", _models),
     "drop_in": ("denoise_tv", _drop_in),
     "deblurring": ("deblurring", _drawn_table(deblurring_table)),
+    "knee": ("knee", _drawn_table(knee_table)),
 }
 """Name of a block -> the part of a document that it shows, and how."""

@@ -13,6 +13,7 @@ from benchmarks.deblurring import DeblurringRow, deblurring_table
 from benchmarks.drop_in import DropInRow
 from benchmarks.exactness import ExactnessRow
 from benchmarks.isotropic import IsotropicRow
+from benchmarks.knee import KneeRow, knee_table
 from benchmarks.layer import LayerRow
 from benchmarks.markdown import Table, to_markdown
 from benchmarks.models import ModelRow
@@ -35,6 +36,7 @@ ROWS: Mapping[str, type] = {
 
 STUDIES: Mapping[str, tuple[type, Callable[[Any], Table]]] = {
     "deblurring": (DeblurringRow, deblurring_table),
+    "knee": (KneeRow, knee_table),
 }
 """The same of benchmarks that are scripts of their own (`benchmarks.study`), and their tables."""
 

@@ -5,6 +5,7 @@ test compares. A block whose part no document holds yet says which command measu
 """
 
 import re
+import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,8 +19,9 @@ from benchmarks.hand_written import NAME as BY_HAND
 from benchmarks.knee import knee_table
 from benchmarks.markdown import Table, between, milliseconds, three_digits
 from benchmarks.models import ModelRow
+from benchmarks.regularizers import regularizers_table
 from benchmarks.steps import StepRow
-from benchmarks.stored import read
+from benchmarks.stored import STUDIES, read
 from difftv.lab.report.markdown import grid
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -75,10 +77,15 @@ def drawn(text: str, documents: Path = DOCUMENTS) -> str:
         if name not in BLOCKS:
             raise ValueError(f"no block is called {name!r}: {', '.join(BLOCKS)}.")
         part, draw = BLOCKS[name]
-        text = draw(parts[part]) if parts.get(part) else f"Not measured yet on an idle machine: `{COMMAND}`."
+        text = draw(parts[part]) if parts.get(part) else f"Not measured yet on an idle machine: `{_command(part)}`."
         return begin + text + ("\n" if begin.endswith("\n") else "") + end
 
     return _BLOCK.sub(one, text)
+
+
+def _command(part: str) -> str:
+    """What measures a part."""
+    return getattr(sys.modules[STUDIES[part][0].__module__], "COMMAND", COMMAND) if part in STUDIES else COMMAND
 
 
 def _parts(documents: Path) -> Iterator[tuple[str, Sequence[Any]]]:
@@ -192,6 +199,7 @@ BLOCKS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "models": ("models", _models),
     "drop_in": ("denoise_tv", _drop_in),
     "deblurring": ("deblurring", _drawn_table(deblurring_table)),
+    "regularizers": ("regularizers", _drawn_table(regularizers_table)),
     "knee": ("knee", _drawn_table(knee_table)),
 }
 """Name of a block -> the part of a document that it shows, and how."""

@@ -17,6 +17,7 @@ from benchmarks.knee import KneeRow, knee_table
 from benchmarks.layer import LayerRow
 from benchmarks.markdown import Table, to_markdown
 from benchmarks.models import ModelRow
+from benchmarks.regularizers import RegularizerRow, regularizers_table
 from benchmarks.scaling import ScalingRow
 from benchmarks.steps import StepRow
 from benchmarks.suite import Found, Settings, to_text
@@ -36,6 +37,7 @@ ROWS: Mapping[str, type] = {
 
 STUDIES: Mapping[str, tuple[type, Callable[[Any], Table]]] = {
     "deblurring": (DeblurringRow, deblurring_table),
+    "regularizers": (RegularizerRow, regularizers_table),
     "knee": (KneeRow, knee_table),
 }
 """The same of benchmarks that are scripts of their own (`benchmarks.study`), and their tables."""

@@ -235,6 +235,15 @@ def test_seeds_are_one_curve_with_a_band_of_one_standard_deviation() -> None:
     assert_renders(figure)
 
 
+def test_different_losses_share_no_axis() -> None:
+    row = {"epoch": 1, "train/loss": -28.0, "train/psnr": 28.0, "validation/psnr": 29.0}
+    groups = {"loss=mse": [[{**row, "train/loss": 0.002}]], "loss=psnr": [[row]]}
+    left = training_bands(groups, several_losses=True).axes[0]
+    assert left.get_ylabel() == "training PSNR in dB"
+    assert [list(line.get_ydata()) for line in left.lines] == [[28.0], [28.0]]
+    assert training_bands(groups).axes[0].get_ylabel() == "training loss"
+
+
 def test_a_band_of_solver_times_leads_from_the_least_to_the_greatest() -> None:
     rows = [
         {"solver": "scs", "patch_size": size, "solver/forward_seconds": seconds * size, "solver/backward_seconds": 1.0}

@@ -89,7 +89,8 @@ def trial(number: int, *values: float) -> Trial:
 def test_the_front_is_what_nothing_beats(tmp_path: Path) -> None:
     trials = (trial(0, 28.0, 0.2), trial(1, 29.0, 0.3), trial(2, 28.5, 0.3), trial(3, 27.0, 0.1), trial(4, 28.0, 0.2))
     unfinished = Trial(5, "running", 30.0, {}, "run5")
-    search = Search("validation/psnr", "maximize", (*trials, unfinished), (), (("validation/ssim", "minimize"),))
+    again = Trial(6, "complete", 29.0, {"loss": "mse"}, "run1", 1, (29.0, 0.3))
+    search = Search("validation/psnr", "maximize", (*trials, unfinished, again), (), (("validation/ssim", "minimize"),))
     assert [each.number for each in search.front] == [1, 0, 4, 3]
     write_search(tmp_path, search)
     assert read_search(tmp_path) == search

@@ -16,7 +16,7 @@ History = Sequence[Mapping[str, float]]
 WIDTH, HEIGHT = 9.0, 3.2  # inches
 MOST_LABELLED = len(CYCLE)  # as many curves as there are colours; more share one gray
 
-LOSS, PSNR = "train/loss", "validation/psnr"
+LOSS, TRAINING_PSNR, PSNR = "train/loss", "train/psnr", "validation/psnr"
 VALIDATION_LOSS = "validation/loss"  # in place of the PSNR, without clean images
 SCORE = "validation/score"  # what chose the best epoch, where that is not the PSNR alone
 
@@ -54,7 +54,7 @@ def training_comparison(histories: Mapping[str, History], *, title: str = "") ->
     return training_bands({name: [history] for name, history in histories.items()}, title=title)
 
 
-def training_bands(groups: Mapping[str, Sequence[History]], *, title: str = "") -> Figure:
+def training_bands(groups: Mapping[str, Sequence[History]], *, title: str = "", several_losses: bool = False) -> Figure:
     """As `training_comparison`, of settings that were trained with several seeds.
 
     The curve is the mean over the seeds and the band one sample standard deviation on either side, in the epochs of
@@ -64,11 +64,14 @@ def training_bands(groups: Mapping[str, Sequence[History]], *, title: str = "") 
         groups: name of a setting -> a history per seed. Beyond seven settings the curves are drawn alike, not named,
             and without bands.
         title: above the figure.
+        several_losses: whether they minimised different losses, whose values say nothing beside each other: the left
+            panel then has the PSNR on the training patches.
     """
-    figure, axes, reached = _panels(title, [history for seeds in groups.values() for history in seeds])
+    left = TRAINING_PSNR if several_losses else LOSS
+    figure, axes, reached = _panels(title, [history for seeds in groups.values() for history in seeds], left)
     named = len(groups) <= MOST_LABELLED
     for index, (run, seeds) in enumerate(groups.items()):
-        for panel, name in zip(axes, (LOSS, reached), strict=True):
+        for panel, name in zip(axes, (left, reached), strict=True):
             epochs, values, spread = _band(seeds, name)
             if named:
                 look = {
@@ -90,7 +93,7 @@ def training_bands(groups: Mapping[str, Sequence[History]], *, title: str = "") 
     return figure
 
 
-def _panels(title: str, histories: Sequence[History]) -> tuple[Figure, tuple[Axes, Axes], str]:
+def _panels(title: str, histories: Sequence[History], left: str = LOSS) -> tuple[Figure, tuple[Axes, Axes], str]:
     """Figure and axes, and what the right ones show: the PSNR, or the validation loss where no run has a PSNR."""
     known = {name for name in (PSNR, VALIDATION_LOSS) if any(_points(history, name) for history in histories)}
     reached = VALIDATION_LOSS if known == {VALIDATION_LOSS} else PSNR
@@ -98,10 +101,10 @@ def _panels(title: str, histories: Sequence[History]) -> tuple[Figure, tuple[Axe
     loss, psnr = figure.subplots(1, 2)
     if title:
         figure.suptitle(as_text(title), fontsize=TEXT + 1)
-    label_axes(loss, "epoch", "training loss")
+    label_axes(loss, "epoch", "training loss" if left == LOSS else "training PSNR in dB")
     label_axes(psnr, "epoch", "validation PSNR in dB" if reached == PSNR else "validation loss")
     # A loss in dB is negative, and the drawn curve of a mean squared error spans decades.
-    if all(value > 0 for history in histories for _, value in _points(history, LOSS)):
+    if left == LOSS and all(value > 0 for history in histories for _, value in _points(history, LOSS)):
         loss.set_yscale("log")
     for axes in (loss, psnr):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

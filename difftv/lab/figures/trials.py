@@ -77,7 +77,8 @@ def search_front(search: Search) -> Figure:
     axes = figure.subplots()
     label_axes(axes, as_text(_label(search)), as_text(search.others[0][0]))
     front = search.front
-    others = [t.values[:2] for t in search.trials if t not in front and len(t.values) > 1]
+    kept = {trial.run for trial in front}
+    others = [t.values[:2] for t in search.trials if t.run not in kept and len(t.values) > 1]
     if others:
         axes.plot(*zip(*others, strict=True), "o", color=GRAY, markersize=5, label="beaten by another trial")
     if front:

@@ -135,16 +135,18 @@ def _runs(runs: Sequence[Run], differing: Sequence[str], metrics: Sequence[str])
         for method, prefix in METHODS.items()
         if any(prefix + metric in run.metrics for run in runs)
     ]
-    heads = [_Head("run"), *map(_Head, keys), *(_Head(text, True) for text, _, _ in columns)]
-    heads += [*map(_Head, details), _Head("log")]
+    heads = [*map(_Head, keys), *(_Head(text, True) for text, _, _ in columns)]
+    # Names of directories are long: at the left they would hide the numbers.
+    heads += [*map(_Head, details), _Head("run"), _Head("log")]
     rows = []
     for run in runs:
-        cells = [_Cell(run.name), *(_setting(lookup(run.settings, key)) for key in keys)]
+        cells = [*(_setting(lookup(run.settings, key)) for key in keys)]
         for _, name, metric in columns:
             value = run.metrics.get(name)
             text = "-" if value is None else digits(metric, value)
             cells.append(_Cell(text, "" if value is None else _sortable(value), "number"))
         cells += [_setting(lookup(run.settings, key)) for key in details]
+        cells.append(_Cell(run.name))
         cells.append(_Cell(LOG, None, "", _link(run.directory, LOG)))
         rows.append(cells)
     return _Grid("Runs", heads, rows)
@@ -239,7 +241,8 @@ def _sweep_figures(series: Mapping[str, Sequence[Run]]) -> Iterator[_Picture]:
     read = {label: [history for run in group if (history := read_history(run))] for label, group in series.items()}
     histories = {label: found for label, found in read.items() if found}
     if histories:
-        yield _embedded(f"Training{warning}", encode_figure(training_bands(histories), "png"))
+        several = len({lookup(run.settings, "loss") for run in runs}) > 1
+        yield _embedded(f"Training{warning}", encode_figure(training_bands(histories, several_losses=several), "png"))
     found = {label: mean_metrics(group) for label, group in series.items()}
     means = {label: mean for label, (mean, _) in found.items() if "stair/plateau_excess" in mean}
     if means:

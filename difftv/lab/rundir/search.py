@@ -72,7 +72,10 @@ class Search:
 
     @property
     def front(self) -> tuple[Trial, ...]:
-        """Complete trials that no other one beats: as good in every objective and better in one. By the first one."""
+        """Complete trials that no other one beats: as good in every objective and better in one. By the first one.
+
+        Trials of the same run, whose values were drawn again, stand there once.
+        """
         signs = [-1 if direction == "minimize" else 1 for direction in (self.direction, *(d for _, d in self.others))]
         gains = {
             trial.number: tuple(sign * value for sign, value in zip(signs, trial.values, strict=True))
@@ -84,7 +87,8 @@ class Search:
             for trial in self.trials
             if trial.number in gains and not any(_beats(other, gains[trial.number]) for other in gains.values())
         ]
-        return tuple(sorted(kept, key=lambda trial: gains[trial.number], reverse=True))
+        once = {trial.run: trial for trial in reversed(kept)}
+        return tuple(sorted(once.values(), key=lambda trial: (gains[trial.number], -trial.number), reverse=True))
 
     @property
     def best(self) -> Trial | None:

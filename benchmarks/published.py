@@ -17,6 +17,7 @@ from benchmarks.denoisers import ANISOTROPIC, COUPLED, ISOTROPIC
 from benchmarks.drop_in import DropInRow
 from benchmarks.hand_written import NAME as BY_HAND
 from benchmarks.knee import knee_table
+from benchmarks.learned_volumes import learned_volumes_table
 from benchmarks.markdown import Table, between, milliseconds, three_digits
 from benchmarks.models import ModelRow
 from benchmarks.regularizers import regularizers_table
@@ -201,5 +202,6 @@ BLOCKS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "deblurring": ("deblurring", _drawn_table(deblurring_table)),
     "regularizers": ("regularizers", _drawn_table(regularizers_table)),
     "knee": ("knee", _drawn_table(knee_table)),
+    "learned_volumes": ("learned_volumes", _drawn_table(learned_volumes_table)),
 }
 """Name of a block -> the part of a document that it shows, and how."""

@@ -15,6 +15,7 @@ from benchmarks.exactness import ExactnessRow
 from benchmarks.isotropic import IsotropicRow
 from benchmarks.knee import KneeRow, knee_table
 from benchmarks.layer import LayerRow
+from benchmarks.learned_volumes import VolumeRow, learned_volumes_table
 from benchmarks.markdown import Table, to_markdown
 from benchmarks.models import ModelRow
 from benchmarks.regularizers import RegularizerRow, regularizers_table
@@ -39,6 +40,7 @@ STUDIES: Mapping[str, tuple[type, Callable[[Any], Table]]] = {
     "deblurring": (DeblurringRow, deblurring_table),
     "regularizers": (RegularizerRow, regularizers_table),
     "knee": (KneeRow, knee_table),
+    "learned_volumes": (VolumeRow, learned_volumes_table),
 }
 """The same of benchmarks that are scripts of their own (`benchmarks.study`), and their tables."""
 

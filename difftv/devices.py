@@ -83,8 +83,8 @@ def place(module: Module, device: torch.device) -> Module:
     """Move a network to a device, in place, in the order of its weights that is fast there.
 
     On the CPU that is channels last: 10 to 35 % off forward and backward of the convolutions, in training and on whole
-    photographs. What they give differs in rounding only.
+    photographs. What they give differs in rounding only. Networks with 3x3x3 convolutions stay as they are.
     """
-    if device.type == "cpu":
+    if device.type == "cpu" and not any(values.ndim == 5 for values in (*module.parameters(), *module.buffers())):
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # absent from its stubs
     return module.to(device)

@@ -7,6 +7,7 @@ import torch
 from hydra.utils import instantiate
 from torch.nn.functional import pad
 
+from difftv.devices import place
 from difftv.predictors import Constant, Dilated, Opponent, Predictor
 from difftv.predictors.base import starting_at
 from difftv.predictors.layers import _bordered
@@ -169,6 +170,12 @@ def test_the_map_is_positive_whatever_the_weights(predictor: Predictor) -> None:
 def test_any_size(predictor: Predictor, height: int, width: int) -> None:
     space = {1: (height,), 2: (height, width), 3: (height, width, 3)}[predictor.axes]
     assert predictor(torch.zeros(3, 1, *space)).shape == (3, predictor.num_maps, *space)
+
+
+def test_the_order_of_the_weights_on_a_device_changes_rounding_alone(predictor: Predictor) -> None:
+    noisy = drawn(predictor.axes)
+    before = predictor(noisy)
+    torch.testing.assert_close(place(predictor, torch.device("cpu"))(noisy), before, rtol=1e-4, atol=1e-6)
 
 
 def test_the_gradient_reaches_every_weight(predictor: Predictor) -> None:

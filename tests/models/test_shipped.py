@@ -17,7 +17,7 @@ from difftv.metrics import psnr, quantize
 from difftv.models.card import Card
 from difftv.models.file import read_card
 from difftv.models.pretrained import shipped_file, shipped_files
-from difftv.noise import add_noise
+from difftv.noise import GaussianNoise, add_noise
 from difftv.reconstructor import Reconstructor
 from difftv.regularizers import FilterBank
 from difftv.solvers import Admm
@@ -34,7 +34,7 @@ NAMES = [pytest.param(name, id=name) for name in shipped_files()] or [
 
 def assert_it_gives_its_numbers(denoiser: Denoiser, card: Card, images: Path | None) -> None:
     """The reference photograph and, where the images are at hand, the first one of Set12 at every level, to 0.01 dB."""
-    found = reference_on(denoiser, card.reference.sigma, card.config.get("forward"))
+    found = reference_on(denoiser, GaussianNoise(card.reference.sigma), card.config.get("forward"))
     assert found.psnr == pytest.approx(card.reference.psnr, abs=0.01)
     assert found.converged == card.reference.converged
     rows = [row for row in card.numbers if row.set == "Set12" and row.per_image] if images else []

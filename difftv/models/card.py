@@ -142,6 +142,7 @@ class Card:
         protocol: how everything below was measured.
         numbers: on sets of images; empty where nothing was measured.
         reference: on one photograph.
+        ensemble: as `numbers`, with the maps averaged over the image turned and mirrored (`Denoiser.self_ensemble`).
     """
 
     name: str
@@ -151,6 +152,7 @@ class Card:
     protocol: str
     numbers: tuple[Measured, ...]
     reference: Reference
+    ensemble: tuple[Measured, ...] = ()
 
     def __str__(self) -> str:
         """The card in one line."""
@@ -200,11 +202,14 @@ class Card:
         return described_noise(other["name"], {**values, "sigma": self.config["sigma"]})
 
     def plain(self) -> dict[str, Any]:
-        """The card in plain containers, which `of` reads; no `noise` where it is white, as in earlier versions."""
+        """The card in plain containers, which `of` reads; no `noise` where it is white, and no `ensemble` where nothing
+        was measured with one, as in earlier versions."""
         plain = asdict(self)
-        for part in (*plain["numbers"], plain["reference"]):
+        for part in (*plain["numbers"], plain["reference"], *plain["ensemble"]):
             if part["noise"] is None:
                 del part["noise"]
+        if not self.ensemble:
+            del plain["ensemble"]
         return plain
 
     @classmethod
@@ -221,6 +226,7 @@ class Card:
                 "training": TrainingFacts(**entries["training"]),
                 "numbers": tuple(Measured(**row) for row in entries["numbers"]),
                 "reference": Reference(**entries["reference"]),
+                "ensemble": tuple(Measured(**row) for row in entries.get("ensemble", ())),
             }
         )
 
@@ -331,5 +337,6 @@ _CARD = exactly(
         "reference": _with_noise(
             {"image": text, "crop": _crop, "sigma": number, "psnr": number, "converged": flag}, {"noise": text}
         ),
-    }
+    },
+    ensemble=several(_MEASURED),
 )

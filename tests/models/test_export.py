@@ -19,6 +19,7 @@ from difftv.denoiser import Denoiser
 from difftv.lab.cli.evaluate import main as evaluate
 from difftv.lab.cli.redact import redact_command
 from difftv.lab.models.run import read_run
+from difftv.models.card import Card
 from difftv.models.file import read_card, read_file
 from tests.conftest import PROJECT
 from tests.models.made import OVERRIDES, config, make_run
@@ -281,13 +282,18 @@ def test_what_cannot_be_exported_is_named(
     assert not (tmp_path / "out").exists()
 
 
-def test_numbers_of_an_ensemble_are_not_those_of_the_model(main: Main, images: Path, tmp_path: Path) -> None:
+def test_numbers_of_an_ensemble_stand_apart(main: Main, images: Path, tmp_path: Path) -> None:
     run = measured_run(tmp_path / "run", images, sigmas=(25,))
     assert evaluate([str(run), str(images), "--sigma", "25", "--ensemble", "--no-search"]) == 0
     assert (run / "evaluation-Set12-sigma25-ensemble.json").is_file()
     assert main([str(run), "mine", "--output", str(tmp_path)]) == 0
-    (row,) = read_card(tmp_path / "mine.safetensors").numbers
-    assert row.metrics == json.loads((run / "evaluation-Set12-sigma25.json").read_text())["metrics"]
+    card = read_card(tmp_path / "mine.safetensors")
+    page = (tmp_path / "mine.md").read_text()
+    for (row,), suffix in ((card.numbers, ""), (card.ensemble, "-ensemble")):
+        assert row.metrics == json.loads((run / f"evaluation-Set12-sigma25{suffix}.json").read_text())["metrics"]
+    assert f"{card.ensemble[0].metrics['ssim']:.4f}" in page.partition("With `--ensemble`")[2]
+    assert "ensemble" not in dataclasses.replace(card, ensemble=()).plain()
+    assert Card.of(card.plain()) == card
 
 
 def test_numbers_of_other_weights_are_refused(

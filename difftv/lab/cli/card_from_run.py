@@ -61,15 +61,19 @@ VOLUME_REFERENCE = ("test-00.npy", (8, 0, 0, 24, 64, 64))
 """The generated volume of models of volumes, and first voxel and size of the piece."""
 
 
-def measured(stored: StoredModel) -> tuple[Measured, ...]:
-    """The rows that `experiments/evaluate.py` has left in a run's directory, by set and noise; none of self-ensembles.
+def measured(stored: StoredModel, *, ensemble: bool = False) -> tuple[Measured, ...]:
+    """The rows that `experiments/evaluate.py` has left in a run's directory, by set and noise.
+
+    Args:
+        stored: the run.
+        ensemble: whether the rows with `--ensemble` are wanted, or those without.
 
     Raises:
         ConfigError: a file was measured with other weights or under another protocol.
         UnreadableError: a file is damaged.
     """
     found = ((path, read_json(path)) for path in sorted(stored.path.glob(f"{PREFIX}*.json")))
-    rows = [_measured(path, content, stored) for path, content in found if not content.get("ensemble")]
+    rows = [_measured(path, content, stored) for path, content in found if bool(content.get("ensemble")) == ensemble]
     return tuple(sorted(rows, key=lambda row: (row.set, row.sigma or 0.0)))
 
 

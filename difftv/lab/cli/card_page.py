@@ -1,5 +1,7 @@
 """The card of a model as a page to read, NAME.md."""
 
+from collections.abc import Sequence
+
 from difftv.lab.report.markdown import escape, grid
 from difftv.models.card import Card, Measured
 from difftv.space import KINDS
@@ -24,7 +26,12 @@ def card_page(card: Card) -> str:
         _use(card),
         _what(card),
         "## Numbers",
-        _numbers(card),
+        _numbers(card.numbers),
+        *(
+            ["With `--ensemble` (eight times the time in the network):", _numbers(card.ensemble)]
+            if card.ensemble
+            else []
+        ),
         card.protocol,
         _reference(card),
         "## Training",
@@ -55,22 +62,22 @@ def _what(card: Card) -> str:
     return "\n".join(lines)
 
 
-def _numbers(card: Card) -> str:
-    if not card.numbers:
+def _numbers(measured: Sequence[Measured]) -> str:
+    if not measured:
         return "Nothing was measured on a set of images."
-    known = [name for name in COLUMNS if any(name in row.metrics for row in card.numbers)]
-    others = sorted({name for row in card.numbers for name in row.metrics} - set(COLUMNS))
+    known = [name for name in COLUMNS if any(name in row.metrics for row in measured)]
+    others = sorted({name for row in measured for name in row.metrics} - set(COLUMNS))
     heads = [
         "set",
-        "noise" if any(row.noise for row in card.numbers) else "sigma",
+        "noise" if any(row.noise for row in measured) else "sigma",
         "images",
         "solver",
         *(COLUMNS[name][0] for name in known),
         *others,
     ]
-    rows = [_row(row, [*known, *others]) for row in card.numbers]
+    rows = [_row(row, [*known, *others]) for row in measured]
     parts = [grid([list(map(escape, heads)), *rows], left=1)]
-    late = [f"{row.set}{_level(row)}: {', '.join(row.not_converged)}" for row in card.numbers if row.not_converged]
+    late = [f"{row.set}{_level(row)}: {', '.join(row.not_converged)}" for row in measured if row.not_converged]
     if late:
         parts.append(f"NOT CONVERGED: {escape('; '.join(late))}.")
     return "\n\n".join(parts)

@@ -100,6 +100,7 @@ def _card(options: argparse.Namespace, stored: StoredModel) -> Card:
         if stored.forward is None
         else f"{AS_THEY_ARE} {SCORED}",
         "numbers": numbers,
+        "ensemble": () if options.without_numbers else measured(stored, ensemble=True),
         "reference": reference_on(denoiser, noise.middle, config.get("forward")),
     }
     return Card.of(Card(**content).plain())

@@ -6,7 +6,7 @@
 Protocol of the plug-and-play tables: circular convolution with kernels 1 and 3 of the file (counted from 0), white
 noise of sigma 2.55 and 7.65 (8-bit units, seed 0 for every image), PSNR of the whole image, means of the three images.
 One weight per noise level, tuned on Peppers and Starfish with kernel 1 by half octaves; of the shipped models, which
-were trained to denoise and are told sigma 10, likewise one factor on their maps. `--learned` takes two runs of
+were trained to denoise and are told `Reconstructor.level`, likewise one factor on their maps. `--learned` takes two runs of
 `experiment=deblurring` (directories or model files), whose maps are used as they are.
 
 Set12 is taken as 01.png, 02.png, ..; the kernels lie in cszn/DPIR (MATLAB 7.3: needs the extra matlab). Writes
@@ -15,6 +15,7 @@ prints the table.
 """
 
 import argparse
+import functools
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -47,7 +48,6 @@ REGULARIZERS: Mapping[str, Regularizer] = {
     "TV-TV2": TVTV2(),
     "filters, one map": FilterBank(),
 }
-_TOLD = 10.0
 _MODELS = {f"model {name}, one factor": name for name in ("gray-small", "gray")}
 PUBLISHED = {
     ("DRUNet plug-and-play, published"): {(1, 2.55): 33.75, (3, 2.55): 33.49, (1, 7.65): 29.81, (3, 7.65): 29.70}
@@ -185,7 +185,7 @@ def methods(learned: Sequence[Path] = ()) -> dict[str, Method]:
     for name, regularizer in REGULARIZERS.items():
         found[name] = Method(_whatever_level(scalar(regularizer)), lambda sigma: _START + louder(sigma))
     for name, model in _MODELS.items():
-        found[name] = Method(_whatever_level(_shipped(model)), louder)
+        found[name] = Method(functools.partial(_shipped, model), lambda sigma: 0.0)
     if learned:
         runs = {sigma: _trained(path) for sigma, path in zip(SIGMAS, learned, strict=True)}
         found[LEARNED] = Method(runs.__getitem__)
@@ -213,12 +213,13 @@ def _look(y: Tensor, blur: Convolution, weight: float) -> Solution:
     return Solution(look, look[:, :0], nothing, nothing.long(), nothing == 0)
 
 
-def _shipped(name: str) -> Solve:
+def _shipped(name: str, sigma: float) -> Solve:
     denoiser = Denoiser.pretrained(name).requires_grad_(False)
     solver = Admm(denoiser.solver.regularizer, tol=3e-5, max_iter=500)
 
     def solve(y: Tensor, blur: Convolution, factor: float) -> Solution:
-        return Reconstructor(denoiser.predictor, solver, factor)(y, blur, sigma=_TOLD)
+        reconstructor = Reconstructor(denoiser.predictor, solver, factor)
+        return reconstructor(y, blur, sigma=reconstructor.level(y, blur, sigma))
 
     return solve
 

@@ -108,7 +108,7 @@ class Reconstructor(nn.Module):
             operator: A; `difftv.linear.as_operator` says which objects are taken.
             data_weight: W, shaped like y, >= 0: 1 / (variance of the noise) of every measurement up to a factor; 0 =
                 missing, whose value does not matter and may be NaN.
-            sigma: noise standard deviation of the first look in [0, 1], in 8-bit units, a number or one per image; to
+            sigma: noise level as `level` gives it from that of the measurements, a number or one per image; to
                 be given where, and only where, the predictor has the noise level as an input.
 
         Returns:
@@ -144,6 +144,29 @@ class Reconstructor(nn.Module):
         weights = self.solver.regularizer.weight_channels  # slopes are not scaled by the operator
         scales = [curvature * span if channel in weights else span for channel in range(found.shape[1])]
         return self.factor * torch.cat(scales, dim=1) * found
+
+    def level(self, y: Tensor, operator: Any, sigma: float | Tensor) -> Tensor:
+        """The `sigma` to be given, from the noise level of the measurements: sigma / (sqrt(d) s).
+
+        If A* A were d, its mean diagonal, that would be the noise of an image which says as much as the measurements,
+        in units of the range s of the first look. (The noise that a first look really has depends on how much it
+        smooths: behind blur a model for denoising that is told it smooths too little.)
+
+        Args:
+            y, operator: see a call.
+            sigma: standard deviation of the white noise of the measurements, a number or one per image; of complex ones
+                that of real and imaginary part. Of images in [0, 1] in 8-bit units, as what is returned.
+
+        Returns:
+            (batch,).
+        """
+        operator = as_operator(operator)
+        _check_measurements(y, None)
+        with torch.no_grad():
+            look = first_look(operator, y)
+            _, span = _range(look)
+            told = torch.as_tensor(sigma).to(span) / (mean_gram(operator, look).sqrt() * span.flatten())
+        return told.expand(len(look))
 
 
 def _range(look: Image) -> tuple[Tensor, Tensor]:

@@ -39,7 +39,8 @@ def restore(
     Args:
         denoiser: denoiser or reconstructor to use.
         noisy: noisy images, or first looks at the measurements.
-        noise: noise of the images; behind an operator its level in 8-bit units, one or one per image.
+        noise: noise of the images; behind an operator its level in 8-bit units, one or one per image, of which a network
+            is told what stands for it (`Reconstructor.level`).
         measured: the measurements; None where there is no operator.
         factor: factor on the maps behind an operator, > 0.
     """
@@ -48,8 +49,9 @@ def restore(
     if isinstance(denoiser, ScalarDenoiser):
         return denoiser.solver(measured.data, denoiser.predictor(noisy), operator=measured.operator)
     assert not isinstance(noise, Noise)  # measurements have white noise
-    level = noise if denoiser.sigma_input else None
-    return Reconstructor.of(denoiser, factor)(measured.data, measured.operator, sigma=level)
+    reconstructor = Reconstructor.of(denoiser, factor)
+    level = reconstructor.level(measured.data, measured.operator, noise) if denoiser.sigma_input else None
+    return reconstructor(measured.data, measured.operator, sigma=level)
 
 
 def best_factor(denoiser: Denoiser, items: EvaluationItems, batch_size: int, device: torch.device | str) -> float:

@@ -1,13 +1,13 @@
 """Deblurring Cameraman, House and Monarch with kernels of Levin and others: PSNR and seconds, beside published numbers.
 
     python -m benchmarks.deblurring path/to/Set12 path/to/kernels/Levin09.mat
-    python -m benchmarks.deblurring path/to/Set12 path/to/kernels/Levin09.mat --learned RUN_2.55 RUN_7.65
+    python -m benchmarks.deblurring path/to/Set12 path/to/kernels/Levin09.mat --learned RUN
 
 Protocol of the plug-and-play tables: circular convolution with kernels 1 and 3 of the file (counted from 0), white
 noise of sigma 2.55 and 7.65 (8-bit units, seed 0 for every image), PSNR of the whole image, means of the three images.
 One weight per noise level, tuned on Peppers and Starfish with kernel 1 by half octaves; of the shipped models, which
-were trained to denoise and are told `Reconstructor.level`, likewise one factor on their maps. `--learned` takes two runs of
-`experiment=deblurring` (directories or model files), whose maps are used as they are.
+were trained to denoise, likewise one factor on their maps. `--learned` takes a run of `experiment=deblurring` (its
+directory, or a model file), whose maps are used as they are.
 
 Set12 is taken as 01.png, 02.png, ..; the kernels lie in cszn/DPIR (MATLAB 7.3: needs the extra matlab). Writes
 docs/measurements/deblurring.json (with `--only`, the other rows of the document stay), redraws docs/results.md and
@@ -27,7 +27,6 @@ import torch
 from torch import Tensor
 
 from benchmarks.markdown import Table, three_digits, to_markdown
-from difftv.denoiser import Denoiser
 from difftv.extras import require
 from difftv.lab.data import open_images
 from difftv.lab.data.patches import to_tensor
@@ -54,7 +53,7 @@ PUBLISHED = {
 }
 """Zhang, Li, Zuo, Zhang, Van Gool, Timofte 2022, "Plug-and-play image restoration with deep denoiser prior"."""
 
-COMMAND = "python -m benchmarks.deblurring path/to/Set12 path/to/Levin09.mat --learned RUN_2.55 RUN_7.65"
+COMMAND = "python -m benchmarks.deblurring path/to/Set12 path/to/Levin09.mat --learned RUN"
 
 Solve = Callable[[Tensor, Convolution, float], Solution]
 """Measurements, operator, weight or factor -> solution."""
@@ -175,8 +174,8 @@ class Method:
     start: Callable[[float], float] | None = None
 
 
-def methods(learned: Sequence[Path] = ()) -> dict[str, Method]:
-    """All methods by name; the learned one where two runs are given, of the levels in `SIGMAS`."""
+def methods(learned: Path | None = None) -> dict[str, Method]:
+    """All methods by name; the learned one where a run is given."""
 
     def louder(sigma: float) -> float:
         return 2.0 if sigma > SIGMAS[0] else 0.0
@@ -185,10 +184,9 @@ def methods(learned: Sequence[Path] = ()) -> dict[str, Method]:
     for name, regularizer in REGULARIZERS.items():
         found[name] = Method(_whatever_level(scalar(regularizer)), lambda sigma: _START + louder(sigma))
     for name, model in _MODELS.items():
-        found[name] = Method(functools.partial(_shipped, model), lambda sigma: 0.0)
-    if learned:
-        runs = {sigma: _trained(path) for sigma, path in zip(SIGMAS, learned, strict=True)}
-        found[LEARNED] = Method(runs.__getitem__)
+        found[name] = Method(functools.partial(_solve, Reconstructor.pretrained(model)), lambda sigma: 0.0)
+    if learned is not None:
+        found[LEARNED] = Method(functools.partial(_solve, Reconstructor.load(learned)))
     return found
 
 
@@ -213,23 +211,15 @@ def _look(y: Tensor, blur: Convolution, weight: float) -> Solution:
     return Solution(look, look[:, :0], nothing, nothing.long(), nothing == 0)
 
 
-def _shipped(name: str, sigma: float) -> Solve:
-    denoiser = Denoiser.pretrained(name).requires_grad_(False)
-    solver = Admm(denoiser.solver.regularizer, tol=3e-5, max_iter=500)
+def _solve(model: Reconstructor, sigma: float) -> Solve:
+    model.requires_grad_(False)
+    solver = Admm(model.solver.regularizer, tol=3e-5, max_iter=500)
 
     def solve(y: Tensor, blur: Convolution, factor: float) -> Solution:
-        reconstructor = Reconstructor(denoiser.predictor, solver, factor)
-        return reconstructor(y, blur, sigma=reconstructor.level(y, blur, sigma))
-
-    return solve
-
-
-def _trained(path: Path) -> Solve:
-    found = Reconstructor.load(path).requires_grad_(False)
-    solver = Admm(found.solver.regularizer, tol=3e-5, max_iter=500)
-
-    def solve(y: Tensor, blur: Convolution, factor: float) -> Solution:
-        return Reconstructor(found.predictor, solver)(y, blur)
+        reconstructor = Reconstructor(model.predictor, solver, factor)
+        return reconstructor(
+            y, blur, sigma=reconstructor.level(y, blur, sigma) if model.predictor.sigma_input else None
+        )
 
     return solve
 
@@ -274,7 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", type=Path, help="folder of Set12, 01.png to 12.png")
     parser.add_argument("kernels", type=Path, help="Levin09.mat")
-    parser.add_argument("--learned", type=Path, nargs=2, default=(), metavar=("RUN_2.55", "RUN_7.65"))
+    parser.add_argument("--learned", type=Path, metavar="RUN", help="run of experiment=deblurring")
     parser.add_argument("--only", nargs="+", metavar="METHOD", help="methods to measure; the other rows stay")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)

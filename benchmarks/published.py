@@ -20,6 +20,7 @@ from benchmarks.knee import knee_table
 from benchmarks.learned_volumes import learned_volumes_table
 from benchmarks.markdown import Table, between, milliseconds, three_digits
 from benchmarks.models import ModelRow
+from benchmarks.operators import gradients_table, operators_table
 from benchmarks.regularizers import regularizers_table
 from benchmarks.steps import StepRow
 from benchmarks.stored import STUDIES, read
@@ -201,6 +202,8 @@ BLOCKS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "drop_in": ("denoise_tv", _drop_in),
     "deblurring": ("deblurring", _drawn_table(deblurring_table)),
     "regularizers": ("regularizers", _drawn_table(regularizers_table)),
+    "operators": ("operators", _drawn_table(operators_table)),
+    "gradients": ("gradients", _drawn_table(gradients_table)),
     "knee": ("knee", _drawn_table(knee_table)),
     "learned_volumes": ("learned_volumes", _drawn_table(learned_volumes_table)),
 }

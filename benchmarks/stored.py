@@ -18,6 +18,7 @@ from benchmarks.layer import LayerRow
 from benchmarks.learned_volumes import VolumeRow, learned_volumes_table
 from benchmarks.markdown import Table, to_markdown
 from benchmarks.models import ModelRow
+from benchmarks.operators import GradientRow, OperatorRow, gradients_table, operators_table
 from benchmarks.regularizers import RegularizerRow, regularizers_table
 from benchmarks.scaling import ScalingRow
 from benchmarks.steps import StepRow
@@ -39,6 +40,8 @@ ROWS: Mapping[str, type] = {
 STUDIES: Mapping[str, tuple[type, Callable[[Any], Table]]] = {
     "deblurring": (DeblurringRow, deblurring_table),
     "regularizers": (RegularizerRow, regularizers_table),
+    "operators": (OperatorRow, operators_table),
+    "gradients": (GradientRow, gradients_table),
     "knee": (KneeRow, knee_table),
     "learned_volumes": (VolumeRow, learned_volumes_table),
 }

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,16 @@ from difftv.lab.rundir.provenance import git_commit, versions
 
 
 def write(path: Path, part: str, rows: Sequence[Any], command: str) -> None:
-    """Store the rows, to be read by `benchmarks.stored.read`.
+    """Store the rows of one part, see `write_parts`."""
+    write_parts(path, {part: rows}, command)
+
+
+def write_parts(path: Path, parts: Mapping[str, Sequence[Any]], command: str) -> None:
+    """Store rows, to be read by `benchmarks.stored.read`.
 
     Args:
         path: path of the document.
-        part: name of the part, one of `benchmarks.stored.STUDIES`.
-        rows: dataclasses.
+        parts: rows, dataclasses, by the name of their part in `benchmarks.stored.STUDIES`.
         command: command line that measures them, for a reader with files of his own.
     """
     document = {
@@ -28,7 +32,9 @@ def write(path: Path, part: str, rows: Sequence[Any], command: str) -> None:
         "versions": dict(versions() | peer_versions()),
         "commit": git_commit(),
         "command": command,
-        "parts": {part: {"rows": [dataclasses.asdict(row) for row in rows], "notes": []}},
+        "parts": {
+            part: {"rows": [dataclasses.asdict(row) for row in rows], "notes": []} for part, rows in parts.items()
+        },
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -104,6 +104,16 @@ def test_a_denoising_model_as_it_is() -> None:
     assert isinstance(Denoiser.pretrained("gray").solver, Exact)
 
 
+def test_the_level_that_a_network_is_told_does_not_depend_on_the_units_of_the_measurements() -> None:
+    noisy = images().float()
+    one = Reconstructor.pretrained("gray-small")
+    torch.testing.assert_close(one.level(noisy, Mask(torch.ones(HEIGHT, WIDTH)), 20.0), torch.full((2,), 20.0))
+    louder = from_callables(lambda x: 3 * x, lambda r: 3 * r)
+    torch.testing.assert_close(one.level(3 * noisy, louder, torch.tensor([30.0, 60.0])), torch.tensor([10.0, 20.0]))
+    # Images of twice the range are seen in [0, 1].
+    torch.testing.assert_close(one.level(6 * noisy, louder, 60.0), torch.full((2,), 10.0))
+
+
 def test_missing_measurements_may_be_nan() -> None:
     y = images()
     weight = (y < 0.8).double()

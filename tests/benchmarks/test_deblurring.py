@@ -64,15 +64,20 @@ def test_rows_table_and_document(tmp_path: Path) -> None:
     assert f"{found[1].psnr:.2f}" in text
 
 
-def test_a_run_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    from difftv.models.pretrained import shipped_files
+def test_a_model_is_told_the_level_and_its_maps_have_a_factor() -> None:
+    from difftv.models.pretrained import shipped_file
+    from difftv.reconstructor import Reconstructor
 
-    with pytest.raises(ValueError, match="zip"):
-        deblurring.methods([shipped_files()["gray-small"]])
-    # A model that is told the noise level was not trained for one: its predictor says so.
-    both = [shipped_files()["gray-small"]] * 2
-    with pytest.raises(ValueError, match="sigma"):
-        deblurring.methods(both)[deblurring.LEARNED].at(2.55)(images(), blur(), 1.0)
+    clean, A = images(), blur()
+    y = blurred(clean, A, 2.55)
+    method = deblurring.methods(shipped_file("gray-small"))[deblurring.LEARNED]
+    assert method.start is None
+    found = method.at(2.55)(y, A, 1.0)
+    model = Reconstructor.pretrained("gray-small")
+    maps = model.maps(y, A, sigma=model.level(y, A, 2.55))
+    torch.testing.assert_close(found.lam, maps)
+    torch.testing.assert_close(method.at(2.55)(y, A, 2.0).lam, 2 * maps)
+    assert float(psnr(found.denoised, clean).mean()) > float(psnr(y, clean).mean())
 
 
 @pytest.mark.skipif(not (published.DOCUMENTS / "deblurring.json").exists(), reason="not measured yet")

@@ -39,8 +39,8 @@ def restore(
     Args:
         denoiser: denoiser or reconstructor to use.
         noisy: noisy images, or first looks at the measurements.
-        noise: noise of the images; behind an operator its level in 8-bit units, one or one per image, of which a network
-            is told what stands for it (`Reconstructor.level`).
+        noise: noise of the images; behind an operator its level in 8-bit units, one or one per image, in place of which
+            a network is told `Reconstructor.level`.
         measured: the measurements; None where there is no operator.
         factor: factor on the maps behind an operator, > 0.
     """

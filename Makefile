@@ -56,16 +56,18 @@ test-trackers: install
 	PYTHONPATH=$(CURDIR) $(TRACKERS)/bin/python -m pytest tests/contracts/test_trackers.py
 
 # The suite with the newest pre-releases of Hydra and OmegaConf, which this version does not promise to work with: what
-# fails is shown, and ends nothing.
+# fails is shown, and ends nothing. The last line says what it ran against, and whether all passed.
 NEXT := $(VENV)-next
 test-next: install
-	@{ $(BIN)/python -m venv $(NEXT) \
+	@$(BIN)/python -m venv $(NEXT) \
 		&& $(BIN)/python -c "import site; print(site.getsitepackages()[0])" \
 			> `$(NEXT)/bin/python -c "import site; print(site.getsitepackages()[0])"`/project.pth \
 		&& $(NEXT)/bin/python -m pip --disable-pip-version-check install --quiet --pre --upgrade hydra-core omegaconf \
-		&& $(NEXT)/bin/python -m pip freeze --local | grep -i '^hydra-core=\|^omegaconf=' \
-		&& PYTHONPATH=$(CURDIR) timeout 900 $(NEXT)/bin/python -m pytest -W default tests/runs tests/report tests/contracts/test_trackers.py; \
-	} || echo "test-next: this version does not work yet with the pre-releases above; nothing else depends on it"
+		|| { echo "test-next: the pre-releases could not be installed; nothing was tested"; exit 0; }; \
+	found=`$(NEXT)/bin/python -m pip freeze --local | grep -i '^hydra-core=\|^omegaconf=' | tr '\n' ' '`; \
+	if PYTHONPATH=$(CURDIR) $(NEXT)/bin/python -m pytest -W default; \
+	then echo "test-next: all passed with $$found"; \
+	else echo "test-next: NOT all passed with $$found(see above); nothing else depends on it"; fi
 
 # Strict: a broken link, a reference to nothing and a script of the gallery that fails end it. Where make test-interop has
 # set up its environment, that one builds, and the page of deepinv with it.

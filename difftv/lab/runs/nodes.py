@@ -88,9 +88,9 @@ class Node:
         """
         with self.keyed():
             if self.as_class is None:
-                return instantiate(dict(self.values), _convert_="all", **_named(self.values), **live_objects)
+                return instantiate(dict(self.values), _convert_="all", **_allowed(self.values), **live_objects)
             arguments = {name: value for name, value in self.values.items() if name not in OF_HYDRA}
-            return self.target()(**instantiate(arguments, _convert_="all", **_named(arguments)), **live_objects)
+            return self.target()(**instantiate(arguments, _convert_="all", **_allowed(arguments)), **live_objects)
 
     @contextlib.contextmanager
     def keyed(self) -> Iterator[None]:
@@ -210,7 +210,7 @@ def _reworded(error: DiffTVError, arguments: Mapping[str, str]) -> DiffTVError:
     return error if named == message else type(error)(named)
 
 
-def _named(values: Any) -> dict[str, list[str]]:
+def _allowed(values: Any) -> dict[str, list[str]]:
     """The classes of a node as Hydra 1.4 wants them said where they are constructed; earlier ones know no such word."""
     if "_execution_whitelist_" not in inspect.signature(instantiate).parameters:
         return {}

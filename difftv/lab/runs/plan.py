@@ -138,8 +138,7 @@ def run_name(folder: str = "", *, _root_: DictConfig) -> str:
 
 def register_resolvers() -> None:
     """Make `${difftv.run_name:}` known to OmegaConf; safe to call in every process and more than once."""
-    register = getattr(OmegaConf, "register_resolver", OmegaConf.register_new_resolver)  # its name since OmegaConf 2.4
-    register("difftv.run_name", run_name, replace=True)
+    OmegaConf.register_new_resolver("difftv.run_name", run_name, replace=True)
 
 
 def _models_content(config: Mapping[str, Any]) -> dict[str, str]:

@@ -6,10 +6,10 @@
 
 The folder holds what `python -m benchmarks.knee_slices` writes, in pd/test_images, pd/val_images, pdfs/test_images and
 pdfs/val_images: 2-fold, 16 % of the columns about frequency 0, noise .002, the same measurements for everybody. PSNR on
-the central 320x320 of the real image. One weight (or one factor on the maps of a model that was trained to denoise) for
-each set, tuned on its ten validation slices by half octaves. The 4-fold row is one slice of fat-suppressed scans,
-measured anew: 8 % about frequency 0, mask and noise of seed 0; its weights are tuned on validation slices measured
-likewise.
+the central 320x320 of the real image. One weight for each set, tuned on its ten validation slices by half octaves, or
+one factor on the maps of a model that was trained to denoise, tuned on four of them. The 4-fold row is one slice of
+fat-suppressed scans, measured anew: 8 % about frequency 0, mask and noise of seed 0; its weights are tuned on
+validation slices measured likewise.
 
 Writes docs/measurements/knee.json (with `--only`, the other rows stay; `--seconds` measures times alone,
 with the weights of the document, on an idle machine in some minutes), redraws the pages and prints the table. No image
@@ -50,8 +50,8 @@ SLICE = "file1001191"
 SIGMA = 0.51
 """Noise of the 4-fold measurements, .002 of [0, 1] in 8-bit units; in the others it is as it is."""
 
-TUNED_ON, TIMED_ON = 10, 3
-"""Validation slices of a set that a weight is tuned on, and slices that `--seconds` solves."""
+FACTOR_ON, TIMED_ON = 4, 3
+"""Validation slices of a set that a factor is tuned on (a weight: all), and slices that `--seconds` solves."""
 
 TOL, MAX_ITER = 3e-5, 500
 _TOLD = 10.0
@@ -111,10 +111,12 @@ class Method:
     Attributes:
         solve: how it solves.
         start: exponent of two at which the search for a weight begins; None where nothing is tuned.
+        tuned_on: validation slices that it is tuned on; None = all.
     """
 
     solve: Solve
     start: float | None = None
+    tuned_on: int | None = None
 
 
 def methods(model: str | Path = "knee") -> dict[str, Method]:
@@ -127,7 +129,7 @@ def methods(model: str | Path = "knee") -> dict[str, Method]:
     for name, (regularizer, start) in _SCALAR.items():
         found[name] = Method(scalar(regularizer), start)
     for name, word in _DENOISING.items():
-        found[name] = Method(learned(word), -3.0)
+        found[name] = Method(learned(word), -3.0, FACTOR_ON)
     found[LEARNED] = Method(learned(model))
     return found
 
@@ -226,7 +228,7 @@ def measure(folder: Path, name: str, method: str, way: Method) -> KneeRow:
     """One row."""
     weight = None
     if way.start is not None:
-        weight = tuned(way.solve, list(islice(slices(folder, name, "val"), TUNED_ON)), way.start)
+        weight = tuned(way.solve, list(islice(slices(folder, name, "val"), way.tuned_on)), way.start)
     return solved(slices(folder, name, "test"), name, method, way, weight)
 
 

@@ -1,7 +1,9 @@
 """How far long work on one image is, for a progress bar."""
 
 import contextlib
+import functools
 import math
+import threading
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 
@@ -14,7 +16,7 @@ def watched(on_progress: Callable[[float], object]) -> Iterator[None]:
 
     The share is an estimate in [0, 1] that never falls within one image. A predictor calls it after every strip of a
     large image, and `admm` as it iterates: a change of the image that falls geometrically is taken to go on as it did.
-    `exact` takes seconds for a photograph and does not.
+    `exact` calls it for volumes; it takes seconds for a photograph and does not.
     """
     token = _watcher.set(on_progress)
     try:
@@ -38,6 +40,20 @@ def report(share: float) -> None:
     """Tell whoever watches that this share of the work is done."""
     if (watcher := _watcher.get()) is not None:
         watcher(share)
+
+
+def shared(count: int) -> list[Callable[[float], None]]:
+    """Functions that take the share of each of `count` images, from any thread: what is reported is their mean."""
+    watcher, shares, lock = _watcher.get(), [0.0] * count, threading.Lock()
+
+    def tell(index: int, share: float) -> None:
+        if watcher is None or share <= shares[index]:
+            return
+        with lock:
+            shares[index] = share
+            watcher(sum(shares) / count)
+
+    return [functools.partial(tell, index) for index in range(count)]
 
 
 class Progress:

@@ -9,27 +9,23 @@ from hypothesis import given, settings
 
 from difftv.problem import relative_gap
 from difftv.regularizers import AnisotropicTV
+from difftv.solvers.exact.merge_split import flow_problem, refine
 from difftv.solvers.exact.solver import TautString
 from difftv.solvers.exact.taut_strings import image
-from difftv.solvers.exact.taut_strings.chain import OVERRUN
-from difftv.solvers.exact.taut_strings.flow_problem import flow_problem
-from difftv.solvers.exact.taut_strings.refine import refine
-from difftv.solvers.exact.taut_strings.sweeps import Chains
 from tests.solvers.taut_string_problems import problem, problems, solve
 
 
 def from_nothing(y, lam):
     """`refine` without a single sweep: one component, and no flow at all."""
     data = y[0, 0].numpy().copy()
-    height, width = data.shape
-    w_columns, w_rows = lam[0, 0].numpy().T.copy(), lam[0, -1].numpy().copy()
-    w_columns[:, -1] = w_rows[:, -1] = 0.0
-    nothing, u = np.zeros((height, width)), np.empty((height, width))
-    signs = np.zeros((width, height + OVERRUN), np.int8), np.zeros((height, width + OVERRUN), np.int8)
-    state = Chains(data, w_columns, w_rows, 0.0, 1.0 / np.arange(1, max(height, width) + 1))
-    problem = flow_problem(state, nothing, nothing, *signs, np.empty((height, width), np.uint32), u)
+    w = np.stack([lam[0, -1].numpy(), lam[0, 0].numpy()])
+    sign = np.zeros(w.shape, np.int8)
+    sign[0, :, -1] = sign[1, -1] = 1
+    w[0, :, -1] = w[1, -1] = 0.0
+    u = np.empty_like(data)
+    problem = flow_problem(data, w, np.zeros_like(w), sign, np.empty(data.shape, np.uint32), u)
     gap = refine(problem, 1000)
-    return gap, u, np.stack([problem.q_down.reshape(height, width), problem.q_right.reshape(height, width)])
+    return gap, u, problem.q.reshape(w.shape)[::-1].copy()
 
 
 @given(problems())

@@ -20,8 +20,12 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from difftv.progress import shared
 from difftv.solvers._threads import map_images
 from difftv.types import CountPerImage, Dual, Image, PerImage
+
+VOLUMES = 5
+"""Dimensions of a batch of volumes, whose solves take long enough to say how far they are."""
 
 
 class Minimum(NamedTuple):
@@ -53,8 +57,11 @@ class _Minimiser(torch.autograd.Function):
         u = y.new_empty(y.shape)
         data, weights, slopes = (tensor.detach().contiguous().numpy() for tensor in (y, lam, gam))
 
+        reports = shared(len(data)) if y.ndim == VOLUMES else [None] * len(data)
+
         def solve(index: int) -> Answer:
-            return solve_image(data[index, 0], weights[index], slopes[index], u[index, 0].numpy(), max_steps)
+            out = u[index, 0].numpy()
+            return solve_image(data[index, 0], weights[index], slopes[index], out, max_steps, reports[index])
 
         ctx.answers = map_images(solve, len(data))
         gap = y.new_tensor([answer.gap for answer in ctx.answers])

@@ -1,15 +1,16 @@
 """Total variation of neighbours, solved exactly and differentiated in closed form.
 
-Volumes, eight neighbours, and differences that are free of charge up to a slope, are left to the active-set method of
-`exact/simplex.py`. It solves anisotropic total variation as well, and small lam faster, but large plateaus more
-slowly, so that stays here (docs/architecture.md has the times).
+Eight neighbours, and differences that are free of charge up to a slope, are left to the active-set method of
+`exact/simplex.py`. It solves anisotropic total variation as well, but large plateaus more slowly, so that stays here
+(docs/architecture.md has the times).
 
     u*(y, lam) = argmin_u  1/2 ||u - y||^2 + sum_{e = (i, j)} lam_e |u_i - u_j|                                     (1)
 
 Forward. In the dual the rows and the columns are two blocks, each a set of independent 1-D problems that a taut
 string solves exactly in linear time; accelerated alternating minimisation goes back and forth between them, as a rule
 four to fifty times. The pixels that the 1-D solves have joined are then nearly the right components, which merging,
-splitting along minimum cuts and augmenting paths correct (`taut_strings/refine.py`) until every component is right.
+splitting along minimum cuts and augmenting paths correct (`merge_split/refine.py`) until every component is right.
+Of a volume the first components come from accelerated gradient steps on the dual (`exact/volume.py`).
 
 Components. Let C run over the connected components of equal pixels of u*. Across an edge e = (i, j) that leaves
 C, p_e = lam_e sign(u_i - u_j) is known; inside C the duals cancel when the optimality condition u - y + K^T p = 0 is
@@ -64,6 +65,7 @@ from difftv.regularizers.term import Norm
 from difftv.solvers._threads import map_images
 from difftv.solvers.base import RawSolution, Solver
 from difftv.solvers.exact.simplex import minimise
+from difftv.solvers.exact.volume import minimise_volumes
 from difftv.space import spatial
 from difftv.types import Dual, Map
 
@@ -78,19 +80,19 @@ SHARED_FROM = 128 * 128
 class Exact(Solver):
     """Weighted differences of neighbours: exact, with the closed-form gradient in all maps.
 
-    `AnisotropicTV` of signals and images by (accelerated, alternating) taut strings, of a signal in linear time;
-    `AnisotropicTV` of volumes, `TVpwL` and `EightNeighbourTV` by an active-set method, RGB images in their opponent
-    colours.
+    `AnisotropicTV` of signals and images by (accelerated, alternating) taut strings, of a signal in linear time, of
+    volumes by components that are merged and split; `TVpwL` and `EightNeighbourTV` by an active-set method, RGB images
+    in their opponent colours.
 
     Args:
         regularizer: separable, lam |Du| or lam (|Du| - gam)_+, of signals, images or volumes: over the neighbours along
             every axis, or eight of an image.
         tol: tolerance of anisotropic TV: at the default of 1e-10 and below, image and gradient are exact to rounding,
             whatever the weights, the size and the contrast; a larger one stops an image early, at this relative
-            duality gap, where that comes before its components are right. The active-set method goes on until no edge
-            is wrong, whatever the tolerance, which then only says what counts as converged.
-        max_iter: sweeps after which an image is returned as it is (`converged=False`); of the active-set method, the
-            gradient steps that it starts with at most.
+            duality gap, where that comes before its components are right. Volumes and the active-set method go on until
+            nothing is wrong, whatever the tolerance, which then only says what counts as converged.
+        max_iter: sweeps after which an image is returned as it is (`converged=False`); of volumes and of the active-set
+            method, the gradient steps that they start with at most.
 
     Raises:
         ValueError: another regularizer, tol <= 0 or max_iter < 1.
@@ -131,6 +133,9 @@ class Exact(Solver):
         if _is_anisotropic(self.regularizer):
             if any(length != 1.0 for length in self.regularizer.spacing):
                 lam, _ = _edges(self.regularizer, lam)
+            if self.regularizer.axes == 3:
+                u, gap, iterations = minimise_volumes(y, lam, self.max_iter)
+                return RawSolution(u=data.clip(u), gap=gap, iterations=iterations, converged=gap <= self.tol)
             if self.regularizer.axes == 1:
                 # A signal is an image of one row: the first taut string is the answer, in linear time.
                 y, lam = y.unsqueeze(2), lam.unsqueeze(2)
@@ -172,7 +177,7 @@ def _by_channel(*edges: Dual) -> Iterator[Tensor]:
 
 def _is_anisotropic(regularizer: Regularizer) -> bool:
     (first, *others) = regularizer.terms
-    return not others and isinstance(first.potential, Absolute) and first.factor == 1.0 and regularizer.axes <= 2
+    return not others and isinstance(first.potential, Absolute) and first.factor == 1.0
 
 
 def _edges(regularizer: Regularizer, maps: Map) -> tuple[Dual, Dual]:

@@ -1,6 +1,7 @@
 """One image: a start, the pivots, and a certificate."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,11 +9,11 @@ from numpy.typing import NDArray
 
 from difftv.solvers._compiler import Array
 from difftv.solvers.exact.network_simplex.certificate import duality_gap, write_signs
-from difftv.solvers.exact.network_simplex.dual_problem import dual_problem
+from difftv.solvers.exact.network_simplex.dual_problem import DualProblem, dual_problem
 from difftv.solvers.exact.network_simplex.gradient import pull_back
 from difftv.solvers.exact.network_simplex.grid import grid
-from difftv.solvers.exact.network_simplex.pivots import refine
-from difftv.solvers.exact.network_simplex.start import descend, write_states
+from difftv.solvers.exact.network_simplex.pivots import begin, pivot_on, refine, waiting
+from difftv.solvers.exact.network_simplex.start import Descent, write_states
 
 SWITCH_GAP = 7e-5, 1.5
 """Relative gap of the start from which pivots take less time than more steps: the second over the number of pixels, at
@@ -25,6 +26,10 @@ the number of steps without progress after which the start ends as well."""
 
 MAX_PASSES = 5000
 """Times that the pivots may visit every pixel; images take 1 to 10, the worst seen 250."""
+
+
+START, PASSES_PER_REPORT = 0.5, 5
+"""Share of the start in what is reported as progress, and times that pivots visit every pixel from report to report."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,9 @@ class Answer:
     state: NDArray[np.int8]
 
 
-def solve_image(y: Array, lam: Array, gam: Array, u: Array, max_steps: int) -> Answer:
+def solve_image(
+    y: Array, lam: Array, gam: Array, u: Array, max_steps: int, report: Callable[[float], object] | None = None
+) -> Answer:
     """Minimise 1/2 ||u - y||^2 + sum_e lam_e (|Du|_e - gam_e)_+ exactly.
 
     Args:
@@ -54,6 +61,7 @@ def solve_image(y: Array, lam: Array, gam: Array, u: Array, max_steps: int) -> A
         gam: (directions, *space) >= 0, infinity allowed.
         u: (*space), where the minimiser is written.
         max_steps: number of steps of the start; pivots do the rest.
+        report: function that is called now and then with the share of the work that is done.
     """
     directions, *space = lam.shape
     size = y.size
@@ -74,24 +82,47 @@ def solve_image(y: Array, lam: Array, gam: Array, u: Array, max_steps: int) -> A
     weights[~image.exists | (slopes >= max(2.0 * radius, math.ulp(0.0)))] = 0.0
     weights, slopes = weights.reshape(directions, size), slopes.reshape(directions, size)
 
-    narrow = [array.astype(np.float32) for array in (data, weights, slopes)]
-    start = np.zeros((directions, int(image.heads.max()) + size), np.float32)
+    bounds = weights.astype(np.float32)
     switch_gap, patience = min(SWITCH_GAP[0], SWITCH_GAP[1] / size), max_steps
     if len(space) == 3:
         switch_gap, patience = min(SWITCH_GAP[0], SWITCH_GAP_OF_VOLUME / size), PATIENCE
-    steps = descend(*narrow, image.tails, image.heads, start, switch_gap, max_steps, patience)
+    start = Descent(
+        data.astype(np.float32),
+        bounds,
+        slopes.astype(np.float32),
+        image.tails,
+        image.heads,
+        switch_gap=switch_gap,
+        max_steps=max_steps,
+        patience=patience,
+    )
+    start.run(None if report is None else lambda share: report(START * share))
     p, state = np.empty(directions * size), np.empty(directions * size, np.int8)
     weights, slopes = weights.reshape(-1), slopes.reshape(-1)
-    write_states(start[:, -size:].reshape(-1), narrow[1].reshape(-1), weights, slopes, p, state)
+    write_states(start.dual.reshape(-1), bounds.reshape(-1), weights, slopes, p, state)
     problem = dual_problem(image.graph, data, weights, slopes, p, state)
-    pivots = refine(problem, image.sequence, MAX_PASSES)
+    pivots = _refined(problem, image.sequence, report)
     gap = duality_gap(problem)
     write_signs(problem)
     if weights.any():
         np.add(problem.u.reshape(space) / unit, level, out=u)
     else:
         u[:] = y
-    return Answer(gap=gap / energy if radius > 0.0 else 0.0, steps=steps, pivots=pivots, state=state)
+    return Answer(gap=gap / energy if radius > 0.0 else 0.0, steps=start.steps, pivots=pivots, state=state)
+
+
+def _refined(problem: DualProblem, sequence: NDArray[np.uint32], report: Callable[[float], object] | None) -> int:
+    """Pivots until no edge is wrong; where `report` is given, some at a time."""
+    if report is None:
+        return int(refine(problem, sequence, MAX_PASSES))
+    pivots, visited = 0, begin(problem, sequence)
+    first = left = waiting(problem)
+    while left and visited < MAX_PASSES * len(problem.y):
+        taken, seen = pivot_on(problem, PASSES_PER_REPORT * len(problem.y))
+        pivots, visited = pivots + taken, visited + seen
+        left = waiting(problem)
+        report(START + (1 - START) * max(0.0, 1 - left / first))
+    return pivots
 
 
 def gradient(grad: Array, answer: Answer, grad_y: Array, grad_lam: Array, grad_gam: Array) -> None:

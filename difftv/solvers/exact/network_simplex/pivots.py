@@ -19,27 +19,45 @@ def refine(problem, sequence, limit):
     Returns:
         Pivots.
     """
+    return pivot_on(problem, limit * problem.y.shape[0] - begin(problem, sequence))[0]
+
+
+@kernel
+def begin(problem, sequence):
+    """Values for all components, and the edges that violate their states in the queue; returns the pixels visited."""
     size = problem.y.shape[0]
     purify(problem, sequence)
-    waiting = 0
+    trees = 0
     for k in range(size):
         if problem.up[k] == problem.graph.tail.shape[0]:
-            problem.roots[waiting] = k
-            waiting += 1
+            problem.roots[trees] = k
+            trees += 1
     problem.u[:] = 0.0
     problem.queued[:] = True  # no edge is checked before all have values
-    done = relax(problem, waiting)
+    done = relax(problem, trees)
     problem.queued[:] = False
     enqueue_violated(problem)
-    pivots = 0
-    while problem.counters[0] != problem.counters[1] and done < limit * size:
+    return done
+
+
+@kernel
+def waiting(problem):
+    """Edges in the queue."""
+    return (problem.counters[1] - problem.counters[0]) % problem.queue.shape[0]
+
+
+@kernel
+def pivot_on(problem, limit):
+    """Pivot until the queue is empty, or so many pixels have been visited; returns the pivots and these pixels."""
+    pivots = done = 0
+    while problem.counters[0] != problem.counters[1] and done < limit:
         e = np.uintp(problem.queue[problem.counters[0]])
         problem.counters[0] = (problem.counters[0] + 1) % problem.queue.shape[0]
         problem.queued[e] = False
         visited = pivot(problem, e)
         pivots += visited > 0
         done += visited
-    return pivots
+    return pivots, done
 
 
 @kernel

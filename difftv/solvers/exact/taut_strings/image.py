@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from difftv.solvers._compiler import Array, kernel
+from difftv.solvers.exact.merge_split import FlowProblem, flow_problem, label_components, refine
 from difftv.solvers.exact.taut_strings.chain import OVERRUN
 from difftv.solvers.exact.taut_strings.components import duality_gap
-from difftv.solvers.exact.taut_strings.flow_problem import flow_problem, write_signs
-from difftv.solvers.exact.taut_strings.refine import label_components, refine
 from difftv.solvers.exact.taut_strings.sweeps import STRIP, Chains, minimise_columns, minimise_rows
 
 SWEEPS_PER_CHECK = 4
@@ -113,15 +112,40 @@ def solve_image(
         enough = gap <= tol and tol > EXACT
         if not enough and (gap <= switch_gap or sweeps >= next_try or last):
             switch_gap, next_try = RETRY_FACTOR * gap, 2 * sweeps
-            problem = flow_problem(chains, a, b, sign_columns, sign_rows, label, u)
+            problem = _components(chains, a, b, sign_columns, sign_rows, label, u)
             refined = refine(problem, MAX_PASSES) / scale
             if refined < math.inf:
-                write_signs(problem, sign_columns, sign_rows)
+                _write_signs(problem, sign_columns, sign_rows)
                 return Answer(refined, True, sweeps, label, sign_columns, sign_rows)
         if enough or last:
-            label_components(flow_problem(chains, a, b, sign_columns, sign_rows, label, u))
+            label_components(_components(chains, a, b, sign_columns, sign_rows, label, u))
             np.subtract(y, a + b, out=u)
             return Answer(gap, enough, sweeps, label, sign_columns, sign_rows)
+
+
+def _components(
+    chains: Chains,
+    a: Array,
+    b: Array,
+    sign_columns: NDArray[np.int8],
+    sign_rows: NDArray[np.int8],
+    label: NDArray[np.uint32],
+    u: Array,
+) -> FlowProblem:
+    """What the sweeps have found as components and a flow; label and u are written to, everything else is a copy."""
+    height, width = u.shape
+    sign = np.stack([sign_rows[:, :width], sign_columns[:, :height].T])
+    sign[0, :, -1] = sign[1, -1] = 1
+    w = np.stack([chains.w_rows, chains.w_columns.T])
+    q = np.stack([np.cumsum(b, axis=1), np.cumsum(a, axis=0)])
+    return flow_problem(chains.y, w, q, sign, label, u)
+
+
+def _write_signs(problem: FlowProblem, sign_columns: NDArray[np.int8], sign_rows: NDArray[np.int8]) -> None:
+    """Write the signs that `refine` has ended with."""
+    height, width = len(sign_rows), len(sign_columns)
+    sign_rows[:, :width], down = problem.sign.reshape(2, height, width)
+    sign_columns[:, :height] = down.T
 
 
 def _weights(lam: Array, cap: float) -> Array:

@@ -21,8 +21,8 @@ to rounding. The flow is a certificate of all that: the duality gap of the resul
 import numpy as np
 
 from difftv.solvers._compiler import kernel, part_of_kernel
-from difftv.solvers.exact.taut_strings.flow import route, split
-from difftv.solvers.exact.taut_strings.flow_problem import NONE, ONE, ROOT, ZERO, half_square
+from difftv.solvers.exact.merge_split.flow import route, split
+from difftv.solvers.exact.merge_split.flow_problem import NONE, ROOT, half_square
 
 ROUNDING = 8 * np.finfo(np.float64).eps
 """Error of an excess, over the sum of the magnitudes of its terms."""
@@ -46,11 +46,23 @@ def refine(problem, limit):
     done = 0
     while done < limit * size:
         done += count
-        count = _settle(problem, count)
-        count = split(problem, route(problem, count))
+        count = refine_once(problem, count)
         if count == 0:
-            return _all_borders(problem) + half_square(problem.excess)
+            return final_gap(problem)
     return np.inf
+
+
+@kernel
+def refine_once(problem, count):
+    """One round for the components of the first `count` of `active`; returns how many pixels the next one is for."""
+    count = _settle(problem, count)
+    return split(problem, route(problem, count))
+
+
+@kernel
+def final_gap(problem):
+    """The duality gap when no pixel is left for another round. Borders of weight zero get the sign of the values."""
+    return _all_borders(problem) + half_square(problem.excess)
 
 
 @kernel
@@ -79,8 +91,9 @@ def _settle(problem, count):
 @kernel
 def _renew(problem, pixels, count):
     """Label, value and remainders of all components of the first `count` pixels, whose pixels they become."""
-    width, y, w_right, w_down, q_right, q_down, sign_right, sign_down, label, value, excess, rounding = problem[:12]
+    strides, y, w, q, sign, label, value, excess, rounding = problem[:9]
     parent, order = problem.parent, problem.order
+    axes = len(strides)
     for index in range(count):
         parent[pixels[index]] = NONE
     tail = 0
@@ -98,35 +111,27 @@ def _renew(problem, pixels, count):
             k = np.uintp(order[head])
             head += 1
             label[k] = root
-            outward = q_right[k] + q_down[k]
-            pull = w_right[k] * sign_right[k] + w_down[k] * sign_down[k]
-            magnitude += abs(y[k]) + abs(q_right[k]) + abs(q_down[k])
-            if sign_right[k] == 0 and parent[k + ONE] == NONE:
-                parent[k + ONE] = ROOT
-                order[tail] = k + ONE
-                tail += 1
-            if sign_down[k] == 0 and parent[k + width] == NONE:
-                parent[k + width] = ROOT
-                order[tail] = k + width
-                tail += 1
-            if k > ZERO:
-                m = k - ONE
-                outward -= q_right[m]
-                magnitude += abs(q_right[m])
-                pull -= w_right[m] * sign_right[m]
-                if sign_right[m] == 0 and parent[m] == NONE:
-                    parent[m] = ROOT
-                    order[tail] = m
+            outward = pull = 0.0
+            own = abs(y[k])
+            for d in range(axes):
+                outward += q[d, k]
+                own += abs(q[d, k])
+                pull += w[d, k] * sign[d, k]
+                if sign[d, k] == 0 and parent[k + strides[d]] == NONE:
+                    parent[k + strides[d]] = ROOT
+                    order[tail] = k + strides[d]
                     tail += 1
-            if k >= width:
-                m = k - width
-                outward -= q_down[m]
-                magnitude += abs(q_down[m])
-                pull -= w_down[m] * sign_down[m]
-                if sign_down[m] == 0 and parent[m] == NONE:
-                    parent[m] = ROOT
-                    order[tail] = m
-                    tail += 1
+            magnitude += own
+            for d in range(axes):
+                if k >= strides[d]:
+                    m = k - strides[d]
+                    outward -= q[d, m]
+                    magnitude += abs(q[d, m])
+                    pull -= w[d, m] * sign[d, m]
+                    if sign[d, m] == 0 and parent[m] == NONE:
+                        parent[m] = ROOT
+                        order[tail] = m
+                        tail += 1
             total += y[k] - pull
             excess[k] = y[k] - outward
         mean = total / (tail - first)
@@ -156,32 +161,27 @@ def _merge(problem, pixels, count):
     Returns:
         How many pixels are beside borders that are no more: these are `frontier`.
     """
-    width, w_right, w_down = problem.width, problem.w_right, problem.w_down
-    sign_right, sign_down, value, frontier = problem.sign_right, problem.sign_down, problem.value, problem.frontier
-    below = np.uintp(value.shape[0]) - width  # the first position of the last row
+    strides, w, sign, value, frontier = problem.strides, problem.w, problem.sign, problem.value, problem.frontier
+    size = np.uintp(value.shape[0])
     found = 0
     for index in range(count):
         k = np.uintp(pixels[index])
-        wrong = _wrong(sign_right, w_right, value, k, min(k + ONE, below + width - ONE))
-        if k < below:
-            wrong += _wrong(sign_down, w_down, value, k, k + width)
-        if k > ZERO:
-            wrong += _wrong(sign_right, w_right, value, k - ONE, k)
-        if k >= width:
-            wrong += _wrong(sign_down, w_down, value, k - width, k)
+        wrong = 0.0
+        for d in range(len(strides)):
+            if k < size - strides[d]:
+                wrong += _wrong(sign[d], w[d], value, k, k + strides[d])
+            if k >= strides[d]:
+                wrong += _wrong(sign[d], w[d], value, k - strides[d], k)
         if wrong > 0.0:
             frontier[found] = k
             found += 1
     for index in range(found):
         k = np.uintp(frontier[index])
-        if _wrong(sign_right, w_right, value, k, min(k + ONE, below + width - ONE)) > 0.0:
-            sign_right[k] = 0
-        if k < below and _wrong(sign_down, w_down, value, k, k + width) > 0.0:
-            sign_down[k] = 0
-        if k > ZERO and _wrong(sign_right, w_right, value, k - ONE, k) > 0.0:
-            sign_right[k - ONE] = 0
-        if k >= width and _wrong(sign_down, w_down, value, k - width, k) > 0.0:
-            sign_down[k - width] = 0
+        for d in range(len(strides)):
+            if k < size - strides[d] and _wrong(sign[d], w[d], value, k, k + strides[d]) > 0.0:
+                sign[d, k] = 0
+            if k >= strides[d] and _wrong(sign[d], w[d], value, k - strides[d], k) > 0.0:
+                sign[d, k - strides[d]] = 0
     return found
 
 
@@ -194,17 +194,13 @@ def _wrong(sign, weight, value, k, m):
 @kernel
 def _all_borders(problem):
     """What all borders add to the duality gap. Those of weight zero, never merged, get the sign of the values."""
-    width, w_right, w_down = problem.width, problem.w_right, problem.w_down
-    sign_right, sign_down, value = problem.sign_right, problem.sign_down, problem.value
+    strides, w, sign, value = problem.strides, problem.w, problem.sign, problem.value
     size = np.uintp(value.shape[0])
     gap = 0.0
     for k in range(size):
-        if k + ONE < size:
-            gap += _wrong(sign_right, w_right, value, k, k + ONE)
-            if w_right[k] == 0.0:
-                sign_right[k] = 1 if value[k] > value[k + ONE] else -1
-        if k + width < size:
-            gap += _wrong(sign_down, w_down, value, k, k + width)
-            if w_down[k] == 0.0:
-                sign_down[k] = 1 if value[k] > value[k + width] else -1
+        for d in range(len(strides)):
+            if k + strides[d] < size:
+                gap += _wrong(sign[d], w[d], value, k, k + strides[d])
+                if w[d, k] == 0.0:
+                    sign[d, k] = 1 if value[k] > value[k + strides[d]] else -1
     return gap

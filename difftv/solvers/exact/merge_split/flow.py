@@ -3,7 +3,8 @@
 import numpy as np
 
 from difftv.solvers._compiler import kernel, part_of_kernel
-from difftv.solvers.exact.taut_strings.flow_problem import DOWN, LEFT, NONE, ONE, RIGHT, ROOT, UP, ZERO
+from difftv.solvers.exact.merge_split.blocking import exhaust
+from difftv.solvers.exact.merge_split.flow_problem import NONE, ROOT
 
 TREES = 2
 """Spanning trees that carry remainders: most components need no more, and what they leave is rarely for a third."""
@@ -29,6 +30,8 @@ def route(problem, count):
             return 0
         _carry(problem, count, turn)
         count = _unsettled(problem, count)
+    if len(problem.strides) == 3:
+        exhaust(problem, count)
     for strict in (True, False):  # first from where there is too much; then, for what still lacks, from everywhere
         sources = _sources(problem, count, strict)
         found = send = sources > 0
@@ -67,8 +70,7 @@ def _unsettled(problem, count):
         problem.surplus,
         problem.shortage,
     )
-    pixels = np.uintp(excess.shape[0])
-    running = 8.0 + max(problem.width, pixels // problem.width) / 8.0
+    running = 8.0 + problem.side / 8.0
     for index in range(count):
         root = label[active[index]]
         surplus[root] = size[root] = 0.0
@@ -96,12 +98,13 @@ def _carry(problem, count, turn):
 
     Trees grow where a remainder is left, over edges with slack both ways, and in each `turn` to another side first.
     """
-    width, _, w_right, w_down, q_right, q_down, sign_right, sign_down, _, _, excess, rounding_of = problem[:12]
+    strides, w, q, sign, excess = problem.strides, problem.w, problem.q, problem.sign, problem.excess
     parent, order, active = problem.parent, problem.order, problem.active
+    axes = len(strides)
     head = tail = 0
     for index in range(count):
         root = np.uintp(active[count - 1 - index if turn % 2 else index])
-        rounding = rounding_of[root]
+        rounding = problem.rounding[root]
         if parent[root] != NONE or abs(excess[root]) <= rounding:
             continue
         parent[root] = ROOT
@@ -110,29 +113,24 @@ def _carry(problem, count, turn):
         while head < tail:
             k = np.uintp(order[head])
             head += 1
-            for side in range(4):
-                direction = (side + turn) & 3
+            for side in range(2 * axes):
+                direction = (side + turn) % (2 * axes)
                 m = k
-                if direction == RIGHT:
-                    if sign_right[k] == 0 and abs(q_right[k]) < w_right[k] - rounding:
-                        m = k + ONE
-                elif direction == DOWN:
-                    if sign_down[k] == 0 and abs(q_down[k]) < w_down[k] - rounding:
-                        m = k + width
-                elif direction == LEFT:
-                    if k > ZERO and sign_right[k - ONE] == 0 and abs(q_right[k - ONE]) < w_right[k - ONE] - rounding:
-                        m = k - ONE
-                elif k >= width:
-                    edge = k - width
-                    if sign_down[edge] == 0 and abs(q_down[edge]) < w_down[edge] - rounding:
+                if direction < axes:
+                    if sign[direction, k] == 0 and abs(q[direction, k]) < w[direction, k] - rounding:
+                        m = k + strides[direction]
+                else:
+                    d = direction - axes
+                    edge = k - strides[d]
+                    if k >= strides[d] and sign[d, edge] == 0 and abs(q[d, edge]) < w[d, edge] - rounding:
                         m = edge
                 if parent[m] == NONE:
-                    parent[m] = (direction + 2) & 3
+                    parent[m] = (direction + axes) % (2 * axes)
                     order[tail] = m
                     tail += 1
     for position in range(tail - 1, -1, -1):
         k = np.uintp(order[position])
-        _send(width, w_right, w_down, q_right, q_down, excess, parent, k)
+        _send(strides, w, q, excess, parent, k)
         parent[k] = NONE
 
 
@@ -161,8 +159,9 @@ def _search(problem, sources, send):
         Whether one was found, and how many sources are left. Where nothing is sent, the pixels that were reached keep
         their `parent`: one side of a cut, which is a minimum cut if no path was found.
     """
-    width, _, w_right, w_down, q_right, q_down, _, _, label, _, excess, rounding_of = problem[:12]
+    strides, w, q, label, excess = problem.strides, problem.w, problem.q, problem.label, problem.excess
     parent, order, frontier = problem.parent, problem.order, problem.frontier
+    axes = len(strides)
     for index in range(sources):
         order[index] = frontier[index]
         parent[frontier[index]] = ROOT
@@ -171,58 +170,47 @@ def _search(problem, sources, send):
     while head < tail:
         k = np.uintp(order[head])
         head += 1
-        here, rounding = label[k], rounding_of[k]
+        here, rounding = label[k], problem.rounding[k]
         found |= excess[k] < -rounding
-        if q_right[k] < w_right[k] - rounding:
-            m = k + ONE
-            if parent[m] == NONE and label[m] == here:
-                parent[m] = LEFT
-                order[tail] = m
-                tail += 1
-        if q_down[k] < w_down[k] - rounding:
-            m = k + width
-            if parent[m] == NONE and label[m] == here:
-                parent[m] = UP
-                order[tail] = m
-                tail += 1
-        if k > ZERO:
-            m = k - ONE
-            if q_right[m] > rounding - w_right[m] and parent[m] == NONE and label[m] == here:
-                parent[m] = RIGHT
-                order[tail] = m
-                tail += 1
-        if k >= width:
-            m = k - width
-            if q_down[m] > rounding - w_down[m] and parent[m] == NONE and label[m] == here:
-                parent[m] = DOWN
-                order[tail] = m
-                tail += 1
+        for d in range(axes):
+            if q[d, k] < w[d, k] - rounding:
+                m = k + strides[d]
+                if parent[m] == NONE and label[m] == here:
+                    parent[m] = d + axes
+                    order[tail] = m
+                    tail += 1
+        for d in range(axes):
+            if k >= strides[d]:
+                m = k - strides[d]
+                if q[d, m] > rounding - w[d, m] and parent[m] == NONE and label[m] == here:
+                    parent[m] = d
+                    order[tail] = m
+                    tail += 1
     if not (found and send):
         return found, sources
     for position in range(tail - 1, -1, -1):
         k = np.uintp(order[position])
         if excess[k] < 0.0:
-            _send(width, w_right, w_down, q_right, q_down, excess, parent, k)
+            _send(strides, w, q, excess, parent, k)
         parent[k] = NONE
     remaining = 0  # no pixel gets too much by that
     for index in range(sources):
-        if excess[frontier[index]] > rounding_of[frontier[index]]:
+        if excess[frontier[index]] > problem.rounding[frontier[index]]:
             frontier[remaining] = frontier[index]
             remaining += 1
     return True, remaining
 
 
 @part_of_kernel
-def _send(width, w_right, w_down, q_right, q_down, excess, parent, k):
+def _send(strides, w, q, excess, parent, k):
     """Move the remainder of pixel k, or what it lacks, to its parent as far as the capacity of the edge allows."""
-    if parent[k] == RIGHT:
-        _push(q_right, w_right, excess, k, k, k + ONE, 1.0)
-    elif parent[k] == DOWN:
-        _push(q_down, w_down, excess, k, k, k + width, 1.0)
-    elif parent[k] == LEFT:
-        _push(q_right, w_right, excess, k - ONE, k, k - ONE, -1.0)
-    elif parent[k] == UP:
-        _push(q_down, w_down, excess, k - width, k, k - width, -1.0)
+    way = parent[k]
+    axes = len(strides)
+    for d in range(axes):
+        if way == d:
+            _push(q[d], w[d], excess, k, k, k + strides[d], 1.0)
+        elif way == d + axes:
+            _push(q[d], w[d], excess, k - strides[d], k, k - strides[d], -1.0)
 
 
 @part_of_kernel
@@ -245,14 +233,8 @@ def split(problem, count):
     Returns:
         How many these are.
     """
-    width, _, w_right, w_down, q_right, q_down, sign_right, sign_down, label, _, excess, rounding = problem[:12]
-    parent, active, surplus, shortage, flags = (
-        problem.parent,
-        problem.active,
-        problem.surplus,
-        problem.shortage,
-        problem.flags,
-    )
+    label, excess, rounding, parent = problem.label, problem.excess, problem.rounding, problem.parent
+    active, surplus, shortage, flags = problem.active, problem.surplus, problem.shortage, problem.flags
     for index in range(count):
         root = label[active[index]]
         surplus[root] = shortage[root] = 0.0
@@ -277,8 +259,8 @@ def split(problem, count):
         active[remaining] = k
         remaining += 1
         if separate:
-            _separate(q_right, w_right, sign_right, label, parent, k, k + ONE)
-            _separate(q_down, w_down, sign_down, label, parent, k, k + width)
+            for d in range(len(problem.strides)):
+                _separate(problem.q[d], problem.w[d], problem.sign[d], label, parent, k, k + problem.strides[d])
     return remaining
 
 

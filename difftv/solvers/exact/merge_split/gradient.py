@@ -1,0 +1,32 @@
+"""The gradient from components and signs, equations 3 and 4 of `exact/solver.py`."""
+
+import numpy as np
+
+from difftv.solvers._compiler import kernel
+
+
+@kernel
+def pull_back(grad, strides, sign, label, mean, grad_lam):
+    """Gradient of a loss in y and lam.
+
+    Args:
+        grad: (pixels,), dL/du.
+        strides: steps from a pixel to the next, per direction.
+        sign: (directions, pixels), of u here less u there, 0 within a component; what stands past the border does not
+            count.
+        label: (pixels,), the index of one of the component's pixels.
+        mean: (pixels,), where dL/dy is written.
+        grad_lam: (directions, pixels), zeros, where dL/dlam is written.
+    """
+    size = grad.shape[0]
+    count = np.zeros(size, np.uint32)
+    total = np.zeros(size)
+    for k in range(size):
+        count[label[k]] += 1
+        total[label[k]] += grad[k]
+    for k in range(size):
+        mean[k] = total[label[k]] / count[label[k]]
+    for d in range(len(strides)):
+        for k in range(size - strides[d]):
+            # Within a component the two means are the same number, so the product is an exact zero there.
+            grad_lam[d, k] = -sign[d, k] * (mean[k] - mean[k + strides[d]])

@@ -12,8 +12,7 @@ def pull_back(grad, strides, sign, label, mean, grad_lam):
     Args:
         grad: (pixels,), dL/du.
         strides: steps from a pixel to the next, per direction.
-        sign: (directions, pixels), of u here less u there, 0 within a component; what stands past the border does not
-            count.
+        sign: (directions, pixels), of u here less u there, 0 within a component and past the border.
         label: (pixels,), the index of one of the component's pixels.
         mean: (pixels,), where dL/dy is written.
         grad_lam: (directions, pixels), zeros, where dL/dlam is written.

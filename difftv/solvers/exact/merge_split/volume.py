@@ -33,7 +33,7 @@ class Answer:
         gap: P(u) - D(p) over 1/2 ||y - mean||^2; infinity where the components are not yet right.
         steps: number of steps of the start.
         label: (*space), the index of one of the component's voxels.
-        sign: (3, *space), the last axis first: of u here less u there, 0 within a component.
+        sign: (3, *space), the last axis first: of u here less u there, 0 within a component and past the border.
     """
 
     gap: float
@@ -70,6 +70,8 @@ def solve_volume(y: Array, lam: Array, u: Array, max_steps: int, report: Callabl
         u += level
     else:
         u[:] = y
+    for direction, axis in enumerate(reversed(range(axes))):
+        sign[direction].swapaxes(0, axis)[-1] = 0  # what stands past the border has no gradient
     return Answer(gap=gap, steps=steps, label=problem.label.reshape(y.shape), sign=sign)
 
 

@@ -24,6 +24,7 @@ from benchmarks.operators import gradients_table, operators_table
 from benchmarks.regularizers import regularizers_table
 from benchmarks.steps import StepRow
 from benchmarks.stored import STUDIES, read
+from benchmarks.volumes import volumes_text
 from difftv.lab.report.markdown import grid
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -206,5 +207,6 @@ BLOCKS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "gradients": ("gradients", _drawn_table(gradients_table)),
     "knee": ("knee", _drawn_table(knee_table)),
     "learned_volumes": ("learned_volumes", _drawn_table(learned_volumes_table)),
+    "volumes": ("volumes", volumes_text),
 }
 """Name of a block -> the part of a document that it shows, and how."""

@@ -23,6 +23,7 @@ from benchmarks.regularizers import RegularizerRow, regularizers_table
 from benchmarks.scaling import ScalingRow
 from benchmarks.steps import StepRow
 from benchmarks.suite import Found, Settings, to_text
+from benchmarks.volumes import SolveRow, volumes_table
 
 ROWS: Mapping[str, type] = {
     "layer": LayerRow,
@@ -44,6 +45,7 @@ STUDIES: Mapping[str, tuple[type, Callable[[Any], Table]]] = {
     "gradients": (GradientRow, gradients_table),
     "knee": (KneeRow, knee_table),
     "learned_volumes": (VolumeRow, learned_volumes_table),
+    "volumes": (SolveRow, volumes_table),
 }
 """The same of benchmarks that are scripts of their own (`benchmarks.study`), and their tables."""
 

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from difftv.arguments import positive, positive_int
-from difftv.problem import DataTerm, Problem, certificate
+from difftv.problem import DataTerm, Problem
 from difftv.regularizers.base import Regularizer
 from difftv.solvers._admm.reconstruction import Tolerances, reconstruct
 from difftv.solvers._admm.splitting import Splitting
@@ -114,8 +114,7 @@ class _Minimiser(torch.autograd.Function):
         found = splitting.solve(solver.tol, solver.max_iter)
         ctx.splitting, ctx.solver = splitting, solver
         ctx.save_for_backward(*found.states)
-        duals = [term.step(state) for term, state in zip(splitting.terms, found.states, strict=False)]
-        gap = certificate(splitting.problem, found.x, torch.cat(duals, dim=1)).detach().cpu().double()
+        gap = splitting.certificate(found)
         channels = solver.regularizer.channels
         v = found.x[:, channels:].contiguous()
         ctx.mark_non_differentiable(v, gap, found.iterations, found.converged)

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from difftv.linear.differences import ForwardDifferences
 from difftv.linear.fields import GradientMinusField, SymmetrisedGradient
 from difftv.linear.filters import CosineFilters
 from difftv.linear.operator import LinearOperator
 from difftv.problem.data_term import contrast, full_range
+from difftv.problem.gap import certificate
 from difftv.problem.problem import Problem
 from difftv.regularizers.base import Regularizer
 from difftv.regularizers.term import Term
@@ -18,7 +20,9 @@ from difftv.solvers._admm.data_step import RHO, DataStep, ImageItself
 from difftv.solvers._admm.dual_step import ScaledTerm
 from difftv.solvers._admm.linear_step import LinearStep
 from difftv.solvers._admm.loop import Outcome, Step, iterate
+from difftv.solvers._admm.slabs import SlabStep, certificate_in_slabs, is_large, iterate_in_slabs
 from difftv.space import inner
+from difftv.types import PerImage
 
 STEP = 50.0
 """rho over the mean of lam, in units of the image's range: best on natural patches; twice off costs up to 2x."""
@@ -72,7 +76,13 @@ class Splitting:
         if data_step is not None:
             operators.append(ImageItself(regularizer.channels, regularizer.auxiliary))
             rho.append(data_step.rho)
-        linear = CosineStep(operators, rho, data.y, with_data=data_step is None)
+        linear: LinearStep
+        if is_large(problem):
+            (operator,) = operators
+            assert isinstance(operator, ForwardDifferences)
+            linear = SlabStep(operator, rho[0])
+        else:
+            linear = CosineStep(operators, rho, data.y, with_data=data_step is None)
         return cls(problem, scale, terms, data_step, tuple(operators), tuple(rho), linear)
 
     @property
@@ -88,6 +98,8 @@ class Splitting:
             max_iter: iterations at most.
         """
         y, within = self.problem.data.y, tol * self.contrast.flatten()
+        if isinstance(self.linear, SlabStep):
+            return iterate_in_slabs(self.terms[0], self.linear, y, within, max_iter)
         if self.data_step is None:
             return self._iterate(self.terms, y, within, max_iter)
         start = [y.new_zeros(len(y), operator.components, *y.shape[2:]) for operator in self.operators]
@@ -97,6 +109,13 @@ class Splitting:
         found = self._iterate([*self.terms, self.data_step], data, within, max_iter, start)
         u = self.data_step.image(found.states[-1])
         return replace(found, x=torch.cat([u, found.x[:, self.channels :]], dim=1))
+
+    def certificate(self, found: Outcome) -> PerImage:
+        """Relative duality gap of an outcome of `solve`, on the CPU in float64."""
+        if isinstance(self.linear, SlabStep):
+            return certificate_in_slabs(self.problem, self.terms[0], found)
+        duals = [term.step(state) for term, state in zip(self.terms, found.states, strict=False)]
+        return certificate(self.problem, found.x, torch.cat(duals, dim=1)).detach().cpu().double()
 
     def pull_back(
         self, states: Sequence[Tensor], grad: Tensor, tol: float, max_iter: int

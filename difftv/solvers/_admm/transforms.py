@@ -32,18 +32,19 @@ def bases(fields: int, axes: int) -> list[tuple[str, ...]]:
 def transform(x: Tensor) -> Tensor:
     """The coefficients of (batch, fields, *space), every field in its basis."""
     for axis in range(-1, 1 - x.ndim, -1):
-        x = _along(x, axis, inverse=False)
+        x = along(x, axis, inverse=False)
     return x
 
 
 def inverse(x: Tensor) -> Tensor:
     """The fields with these coefficients."""
     for axis in range(-1, 1 - x.ndim, -1):
-        x = _along(x, axis, inverse=True)
+        x = along(x, axis, inverse=True)
     return x
 
 
-def _along(x: Tensor, axis: int, *, inverse: bool) -> Tensor:
+def along(x: Tensor, axis: int, *, inverse: bool) -> Tensor:
+    """The coefficients along one axis, counted from the last dimension, or what has these."""
     kinds = tuple(basis[axis] for basis in bases(x.shape[1], x.ndim - 2))
     size = x.shape[axis]
     if size > max(DENSE_UP_TO, 1) and x.device.type == "cpu":

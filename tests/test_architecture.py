@@ -12,6 +12,7 @@ PACKAGE = PROJECT / "difftv"
 
 LAYERS = [
     {"types", "errors", "arguments", "files", "printing", "memory", "progress", "_moved"},
+    {"axes"},
     {"missing", "space"},
     {"images"},
     {"linear", "noise", "devices", "extras"},

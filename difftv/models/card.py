@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, final
 
+from difftv.axes import KINDS
 from difftv.models.untrusted import (
     Reader,
     argument,
@@ -22,7 +23,6 @@ from difftv.models.untrusted import (
     text,
 )
 from difftv.noise.level import SigmaRange, described_noise
-from difftv.space import KINDS
 
 NAME = re.compile(r"[a-z0-9]+([-_.][a-z0-9]+)*")
 """Names of models: fit for a file's name and a command line."""

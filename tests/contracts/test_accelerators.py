@@ -88,17 +88,19 @@ def test_a_stored_model_and_a_function_there(device: torch.device) -> None:
 @pytest.mark.parametrize("mixed", [False, True], ids=["float32", "bfloat16"])
 def test_a_training_step_gives_the_same_bits_every_time(name: str, mixed: bool, device: torch.device) -> None:
     """Where it does not, a resumed run is not the run that was not interrupted."""
-    arguments = starting_at({"initial_lam": 0.05}, TVpwL(4), sigma_input=True)
+    axes = 3 if name == "slices" else 2
+    space, regularizer = ((8, 12, 12), TVpwL(6, axes=3)) if axes == 3 else ((48, 48), TVpwL(4))
+    arguments = starting_at({"initial_lam": 0.05}, regularizer, sigma_input=True)
 
     def trained() -> list[torch.Tensor]:
         with torch.random.fork_rng():
             torch.manual_seed(0)
             predictor = instantiate(composed(f"predictor={name}").predictor, **arguments).to(device)
-        denoiser = Denoiser(predictor, TautString(TVpwL(4)))
+        denoiser = Denoiser(predictor, TautString(regularizer))
         optimizer = torch.optim.Adam(predictor.parameters(), lr=1e-3)
         generator = torch.Generator().manual_seed(1)
         for _ in range(3):
-            clean = torch.rand(8, 1, 48, 48, generator=generator)
+            clean = torch.rand(8, 1, *space, generator=generator)
             noisy = (clean + 0.1 * torch.randn(clean.shape, generator=generator)).to(device)
             optimizer.zero_grad()
             with torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixed):

@@ -20,7 +20,8 @@ Config = dict[str, Any]
 
 def config(predictor: str = "cnn", regularizer: str = "anisotropic", sigma: Any = 25, **more: Any) -> Config:
     """What a checkpoint holds of the configuration, as far as it matters here."""
-    nodes = {"regularizer": {"name": regularizer}, "solver": {"name": "taut_string"}}
+    axes = {"axes": 3} if predictor == "slices" else {}
+    nodes = {"regularizer": {"name": regularizer, **axes}, "solver": {"name": "taut_string"}}
     data = {"root": "/home/somebody/images/BSD400"}
     return {
         "predictor": {"name": predictor, "initial_lam": 0.07},

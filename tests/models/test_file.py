@@ -62,7 +62,8 @@ def test_every_predictor_comes_back_to_the_bit(name: str, sigma: Any, tmp_path: 
     stored = read_file(path)
     predictor = stored.predictor()
     given = {} if sigma == 25 else {"sigma": 20.0}
-    assert torch.equal(predictor(draw(), **given), trained(written).eval()(draw(), **given))
+    noisy = draw() if predictor.axes == 2 else draw()[:, :, None].expand(-1, -1, 3, -1, -1)
+    assert torch.equal(predictor(noisy, **given), trained(written).eval()(noisy, **given))
     assert not predictor.training
     assert (stored.name, stored.best_epoch, stored.finished, stored.scalars) == ("testing", 4, True, {"lam": 0.05})
     assert stored.sigma_range == ((25, 25) if sigma == 25 else (5, 55))

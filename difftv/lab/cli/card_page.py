@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from difftv.axes import KINDS
 from difftv.lab.report.markdown import escape, grid
 from difftv.models.card import Card, Measured
-from difftv.space import KINDS
 
 COLUMNS = {
     "psnr": ("PSNR (dB)", 2),

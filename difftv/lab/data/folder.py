@@ -4,9 +4,9 @@ import hashlib
 from pathlib import Path
 
 from difftv.arguments import directory, positive
+from difftv.axes import KINDS, checked_axes
 from difftv.errors import DataError
 from difftv.lab.data.base import SUFFIXES_OF, ImageSource, Splits, image_files
-from difftv.space import KINDS, checked_axes
 
 
 class Folder(ImageSource):

@@ -3,9 +3,9 @@
 import math
 from collections.abc import Sequence
 
+from difftv.axes import KINDS, by_size
 from difftv.lab.report.settings import EVALUATED_ON, MISSING, NUM_IMAGES, Settings, confounded, lookup, show
 from difftv.lab.report.sweep import Run
-from difftv.space import KINDS, by_size
 
 
 def protocol(all_settings: Sequence[Settings]) -> str:

@@ -5,13 +5,13 @@ from dataclasses import MISSING, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from difftv.arguments import boolean, count, model_word, positive_int, random_seed
+from difftv.axes import AXES, checked_axes
 from difftv.errors import ConfigError
 from difftv.lab.rundir.layout import NEUTRAL
 from difftv.lab.runs.nodes import Node, keyed
 from difftv.lab.runs.trackers import tracker_node
 from difftv.lab.training.options import TrainingOptions
 from difftv.noise.level import SigmaRange
-from difftv.space import AXES, checked_axes
 
 if TYPE_CHECKING:
     from difftv.noise import NoiseRange

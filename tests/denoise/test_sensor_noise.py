@@ -146,3 +146,33 @@ def test_hot_pixels_are_isolated_and_beyond_the_noise() -> None:
     dark = torch.zeros(1, 1, 64, 64)
     dark[0, 0, 20, 20] = 3 * 0.02  # three photons on black
     assert int(hot_pixels(dark, PoissonGaussian(0.02)).sum()) == 0
+
+
+def test_a_tiff_of_floats_with_photon_noise_hot_pixels_and_nan(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clean, gain = scene().astype(np.float32), 0.01
+    pixels = PoissonGaussian(gain, 1.0).corrupt(torch.from_numpy(clean)[None, None], seed=0)[0, 0].numpy()
+    pixels[30:33, 40:42] = np.nan
+    pixels[70, 80], pixels[100, 20] = 1.8, np.inf
+    path, other = tmp_path / "cells.tif", tmp_path / "counts.tif"
+    tifffile.imwrite(path, pixels)
+    tifffile.imwrite(other, 4000 * pixels, compression="zlib")
+    assert main([str(path), "--model", "gray-small"]) == 0
+    said = capsys.readouterr().out
+    assert "assumed Poisson-Gaussian noise, gain 0.0" in said
+    assert "7 not finite pixels" in said
+    assert "32 bit float TIFF" in said
+    found = tifffile.imread(tmp_path / "cells-denoised.tif")
+    assert found.dtype == np.float32
+    assert float(-10 * np.log10(np.square(found - clean).mean())) > 28
+    assert abs(found[70, 80] - clean[70, 80]) < 0.3
+    # Another scale is another number for white, and nothing else.
+    assert main([str(other), "--model", "gray-small"]) == 1
+    assert "give white as --white-level" in capsys.readouterr().err
+    assert main([str(other), "--model", "gray-small", "--white-level", "4000"]) == 0
+    capsys.readouterr()
+    np.testing.assert_allclose(tifffile.imread(tmp_path / "counts-denoised.tif") / 4000, found, atol=2e-3)
+    assert main([str(path), "--model", "gray-small", "--noise", "white"]) == 0
+    assert "7 pixels are not finite, and filled" in capsys.readouterr().out
+    assert np.isfinite(tifffile.imread(tmp_path / "cells-denoised.tif")).all()

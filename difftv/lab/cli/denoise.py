@@ -5,8 +5,9 @@ difftv-denoise --model gray-small noisy/*.png --clean clean/*.png --output denoi
 difftv-denoise outputs/<sweep>/<run> photograph.png
 
 Writes NAME-denoised.SUFFIX in the format and depth of the image (gray or colour, 8 or 16 bit, transparency unchanged;
-JPEG, which always loses a little, at quality 95) and, with matplotlib, NAME-lam.png, a picture of the regularization
-maps, each by its name (lam; lam and gam; lam1 and lam2). The minimisation is exact where that solver
+JPEG, which always loses a little, at quality 95; of a TIFF of floats white is 1, or --white-level, and pixels that are
+NaN are filled) and, with matplotlib, NAME-lam.png, a picture of the regularization maps, each by its name (lam; lam and
+gam; lam1 and lam2). The minimisation is exact where that solver
 takes the model's regularizer, else batched (admm). A model of gray images denoises an RGB image as luma and two chroma
 channels, each with maps of its own: that scores more than a decibel better than R, G and B on their own
 (difftv/colour.py). A model of colour images takes the three together; a gray file as three equal ones.
@@ -44,6 +45,7 @@ from difftv.errors import ConfigError, DataError, DiffTVError, MissingDependency
 from difftv.extras import require
 from difftv.files import write_atomically
 from difftv.lab.cli.command import command
+from difftv.lab.cli.correlated_noise import correlated_levels, denoise_two_scales
 from difftv.lab.cli.denoise_stack import add_arguments, denoise_stack
 from difftv.lab.cli.model_arguments import announce, default_models, load_model, model_parser, named_model
 from difftv.lab.cli.noise_level import check_sigma, estimated_sigma, levels_told
@@ -55,6 +57,9 @@ from difftv.missing import fill_missing
 from difftv.models.stored import StoredModel
 from difftv.printing import print_safely, printable
 from difftv.space import KINDS
+
+BRIGHTEST = 2.0
+"""Value of floats up to which white is taken as 1: noise, and highlights, go beyond white, other scales further."""
 
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
 
@@ -69,7 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--output", type=path_argument, help="directory of what is written (default: beside every image)"
     )
     parser.add_argument(
-        "--white-level", type=float, help="value of white in the files (default: 255 or 65535, by their depth)"
+        "--white-level",
+        type=float,
+        help="value of white in the files (default: 255 or 65535, by their depth; of floats 1)",
     )
     add_arguments(parser)
     parser.add_argument("--noise", default=AUTO, metavar="KIND", help=HELP)
@@ -180,7 +187,7 @@ def _denoise(
 ) -> str:
     """Write both files and say in a line what was done."""
     started = time.perf_counter()
-    image = read_image(path)
+    image = read_image(path, floats=True)
     if image.visible is not None and not image.visible.any():
         raise DataError("all its pixels are transparent: there is nothing to denoise")
     white, black = _white(image, options.white_level, options.black_level), options.black_level
@@ -190,12 +197,23 @@ def _denoise(
     known = None if image.visible is None else torch.from_numpy(image.visible)
     if known is not None:
         noisy = fill_missing(noisy[None], known.expand(noisy[None].shape))[0]
-    denoiser, stored = models.of(noisy)
+    denoiser, stored = models.of(noisy.nan_to_num())
     kind = WHITE if options.sigma is not None else options.noise
     assumed = sensor_noise(kind, denoiser, noisy, path, known)
     if assumed is not None:
         print_safely(f"{path}: {assumed.words}")
-    sigma = None if assumed is not None else _sigma(options, denoiser, stored, noisy, path, known)
+    if image.floats and assumed is None and not bool((finite := noisy.isfinite().all(dim=0)).all()):
+        print_safely(f"{path}: {int((~finite).sum())} pixels are not finite, and filled")
+        known = finite if known is None else known & finite
+        if not bool(known.any()):
+            raise DataError("holds no finite pixel that is seen")
+        noisy = fill_missing(noisy[None], known.expand(noisy[None].shape))[0]
+    levels = None
+    if assumed is None and denoiser.sigma_input and options.sigma is None and stored.sigma_range is not None:
+        levels = correlated_levels(noisy, known, stored.sigma_range)
+    if levels is not None:
+        print_safely(f"{path}: {levels}")
+    sigma = None if assumed is not None or levels is not None else _sigma(options, denoiser, stored, noisy, path, known)
     device = next(denoiser.parameters()).device
     noisy, weight = noisy.to(device), None if known is None else known.to(device).to(dtype=noisy.dtype)
     names = solved_channels(denoiser, noisy)
@@ -208,11 +226,15 @@ def _denoise(
         advance = lambda done: bar.update(done - bar.n)  # noqa: E731
         if assumed is not None:
             found = denoise_channels(denoiser, noisy, assumed, on_progress=advance)
+        elif levels is not None:
+            found = denoise_two_scales(denoiser, noisy, levels, data_weight=weight, on_progress=advance)
         else:
             found = denoise_image(denoiser, noisy, sigma=sigma, data_weight=weight, on_progress=advance)
     # Values above the white level are the file's to keep, those above its depth are not.
-    scaled = (found.denoised.cpu() * (white - black) + black).clamp(0.0, image.full_scale)
-    channels = scaled.round().numpy().astype(image.channels.dtype)
+    scaled = found.denoised.cpu() * (white - black) + black
+    if not image.floats:
+        scaled = scaled.clamp(0.0, image.full_scale).round()
+    channels = scaled.numpy().astype(image.channels.dtype)
     if image.visible is not None:
         channels = np.where(image.visible, channels, image.channels)
     write_atomically(targets.denoised, encode_like(image, channels))
@@ -221,7 +243,7 @@ def _denoise(
     if not found.converged:
         words.append(f"NOT CONVERGED (relative gap {found.gap:.1e})")
     if reference is not None:
-        before, after = (_psnr(pixels / white, reference, image.visible) for pixels in (image.channels, channels))
+        before, after = (_psnr(pixels / white, reference, image.measured) for pixels in (image.channels, channels))
         words.append(f"PSNR {before:.2f} -> {after:.2f} dB")
     return ", ".join(words) + f" -> {targets.denoised}" + (f", {targets.picture.name}" if drawn else "")
 
@@ -261,7 +283,10 @@ def _sigma(
 
 
 def _white(image: ImageFile, white_level: float | None, black_level: float) -> float:
-    if white_level is not None and white_level > image.full_scale:
+    largest = float(np.max(image.seen, initial=0.0, where=np.isfinite(image.seen)))
+    if image.floats and white_level is None and largest > BRIGHTEST:
+        raise DataError(f"its pixels are floating-point numbers up to {largest:.4g}: give white as --white-level")
+    if white_level is not None and white_level > image.full_scale and not image.floats:
         raise DataError(f"--white-level {white_level:g} is above {image.full_scale:g}, the largest value of its depth")
     if black_level >= (white_level or image.full_scale):
         raise DataError(f"--black-level {black_level:g} is not below white, {white_level or image.full_scale:g}")
@@ -270,7 +295,7 @@ def _white(image: ImageFile, white_level: float | None, black_level: float) -> f
 
 def _remark(path: Path, image: ImageFile, white_level: float | None) -> None:
     """Say, before the solve, what the user should know about the result."""
-    if white_level is None and (dim := unused_depth(image.seen)):
+    if white_level is None and not image.floats and (dim := unused_depth(image.seen)):
         advice = f"if white is another value than {image.full_scale:g}, give it as --white-level"
         print_safely(f"{path}: {dim}; {advice}", error=True)
     if lost := not_copied(image):
@@ -279,7 +304,7 @@ def _remark(path: Path, image: ImageFile, white_level: float | None) -> None:
 
 def _reference(path: Path, noisy: ImageFile, white: float) -> np.ndarray:
     try:
-        clean = read_image(path)
+        clean = read_image(path, floats=True)
     except DataError as error:
         raise DataError(f"its clean image {path}: {error}") from error
     if clean.channels.shape != noisy.channels.shape:

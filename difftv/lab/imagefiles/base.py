@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, UInt
+from jaxtyping import Bool, Num
 
-Samples = UInt[np.ndarray, "height width samples"]
-"""As files hold them: 1 gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha; uint8 or uint16."""
+Samples = Num[np.ndarray, "height width samples"]
+"""As files hold them: 1 gray, 2 gray and alpha, 3 RGB, 4 RGB and alpha; uint8, uint16 or float32."""
 
-Channels = UInt[np.ndarray, "channels height width"]
-"""1 gray or 3 RGB, without alpha; uint8 in 0..255 or uint16 in 0..65535."""
+Channels = Num[np.ndarray, "channels height width"]
+"""1 gray or 3 RGB, without alpha; uint8 in 0..255, uint16 in 0..65535, or float32, of which nobody knows white."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,18 @@ class ImageFile:
 
     kind: str
     channels: Channels
-    alpha: UInt[np.ndarray, "height width"] | None
+    alpha: Num[np.ndarray, "height width"] | None
     content: bytes
 
     @property
     def full_scale(self) -> float:
-        """The largest value that the type holds: 255 or 65535."""
-        return float(np.iinfo(self.channels.dtype).max)
+        """The largest value that the type holds: 255 or 65535; of floats 1, which is no limit."""
+        return 1.0 if self.floats else float(np.iinfo(self.channels.dtype).max)
+
+    @property
+    def floats(self) -> bool:
+        """Whether the pixels are floating-point numbers, which may be NaN."""
+        return self.channels.dtype.kind == "f"
 
     @property
     def visible(self) -> Bool[np.ndarray, "height width"] | None:
@@ -56,7 +61,14 @@ class ImageFile:
         return None if self.alpha is None or self.alpha.all() else self.alpha > 0
 
     @property
-    def seen(self) -> UInt[np.ndarray, "channels pixels"]:
+    def measured(self) -> Bool[np.ndarray, "height width"] | None:
+        """Whether a pixel is seen and finite. None where all are."""
+        if not self.floats or (finite := np.isfinite(self.channels).all(axis=0)).all():
+            return self.visible
+        return finite if self.visible is None else finite & self.visible
+
+    @property
+    def seen(self) -> Num[np.ndarray, "channels pixels"]:
         """The visible pixels, one after the other."""
         flat = self.channels.reshape(len(self.channels), -1)
         return flat if self.visible is None else flat[:, self.visible.ravel()]
@@ -64,4 +76,4 @@ class ImageFile:
     def __str__(self) -> str:
         count, height, width = self.channels.shape
         colours = ("gray" if count == 1 else "RGB") + ("" if self.alpha is None else " + alpha")
-        return f"{width}x{height} {colours}, {8 * self.channels.itemsize} bit {self.kind}"
+        return f"{width}x{height} {colours}, {8 * self.channels.itemsize} bit {'float ' * self.floats}{self.kind}"

@@ -23,8 +23,12 @@ MODES = {"1": "L", "L": "L", "LA": "LA", "P": "RGB", "PA": "RGBA", "RGB": "RGB",
 """Pillow's kind of pixel -> the one that it is converted to without loss, or nearly so (CMYK)."""
 
 
-def decode(content: bytes) -> Decoded:
+def decode(content: bytes, *, floats: bool = False) -> Decoded:
     """The first image of a file. Safe in several threads, so Pillow's warnings of odd metadata are left to the caller.
+
+    Args:
+        content: bytes of the file.
+        floats: whether a TIFF may hold floating-point pixels, which come as float32 and may be NaN.
 
     Raises:
         DataError: not an image, damaged, too large, or pixels without a known full scale. The message is the reason
@@ -34,7 +38,7 @@ def decode(content: bytes) -> Decoded:
         raise DataError("the file is empty")
     kind = kind_of(content)
     try:
-        found = tiff.decode(content) if kind == "TIFF" else None
+        found = tiff.decode(content, floats=floats) if kind == "TIFF" else None
         return found or _by_pillow(content)
     except DataError:
         raise

@@ -11,11 +11,11 @@ from difftv.lab.imagefiles.decoding import decode
 from difftv.lab.imagefiles.formats import SUFFIXES, kind_of
 
 
-def read_image(path: Path) -> ImageFile:
+def read_image(path: Path, *, floats: bool = False) -> ImageFile:
     """Read a gray or colour image, 8 or 16 bit, with its transparency.
 
     1-bit and palette images come as 8-bit gray and RGB. The pixels are taken as stored: an orientation stays a tag of
-    the file, which `encode_like` keeps.
+    the file, which `encode_like` keeps. A TIFF of floating-point pixels is read where `floats`.
 
     Raises:
         DataError: the file cannot be read, is damaged, too large, or of a kind that could not be written again without
@@ -24,7 +24,7 @@ def read_image(path: Path) -> ImageFile:
     content = read_content(path)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # remarks on odd metadata
-        found = decode(content)
+        found = decode(content, floats=floats)
     if found.why_not_written:
         raise DataError(found.why_not_written)
     planes = np.ascontiguousarray(np.moveaxis(found.samples, -1, 0))

@@ -1,4 +1,4 @@
-"""TIFF of 8 to 16 bit, gray and RGB, by tifffile: imageio's Pillow plugin reads 16-bit colour at 8 bit."""
+"""TIFF of 8 to 16 bit or floats, gray and RGB, by tifffile: imageio's Pillow plugin reads 16-bit colour at 8 bit."""
 
 import io
 import logging
@@ -25,10 +25,10 @@ ORIENTATION = 274
 SHORT = 3
 
 
-def decode(content: bytes) -> Decoded | None:
+def decode(content: bytes, *, floats: bool = False) -> Decoded | None:
     """The first image of a gray or RGB TIFF of 8 to 16 bit; None for what Pillow decodes without loss.
 
-    That is palettes, YCbCr, CMYK and less than 8 bit.
+    That is palettes, YCbCr, CMYK and less than 8 bit. Floating-point pixels are refused unless `floats`.
 
     Raises:
         DataError: a volume, too many pixels, or pixels whose full scale is unknown.
@@ -37,10 +37,11 @@ def decode(content: bytes) -> Decoded | None:
         page = _first_page(file)
         _check_size(page)
         colours, bits = COLOURS.get(page.photometric), page.bitspersample
-        if page.dtype is not None and page.dtype.kind not in "bu":
+        is_float = page.dtype is not None and page.dtype.kind == "f" and floats and colours is not None
+        if page.dtype is not None and page.dtype.kind not in "bu" and not is_float:
             kind = "floating-point" if page.dtype.kind == "f" else "signed"
             raise DataError(f"{kind} pixels ({page.dtype}) have no known full scale: convert the file to 8 or 16 bit")
-        if bits > 16:
+        if bits > 16 and not is_float:
             raise DataError(f"{bits}-bit integer pixels have no known full scale: convert the file to 8 or 16 bit")
         if colours is None or bits < 8:
             return None
@@ -52,7 +53,10 @@ def decode(content: bytes) -> Decoded | None:
         why_not = _stack(file) or ("" if extra < 2 else f"holds {page.samplesperpixel} samples per pixel: convert it")
     samples = np.asarray(iio.imread(content, plugin="tifffile", index=..., page=0))  # type: ignore[arg-type]
     samples = np.moveaxis(samples, 0, -1) if planar else samples.reshape(*samples.shape[:2], -1)
-    samples = _to_full_scale(samples[..., : colours + min(extra, 1)], bits)
+    samples = samples[..., : colours + min(extra, 1)]
+    samples = samples.astype(np.float32) if is_float else _to_full_scale(samples, bits)
+    if white_is_zero and is_float:
+        raise DataError("floating-point pixels of which 0 is white: convert the file")
     if white_is_zero:
         samples = np.concatenate([np.invert(samples[..., :1]), samples[..., 1:]], axis=-1)
     return Decoded("TIFF", samples, premultiplied, why_not)
@@ -94,7 +98,7 @@ def encode(content: bytes, samples: Samples, extras: dict[str, Any]) -> bytes:
             planarconfig="contig" if count > 1 else None,
             extrasamples=transparency if count in (2, 4) else None,
             compression="adobe_deflate" if packed else None,
-            predictor=packed,
+            predictor=packed and samples.dtype.kind != "f",
             metadata=None,
             software=False,
             **merged,

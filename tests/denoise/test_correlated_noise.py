@@ -1,4 +1,4 @@
-"""Colour photographs whose noise neighbours share: seen by number, denoised at two scales; white noise is left alone."""
+"""Colour photographs whose noise neighbours share: seen by number, denoised at two scales; white noise is not."""
 
 from pathlib import Path
 

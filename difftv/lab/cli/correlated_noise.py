@@ -20,7 +20,7 @@ from difftv.missing import fill_missing
 from difftv.noise import estimate_noise
 from difftv.noise.signal_dependent import CORRELATED, SMALLEST_SIDE
 
-HALF, FULL = 2.0, 3.0
+HALF, FULL = 1.5, 2.5
 """Noise level that a model of white noise is told of means of 2x2 pixels and of the image, over the estimate from those
 means: by the best of six pairs on five pictures of four cameras; half of it again in either direction costs .2 dB."""
 
@@ -40,8 +40,8 @@ class CorrelatedLevels:
 
     def __str__(self) -> str:
         return (
-            f"neighbouring noise values are correlated ({self.correlation:.2f}, white noise has 0): means of 2x2 pixels "
-            f"are denoised for sigma {self.half:.1f}, then the image for sigma {self.full:.1f}; --sigma overrules"
+            f"neighbouring noise values are correlated ({self.correlation:.2f}, white noise has 0): means of 2x2 "
+            f"pixels are denoised for sigma {self.half:.1f}, then the image for sigma {self.full:.1f}; --sigma overrules"
         )
 
 

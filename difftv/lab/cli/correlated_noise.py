@@ -22,7 +22,7 @@ from difftv.noise.signal_dependent import CORRELATED, SMALLEST_SIDE
 
 HALF, FULL = 1.5, 2.5
 """Noise level that a model of white noise is told of means of 2x2 pixels and of the image, over the estimate from those
-means: by the best of six pairs on five pictures of four cameras; half of it again in either direction costs .2 dB."""
+means: the best of six pairs on pieces of five pictures of three cameras; (2, 3) costs .1 dB there."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class CorrelatedLevels:
     def __str__(self) -> str:
         return (
             f"neighbouring noise values are correlated ({self.correlation:.2f}, white noise has 0): means of 2x2 "
-            f"pixels are denoised for sigma {self.half:.1f}, then the image for sigma {self.full:.1f}; --sigma overrules"
+            f"pixels are denoised for sigma {self.half:.1f}, then the image for {self.full:.1f}; --sigma overrules"
         )
 
 

@@ -93,7 +93,9 @@ def test_a_class_that_is_not_told_a_neutral_key_takes_the_neutral_value() -> Non
     elsewhere = {
         *MODELS,
         "data.colour",
+        "evaluation.scalar",
         "data.clean",
+        "data.quarter_turns",
         "data.axes",
         "data.source.axes",
         "method",

@@ -54,9 +54,14 @@ def read_run(path: Path | str) -> StoredModel:
 def _scalars(directory: Path) -> dict[str, float]:
     """What the run found on its training crops; only a run that went to its end has it."""
     try:
-        metrics = numbers(read_json(directory / RESULT).get("metrics"))
+        result = read_json(directory / RESULT)
+        metrics = numbers(result.get("metrics"))
     except (UnreadableError, ValueError):
         return {}
+    config = result.get("config")
+    evaluation = config.get("evaluation") if isinstance(config, Mapping) else None
+    if isinstance(evaluation, Mapping) and evaluation.get("scalar") == "sure":
+        return {}  # every image had its own
     found = {name.removeprefix(BASELINE): value for name, value in metrics.items() if name.startswith(BASELINE)}
     return {name: value for name, value in found.items() if math.isfinite(value)}
 

@@ -43,6 +43,12 @@ def _noise(settings: Settings) -> str:
 def key_remarks(all_settings: Sequence[Settings], shown: Sequence[str], *, added: Sequence[str]) -> list[str]:
     """Which keys became rows unasked, and which ones change along with those that are shown."""
     remarks = []
+    by_sure = [lookup(settings, "evaluation.scalar") == "sure" for settings in all_settings]
+    if any(by_sure):
+        remarks.append(
+            "Scalar lambda: chosen for every image by Stein's risk estimate, without a clean image "
+            "(evaluation.scalar=sure)" + ("." if all(by_sure) else "; of the other runs by the PSNR on training crops.")
+        )
     if added:
         remarks.append(f"The runs also differ in {', '.join(added)}: added as rows, not averaged over.")
     hidden = confounded(all_settings, shown)

@@ -76,6 +76,7 @@ NEUTRAL: dict[str, object] = {
     "trainer.staircase_weight": 0,
     "trainer.precision": "float32",
     "evaluation.model": None,
+    "evaluation.scalar": "psnr",
     "regularizer.channels": 1,
     "regularizer.bounds": None,
     "data.colour": False,

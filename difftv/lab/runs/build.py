@@ -20,7 +20,7 @@ from difftv.lab.models.place import find_model, named_models
 from difftv.lab.models.reading import read_model
 from difftv.lab.runs.images import Images, open_patches
 from difftv.lab.runs.nodes import Node, model_of
-from difftv.lab.runs.options import RunOptions, source_node
+from difftv.lab.runs.options import SURE, RunOptions, source_node
 from difftv.lab.runs.plan import PlannedRun
 from difftv.lab.tracking.base import Tracker
 from difftv.lab.training.loop import TrainingSetup
@@ -73,6 +73,11 @@ def build(planned: PlannedRun, rank: int = 0) -> Objects:
     forward: ForwardModel = nodes["forward"].make()
     _check_axes(regularizer, forward, options)
     noise = options.noise()
+    if options.evaluation.scalar == SURE and (forward.measures or not isinstance(noise.middle, Sure.kinds)):
+        raise ConfigError(
+            "evaluation.scalar must be psnr behind a forward operator and for correlated noise: the risk estimate is "
+            "that of white Gaussian or Poisson-Gaussian noise on the images."
+        )
     _check_noise(noise, forward, nodes, clean=options.data.clean)
     solver: Solver = _solver(nodes["solver"].make(regularizer=regularizer), forward, options)
     for key, size in (("patch_size", options.top.patch_size), ("data.eval_patch_size", options.data.eval_patch_size)):

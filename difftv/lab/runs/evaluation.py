@@ -9,13 +9,14 @@ from difftv.lab.baselines import (
     images_at_a_time,
     loosened,
     nonlocal_means,
+    numbers_by_sure,
     scalar_denoiser,
     search_per_image,
     search_per_set,
 )
 from difftv.lab.data import EvaluationItems
 from difftv.lab.runs.build import Images
-from difftv.lab.runs.options import RunOptions
+from difftv.lab.runs.options import SURE, RunOptions
 from difftv.lab.training.evaluation import Evaluated, Row, evaluate, evaluate_group, evaluate_plain
 from difftv.lab.training.loop import TrainingSetup
 from difftv.lab.training.restoration import best_factor
@@ -77,7 +78,51 @@ class FinalEvaluation:
         learned = self._learned()
         if not self.options.data.clean:
             return self._without_clean(learned)
-        search = search_per_set(
+        search, numbers = None, self._numbers_by_sure()
+        if numbers:
+            baseline, start = self._one_by_one(numbers), numbers[len(numbers) // 2]
+        else:
+            search = self._search()
+            start = search.values[0]
+            baseline = evaluate(
+                self._scalar(start),
+                items,
+                batch_size=self.options.training.batch_size,
+                device=self.device,
+                label="evaluate scalar",
+            )
+        columns = {
+            "": [entry.row for entry in learned],
+            "baseline": self._named_rows(baseline, numbers),
+            "noisy": evaluate_plain(lambda noisy: noisy, items),
+        }
+        if not items.forward.measures and items.images.axes > 1:
+            columns["nonlocal_means"] = evaluate_plain(lambda noisy: _nonlocal_means(noisy, self.noise), items)
+        if self.stored is not None:
+            columns["model"] = self._stored_rows(self.stored)
+        oracle = self._oracle(start) if self.options.evaluation.oracle else None
+        if oracle is not None:
+            columns["oracle"] = self._named_rows(self._one_by_one(oracle.values), oracle.values)
+        return self._measured(columns, learned, baseline, search, oracle)
+
+    def _without_clean(self, learned: list[Evaluated]) -> Measured:
+        """What can be said without clean images: nothing is searched for by PSNR."""
+        items = self.images.evaluation
+        numbers = self._numbers_by_sure()
+        baseline = self._one_by_one(numbers)
+        columns = {
+            "": [entry.row for entry in learned],
+            **({"baseline": self._named_rows(baseline, numbers)} if numbers else {}),
+            "noisy": evaluate_plain(lambda noisy: noisy, items),
+        }
+        if items.images.axes > 1:
+            columns["nonlocal_means"] = evaluate_plain(lambda noisy: _nonlocal_means(noisy, self.noise), items)
+        if self.stored is not None:
+            columns["model"] = self._stored_rows(self.stored)
+        return self._measured(columns, learned, baseline, None, None)
+
+    def _search(self) -> GridSearch:
+        return search_per_set(
             loosened(self.solver),
             self.images.search,
             batch_size=self._batch_size(self.images.search),
@@ -86,39 +131,26 @@ class FinalEvaluation:
             device=self.setup.device,
             stabilise=self.stabilise,
         )
-        baseline = evaluate(
-            self._scalar(search.values[0]),
-            items,
-            batch_size=self.options.training.batch_size,
-            device=self.device,
-            label="evaluate scalar",
-        )
-        columns = {
-            "": [entry.row for entry in learned],
-            "baseline": [entry.row for entry in baseline],
-            "noisy": evaluate_plain(lambda noisy: noisy, items),
-        }
-        if not items.forward.measures and items.images.axes > 1:
-            columns["nonlocal_means"] = evaluate_plain(lambda noisy: _nonlocal_means(noisy, self.noise), items)
-        if self.stored is not None:
-            columns["model"] = self._stored_rows(self.stored)
-        oracle = self._oracle(search) if self.options.evaluation.oracle else None
-        if oracle is not None:
-            columns["oracle"] = self._oracle_rows(oracle)
-        return self._measured(columns, learned, baseline, search, oracle)
 
-    def _without_clean(self, learned: list[Evaluated]) -> Measured:
-        """What can be said without clean images: nothing is searched for by PSNR."""
-        items = self.images.evaluation
-        columns = {
-            "": [entry.row for entry in learned],
-            "noisy": evaluate_plain(lambda noisy: noisy, items),
-        }
-        if items.images.axes > 1:
-            columns["nonlocal_means"] = evaluate_plain(lambda noisy: _nonlocal_means(noisy, self.noise), items)
-        if self.stored is not None:
-            columns["model"] = self._stored_rows(self.stored)
-        return self._measured(columns, learned, [], None, None)
+    def _numbers_by_sure(self) -> list[tuple[float, ...]]:
+        """The constants of every image, where they are chosen by Stein's risk estimate; else nothing."""
+        if self.options.evaluation.scalar != SURE:
+            return []
+        return [numbers_by_sure(self.solver, item, self.device, self.stabilise) for item in self.images.evaluation]
+
+    def _one_by_one(self, numbers: Sequence[Sequence[float]]) -> list[Evaluated]:
+        """Every image with constants of its own."""
+        pairs = zip(self.images.evaluation, numbers, strict=True) if numbers else ()
+        return [evaluate_group(self._scalar(own), [item], self.device, loss=self.setup.loss)[0] for item, own in pairs]
+
+    def _named_rows(self, entries: Sequence[Evaluated], numbers: Sequence[Sequence[float]]) -> list[Row]:
+        """The rows, with the constants of every image by name where it has its own."""
+        names = self.solver.regularizer.parameters
+        if not numbers:
+            return [entry.row for entry in entries]
+        return [
+            {**entry.row, **dict(zip(names, own, strict=True))} for entry, own in zip(entries, numbers, strict=True)
+        ]
 
     def _measured(
         self,
@@ -168,14 +200,14 @@ class FinalEvaluation:
             loss=self.setup.loss,
         )
 
-    def _oracle(self, search: GridSearch) -> GridSearch:
+    def _oracle(self, start: Sequence[float]) -> GridSearch:
         return search_per_image(
             loosened(self.solver),
             self.images.evaluation,
             batch_size=self._batch_size(self.images.evaluation),
-            start=search.values[0],
+            start=start,
             refinements=self.options.evaluation.refinements,
-            label=f"search {', '.join(search.names)} per image",
+            label=f"search {', '.join(self.solver.regularizer.parameters)} per image",
             device=self.setup.device,
             stabilise=self.stabilise,
         )
@@ -184,12 +216,6 @@ class FinalEvaluation:
         """Of a search, whose result does not depend on it."""
         space = items[0].noisy.shape[2:] if len(items) else (1,)
         return images_at_a_time(self.solver, self.options.training.batch_size, *space)
-
-    def _oracle_rows(self, oracle: GridSearch) -> list[Row]:
-        return [
-            {**evaluate_group(self._scalar(oracle.values[index]), [item], self.device)[0].row, **oracle.named(index)}
-            for index, item in enumerate(self.images.evaluation)
-        ]
 
     def _scalar(self, numbers: Sequence[float]) -> Denoiser:
         return scalar_denoiser(self.solver, numbers, self.stabilise).to(self.device)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
-from difftv.arguments import boolean, count, model_word, positive_int, random_seed
+from difftv.arguments import boolean, count, model_word, one_of, positive_int, random_seed
 from difftv.axes import AXES, checked_axes
 from difftv.errors import ConfigError
 from difftv.lab.rundir.layout import NEUTRAL
@@ -79,6 +79,10 @@ class DataOptions:
             raise ValueError(f"cache_dir must be a directory, auto or null, got {self.cache_dir!r}.")
 
 
+PSNR, SURE = "psnr", "sure"
+"""Rules for the scalar baseline: the best PSNR on training crops, or Stein's risk estimate on every image itself."""
+
+
 @dataclass(frozen=True)
 class EvaluationOptions:
     """`evaluation`.
@@ -94,8 +98,10 @@ class EvaluationOptions:
     oracle: bool
     figures: int
     model: str | None = None
+    scalar: str = PSNR
 
     def __post_init__(self) -> None:
+        one_of("scalar", self.scalar, (PSNR, SURE))
         for name in ("validation_images", "test_images"):
             if getattr(self, name) is not None:
                 positive_int(name, getattr(self, name))

@@ -68,7 +68,7 @@ class Splitting:
         data, regularizer = problem.data, problem.regularizer
         scale = contrast(data.y)
         whole = full_range(data.y)
-        problem = replace(problem, maps=torch.minimum(problem.maps, largest_lam(regularizer) * whole))
+        problem = replace(problem, maps=_at_most(problem.maps, largest_lam(regularizer) * whole))
         terms = tuple(scaled_term(term, scale, whole, problem.maps) for term in regularizer.terms)
         data_step = DataStep(data, torch.full_like(scale, RHO)) if data.bounded or data.weight is not None else None
         operators: list[LinearOperator] = [term.operator for term in regularizer.terms]
@@ -197,13 +197,20 @@ def scaled_term(
     # Step sizes are known for differences of neighbours at distance 1, of which K is `magnitude` times as large.
     size = term.operator.magnitude
     one = 1.0 if curvature is None else curvature
-    lam = torch.minimum(lam, _LARGEST_LAM / size * whole * one)
+    lam = _at_most(lam, _LARGEST_LAM / size * whole * one)
     if gam is not None:
         gam = torch.minimum(gam, _LARGEST_GAM * size * whole)
     factor = STEPS.get(type(term.operator.of_one_channel), STEP) * (step / STEP)
     rho = factor * (size * lam / (contrast * one)).clamp_max(_LARGEST_IN_RHO).mean(dim=inner(lam), keepdim=True)
     valid = term.valid(maps) if term.operator.has_padding else None
     return ScaledTerm(term, lam.contiguous(), gam, one * (rho.clamp_min(_SMALLEST_RHO) / size**2), valid)
+
+
+def _at_most(values: Tensor, largest: Tensor) -> Tensor:
+    """The smaller of both; the values themselves, and no copy of a large volume, where that changes nothing."""
+    if bool((values.amax(dim=inner(values), keepdim=True) <= largest).all()):
+        return values
+    return torch.minimum(values, largest)
 
 
 def _add(by_maps: Tensor, channels: tuple[int, ...], values: Tensor) -> None:

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from experiments.noisy_pairs import main
+from experiments.noisy_pairs import main, table
+from tests.conftest import PROJECT
 
 
 def write(place: Path, names: list[str], ending: str = "") -> None:
@@ -50,3 +51,9 @@ def test_endings_and_what_does_not_fit(tmp_path: Path, capsys: pytest.CaptureFix
     assert "does not exist" in capsys.readouterr().err
     assert main([*words, "--noisy-ending", "_none"]) == 2
     assert "no image whose name ends in _none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["fluorescence", "camera"])
+def test_the_page_shows_the_stored_numbers(name: str) -> None:
+    rows = json.loads((PROJECT / "docs" / "measurements" / "pairs" / f"{name}.json").read_text())["files"]
+    assert table(rows) in (PROJECT / "docs" / "results.md").read_text()

@@ -14,6 +14,7 @@ References: Eckstein and Bertsekas 1992, "On the Douglas-Rachford splitting meth
 introduction to continuous optimization for imaging", section 5.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import final
@@ -26,12 +27,16 @@ from difftv.arguments import positive, positive_int
 from difftv.problem import DataTerm, Problem
 from difftv.regularizers.base import Regularizer
 from difftv.solvers._admm.reconstruction import Tolerances, reconstruct
+from difftv.solvers._admm.slabs import LARGE
 from difftv.solvers._admm.splitting import Splitting
 from difftv.solvers._threads import limited_threads
 from difftv.solvers.base import RawSolution, Solver, Workplace
 
 DTYPES: Mapping[str, torch.dtype] = {"float32": torch.float32, "float64": torch.float64}
 """Precisions, by the word in a configuration."""
+
+SLABS_TAKE, WHOLE_TAKES = 13, 44
+"""Volumes, in the precision of the solver, that a large and a small one take besides the data and maps at the peak."""
 
 _FLOORS = {torch.float32: 1e-6, torch.float64: 1e-14}
 """Changes of u over ten iterations that rounding alone can cause, about; a smaller `tol` would never be reached."""
@@ -89,6 +94,12 @@ class Admm(Solver):
     @property
     def workplace(self) -> Workplace:
         return Workplace(None, self.dtype)
+
+    def bytes_needed(self, *space: int) -> int:
+        voxels = math.prod(space)
+        if self.regularizer.axes != 3 or len(self.regularizer.terms) != 1 or self.regularizer.channels != 1:
+            return 0
+        return (SLABS_TAKE if voxels >= LARGE else WHOLE_TAKES) * voxels * (torch.finfo(self.dtype).bits // 8)
 
     def solve(self, problem: Problem) -> RawSolution:
         data = problem.data

@@ -50,3 +50,6 @@ class Auto(Solver):
 
     def check_size(self, *space: int) -> None:
         self.chosen.check_size(*space)
+
+    def bytes_needed(self, *space: int) -> int:
+        return self.chosen.bytes_needed(*space)

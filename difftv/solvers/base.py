@@ -127,6 +127,10 @@ class Solver(nn.Module, abc.ABC):
             ProblemTooLargeError: with the estimate, the limit and the alternatives.
         """
 
+    def bytes_needed(self, *space: int) -> int:
+        """Memory that one image of that size takes at the peak of its solve, about; 0 where it was not measured."""
+        return 0
+
     @final  # type: ignore[misc]  # torch types `forward` as an attribute
     def forward(
         self, noisy: Tensor, lam: Map, data_weight: Tensor | None = None, *, operator: object = None

@@ -1,5 +1,7 @@
 """Anisotropic total variation of volumes by components that are merged and split, beside the active-set method."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import scipy.sparse as sp
@@ -9,8 +11,8 @@ from hypothesis import strategies as st
 from scipy.sparse.csgraph import maximum_flow
 
 from difftv.progress import watched
-from difftv.regularizers import AnisotropicTV, TVpwL
-from difftv.solvers import Exact
+from difftv.regularizers import AnisotropicTV, IsotropicTV, TVpwL
+from difftv.solvers import Admm, Exact
 from difftv.solvers.exact.merge_split import flow_problem, label_components
 from difftv.solvers.exact.merge_split import volume as by_components
 from difftv.solvers.exact.merge_split.blocking import exhaust
@@ -144,3 +146,19 @@ def test_interrupts_are_heard_during_a_solve():
     y = torch.from_numpy(phantom(8))[None, None]
     with watched(interrupt), pytest.raises(KeyboardInterrupt):
         Exact(AnisotropicTV(axes=3))(y, torch.full_like(y, 0.08))
+
+
+def test_the_memory_that_is_announced_is_what_a_solve_takes():
+    y = phantom(40)
+    u, solver = np.empty_like(y), Exact(AnisotropicTV(axes=3))
+    given = y.nbytes + y.nbytes + u.nbytes  # the maps and the image in the units of the solver, and what comes out
+    by_components.solve_volume(y, np.full((1, *y.shape), 0.08), u, 20, lambda share: None)  # compile
+    tracemalloc.start()
+    try:
+        by_components.solve_volume(y, np.full((1, *y.shape), 0.08), u, 2000, lambda share: None)
+        taken = tracemalloc.get_traced_memory()[1] + given
+    finally:
+        tracemalloc.stop()
+    assert 0.75 * solver.bytes_needed(*y.shape) <= taken <= solver.bytes_needed(*y.shape)
+    assert Exact(TVpwL(axes=3)).bytes_needed(*y.shape) > 2 * taken
+    assert Admm(IsotropicTV(axes=3)).bytes_needed(256, 256, 256) < 14 * 4 * 256**3

@@ -19,11 +19,13 @@ from difftv.memory import available_memory
 from difftv.models.stored import StoredModel
 from difftv.printing import print_safely, printable
 from difftv.progress import watched
+from difftv.solvers.base import Solver
+from difftv.solvers.registry import solver_for
 from difftv.space import checked_spacing
-from difftv.volumes import denoise_volume
+from difftv.volumes import denoise_volume, of_volume
 
 BYTES_PER_VOXEL = 560
-"""Peak memory of the exact solve of a volume: 540 bytes per voxel at 64^3 and at 96^3."""
+"""Peak memory of a volume whose solver does not say what it needs."""
 
 BYTES_PER_VOXEL_OF_PAGES = 120
 """Of pages that are solved one by one: the maps and images of all."""
@@ -73,7 +75,7 @@ def denoise_stack(
     weight = _weight(options, spacing) if options.axes == 3 else 0.0
     if whole:
         _compare_spacing(path, spacing, denoiser.solver.regularizer.spacing)
-    _check_memory(path, volume, joined=weight > 0)
+    _check_memory(path, volume, _solver_of(denoiser, weight) if weight > 0 else None)
     low, span = _scale(path, volume, options.white_level)
     noisy = torch.from_numpy(((volume.values - low) / span).astype(np.float32))
     sigma = None
@@ -131,9 +133,23 @@ def _weight(options: argparse.Namespace, spacing: tuple[float, ...]) -> float:
         raise ConfigError(str(error)) from error
 
 
-def _check_memory(path: Path, volume: VolumeFile, *, joined: bool) -> None:
-    """Say what it takes, and refuse what does not fit, before any work."""
-    needed = volume.values.size * (BYTES_PER_VOXEL if joined else BYTES_PER_VOXEL_OF_PAGES)
+def _solver_of(denoiser: Denoiser, weight: float) -> Solver:
+    """What solves the volume as a whole, see `difftv.volumes.denoise_volume`."""
+    if denoiser.predictor.axes == 3:
+        return denoiser.solver
+    try:
+        regularizer = of_volume(denoiser.solver.regularizer, weight)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    return solver_for(regularizer)(regularizer)
+
+
+def _check_memory(path: Path, volume: VolumeFile, solver: Solver | None) -> None:
+    """Say what it takes, and refuse what does not fit, before any work; without a solver, pages one by one."""
+    joined, size = solver is not None, volume.values.size
+    needed = size * BYTES_PER_VOXEL_OF_PAGES
+    if solver is not None:
+        needed = max(needed, solver.bytes_needed(*volume.values.shape) or size * BYTES_PER_VOXEL)
     free = available_memory()
     if needed > free:
         smaller = "; without --axes 3 pages are denoised one by one" if joined else ""

@@ -43,6 +43,7 @@ Fadili 2013, "Local behavior of sparse analysis regularization"; Djolonga and Kr
 submodular models"; Tibshirani and Taylor 2011, "The solution path of the generalized lasso", section 5.
 """
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, final
@@ -71,6 +72,9 @@ from difftv.types import Dual, Map
 
 if TYPE_CHECKING:
     from difftv.solvers.exact.taut_strings import Answer
+
+BYTES_PER_VOXEL, BYTES_PER_VOXEL_OF_STATES = 160, 560
+"""Peak memory of a volume and its maps, of anisotropic TV and of the active-set method."""
 
 SHARED_FROM = 128 * 128
 """Pixels from which it pays to share one image between threads; below, distributing costs more than it saves."""
@@ -125,6 +129,12 @@ class Exact(Solver):
             if regularizer.bounds and not isinstance(term.potential, Absolute):
                 return "it takes bounds with the potential lam |z| only"
         return None
+
+    def bytes_needed(self, *space: int) -> int:
+        if self.regularizer.axes != 3:
+            return 0
+        per_voxel = BYTES_PER_VOXEL if _is_anisotropic(self.regularizer) else BYTES_PER_VOXEL_OF_STATES
+        return per_voxel * math.prod(space)
 
     def solve(self, problem: Problem) -> RawSolution:
         data, y, lam = problem.data, problem.data.y, problem.maps

@@ -103,10 +103,13 @@ def training_of(
     if command is not None:
         words = shlex.split(command.removeprefix(SCRIPT))
     before, known = _Origin.of(stored), _images_of(stored)
-    own_terms = terms or (known[1] if images is None else NOT_STATED)
+    own = images or known[0], terms or (known[1] if images is None else NOT_STATED)
+    # What is said of the run's images holds for a start that was trained on the same.
+    pairs = [own if pair[0] == known[0] else pair for pair in zip(before.images, before.terms, strict=True)] + [own]
+    every_image, every_term = ("; ".join(dict.fromkeys(part)) for part in zip(*pairs, strict=True))
     return TrainingFacts(
-        images="; ".join(dict.fromkeys([*before.images, images or known[0]])),
-        terms="; ".join(dict.fromkeys([*before.terms, own_terms])),
+        images=every_image,
+        terms=every_term,
         command=None if words is None else " && ".join([*before.commands, redact_command(map(str, words))]),
         commit=commit or recorded,
         seed=stored.config.get("seed", 0),

@@ -76,6 +76,8 @@ def test_the_card_says_what_measured_and_how_well(exported: Path) -> None:
     found = json.loads((exported.parent / "run" / "evaluation-knees.json").read_text())
     assert row.metrics == found["metrics"]
     assert {"psnr", "noisy/psnr"} <= set(row.metrics)
+    assert list(row.per_image) == ["0", "1"]
+    assert sum(row.per_image.values()) / 2 == pytest.approx(row.metrics["psnr"])
     assert "measurements as they are in the files" in card.protocol
     assert f"knees {row.metrics['psnr']:.2f} dB" in str(card)
     assert "reconstructs behind mri" in str(card)

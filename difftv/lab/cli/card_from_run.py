@@ -233,7 +233,7 @@ def _measured(path: Path, content: Mapping[str, Any], stored: StoredModel) -> Me
             metrics=content["metrics"],
             scalars=numbers(content["lam"]),
             not_converged=tuple(content["not_converged"]),
-            per_image=_per_image(path.with_suffix(".csv")),
+            per_image=_per_image(path.with_suffix(".csv"), "file" if of_files else "image"),
             noise=None if noise is None else _words(noise),
         )
     except (KeyError, TypeError, ValueError) as error:
@@ -247,10 +247,10 @@ def _words(noise: Noise) -> str | None:
     return None if isinstance(noise, GaussianNoise) else str(range_of(noise))
 
 
-def _per_image(path: Path) -> dict[str, float]:
+def _per_image(path: Path, column: str) -> dict[str, float]:
     """Image -> PSNR, where the file is there."""
     try:
-        return {name: row["psnr"] for name, row in read_images(path).items()}
+        return {name: row["psnr"] for name, row in read_images(path, column).items()}
     except (UnreadableError, KeyError):
         return {}
 

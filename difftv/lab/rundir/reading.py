@@ -64,18 +64,18 @@ def read_yaml(path: Path) -> Mapping[str, Any]:
     return content
 
 
-def read_images(path: Path) -> dict[str, dict[str, float]]:
-    """Image -> metric -> value of a per_image.csv; an empty cell is NaN.
+def read_images(path: Path, column: str = "image") -> dict[str, dict[str, float]]:
+    """Image -> metric -> value of a per_image.csv; an empty cell is NaN. The names stand in the column of that name.
 
     Raises:
         UnreadableError: naming the file.
     """
     rows = csv.DictReader(io.StringIO(_read_text(path), newline=""))
-    if "image" not in (rows.fieldnames or ()):
-        raise UnreadableError(f"{path.name} has no column image")
+    if column not in (rows.fieldnames or ()):
+        raise UnreadableError(f"{path.name} has no column {column}")
     images = {}
     for row in rows:
-        name = row.pop("image")
+        name = row.pop(column)
         if None in row or None in row.values() or name in images:
             raise UnreadableError(f"{path.name} is cut off or holds an image twice")
         images[name] = numbers(row)

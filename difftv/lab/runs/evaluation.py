@@ -115,8 +115,12 @@ class FinalEvaluation:
             **({"baseline": self._named_rows(baseline, numbers)} if numbers else {}),
             "noisy": evaluate_plain(lambda noisy: noisy, items),
         }
-        if items.images.axes > 1:
-            columns["nonlocal_means"] = evaluate_plain(lambda noisy: _nonlocal_means(noisy, self.noise), items)
+        # Of every file the level that it has, not the middle of the range.
+        columns["nonlocal_means"] = [
+            row
+            for item in items
+            for row in evaluate_plain(lambda noisy, sigma=item.sigma: nonlocal_means(noisy, sigma), [item])  # type: ignore[misc]
+        ]
         if self.stored is not None:
             columns["model"] = self._stored_rows(self.stored)
         return self._measured(columns, learned, baseline, None, None)

@@ -35,11 +35,11 @@ BLUR, MRI = "blur", "MRI, complex"
 RATIOS = {
     (BLUR, "deepinv PDCP, TVPrior"): 2.0**6,
     (BLUR, "deepinv PDCP, L12Prior"): 2.0**4.5,
-    (BLUR, "mrpro pdhg on A and D"): 1.0,
+    (BLUR, "mrpro pdhg on A and D"): 2.0**3,
     (BLUR, "mrpro pdhg on D"): 2.0**4.5,
-    (MRI, "deepinv PDCP, L12Prior"): 1.0,
-    (MRI, "mrpro pdhg on A and D"): 1.0,
-    (MRI, "mrpro pdhg on D"): 1.0,
+    (MRI, "deepinv PDCP, L12Prior"): 2.0**4,
+    (MRI, "mrpro pdhg on A and D"): 2.0**4,
+    (MRI, "mrpro pdhg on D"): 2.0**4,
 }
 """Root of the quotient of primal and dual step size with the fewest iterations, found with `--tune`."""
 

@@ -1,0 +1,100 @@
+"""Two ways of denoising photon noise with a stored model: the Anscombe transform, and weights; beside one scalar each.
+
+python experiments/photon_noise.py path/to/Set12 [--noise 0.01,0 0.05,10] [--output photon_noise.json]
+python experiments/photon_noise.py path/to/Set12 --model outputs/<sweep>/<run> --crop 96
+
+A crop from the centre of every image. Transform: `Denoiser(..., stabilise=True)`; weights: `stabilise=False`, which is
+1 / variance in the data term, and the network told the standard deviation of every pixel. The scalar is anisotropic
+total variation with the best of seven weights for the mean PSNR of these crops. PSNR (dB) is of the images before
+rounding.
+"""
+
+import difftv.lab.cli.entry  # noqa: F401, I001  # first: Ctrl-C ends the command with a line while the rest loads
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from difftv.denoiser import Denoiser
+from difftv.files import write_atomically
+from difftv.lab.baselines import scalar_denoiser
+from difftv.lab.cli.command import command
+from difftv.lab.data.base import image_files
+from difftv.lab.imagefiles import read_image
+from difftv.lab.models.place import find_model
+from difftv.lab.models.reading import read_model
+from difftv.metrics import psnr
+from difftv.noise import PoissonGaussian, as_white, noise_std_per_image
+from difftv.regularizers import AnisotropicTV
+from difftv.solvers import Admm
+
+ROADS = {"transform": True, "weights": False}
+TOL = 1e-4
+FACTORS = np.geomspace(0.45, 1.2, 7)
+"""Weights of the scalar that are tried, over the standard deviation of the noise."""
+
+
+@command
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("images", type=Path, help="directory of clean gray images")
+    parser.add_argument("--model", default="gray-small", help="name of a shipped model, a model file, or a run")
+    parser.add_argument("--noise", nargs="+", default=["0.01,0", "0.02,5", "0.05,10"], metavar="GAIN,SIGMA")
+    parser.add_argument("--crop", type=int, default=96, help="side of the crops in pixels")
+    parser.add_argument("--output", type=Path, help="JSON file of the rows")
+    options = parser.parse_args(arguments)
+    paths = image_files(options.images)
+    if not paths:
+        parser.error(f"{options.images} holds no image")
+    clean = torch.cat([_crop(path, options.crop) for path in paths])
+    stored = read_model(find_model(options.model))
+    model = stored.denoiser(Admm(stored.regularizer(), tol=TOL, max_iter=1000))
+    assert isinstance(model, Denoiser)
+    heads = ["gain", "sigma", "noisy", *(f"{kind}, {road}" for kind in ("scalar", stored.name) for road in ROADS)]
+    print(f"| {' | '.join(heads)} |\n|{' ---: |' * len(heads)}", flush=True)
+    rows = []
+    for word in options.noise:
+        gain, sigma = map(float, word.split(","))
+        row = dict(zip(heads, [gain, sigma, *_row(model, clean, PoissonGaussian(gain, sigma))], strict=True))
+        rows.append(row)
+        print(f"| {gain:g} | {sigma:g} | {' | '.join(f'{row[head]:.2f}' for head in heads[2:])} |", flush=True)
+    if options.output:
+        document = {"images": [path.name for path in paths], "crop": options.crop, "tol": TOL, "rows": rows}
+        write_atomically(options.output, json.dumps(document, indent=1) + "\n")
+    return 0
+
+
+def _crop(path: Path, side: int) -> Tensor:
+    image = read_image(path)
+    pixels = torch.from_numpy(image.channels[:1] / image.full_scale)[None].float()
+    top, left = ((size - side) // 2 for size in pixels.shape[2:])
+    return pixels[:, :, top : top + side, left : left + side]
+
+
+@torch.no_grad()
+def _row(model: Denoiser, clean: Tensor, noise: PoissonGaussian) -> list[float]:
+    noisy = torch.cat([noise.corrupt(one, seed=index) for index, one in enumerate(clean.split(1))])
+
+    def score(denoised: Tensor) -> float:
+        return float(psnr(denoised, clean).mean())
+
+    scalar, learned = [], []
+    for stabilise in ROADS.values():
+        white = as_white(noisy, noise, stabilise=stabilise)
+        level = float(noise_std_per_image(white.sigma, white.images).mean())
+        solver = Admm(AnisotropicTV(), tol=TOL, max_iter=1000)
+        tried = [scalar_denoiser(solver, [factor * level], stabilise) for factor in FACTORS]
+        scalar.append(max(score(one.denoise(noisy, noise).denoised) for one in tried))
+        road = Denoiser(model.predictor, model.solver, model.sigma_range, stabilise)
+        learned.append(score(road.denoise(noisy, noise).denoised))
+    return [score(noisy), *scalar, *learned]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

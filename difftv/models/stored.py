@@ -191,7 +191,7 @@ class StoredModel:
         """
         noise = self.noise
         if noise is None:
-            raise ConfigError(f"The configuration of {self.path} holds no noise (sigma).")
+            raise ConfigError(f"The configuration of {self.path} holds no sigma.")
         if self.method is not Denoiser:
             raise ConfigError(f"{self.path} predicts the image and no maps: there are no model files of that.")
         config = described(self.config)

@@ -57,7 +57,7 @@ class OperatorRow:
         size: side of the image, pixels.
         iterations: as many as it takes.
         asked, error: rms error to the minimiser that was asked for, and that it has.
-        seconds: of the solve, per round.
+        seconds: time of the solve, per round.
         over_ours: its time over that of `admm`, paired round by round.
     """
 

@@ -35,7 +35,7 @@ class Problem:
         operator: A.
         y: measurements.
         lam: weight.
-        channels: of the image.
+        channels: channels of the image.
     """
 
     name: str

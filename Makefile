@@ -56,7 +56,8 @@ test-trackers: install
 	PYTHONPATH=$(CURDIR) $(TRACKERS)/bin/python -m pytest tests/contracts/test_trackers.py
 
 # The suite with the newest pre-releases of Hydra and OmegaConf, which this version does not promise to work with: what
-# fails is shown, and ends nothing. The last line says what it ran against, and whether all passed.
+# fails is shown, and ends nothing. Their warnings come once, in the summary of pytest; the commands that the tests start
+# keep silent about them. The last line says what it ran against, and whether all passed.
 NEXT := $(VENV)-next
 test-next: install
 	@$(BIN)/python -m venv $(NEXT) \
@@ -65,7 +66,7 @@ test-next: install
 		&& $(NEXT)/bin/python -m pip --disable-pip-version-check install --quiet --pre --upgrade hydra-core omegaconf \
 		|| { echo "test-next: the pre-releases could not be installed; nothing was tested"; exit 0; }; \
 	found=`$(NEXT)/bin/python -m pip freeze --local | grep -i '^hydra-core=\|^omegaconf=' | tr '\n' ' '`; \
-	if PYTHONPATH=$(CURDIR) $(NEXT)/bin/python -m pytest -W default; \
+	if PYTHONWARNINGS=ignore PYTHONPATH=$(CURDIR) $(NEXT)/bin/python -m pytest -W default; \
 	then echo "test-next: all passed with $$found"; \
 	else echo "test-next: NOT all passed with $$found(see above); nothing else depends on it"; fi
 

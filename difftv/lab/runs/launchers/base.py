@@ -36,6 +36,9 @@ class SweepLauncher(Launcher):
     extra: ClassVar[str] = ""
     """What installs it."""
 
+    elsewhere: ClassVar[bool] = True
+    """Whether jobs run in other processes."""
+
     def __init__(self, threads: int | None) -> None:
         self.threads = threads
         self.context: HydraContext | None = None
@@ -73,12 +76,13 @@ class SweepLauncher(Launcher):
                 threads=self.threads,
                 singletons=Singleton.get_state(),
                 marked=(sweep_dir / MARK).is_file(),
+                elsewhere=self.elsewhere,
             )
             for index, overrides in enumerate(job_overrides)
         ]
         names = _names(jobs)
         answers: dict[int, JobReturn] = {}
-        if summarised(self.config.hydra) and self.package is not None:
+        if summarised(self.config.hydra) and self.elsewhere:
             # No worker and no place in a queue for what is there already.
             answers = {job.number: without_result(job) for job in jobs if job.has_finished()}
             for number in answers:

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 class BasicLauncher(SweepLauncher):
     """One job at a time, here."""
 
+    elsewhere = False
+
     def __init__(self) -> None:
         super().__init__(threads=None)
 

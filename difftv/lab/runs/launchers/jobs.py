@@ -62,6 +62,8 @@ class SweepJob:
         working_dir: where the sweep was started; relative paths in the configuration mean it.
         threads: threads of torch, numba and BLAS within the job; None leaves them as they are.
         singletons: Hydra's global state.
+        elsewhere: whether another process carries it out: its folder is then that of the sweep, whatever its own overrides
+            make of `hydra.sweep.dir`.
         marked: whether the folder of the sweep held `MARK` when the job was made.
     """
 
@@ -75,6 +77,7 @@ class SweepJob:
     threads: int | None
     singletons: dict[Any, Any]
     marked: bool = False
+    elsewhere: bool = True
 
     def __call__(self) -> JobReturn:
         """Carry the job out in the process that it was sent to; an exception of the job comes back as its words.
@@ -150,7 +153,8 @@ class SweepJob:
         with open_dict(config):
             config.hydra.job.id = str(self.number)
             config.hydra.job.num = self.number
-            config.hydra.sweep.dir = self.sweep_dir
+            if self.elsewhere:
+                config.hydra.sweep.dir = self.sweep_dir
         return config
 
     def lost(self, reason: str) -> JobReturn:

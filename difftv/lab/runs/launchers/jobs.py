@@ -62,7 +62,7 @@ class SweepJob:
         working_dir: where the sweep was started; relative paths in the configuration mean it.
         threads: threads of torch, numba and BLAS within the job; None leaves them as they are.
         singletons: Hydra's global state.
-        elsewhere: whether another process carries it out: its folder is then that of the sweep, whatever its own overrides
+        elsewhere: whether another process carries it out: its folder is then that of the sweep, whatever its overrides
             make of `hydra.sweep.dir`.
         marked: whether the folder of the sweep held `MARK` when the job was made.
     """

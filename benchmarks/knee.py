@@ -129,7 +129,7 @@ def methods(model: str | Path = "knee") -> dict[str, Method]:
     for name, (regularizer, start) in _SCALAR.items():
         found[name] = Method(scalar(regularizer), start)
     for name, word in _DENOISING.items():
-        found[name] = Method(learned(word), -3.0, FACTOR_ON)
+        found[name] = Method(learned(word), -4.0, FACTOR_ON)
     found[LEARNED] = Method(learned(model))
     return found
 

@@ -34,7 +34,7 @@ from difftv.noise import PoissonGaussian, as_white, noise_std_per_image
 from difftv.regularizers import AnisotropicTV
 from difftv.solvers import Admm
 
-ROADS = {"transform": True, "weights": False}
+WAYS = {"transform": True, "weights": False}
 TOL = 1e-4
 FACTORS = np.geomspace(0.45, 1.2, 7)
 """Weights of the scalar that are tried, over the standard deviation of the noise."""
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stored = read_model(find_model(options.model))
     model = stored.denoiser(Admm(stored.regularizer(), tol=TOL, max_iter=1000))
     assert isinstance(model, Denoiser)
-    heads = ["gain", "sigma", "noisy", *(f"{kind}, {road}" for kind in ("scalar", stored.name) for road in ROADS)]
+    heads = ["gain", "sigma", "noisy", *(f"{kind}, {way}" for kind in ("scalar", stored.name) for way in WAYS)]
     print(f"| {' | '.join(heads)} |\n|{' ---: |' * len(heads)}", flush=True)
     rows = []
     for word in options.noise:
@@ -85,14 +85,14 @@ def _row(model: Denoiser, clean: Tensor, noise: PoissonGaussian) -> list[float]:
         return float(psnr(denoised, clean).mean())
 
     scalar, learned = [], []
-    for stabilise in ROADS.values():
+    for stabilise in WAYS.values():
         white = as_white(noisy, noise, stabilise=stabilise)
         level = float(noise_std_per_image(white.sigma, white.images).mean())
         solver = Admm(AnisotropicTV(), tol=TOL, max_iter=1000)
         tried = [scalar_denoiser(solver, [factor * level], stabilise) for factor in FACTORS]
         scalar.append(max(score(one.denoise(noisy, noise).denoised) for one in tried))
-        road = Denoiser(model.predictor, model.solver, model.sigma_range, stabilise)
-        learned.append(score(road.denoise(noisy, noise).denoised))
+        way = Denoiser(model.predictor, model.solver, model.sigma_range, stabilise)
+        learned.append(score(way.denoise(noisy, noise).denoised))
     return [score(noisy), *scalar, *learned]
 
 

@@ -88,7 +88,7 @@ def photon_loss(loss: nn.Module, seed: int, stabilise: bool) -> tuple[float, flo
 
 @pytest.mark.parametrize("stabilise", [True, False], ids=["transform", "weights"])
 @pytest.mark.parametrize("loss", [Sure(), Noise2Noise()], ids=["sure", "noise2noise"])
-def test_photon_noise_has_the_squared_error_on_average_on_both_roads(loss: nn.Module, stabilise: bool) -> None:
+def test_photon_noise_has_the_squared_error_on_average_both_ways(loss: nn.Module, stabilise: bool) -> None:
     pairs = [(photon_loss(loss, seed, stabilise), photon_loss(Mse(), seed, stabilise)) for seed in range(8)]
     offset = float(PHOTONS.std(clean_images(4)).square().mean()) if isinstance(loss, Noise2Noise) else 0.0
     for part in (0, 1):

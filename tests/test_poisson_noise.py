@@ -182,7 +182,7 @@ def test_correlated_noise_has_the_correlation_that_is_said() -> None:
     )
 
 
-def test_a_batch_has_the_noise_of_each_image_on_both_roads() -> None:
+def test_a_batch_has_the_noise_of_each_image_both_ways() -> None:
     singles = [PoissonGaussian(0.01, 5), PoissonGaussian(0.04, 2)]
     both = joined(singles)
     second = of_image(both, 1)
@@ -199,15 +199,15 @@ def test_a_batch_has_the_noise_of_each_image_on_both_roads() -> None:
             torch.testing.assert_close(batch[index : index + 1], alone, rtol=0, atol=3e-3)
 
 
-def test_both_roads_are_far_better_than_one_number_for_the_noise() -> None:
+def test_both_ways_are_far_better_than_one_number_for_the_noise() -> None:
     clean = photograph("camera")[..., 150:250, 150:250].float()
     noise = PoissonGaussian(0.03, 3)
     noisy = noise.corrupt(clean, seed=0)
     denoiser = Denoiser.pretrained("gray-small")
     white = denoiser.denoise(noisy, 255 * float(noise.std_per_image(clean))).denoised.detach()
     for stabilise in (True, False):
-        road = Denoiser(denoiser.predictor, denoiser.solver, denoiser.sigma_range, stabilise)
-        error = (road.denoise(noisy, noise).denoised.detach() - clean).square().mean()
+        way = Denoiser(denoiser.predictor, denoiser.solver, denoiser.sigma_range, stabilise)
+        error = (way.denoise(noisy, noise).denoised.detach() - clean).square().mean()
         assert float(error) < 0.92 * float((white - clean).square().mean())
 
 

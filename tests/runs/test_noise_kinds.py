@@ -26,33 +26,33 @@ RANGE = [*SMALL, "noise=poisson_gaussian", "noise.gain=[0.01,0.05]", "sigma=[0,1
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two runs of a sweep, one for each road."""
-    sweep = tmp_path_factory.mktemp("roads")
-    for road in ("true", "false"):
-        done = run(*RANGE, f"method.stabilise={road}", f"hydra.run.dir={sweep / road}")
+    """Two runs of a sweep, one for each way."""
+    sweep = tmp_path_factory.mktemp("ways")
+    for way in ("true", "false"):
+        done = run(*RANGE, f"method.stabilise={way}", f"hydra.run.dir={sweep / way}")
         assert done.returncode == 0, done.stderr
     return sweep
 
 
-def test_the_table_says_which_noise_and_tells_the_roads_apart(trained: Path) -> None:
+def test_the_table_says_which_noise_and_tells_the_ways_apart(trained: Path) -> None:
     table = to_markdown(build_table(read_sweep(trained)))
     assert "noise poisson_gaussian (gain [0.01, 0.05])" in table
     assert "method.stabilise" in table
-    metrics = [json.loads((trained / road / "result.json").read_text())["metrics"] for road in ("true", "false")]
+    metrics = [json.loads((trained / way / "result.json").read_text())["metrics"] for way in ("true", "false")]
     assert metrics[0]["noisy/psnr"] == metrics[1]["noisy/psnr"]
     assert metrics[0]["psnr"] != metrics[1]["psnr"]
     assert metrics[0]["baseline/psnr"] != metrics[1]["baseline/psnr"]
     assert all(each["baseline/psnr"] > each["noisy/psnr"] for each in metrics)
 
 
-def test_a_stored_run_keeps_its_road_and_its_noise(trained: Path) -> None:
-    for road in (True, False):
-        stored = read_run(trained / str(road).lower())
-        assert (stored.stabilise, stored.sigma, stored.sigma_range) == (road, None, None)
+def test_a_stored_run_keeps_its_way_and_its_noise(trained: Path) -> None:
+    for way in (True, False):
+        stored = read_run(trained / str(way).lower())
+        assert (stored.stabilise, stored.sigma, stored.sigma_range) == (way, None, None)
         assert str(stored.noise) == "Poisson-Gaussian noise, gain 0.01 to 0.05, sigma 0 to 10"
         denoiser = stored.denoiser()
         assert isinstance(denoiser, Denoiser)
-        assert (denoiser.stabilise, denoiser.sigma_input) == (road, True)
+        assert (denoiser.stabilise, denoiser.sigma_input) == (way, True)
 
 
 def test_the_run_is_measured_and_becomes_a_model(

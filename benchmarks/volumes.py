@@ -184,7 +184,7 @@ def anisotropic(side: int, iterations: Sequence[int] = ITERATIONS) -> Iterator[S
     def theirs(count: int) -> np.ndarray:
         return prox_tv.tvgen(noisy, [PEER_LAM] * 3, [1, 2, 3], [1, 1, 1], n_threads=1, max_iters=count)
 
-    few = [max(1, count // 10) for count in iterations]
+    few = [max(1, count // 20) for count in iterations]
     yield _enough(partial(row, f"{PROX_TV} `tvgen`"), "max_iters", theirs, found.denoised[0, 0].numpy(), few)
 
 

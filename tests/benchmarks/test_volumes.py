@@ -19,7 +19,7 @@ def rows() -> tuple[list[SolveRow], list[str]]:
         exact("phantom", phantom(8, 8, 8), (0.05, 0.3)),
         exact("signal", steps(2000), (0.05,)),
         volumes.isotropic(8, (200, 20000)),
-        volumes.anisotropic(8, (100, 5000)),
+        volumes.anisotropic(8, (100, 20000)),
         volumes.signal(2000),
     ]
     for part in parts:

@@ -85,7 +85,7 @@ def test_images_of_every_kind_are_denoised_beside_themselves(
     before = {path: path.read_bytes() for path in images}
     assert main([str(trained), *map(str, images)]) == 0
     shown = capsys.readouterr()
-    assert "trained for sigma 25.0" in shown.out
+    assert "trained for sigma 25" in shown.out
     assert "cut off" not in shown.out
     assert "PSNR" not in shown.out
     assert shown.err == ""

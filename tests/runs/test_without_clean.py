@@ -33,7 +33,7 @@ def sweep(folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) 
     place = tmp_path_factory.mktemp("sweep")
     settings = {
         "sure": ["loss=sure", "sigma=12"],
-        "pairs": ["loss=noise2noise", f"data.again={folders[1]}", "sigma=[5,55]"],
+        "pairs": ["evaluation.scalar=sure", "loss=noise2noise", f"data.again={folders[1]}", "sigma=[5,55]"],
     }
     for name, more in settings.items():
         done = run(*words(folders, *more), "data.eval_patch_size=24", f"hydra.run.dir={place / name}")

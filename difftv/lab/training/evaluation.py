@@ -159,7 +159,7 @@ def _without_clean(
     found = {"estimated_mse": estimated_mse(denoise, noisy, sigma, solution.denoised, group[0].name)}
     if isinstance(loss, WithoutClean):
         found["loss"] = loss_per_image(loss, denoiser, batch, solution, group[0].name)
-    return {name: values.cpu() for name, values in found.items()}
+    return {name: values.detach().cpu() for name, values in found.items()}
 
 
 def mean_row(rows: Iterable[Row], methods: Sequence[str] = ("",)) -> Row:

@@ -39,7 +39,7 @@ test-interop: install
 		$(INTEROP)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt $$peer \
 			|| echo "$$peer cannot be installed; its tests skip"; \
 	done
-	PYTHONPATH=$(CURDIR) $(INTEROP)/bin/python -m pytest tests/interop tests/benchmarks/test_drop_in.py
+	PYTHONPATH=$(CURDIR) $(INTEROP)/bin/python -m pytest tests/interop tests/benchmarks/test_drop_in.py tests/benchmarks/test_operators.py
 
 # The contract of the trackers with MLflow and Trackio as well, in an environment of their own: Trackio wants an older
 # Pillow than the pinned one.

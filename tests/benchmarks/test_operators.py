@@ -18,6 +18,7 @@ from benchmarks.primal_dual import (
 )
 from benchmarks.stored import read
 from benchmarks.study import write_parts
+from benchmarks.torchvision_operators import declare
 from difftv.regularizers import IsotropicTV
 
 SIZE = 32
@@ -55,6 +56,7 @@ def test_admm_comes_near_the_minimiser(problem: Problem) -> None:
 
 
 def test_all_algorithms_come_to_one_minimiser(problem: Problem) -> None:
+    declare()
     pytest.importorskip("deepinv", reason="deepinv is not installed (make test-interop)")
     pytest.importorskip("mrpro", reason="mrpro is not installed (make test-interop)")
     exact = minimiser(problem)

@@ -4,6 +4,7 @@ A page holds blocks, `<!-- measured: NAME -->...<!-- /measured -->`; what stands
 test compares. A block whose part no document holds yet says which command measures it.
 """
 
+import json
 import re
 import sys
 import textwrap
@@ -93,6 +94,9 @@ def _command(part: str) -> str:
 
 def _parts(documents: Path) -> Iterator[tuple[str, Sequence[Any]]]:
     for path in sorted(documents.glob("*.json")):
+        # Scripts of experiments/ keep documents of their own form there, whose tables have tests of their own.
+        if "rows" in json.loads(path.read_text(encoding="utf-8")):
+            continue
         for name, found in read(path).found.items():
             yield name, found.rows
 

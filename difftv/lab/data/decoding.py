@@ -13,7 +13,7 @@ GrayImage = UInt[np.ndarray, "height width"]
 ColourImage = UInt[np.ndarray, "height width 3"]
 """RGB, of the same types."""
 
-Samples = UInt[np.ndarray, "*space"] | Float32[np.ndarray, "*space"]
+Samples = UInt[np.ndarray, "*grid"] | Float32[np.ndarray, "*grid"]
 """Signals and volumes: of these types, or float32 with white = 1."""
 
 Pixels = GrayImage | ColourImage | Samples

@@ -33,7 +33,7 @@ class Denoiser(Method):
         solver: (noisy image, map) -> Solution.
         sigma_range: the least and the largest noise level that the predictor was trained for, in 8-bit units; other
             levels are taken with a `NoiseLevelWarning`. None where that is not known.
-        stabilise: what `denoise` does about noise that grows with the signal. True: the images go through the
+        stabilise: treatment of noise that grows with the signal in `denoise`. True: the images go through the
             generalised Anscombe transform, which makes it white, and back. False: the data term is weighted by
             1 / variance, and the predictor is told the standard deviation of every pixel, where it takes one.
 

@@ -99,7 +99,7 @@ def imports(root: str) -> dict[str, set[str]]:
                 names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 names.add(node.module.split(".")[0])
-        ours = {"difftv", "benchmarks", "tests", "hydra_plugins"}
+        ours = {"difftv", "benchmarks", "experiments", "tests", "hydra_plugins"}
         if root == "tests":
             ours |= {file.stem for file in path.parent.glob("*.py")}
         third_party = {normal(name) for name in names - sys.stdlib_module_names - ours}

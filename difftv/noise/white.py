@@ -33,7 +33,7 @@ class WhiteNoiseImages:
         sigma: standard deviation of the noise in 8-bit units, to tell the predictor: a number, (batch,), or of the
             dimensions of the images.
         data_weight: weight of the data term, that of missing pixels included; None: 1.
-        map_factor: what maps that weigh a term are multiplied by, (batch, 1, *space); None: 1.
+        map_factor: factor of the maps that weigh a term, (batch, 1, *space); None: 1.
         restored: denoised images -> those in the units of the noisy ones.
     """
 

@@ -51,7 +51,7 @@ class RawSlices(nn.Module):
 
         Args:
             network: network of gray images, with the same width and blocks.
-            shift: what is added to its maps, one number each.
+            shift: numbers that are added to its maps, one each.
 
         Raises:
             ValueError: it has other layers, or maps that do not fit.

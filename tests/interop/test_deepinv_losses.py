@@ -83,5 +83,5 @@ def test_several_levels_a_name_and_arguments_that_do_not_fit_are_refused() -> No
     with pytest.raises(ValueError, match="must not hold sigma"):
         Deepinv("SureGaussianLoss", {"sigma": 0.1})
     odd = batch_of(clean_images(1)[..., :47], 0)
-    with pytest.raises(ConfigError, match=r"loss.name=Neighbor2Neighbor: .*even"):
+    with pytest.raises(ConfigError, match=r"Neighbor2Neighbor of deepinv: .*even"):
         of(LOSSES[2], odd, denoiser())

@@ -32,7 +32,7 @@ class Scores:
         items: the images.
         batch_size: images solved at a time, >= 1.
         device: device of the run; a solver that works elsewhere (the CPU) is given its images there.
-        stabilise: what is done about noise that is not white, see `Denoiser`.
+        stabilise: treatment of noise that is not white, see `Denoiser`.
     """
 
     def __init__(

@@ -40,7 +40,7 @@ def search_per_set(
             found to 19 %.
         label: text of the progress bar; None for no bar.
         device: device of the run; where the solver works, unless that is the CPU in any case.
-        stabilise: what is done about noise that is not white, see `Denoiser`.
+        stabilise: treatment of noise that is not white, see `Denoiser`.
     """
     scores, regularizer = Scores(solver, items, batch_size, device, stabilise), solver.regularizer
     if len(regularizer.parameters) == 1:
@@ -99,7 +99,7 @@ def scalar_denoiser(solver: Solver, numbers: Sequence[float], stabilise: bool = 
     Args:
         solver: solver of the minimisation.
         numbers: one value per name in `Regularizer.parameters`, > 0.
-        stabilise: as for `Denoiser`.
+        stabilise: choice of `Denoiser`.
     """
     regularizer = solver.regularizer
     values = list(regularizer.constants(numbers))

@@ -21,7 +21,7 @@ def numbers_by_sure(
         solver: solver of the minimisation.
         item: noisy image with its noise, white or Poisson-Gaussian.
         device: where the solver works.
-        stabilise: what is done about noise that is not white, see `Denoiser`.
+        stabilise: treatment of noise that is not white, see `Denoiser`.
     """
     noisy = item.noisy.to(device)
     white = as_white(noisy, as_noise(noise_of([item], noisy.device)), stabilise=stabilise)

@@ -172,7 +172,7 @@ def reference_on(denoiser: Denoiser, noise: Noise, forward: Mapping[str, Any] | 
     Args:
         denoiser: predictor and solver.
         noise: noise of the photograph, or of its measurements.
-        forward: what measures the photograph, as a card has it, for a model that reconstructs; with seed 0, and the
+        forward: measurement of the photograph, as a card has it, for a model that reconstructs; with seed 0, and the
             image is not rounded. None for denoising.
 
     Raises:

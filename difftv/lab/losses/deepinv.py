@@ -55,7 +55,7 @@ class Deepinv(WithoutClean):
             )
         self._takes_sigma = "sigma" in inspect.signature(kind).parameters
         if "sigma" in self.arguments:
-            raise ValueError("arguments must not hold sigma, which is that of the run: set sigma=LEVEL.")
+            raise ValueError("arguments must not hold sigma, which is that of the run: give sigma as one number.")
         try:
             self._made(0.1)
         except TypeError as error:
@@ -64,7 +64,9 @@ class Deepinv(WithoutClean):
     def per_image(self, images: NoisyImages) -> PerImage:
         sigma = images.sigma
         if not bool((sigma == sigma[0]).all()):
-            raise ConfigError("loss=deepinv takes one noise level for all images, not a range: give sigma=LEVEL.")
+            raise ConfigError(
+                "A loss of deepinv takes one noise level for all images, not a range: give sigma as one number."
+            )
         level = float(images.noise_std[0])
         loss: Any = self._made(level)
         model = _Model(images, float(sigma[0]))
@@ -80,9 +82,9 @@ class Deepinv(WithoutClean):
             try:
                 value = loss(x_net=denoised, x=None, y=images.noisy, physics=physics, model=adapted, epoch=0)
             except ValueError as error:
-                raise ConfigError(f"loss.name={self.name}: {error}") from error
+                raise ConfigError(f"{self.name} of deepinv: {error}") from error
         if not isinstance(value, Tensor):
-            raise ConfigError(f"loss.name={self.name} gave {type(value).__name__}, not a tensor.")
+            raise ConfigError(f"{self.name} of deepinv gave {type(value).__name__}, not a tensor.")
         return value.expand(len(images.noisy)) if value.ndim == 0 or len(value) == 1 else value
 
     def _made(self, noise_std: float) -> nn.Module:

@@ -121,9 +121,10 @@ def _carry(problem, count, turn):
                         m = k + strides[direction]
                 else:
                     d = direction - axes
-                    edge = k - strides[d]
-                    if k >= strides[d] and sign[d, edge] == 0 and abs(q[d, edge]) < w[d, edge] - rounding:
-                        m = edge
+                    if k >= strides[d]:
+                        edge = k - strides[d]
+                        if sign[d, edge] == 0 and abs(q[d, edge]) < w[d, edge] - rounding:
+                            m = edge
                 if parent[m] == NONE:
                     parent[m] = (direction + axes) % (2 * axes)
                     order[tail] = m

@@ -72,6 +72,13 @@ def test_other_files_are_refused(text: str, tmp_path: Path) -> None:
         read(path)
 
 
-@pytest.mark.parametrize("path", sorted((PROJECT / "docs" / "measurements").glob("*.json")), ids=lambda path: path.stem)
+DOCUMENTS = [
+    path
+    for path in sorted((PROJECT / "docs" / "measurements").glob("*.json"))
+    if "parts" in json.loads(path.read_text())
+]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
 def test_every_stored_measurement_is_read(path: Path) -> None:
     assert "|" in read(path).tables()

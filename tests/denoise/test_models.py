@@ -113,7 +113,7 @@ def test_a_model_is_named_by_name_file_or_run(word: str, shipped: Path, tmp_path
     make_run(tmp_path / "run", config("cnn"))
     photo = noisy_file(tmp_path / "photo.png", 25)
     assert main(["--model", word, str(photo)]) == 0
-    assert "trained for sigma 25.0" in capsys.readouterr().out
+    assert "trained for sigma 25" in capsys.readouterr().out
     wanted = expected(Denoiser.pretrained("one-level"), photo, None)
     assert (tmp_path / "photo-denoised.png").read_bytes() == wanted
 

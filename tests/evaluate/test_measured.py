@@ -130,7 +130,7 @@ def test_a_model_behind_an_operator_is_not_used_to_denoise(
 
     Image.fromarray(data.camera()[:20, :20]).save(tmp_path / "x.png")
     assert main([str(run), str(tmp_path / "x.png")]) == 2
-    assert "was trained behind a forward operator (Mri)" in capsys.readouterr().err
+    assert "was trained behind a forward operator (mri)" in capsys.readouterr().err
 
 
 WRONG = {

@@ -131,7 +131,7 @@ def test_evaluate_measures_rgb_over_all_channels(
     shown = capsys.readouterr()
     assert "Protocol: whole RGB images" in shown.out
     assert "GRAY, as three equal channels with noise of its own in each: tripod." in shown.out
-    assert "trained for sigma 25.0 (8-bit units, RGB images); weights of epoch" in shown.err
+    assert "trained for sigma 25 (8-bit units, RGB images); weights of epoch" in shown.err
     found = json.loads((tmp_path / "evaluation-photographs.json").read_text())
     assert found["gray"] == ["tripod"]
     with (tmp_path / "evaluation-photographs.csv").open(newline="") as file:
@@ -221,7 +221,7 @@ def test_a_photograph_with_and_without_alpha_and_a_gray_one_are_denoised_by_name
         assert (f"{images[name]}: a gray image and a model of colour images" in shown.err) == told
     before, after = (peak_signal_noise_ratio(FACE, pixels) for pixels in (colour, found["rgb"]))
     assert f"PSNR {before:.2f} -> {after:.2f} dB" in shown.out
-    assert shown.out.startswith("model drawn: trained for sigma 25.0 (8-bit units, RGB images); weights of epoch 4")
+    assert shown.out.startswith("model drawn: trained for sigma 25 (8-bit units, RGB images); weights of epoch 4")
 
 
 def test_what_does_not_fit_a_model_of_colour_images_is_refused(

@@ -24,7 +24,7 @@ def test_the_columns_of_lam_are_what_they_were() -> None:
     lam.grad = (torch.rand(2, 2, 12, 12, generator=torch.Generator().manual_seed(2)) > 0.3).float()
     one = torch.tensor(0.1)
     count = torch.ones(2, dtype=torch.long)
-    totals.add(Solution(clean, lam, torch.zeros(2), count, count > 0), ("lam_v", "lam_h"), clean, one, one)
+    totals.add(Solution(clean, lam, torch.zeros(2), count, count > 0), ("lam_v", "lam_h"), clean, one)
     row = totals.row(("lam_v", "lam_h"))
     assert list(row)[:5] == ["train/loss", "train/psnr", "train/lam", "train/gradient_norm", "lam/zero_gradient_share"]
     assert row["train/lam"] == pytest.approx(lam.mean().item())

@@ -31,8 +31,8 @@ def test_every_metric_of_every_epoch_is_there(directory: Path, records) -> None:
     history = rows(records(directory / "wandb"))
     epochs = [row for row in history if "train/loss" in row]
     assert [row["epoch"] for row in epochs] == [1, 2]
-    of_other_models = {"gam/free_edge_share", "v/mean", "v/max"}
-    images = [name for name in MEANING if name != "lam/zero_gradient_share" and name not in of_other_models]
+    of_other_runs = {"gam/free_edge_share", "v/mean", "v/max", "loss", "estimated_mse"}
+    images = [name for name in MEANING if name != "lam/zero_gradient_share" and name not in of_other_runs]
     expected = {f"validation/{name}" for name in images} | {
         "train/loss",
         "lr",

@@ -17,6 +17,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
 from difftv.errors import CheckpointError, ConfigError, DiffTVError
+from difftv.lab.rundir.layout import NEUTRAL
 
 OF_HYDRA = frozenset({"_target_", "_partial_", "_args_", "_recursive_", "_convert_"})
 """Keys that are instructions to Hydra, not arguments."""
@@ -61,7 +62,7 @@ class Node:
             if name in self.supplied:
                 raise ConfigError(f"{self.key_of(name)} is set by the run itself. Leave it out.")
             if name not in parameters:
-                if takes_any:
+                if takes_any or self._says_nothing(name):
                     continue
                 known = {self.key_of(known): None for known in parameters if known not in self.supplied}
                 raise ConfigError(unread(self.key_of(name), value, known))
@@ -87,9 +88,11 @@ class Node:
             DiffTVError: as the constructor raised it.
         """
         with self.keyed():
+            parameters = self.arguments()
+            values = {k: v for k, v in self.values.items() if k in parameters or not self._says_nothing(k)}
             if self.as_class is None:
-                return instantiate(dict(self.values), _convert_="all", **_allowed(self.values), **live_objects)
-            arguments = {name: value for name, value in self.values.items() if name not in OF_HYDRA}
+                return instantiate(values, _convert_="all", **_allowed(values), **live_objects)
+            arguments = {name: value for name, value in values.items() if name not in OF_HYDRA}
             return self.target()(**instantiate(arguments, _convert_="all", **_allowed(arguments)), **live_objects)
 
     @contextlib.contextmanager
@@ -97,6 +100,11 @@ class Node:
         """Give messages that begin with an argument of this class the key of that argument."""
         with keyed(self.key, {name: self.key_of(name) for name in self.arguments()}):
             yield
+
+    def _says_nothing(self, name: str) -> bool:
+        """Whether an argument that the class of a user need not know has the value of configurations without it."""
+        key = self.key_of(name)
+        return key in NEUTRAL and self.values[name] == NEUTRAL[key] and name not in OF_HYDRA
 
     def target(self) -> Any:
         """The class.

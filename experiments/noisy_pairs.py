@@ -1,11 +1,11 @@
 """Real noisy images and clean ones of the same scenes: PSNR before and after, all estimated from the noisy image.
 
 python experiments/noisy_pairs.py RAW CLEAN --model gray-small                (files of the same names)
-python experiments/noisy_pairs.py PLACE PLACE --noisy-ending _real --clean-ending _mean
+python experiments/noisy_pairs.py PLACE PLACE --noisy-ending _real --clean-ending _mean --noise correlated
 
-Every file goes the way of difftv-denoise FILE: photon noise, black level, broken pixels and correlated noise are looked
-for; the result is clamped and rounded to 8 bit. A kind is the name of a file without its last number. Prints a table of
-the kinds in Markdown; with --output the numbers of every file go to a JSON document.
+Every file goes the way of difftv-denoise FILE: photon noise, black level and broken pixels are looked for; the result
+is clamped and rounded to 8 bit. A kind is the name of a file without its last number. Prints a table of the kinds in
+Markdown; with --output the numbers of every file go to a JSON document.
 """
 
 import difftv.lab.cli.entry  # noqa: F401, I001  # first: Ctrl-C ends the command with a line while the rest loads
@@ -28,7 +28,7 @@ from difftv.files import write_atomically
 from difftv.lab.cli.command import command
 from difftv.lab.cli.correlated_noise import correlated_levels, denoise_two_scales
 from difftv.lab.cli.noise_level import levels_told
-from difftv.lab.cli.sensor_noise import AUTO, denoise_channels, sensor_noise
+from difftv.lab.cli.sensor_noise import AUTO, SHARED, denoise_channels, sensor_noise
 from difftv.lab.data.base import image_files
 from difftv.lab.imagefiles import read_image
 from difftv.lab.models.place import find_model
@@ -46,6 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--noisy-ending", default="", help="of the names of noisy files, before the suffix: _real")
     parser.add_argument("--clean-ending", default="", help="in its place in the names of clean files: _mean")
     parser.add_argument("--model", default="gray", help="shipped model, file or run (default: gray)")
+    parser.add_argument("--noise", choices=(AUTO, SHARED), default=AUTO, help="as of difftv-denoise (default: auto)")
     parser.add_argument("--output", type=path_argument, help="JSON document of all numbers")
     options = parser.parse_args(arguments)
     try:
@@ -56,7 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise DataError(f"{options.model} does not take the noise level: give a model of maps for many levels.")
         rows = []
         for noisy, clean in pairs:
-            rows.append(measure(denoiser, stored.sigma_range or (0.0, 255.0), noisy, clean, options.noisy_ending))
+            rows.append(
+                measure(denoiser, stored.sigma_range or (0.0, 255.0), noisy, clean, options.noisy_ending, options.noise)
+            )
             row = rows[-1]
             print_safely(
                 f"{row['file']}: {float(row['noisy']):.2f} -> {float(row['denoised']):.2f} dB; {row['assumed']}",
@@ -92,14 +95,19 @@ def matched(noisy: Path, clean: Path, noisy_ending: str, clean_ending: str) -> l
 
 
 def measure(
-    denoiser: Denoiser, sigma_range: tuple[float, float], noisy: Path, clean: Path, ending: str = ""
+    denoiser: Denoiser,
+    sigma_range: tuple[float, float],
+    noisy: Path,
+    clean: Path,
+    ending: str = "",
+    kind_of_noise: str = AUTO,
 ) -> dict[str, float | str]:
     """Name, kind, PSNR before and after in dB, and what was assumed of the noise."""
     image, reference = opened(noisy), opened(clean)
     if image.shape != reference.shape:
         raise DataError(f"{noisy} and {clean} must have one size and colour, got {image.shape} and {reference.shape}.")
-    assumed = sensor_noise(AUTO, denoiser, image, noisy)
-    levels = correlated_levels(image, None, sigma_range) if assumed is None else None
+    assumed = sensor_noise(kind_of_noise, denoiser, image, noisy)
+    levels = correlated_levels(image, None, sigma_range) if kind_of_noise == SHARED else None
     if assumed is not None:
         found, words = denoise_channels(denoiser, image, assumed), assumed.words
     elif levels is not None:

@@ -67,11 +67,15 @@ def test_hidden_pixels_have_no_say() -> None:
     torch.testing.assert_close(*found)
 
 
-def test_the_command_says_so_and_sigma_overrules(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_does_so_when_asked_to(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "photo.png"
     pixels = (255 * noisy_scene(0.9)).round().clip(0, 255).astype(np.uint8)
     Image.fromarray(np.moveaxis(pixels, 0, -1)).save(path)
-    assert main([str(path), "--model", "gray-small"]) == 0
+    words = [str(path), "--model", "gray-small"]
+    assert main(words) == 0
+    assert "correlated" not in capsys.readouterr().out  # fine texture looks the same: asked for, not chosen
+    assert main([*words, "--noise", "correlated"]) == 0
     assert "neighbouring noise values are correlated (0." in capsys.readouterr().out
-    assert main([str(path), "--model", "gray-small", "--sigma", "8"]) == 0
-    assert "correlated" not in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main([*words, "--noise", "correlated", "--sigma", "8"])
+    assert "--sigma" in capsys.readouterr().err

@@ -41,7 +41,7 @@ class CorrelatedLevels:
     def __str__(self) -> str:
         return (
             f"neighbouring noise values are correlated ({self.correlation:.2f}, white noise has 0): means of 2x2 "
-            f"pixels are denoised for sigma {self.half:.1f}, then the image for {self.full:.1f}; --sigma overrules"
+            f"pixels are denoised for sigma {self.half:.1f}, then the image for {self.full:.1f}"
         )
 
 

@@ -50,7 +50,7 @@ from difftv.lab.cli.denoise_stack import add_arguments, denoise_stack
 from difftv.lab.cli.model_arguments import announce, default_models, load_model, model_parser, named_model
 from difftv.lab.cli.noise_level import check_sigma, estimated_sigma, levels_told
 from difftv.lab.cli.output_paths import Targets, plan
-from difftv.lab.cli.sensor_noise import AUTO, HELP, WHITE, checked_noise, denoise_channels, sensor_noise
+from difftv.lab.cli.sensor_noise import AUTO, HELP, SHARED, WHITE, checked_noise, denoise_channels, sensor_noise
 from difftv.lab.imagefiles import ImageFile, encode_like, not_copied, read_image, unused_depth
 from difftv.lab.imagefiles.volumes import is_stack
 from difftv.missing import fill_missing
@@ -209,8 +209,11 @@ def _denoise(
             raise DataError("holds no finite pixel that is seen")
         noisy = fill_missing(noisy[None], known.expand(noisy[None].shape))[0]
     levels = None
-    if assumed is None and denoiser.sigma_input and options.sigma is None and stored.sigma_range is not None:
-        levels = correlated_levels(noisy, known, stored.sigma_range)
+    if kind == SHARED:
+        if denoiser.sigma_input and stored.sigma_range is not None:
+            levels = correlated_levels(noisy, known, stored.sigma_range)
+        if levels is None:
+            print_safely(f"{path}: noise that neighbours share is not found, or not known to the model: taken as white")
     if levels is not None:
         print_safely(f"{path}: {levels}")
     sigma = None if assumed is not None or levels is not None else _sigma(options, denoiser, stored, noisy, path, known)

@@ -20,11 +20,12 @@ from difftv.noise.signal_dependent import SMALLEST_SIDE
 from difftv.printing import print_safely
 from difftv.progress import watched
 
-AUTO, WHITE, ESTIMATED, PHOTONS = "auto", "white", "poisson-gaussian", "poisson"
+AUTO, WHITE, ESTIMATED, PHOTONS, SHARED = "auto", "white", "poisson-gaussian", "poisson", "correlated"
 
 HELP = (
     "auto (default): white Gaussian noise, or noise that grows with the signal where a gray image shows that; white; "
-    "poisson-gaussian or poisson: gain, and sigma, are estimated; GAIN,SIGMA: as given, such as 0.01,2 (gain: "
+    "poisson-gaussian or poisson: gain, and sigma, are estimated; correlated: of a colour photograph, shared by "
+    "neighbours; GAIN,SIGMA: as given, such as 0.01,2 (gain: "
     "intensity of one photon where white is 1; sigma: in 8-bit units)"
 )
 
@@ -67,15 +68,15 @@ def checked_noise(word: str) -> str | PoissonGaussian:
     Raises:
         ConfigError: neither.
     """
-    if word in (AUTO, WHITE, ESTIMATED, PHOTONS):
+    if word in (AUTO, WHITE, ESTIMATED, PHOTONS, SHARED):
         return word
     try:
         gain, sigma = (float(part) for part in word.split(","))
         return PoissonGaussian(gain, sigma)
     except ValueError as error:
         raise ConfigError(
-            f"--noise must be {AUTO}, {WHITE}, {ESTIMATED}, {PHOTONS} or two numbers GAIN,SIGMA such as 0.01,2, got "
-            f"{word!r} ({error})."
+            f"--noise must be {AUTO}, {WHITE}, {ESTIMATED}, {PHOTONS}, {SHARED} or two numbers GAIN,SIGMA such as "
+            f"0.01,2, got {word!r} ({error})."
         ) from error
 
 
@@ -102,7 +103,7 @@ def sensor_noise(
         DataError: the image is too small for an estimate, or shows no noise that grows with the signal.
         ConfigError: the model takes no such noise.
     """
-    if wanted == WHITE:
+    if wanted in (WHITE, SHARED):
         return None
     gray = bool(((noisy == noisy[:1]) | noisy.isnan().all(dim=0)).all())
     able = denoiser.sigma_input and denoiser.predictor.channels == 1

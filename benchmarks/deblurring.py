@@ -27,6 +27,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.markdown import Table, three_digits, to_markdown
+from benchmarks.study import uphill, write
 from difftv.extras import require
 from difftv.lab.data import open_images
 from difftv.lab.data.patches import to_tensor
@@ -116,12 +117,12 @@ def measure(
     rows = []
     for sigma in SIGMAS:
         for name, method in methods.items():
-            weight = None
+            solve, weight = method.at(sigma), None
             if method.start is not None:
-                weight = tuned(method.at(sigma), others, next(iter(blurs.values())), sigma, method.start(sigma))
+                weight = tuned(solve, others, next(iter(blurs.values())), sigma, method.start(sigma))
             for kernel, A in blurs.items():
                 y, started = blurred(images, A, sigma), time.process_time()
-                solution = method.at(sigma)(y, A, 1.0 if weight is None else weight)
+                solution = solve(y, A, 1.0 if weight is None else weight)
                 seconds = (time.process_time() - started) / len(images)
                 rows.append(
                     DeblurringRow(
@@ -147,18 +148,8 @@ def blurred(images: Tensor, blur: Convolution, sigma: float) -> Tensor:
 
 def tuned(solve: Solve, images: Tensor, blur: Convolution, sigma: float, start: float) -> float:
     """The weight with the best mean PSNR, uphill by half octaves from 2^start."""
-    y, seen = blurred(images, blur, sigma), {}
-
-    def score(exponent: float) -> float:
-        if exponent not in seen:
-            found = solve(y, blur, 2.0**exponent).denoised
-            seen[exponent] = float(psnr(found, images).mean())
-        return seen[exponent]
-
-    best = start
-    while (next_best := max((best - 0.5, best, best + 0.5), key=score)) != best:
-        best = next_best
-    return 2.0**best
+    y = blurred(images, blur, sigma)
+    return 2.0 ** uphill(lambda exponent: float(psnr(solve(y, blur, 2.0**exponent).denoised, images).mean()), start)
 
 
 @dataclass(frozen=True)
@@ -259,7 +250,6 @@ def deblurring_table(rows: Sequence[DeblurringRow]) -> Table:
 def main(arguments: Sequence[str] | None = None) -> int:
     from benchmarks.published import DOCUMENTS, redraw
     from benchmarks.stored import read
-    from benchmarks.study import write
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", type=Path, help="folder of Set12, 01.png to 12.png")

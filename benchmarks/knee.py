@@ -30,6 +30,7 @@ import numpy as np
 import torch
 
 from benchmarks.markdown import Table, three_digits, to_markdown
+from benchmarks.study import uphill, write
 from difftv.lab.data.measured import MeasuredImage, read_measured
 from difftv.lab.forward import Mri
 from difftv.lab.models.place import find_model
@@ -211,17 +212,11 @@ def fourfold(file: Path, image: MeasuredImage, seed: int) -> MeasuredImage:
 
 def tuned(solve: Solve, images: Sequence[MeasuredImage], start: float) -> float:
     """The weight with the best mean PSNR, uphill by half octaves from 2^start."""
-    seen: dict[float, float] = {}
 
     def score(exponent: float) -> float:
-        if exponent not in seen:
-            seen[exponent] = statistics.fmean(_psnr(image, solve(image, 2.0**exponent)) for image in images)
-        return seen[exponent]
+        return statistics.fmean(_psnr(image, solve(image, 2.0**exponent)) for image in images)
 
-    best = start
-    while (next_best := max((best, best - 0.5, best + 0.5), key=score)) != best:
-        best = next_best
-    return 2.0**best
+    return 2.0 ** uphill(score, start)
 
 
 def measure(folder: Path, name: str, method: str, way: Method) -> KneeRow:
@@ -292,7 +287,6 @@ def _mark(row: KneeRow) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     from benchmarks.published import DOCUMENTS, redraw
     from benchmarks.stored import read
-    from benchmarks.study import write
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="folder of pd and pdfs, as benchmarks.knee_slices writes them")

@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.markdown import Table, to_markdown
+from benchmarks.study import uphill, write
 from difftv.denoiser import Denoiser
 from difftv.lab.baselines import scalar_denoiser
 from difftv.lab.data import PublishedImages, open_images
@@ -89,19 +90,18 @@ def methods(learned: Sequence[Path]) -> dict[str, Method]:
 def best_weight(solver: Exact, items: PublishedImages, sigma: float) -> float:
     """The weight with the best mean PSNR, uphill in steps of 2^(1/4) from 0.6 standard deviations of the noise.
 
-    Larger weights than needed are not tried: their plateaus take the exact solver longest.
+    Weights beyond the next one are not tried: their plateaus take the exact solver longest.
     """
 
-    def reached(exponent: int) -> float:
-        denoiser = scalar_denoiser(solver, [0.6 * noise_std(sigma) * 2 ** (exponent / 4)])
+    def weight(exponent: float) -> float:
+        return 0.6 * noise_std(sigma) * 2**exponent
+
+    def reached(exponent: float) -> float:
+        denoiser = scalar_denoiser(solver, [weight(exponent)])
         with torch.no_grad():
             return sum(float(psnr(denoiser(item.noisy).denoised, item.reference)) for item in items)
 
-    tried = {exponent: reached(exponent) for exponent in (0, 1)}
-    while (best := max(tried, key=tried.__getitem__)) in (min(tried), max(tried)):
-        beyond = best + 1 if best == max(tried) else best - 1
-        tried[beyond] = reached(beyond)
-    return 0.6 * noise_std(sigma) * 2 ** (best / 4)
+    return weight(uphill(reached, 0.0, step=0.25))
 
 
 def measure(found: Mapping[str, Method], paths: Sequence[Path], sigmas: Sequence[float] = SIGMAS) -> list[VolumeRow]:
@@ -155,7 +155,6 @@ def learned_volumes_table(rows: Sequence[VolumeRow]) -> Table:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     from benchmarks.published import DOCUMENTS, redraw
-    from benchmarks.study import write
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("volumes", type=Path, help="folder of clean volumes")

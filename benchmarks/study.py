@@ -1,8 +1,9 @@
-"""Documents of benchmarks that are scripts of their own: rows of one part, machine, versions, command."""
+"""What benchmarks that are scripts of their own share: their documents, and the search for a weight."""
 
 import dataclasses
+import functools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 
 from benchmarks.peers import peer_versions
 from benchmarks.suite import machine
+from difftv.files import write_atomically
 from difftv.lab.rundir.provenance import git_commit, versions
 
 
@@ -36,5 +38,12 @@ def write_parts(path: Path, parts: Mapping[str, Sequence[Any]], command: str) ->
             part: {"rows": [dataclasses.asdict(row) for row in rows], "notes": []} for part, rows in parts.items()
         },
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    write_atomically(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
+
+
+def uphill(score: Callable[[float], float], start: float, step: float = 0.5) -> float:
+    """Where a step of that size to neither side scores higher; of equal scores the nearest to where it is."""
+    score, best = functools.cache(score), start
+    while (better := max((best, best - step, best + step), key=score)) != best:
+        best = better
+    return best

@@ -81,10 +81,11 @@ class NetworkDenoiser(Method):
         """
         if data_weight is not None:
             raise ValueError("data_weight must be None: a network that predicts the image has no data term.")
-        if isinstance(noise, Noise) and noise.data_weight(noisy) is not None:
+        noise = as_noise(noise)
+        if noise.data_weight(noisy) is not None:
             raise ValueError(f"noise must be white for a network that predicts the image, got {noise}.")
         self.check(noisy)
-        white = as_white(noisy, as_noise(noise))
+        white = as_white(noisy, noise)
         level = self.told(noisy, white.sigma)
         raw = self.predictor.raw_map(self.predictor.features(self.in_precision(noisy), level))
         batch, _, *space = noisy.shape

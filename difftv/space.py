@@ -5,7 +5,10 @@ difference of neighbours is divided by h: slopes are then in intensity per lengt
 length. The spacing is 1 by default.
 """
 
+from collections.abc import Callable
+
 from torch import Tensor
+from torch.nn.functional import avg_pool1d, avg_pool2d, avg_pool3d
 
 from difftv.axes import AXES, DIRECTIONS, KINDS, Spacing, by_size, checked_axes, checked_spacing, layout
 
@@ -14,6 +17,7 @@ __all__ = [
     "DIRECTIONS",
     "KINDS",
     "Spacing",
+    "average_pool",
     "by_size",
     "checked_axes",
     "checked_spacing",
@@ -37,3 +41,8 @@ def spatial(x: Tensor) -> tuple[int, ...]:
 def per_image(values: Tensor, like: Tensor) -> Tensor:
     """One number per image, (batch,), in a shape that broadcasts to `like`."""
     return values.reshape(-1, *[1] * (like.ndim - 1))
+
+
+def average_pool(x: Tensor) -> Callable[..., Tensor]:
+    """torch's function for means over windows of as many axes as x has."""
+    return {3: avg_pool1d, 4: avg_pool2d, 5: avg_pool3d}[x.ndim]  # type: ignore[return-value]

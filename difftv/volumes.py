@@ -1,7 +1,7 @@
 """Volumes by a network for images: maps slice by slice, one minimisation over the whole volume."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from difftv.method import Method
 from difftv.noise import GaussianNoise, Noise, as_noise
 from difftv.progress import part
 from difftv.regularizers import AnisotropicTV, Regularizer, TVpwL
-from difftv.solvers.base import Solution
+from difftv.solvers.base import Solution, Solver
 from difftv.solvers.registry import solver_for
 from difftv.space import KINDS
 from difftv.types import Image, Map
@@ -36,8 +36,8 @@ class SliceBySlice(Method):
     def __init__(self, denoiser: Denoiser, z_weight: float = 1.0) -> None:
         self.z_weight = not_negative("z_weight", z_weight)
         # Constant maps, which it is compared with, are those of volumes in any case.
-        regularizer = of_volume(denoiser.solver.regularizer, self.z_weight or 1.0)
-        super().__init__(denoiser.predictor, solver_for(regularizer)(regularizer), denoiser.sigma_range)
+        solver = volume_solver(denoiser.solver.regularizer, self.z_weight or 1.0)
+        super().__init__(denoiser.predictor, solver, denoiser.sigma_range)
         self.denoiser = denoiser
 
     @property
@@ -62,9 +62,10 @@ class SliceBySlice(Method):
         return denoise_volume(self.denoiser, noisy, per_slice, z_weight=self.z_weight)
 
 
-def joined_weight(regularizer: Regularizer) -> float:
-    """Weight of differences across slices for which a model of images minimises over voxels of that spacing."""
-    depth, height, width = regularizer.spacing
+def joined_weight(spacing: Sequence[float]) -> float:
+    """Weight of differences across slices for which a model of images minimises over voxels of that spacing, those
+    within slices having about 1."""
+    depth, height, width = spacing
     return (height + width) / 2 / depth
 
 
@@ -123,9 +124,9 @@ def denoise_volume(
     with part(0.5, 1.0):
         if weight == 0:
             return _joined(denoiser.solver(slices, maps), batch, depth)
-        regularizer = of_volume(own, weight)
+        solver = volume_solver(own, weight)
         volume = maps.reshape(batch, depth, -1, *plane).transpose(1, 2)
-        return solver_for(regularizer)(regularizer)(noisy, _with_depth(volume, own, regularizer))
+        return solver(noisy, _with_depth(volume, own, solver.regularizer))
 
 
 def _maps(denoiser: Denoiser, slices: Image, sigma: float | Tensor | None) -> Map:
@@ -134,6 +135,12 @@ def _maps(denoiser: Denoiser, slices: Image, sigma: float | Tensor | None) -> Ma
     levels = sigma.reshape(-1, 1) if isinstance(sigma, Tensor) and sigma.ndim else [sigma] * len(seen)
     parts = [denoiser.predictor(one, level) for one, level in zip(seen.split(1), levels, strict=True)]
     return torch.cat(parts).to(dtype=slices.dtype)
+
+
+def volume_solver(regularizer: Regularizer, z_weight: float = 1.0) -> Solver:
+    """The solver of volumes for a regularizer of images; arguments and errors of `of_volume`."""
+    joined = of_volume(regularizer, z_weight)
+    return solver_for(joined)(joined)
 
 
 def of_volume(regularizer: Regularizer, z_weight: float = 1.0) -> Regularizer:

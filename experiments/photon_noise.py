@@ -25,6 +25,7 @@ from difftv.denoiser import Denoiser
 from difftv.files import write_atomically
 from difftv.lab.baselines import scalar_denoiser
 from difftv.lab.cli.command import command
+from difftv.lab.cli.noise_level import given_noise
 from difftv.lab.data.base import image_files
 from difftv.lab.imagefiles import read_image
 from difftv.lab.models.place import find_model
@@ -60,8 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"| {' | '.join(heads)} |\n|{' ---: |' * len(heads)}", flush=True)
     rows = []
     for word in options.noise:
-        gain, sigma = map(float, word.split(","))
-        row = dict(zip(heads, [gain, sigma, *_row(model, clean, PoissonGaussian(gain, sigma))], strict=True))
+        noise = given_noise(word)
+        assert isinstance(noise, PoissonGaussian)
+        gain, sigma = float(noise.gain), float(noise.sigma)
+        row = dict(zip(heads, [gain, sigma, *_row(model, clean, noise)], strict=True))
         rows.append(row)
         print(f"| {gain:g} | {sigma:g} | {' | '.join(f'{row[head]:.2f}' for head in heads[2:])} |", flush=True)
     if options.output:

@@ -18,7 +18,7 @@ from difftv.progress import watched
 from difftv.regularizers import Regularizer
 from difftv.regularizers.bounds import Bounds
 from difftv.solvers.admm import Admm
-from difftv.space import AXES
+from difftv.space import checked_axes
 
 TOL = 1e-5
 """At which a photograph behind blur or tomography is right to about 1e-4 rms."""
@@ -125,10 +125,7 @@ def tv_reconstruct(
     boolean("return_solution", return_solution)
     operator = as_operator(operator)
     data = _measurements(y)
-    if axes not in AXES:
-        raise ValueError(
-            f"axes must be one of {', '.join(map(str, AXES))}, the axes of space of the image, got {axes!r}."
-        )
+    axes = checked_axes(axes)
     data, look, alone = _with_batch(data, operator, axes)
     over = _over_data(data_weight, data)
     if not bool(torch.isfinite(data if over is None else data[over > 0]).all()):

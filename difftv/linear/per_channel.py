@@ -1,7 +1,7 @@
 """An operator applied to every channel of an image, and the order in which fields and differences then stand."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -36,6 +36,10 @@ class PerChannel(OfOperator):
     @property
     def of_one_channel(self) -> LinearOperator:
         return self.one
+
+    @property
+    def periodic(self) -> LinearOperator | None:
+        return None if (one := self.one.periodic) is None else replace(self, one=one)
 
     @property
     def fields(self) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, final
 
-from difftv.axes import KINDS
+from difftv.axes import KINDS, checked_axes
 from difftv.models.untrusted import (
     Reader,
     argument,
@@ -256,8 +256,10 @@ def _sigma(value: Any, place: str) -> Any:
 def _part(value: Any, place: str) -> dict[str, Any]:
     found = mapping(argument)(value, place)
     text(found.get("name"), f"{place}.name")
-    if found.get("axes", 2) not in KINDS:
-        raise ValueError(f"{place}.axes must be 1, 2 or 3, got {found['axes']!r}")
+    try:
+        checked_axes(found.get("axes", 2))
+    except ValueError as error:
+        raise ValueError(f"{place}.{error}") from None
     return found
 
 

@@ -67,11 +67,6 @@ class StoredModel:
         return None if self._levels is None else self._levels.pair
 
     @property
-    def evaluated_sigma(self) -> float | None:
-        """The white noise at which the run was evaluated and its scalar lambda tuned; None as for `sigma_range`."""
-        return None if self._levels is None else self._levels.middle
-
-    @property
     def _levels(self) -> SigmaRange | None:
         return None if self.noise is None else self.noise.sigma
 

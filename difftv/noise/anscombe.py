@@ -7,6 +7,7 @@ A denoised image is taken back by the exact unbiased inverse, the u for which E[
 algebraic inverse of f would be too dark, by a quarter of a photon.
 """
 
+import functools
 from dataclasses import dataclass
 from typing import final
 
@@ -48,7 +49,7 @@ class Anscombe:
     def inverse(self, denoised: Tensor) -> Tensor:
         """The intensity u >= b whose noisy values have this mean after the transform, with a gradient."""
         values = denoised.detach().to(device="cpu").to(dtype=torch.float64).numpy()
-        photons, means = self._table()
+        photons, means = _table(self._read)
         end = means[-1]
         # The series takes over where the table ends.
         far = photons[-1] + _series(np.maximum(values, end)) - _series(end)
@@ -63,18 +64,25 @@ class Anscombe:
             light = light + slope * (denoised - denoised.detach())
         return self.noise.black_level + light
 
-    def _table(self) -> tuple[np.ndarray, np.ndarray]:
-        """Photons u from 0 on, and E[f | u]."""
-        photons = np.linspace(0, TABLE_END**0.5, 1500) ** 2
-        normal = np.linspace(-6, 6, 241)
-        density = np.exp(-(normal**2) / 2)
-        density /= density.sum()
-        counts = np.arange(_LAST_COUNT + 1)
-        arguments = counts[:, None] + self._read * normal + 0.375 + self._read**2
-        means = 2 * np.sqrt(np.maximum(arguments, 0)) @ density
-        # The probabilities written out: scipy.stats takes a second to import.
-        rates = photons[:, None]
-        return photons, np.exp(xlogy(counts, rates) - rates - gammaln(counts + 1)) @ means
+
+@functools.lru_cache(maxsize=1)
+def _counts_given() -> tuple[np.ndarray, np.ndarray]:
+    """Photons u from 0 on, and the probability of every count given u."""
+    photons = np.linspace(0, TABLE_END**0.5, 1500) ** 2
+    counts, rates = np.arange(_LAST_COUNT + 1), photons[:, None]
+    # Written out: scipy.stats takes a second to import.
+    return photons, np.exp(xlogy(counts, rates) - rates - gammaln(counts + 1))
+
+
+@functools.lru_cache(maxsize=16)
+def _table(read: float) -> tuple[np.ndarray, np.ndarray]:
+    """Photons u from 0 on, and E[f | u], for that standard deviation of the other noise in photons."""
+    photons, probabilities = _counts_given()
+    normal = np.linspace(-6, 6, 241)
+    density = np.exp(-(normal**2) / 2)
+    density /= density.sum()
+    arguments = np.arange(_LAST_COUNT + 1)[:, None] + read * normal + 0.375 + read**2
+    return photons, probabilities @ (2 * np.sqrt(np.maximum(arguments, 0)) @ density)
 
 
 def _series(means: np.ndarray | float) -> np.ndarray | float:

@@ -5,11 +5,11 @@ from typing import final
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool1d, avg_pool2d, avg_pool3d
 
 from difftv.arguments import not_negative, positive
 from difftv.noise.base import Noise, weight_of
 from difftv.noise.level import EIGHT_BIT_RANGE
+from difftv.space import average_pool, per_image
 from difftv.types import Image
 
 LEAST_LIGHT = 0.375
@@ -56,8 +56,7 @@ class SignalDependent(Noise):
 
     def std_of_noisy(self, noisy: Image) -> Tensor:
         """The standard deviation at the means of 5x5 pixels (of volumes 5x5x5), of 3/8 photon at least."""
-        pool = {3: avg_pool1d, 4: avg_pool2d, 5: avg_pool3d}[noisy.ndim]
-        means = pool(noisy, _AROUND, stride=1, padding=_AROUND // 2, count_include_pad=False)  # type: ignore[operator]
+        means = average_pool(noisy)(noisy, _AROUND, stride=1, padding=_AROUND // 2, count_include_pad=False)
         return self.std(self._lit(means))
 
     def data_weight(self, images: Image) -> Image:
@@ -145,4 +144,4 @@ def _fit(value: float | Tensor, images: Image) -> float | Tensor:
         return value
     if len(value) != len(images):
         raise ValueError(f"the noise is given for {len(value)} image(s), got {len(images)}. Give one value per image.")
-    return value.to(device=images.device).to(dtype=images.dtype).reshape(-1, *(1,) * (images.ndim - 1))
+    return per_image(value.to(device=images.device).to(dtype=images.dtype), images)

@@ -9,6 +9,7 @@ from difftv.arguments import count
 from difftv.predictors.dilated import RawDilated
 from difftv.predictors.named import Named
 from difftv.predictors.strips import in_strips
+from difftv.progress import part, report
 from difftv.types import Features, Map
 
 
@@ -30,20 +31,29 @@ class RawSlices(nn.Module):
         self.neighbours = count("neighbours", neighbours)
         self._levels = int(sigma_input)
         seen = (in_channels - self._levels) * (2 * neighbours + 1) + self._levels
+        # It states no receptive radius: volumes come whole, and are taken apart here.
         self.slice = RawDilated(seen, num_maps, width, blocks)
-        radius = self.slice.receptive_radius
-        self.receptive_radius = (neighbours, radius, radius)
 
     def forward(self, features: Features) -> Map:
-        depth = features.shape[2]
+        places = torch.arange(features.shape[2], device=features.device)
+        if torch.is_grad_enabled():
+            return self._maps(features, places)
+        # Without a gradient nothing is kept of a slice but its maps.
+        found = []
+        for at in range(len(places)):
+            with part(at / len(places), (at + 1) / len(places)):
+                found.append(self._maps(features, places[at : at + 1]))
+            report((at + 1) / len(places))
+        return torch.cat(found, dim=2)
+
+    def _maps(self, features: Features, places: Tensor) -> Map:
+        """The maps of some slices, by number."""
         # The noise level is one number for all slices; past the ends of the volume the last slice is repeated.
         images, levels = features.split([features.shape[1] - self._levels, self._levels], dim=1)
-        places = torch.arange(depth, device=features.device)
         around = range(-self.neighbours, self.neighbours + 1)
-        stack = [images.index_select(2, (places + step).clamp(0, depth - 1)) for step in around]
-        seen = torch.cat([*stack, levels], dim=1).transpose(1, 2).flatten(0, 1)
-        found = in_strips(self.slice, seen) if torch.is_grad_enabled() else _one_by_one(self.slice, seen)
-        return found.unflatten(0, (-1, depth)).transpose(1, 2)
+        stack = [images.index_select(2, (places + step).clamp(0, images.shape[2] - 1)) for step in around]
+        seen = torch.cat([*stack, levels.index_select(2, places)], dim=1).transpose(1, 2).flatten(0, 1)
+        return in_strips(self.slice, seen).unflatten(0, (-1, len(places))).transpose(1, 2)
 
     @torch.no_grad()
     def start_from_images(self, network: nn.Module, shift: Tensor) -> None:
@@ -87,8 +97,3 @@ class Slices(Named, network=RawSlices):
         width: channels of the hidden layers, >= 1.
         blocks: how often the six dilated convolutions follow each other, >= 1.
     """
-
-
-def _one_by_one(network: nn.Module, slices: Features) -> Map:
-    """Without a gradient nothing is kept of a slice but its maps."""
-    return torch.cat([in_strips(network, one) for one in slices.split(1)])

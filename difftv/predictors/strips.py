@@ -30,21 +30,21 @@ def in_strips(network: nn.Module, features: Features) -> Map:
 
 def _cut(network: nn.Module, features: Features, axis: int) -> Map:
     """Pieces along this axis, each cut along the next one where it is still large; the last axis is not cut."""
-    if axis == features.ndim - 1 and axis > 2:
+    if axis > 2 and axis >= features.ndim - 1:
         return network(features)
     stride, length = getattr(network, "stride", 1), features.shape[axis]
     overlap = -(-_radius(network, axis) // stride) * stride
     beside = features.shape[0] * math.prod(features.shape[2:]) // length
     rows = max(STRIP_PIXELS // beside // stride * stride, 2 * overlap, stride)
     if length <= rows + 2 * overlap:
-        return _cut(network, features, axis + 1) if axis + 2 < features.ndim else network(features)
+        return _cut(network, features, axis + 1)
     strips = []
     for first in range(0, length, rows):
         last = min(first + rows, length)
         start = max(first - overlap, 0)
         piece = features.narrow(axis, start, min(last + overlap, length) - start)
         with part(first / length, last / length):
-            found = _cut(network, piece, axis + 1) if axis + 2 < features.ndim else network(piece)
+            found = _cut(network, piece, axis + 1)
         strips.append(found.narrow(axis, first - start, last - first).clone())
         report(last / length)
     return torch.cat(strips, dim=axis)

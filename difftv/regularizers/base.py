@@ -86,7 +86,7 @@ class Regularizer(abc.ABC):
 
     def periodic(self) -> "Regularizer":
         """That of images which are continued periodically, where filters reach past the border."""
-        operators = [term.operator.of_one_channel.periodic for term in self.terms]
+        operators = [term.operator.periodic for term in self.terms]
         if all(operator is None for operator in operators):
             return self
         found = copy.copy(self)

@@ -28,6 +28,7 @@ from difftv.problem import DataTerm, Problem
 from difftv.regularizers.base import Regularizer
 from difftv.solvers._admm.reconstruction import Tolerances, reconstruct
 from difftv.solvers._admm.slabs import LARGE
+from difftv.solvers._admm.slabs import takes as takes_slabs
 from difftv.solvers._admm.splitting import Splitting
 from difftv.solvers._threads import limited_threads
 from difftv.solvers.base import RawSolution, Solver, Workplace
@@ -35,9 +36,9 @@ from difftv.solvers.base import RawSolution, Solver, Workplace
 DTYPES: Mapping[str, torch.dtype] = {"float32": torch.float32, "float64": torch.float64}
 """Precisions, by the word in a configuration."""
 
-SLABS_TAKE, WHOLE_TAKES = 10, 44
-"""Volumes, in the precision of the solver, that a large and a small one take besides the data and maps at the peak:
-measured 9.6 at 256^3 and 43 at 128^3, in float32."""
+SLABS_TAKE, WHOLE_TAKES, BOUNDED_TAKES = 10, 44, 64
+"""Volumes, in the precision of the solver, that one in slabs, one as a whole, and one within bounds take besides the
+data and maps at the peak: measured 9.6 at 256^3, 43 at 128^3 and 61 at 164^3, in float32."""
 
 _FLOORS = {torch.float32: 1e-6, torch.float64: 1e-14}
 """Changes of u over ten iterations that rounding alone can cause, about; a smaller `tol` would never be reached."""
@@ -97,10 +98,12 @@ class Admm(Solver):
         return Workplace(None, self.dtype)
 
     def bytes_needed(self, *space: int) -> int:
-        voxels = math.prod(space)
-        if self.regularizer.axes != 3 or len(self.regularizer.terms) != 1 or self.regularizer.channels != 1:
+        voxels, regularizer = math.prod(space), self.regularizer
+        if regularizer.axes != 3 or len(regularizer.terms) != 1 or regularizer.channels != 1:
             return 0
-        return (SLABS_TAKE if voxels >= LARGE else WHOLE_TAKES) * voxels * (torch.finfo(self.dtype).bits // 8)
+        whole = WHOLE_TAKES if regularizer.bounds is None else BOUNDED_TAKES
+        volumes = SLABS_TAKE if voxels >= LARGE and takes_slabs(regularizer) else whole
+        return volumes * voxels * (torch.finfo(self.dtype).bits // 8)
 
     def solve(self, problem: Problem) -> RawSolution:
         data = problem.data

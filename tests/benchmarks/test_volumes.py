@@ -18,8 +18,8 @@ def rows() -> tuple[list[SolveRow], list[str]]:
     parts = [
         exact("phantom", phantom(8, 8, 8), (0.05, 0.3)),
         exact("signal", steps(2000), (0.05,)),
-        volumes.isotropic(8, (200, 20000)),
-        volumes.anisotropic(8, (100, 20000)),
+        volumes.isotropic(8),
+        volumes.anisotropic(8),
         volumes.signal(2000),
     ]
     for part in parts:
@@ -37,7 +37,7 @@ def test_rows_tables_and_document(tmp_path: Path) -> None:
     assert {"`exact`", "`admm`, float32", volumes.CHAMBOLLE} <= set(solvers)
     assert (volumes.DEEPINV in solvers) != any("deepinv" in reason for reason in missing)
     for row in found:
-        assert row.seconds >= 0
+        assert row.seconds > 0
         if row.solver == "`exact`":
             assert row.gap is not None
             assert row.gap < 1e-20

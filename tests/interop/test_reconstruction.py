@@ -100,7 +100,7 @@ def test_signals_and_volumes(space: tuple[int, ...]) -> None:
     found = tv_reconstruct(known * clean, operator, 0.05, axes=axes, tol=1e-7)
     expected = denoise_tv(known * clean, 0.05, data_weight=known)
     np.testing.assert_allclose(found[known], expected[known], atol=1e-4)  # elsewhere a signal has many minimisers
-    with pytest.raises(ValueError, match="axes must be one of 1, 2, 3"):
+    with pytest.raises(ValueError, match=r"axes must be 1 \(signals\), 2 \(images\) or 3 \(volumes\), got 4"):
         tv_reconstruct(known * clean, operator, 0.05, axes=4)
 
 

@@ -73,7 +73,12 @@ def measured(stored: StoredModel, *, ensemble: bool = False) -> tuple[Measured, 
         UnreadableError: a file is damaged.
     """
     found = ((path, read_json(path)) for path in sorted(stored.path.glob(f"{PREFIX}*.json")))
-    rows = [_measured(path, content, stored) for path, content in found if bool(content.get("ensemble")) == ensemble]
+    # What is measured slice by slice, joined across slices, says nothing of the model of images itself.
+    rows = [
+        _measured(path, content, stored)
+        for path, content in found
+        if bool(content.get("ensemble")) == ensemble and "z_weight" not in content
+    ]
     return tuple(sorted(rows, key=lambda row: (row.set, row.sigma or 0.0)))
 
 

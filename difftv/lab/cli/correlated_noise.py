@@ -5,17 +5,16 @@ third of its standard deviation, and an estimate from these alone is far too low
 They are denoised first and put in the place of what the image has at that scale, then the image itself.
 """
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, interpolate
+from torch.nn.functional import avg_pool2d
 
 from difftv.colour import ChannelImage, DenoisedImage, denoise_image, estimate_image_noise, is_gray
 from difftv.denoiser import Denoiser
-from difftv.errors import NoiseLevelWarning
+from difftv.lab.cli.noise_level import levels_told
+from difftv.lab.cli.sensor_noise import enlarged
 from difftv.missing import fill_missing
 from difftv.noise import estimate_noise
 from difftv.noise.signal_dependent import CORRELATED, SMALLEST_SIDE
@@ -59,8 +58,7 @@ def correlated_levels(
         return None
     counts = None if known is None else known[None, None]
     luma = noisy.mean(dim=0)[None, None]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NoiseLevelWarning)
+    with levels_told():
         try:
             correlation = estimate_noise(luma, counts).correlation
             filled = noisy[None] if counts is None else fill_missing(noisy[None], counts.expand(noisy[None].shape))
@@ -87,11 +85,6 @@ def denoise_two_scales(
         noisy = fill_missing(noisy[None], data_weight.expand(noisy[None].shape) > 0)[0]
     means = avg_pool2d(noisy[None], 2, ceil_mode=True)
     coarse = denoise_image(denoiser, means[0], sigma=levels.half)
-    smooth = noisy + _enlarged(coarse.denoised[None] - means, noisy.shape[1:])[0]
+    smooth = noisy + enlarged(coarse.denoised[None] - means, noisy.shape[1:])[0]
     found = denoise_image(denoiser, smooth, sigma=levels.full, data_weight=data_weight, on_progress=on_progress)
     return replace(found, gap=max(coarse.gap, found.gap), converged=coarse.converged and found.converged)
-
-
-def _enlarged(means: Tensor, size: torch.Size) -> Tensor:
-    large = interpolate(means, scale_factor=2, mode="bicubic", align_corners=False)
-    return large[:, :, : size[0], : size[1]]

@@ -212,10 +212,8 @@ def _denoise(
     if kind == SHARED:
         if denoiser.sigma_input and stored.sigma_range is not None:
             levels = correlated_levels(noisy, known, stored.sigma_range)
-        if levels is None:
-            print_safely(f"{path}: noise that neighbours share is not found, or not known to the model: taken as white")
-    if levels is not None:
-        print_safely(f"{path}: {levels}")
+        missing = "noise that neighbours share is not found, or not known to the model: taken as white"
+        print_safely(f"{path}: {levels or missing}")
     sigma = None if assumed is not None or levels is not None else _sigma(options, denoiser, stored, noisy, path, known)
     device = next(denoiser.parameters()).device
     noisy, weight = noisy.to(device), None if known is None else known.to(device).to(dtype=noisy.dtype)

@@ -20,9 +20,8 @@ from difftv.models.stored import StoredModel
 from difftv.printing import print_safely, printable
 from difftv.progress import watched
 from difftv.solvers.base import Solver
-from difftv.solvers.registry import solver_for
 from difftv.space import checked_spacing
-from difftv.volumes import denoise_volume, of_volume
+from difftv.volumes import denoise_volume, joined_weight, volume_solver
 
 BYTES_PER_VOXEL = 560
 """Peak memory of a volume whose solver does not say what it needs."""
@@ -90,8 +89,8 @@ def denoise_stack(
     denoised = found.denoised[0, 0].cpu().double().numpy() * span + low
     write_atomically(targets.denoised, volume.encode(_as_file(denoised, volume.values.dtype)))
     drawn = draws and _draw(noisy.numpy(), found.denoised[0, 0].cpu().numpy(), path, targets.picture, spacing)
-    manner = f"one volume, weight across slices {weight:.3g}" if weight > 0 else "page by page"
-    manner = "one volume" if whole else manner
+    joined = f"one volume, weight across slices {weight:.3g}" if weight > 0 else "page by page"
+    manner = "one volume" if whole else joined
     words = f"{volume}, {manner}, {time.perf_counter() - started:.1f} s"
     if not bool(found.converged.all()):
         words += f", NOT CONVERGED (relative gap {float(found.gap.max()):.1e})"
@@ -125,8 +124,7 @@ def _compare_spacing(path: Path, spacing: tuple[float, ...], trained: tuple[floa
 def _weight(options: argparse.Namespace, spacing: tuple[float, ...]) -> float:
     """Weight of differences across slices, those within having about 1."""
     if options.z_weight is None:
-        depth, height, width = spacing
-        return (height + width) / 2 / depth
+        return joined_weight(spacing)
     try:
         return not_negative("--z-weight", options.z_weight)
     except ValueError as error:
@@ -138,10 +136,9 @@ def _solver_of(denoiser: Denoiser, weight: float) -> Solver:
     if denoiser.predictor.axes == 3:
         return denoiser.solver
     try:
-        regularizer = of_volume(denoiser.solver.regularizer, weight)
+        return volume_solver(denoiser.solver.regularizer, weight)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    return solver_for(regularizer)(regularizer)
 
 
 def _check_memory(path: Path, volume: VolumeFile, solver: Solver | None) -> None:

@@ -193,6 +193,8 @@ def _measured(
     """What is written of measured data, by suffix; the reconstructions go into a folder beside it."""
     if not isinstance(denoiser, Denoiser):
         raise ConfigError(f"{stored.path} predicts the image and no maps: measured data need maps.")
+    if options.noise is not None or options.axes == 3:
+        raise ConfigError("--noise and --axes 3 are for clean images, and these are measurements: leave them out.")
     names = denoiser.solver.regularizer.parameters
     # Scalars of denoising are in other units than those of measurements.
     tuned = _tuned(stored, names) if stored.forward is not None else None

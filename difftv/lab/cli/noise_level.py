@@ -59,6 +59,24 @@ def known_sigma(sigma: float | None, stored: StoredModel) -> float:
     raise ConfigError(f"{stored.path} was trained for sigma {_trained(stored)}: give the noise as --sigma LEVEL.")
 
 
+def given_noise(word: str, *words: str) -> str | PoissonGaussian:
+    """The value of --noise: one of some words, or the noise that two numbers stand for.
+
+    Raises:
+        ConfigError: neither.
+    """
+    if word in words:
+        return word
+    try:
+        gain, sigma = map(float, word.split(","))
+        return PoissonGaussian(gain, sigma)
+    except ValueError as error:
+        listed = f"{', '.join(words)} or " if words else ""
+        raise ConfigError(
+            f"--noise must be {listed}two numbers GAIN,SIGMA such as 0.01,2, got {word!r} ({error})."
+        ) from error
+
+
 def known_noise(noise: str | None, sigma: float | None, stored: StoredModel) -> Noise:
     """The noise without looking at an image: as given, or what the model was trained for where that is no range.
 
@@ -73,13 +91,9 @@ def known_noise(noise: str | None, sigma: float | None, stored: StoredModel) -> 
     if noise is not None:
         if sigma is not None:
             raise ConfigError("--sigma is for white noise: leave it out, or --noise.")
-        try:
-            gain, gaussian = (float(part) for part in noise.split(","))
-            return PoissonGaussian(gain, gaussian)
-        except ValueError as error:
-            raise ConfigError(
-                f"--noise must be two numbers GAIN,SIGMA such as 0.01,2, got {noise!r} ({error})."
-            ) from error
+        found = given_noise(noise)
+        assert isinstance(found, PoissonGaussian)  # no word is allowed
+        return found
     if sigma is None and stored.noise is not None and not stored.noise.white:
         if stored.noise.several:
             raise ConfigError(f"{stored.path} was trained for {stored.noise}: give the noise as --noise GAIN,SIGMA.")

@@ -1,6 +1,5 @@
 """What a command assumes of the noise of a file, where it is more than one number: photons, bad pixels, correlation."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,8 @@ from torch.nn.functional import avg_pool2d, interpolate
 
 from difftv.colour import ChannelImage, DenoisedImage
 from difftv.denoiser import Denoiser
-from difftv.errors import ConfigError, DataError, NoiseLevelWarning
+from difftv.errors import ConfigError, DataError
+from difftv.lab.cli.noise_level import given_noise, levels_told
 from difftv.missing import fill_missing
 from difftv.noise import GaussianNoise, Noise, NoiseFit, PoissonGaussian, estimate_noise, hot_pixels
 from difftv.noise.level import EIGHT_BIT_RANGE
@@ -68,16 +68,7 @@ def checked_noise(word: str) -> str | PoissonGaussian:
     Raises:
         ConfigError: neither.
     """
-    if word in (AUTO, WHITE, ESTIMATED, PHOTONS, SHARED):
-        return word
-    try:
-        gain, sigma = (float(part) for part in word.split(","))
-        return PoissonGaussian(gain, sigma)
-    except ValueError as error:
-        raise ConfigError(
-            f"--noise must be {AUTO}, {WHITE}, {ESTIMATED}, {PHOTONS}, {SHARED} or two numbers GAIN,SIGMA such as "
-            f"0.01,2, got {word!r} ({error})."
-        ) from error
+    return given_noise(word, AUTO, WHITE, ESTIMATED, PHOTONS, SHARED)
 
 
 def sensor_noise(
@@ -166,8 +157,8 @@ def denoise_channels(
         weight = None if bool(seen.all()) else seen.to(dtype=noisy.dtype)
         with torch.no_grad(), watched(lambda share, before=index: on_progress(before + share)):  # type: ignore[misc]
             solution = denoiser.denoise(image, noise, weight)
-        denoised[index] = _enlarged(solution.denoised, noisy.shape[1:])[0, 0]
-        lam[name] = _enlarged(solution.lam, noisy.shape[1:])[0].clamp(min=0)
+        denoised[index] = enlarged(solution.denoised, noisy.shape[1:])[0, 0]
+        lam[name] = enlarged(solution.lam, noisy.shape[1:])[0].clamp(min=0)
         gap, converged = max(gap, float(solution.gap)), converged and bool(solution.converged)
         on_progress(index + 1)
     return DenoisedImage(denoised, lam, gap, converged)
@@ -177,13 +168,12 @@ def _fits(images: Tensor, known: Tensor) -> tuple[int, list[NoiseFit]]:
     """The reduction, and the noise of every channel at it."""
     reduction, image, mask = 1, *_reduced(images, known, 1)
     while True:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NoiseLevelWarning)
+        with levels_told():
             fits = [estimate_noise(*pair) for pair in zip(image.split(1), mask.split(1), strict=True)]
         if reduction == SMALLEST or min(image.shape[2:]) < 2 * SMALLEST_SIDE:
             return reduction, fits
         half, half_mask = _reduced(image, mask, 2)
-        beyond = (image - _enlarged(half, image.shape[2:])).square().mean(dim=(1, 2, 3)).tolist()
+        beyond = (image - enlarged(half, image.shape[2:])).square().mean(dim=(1, 2, 3)).tolist()
         correlated = min(fit.correlation for fit in fits) > REDUCED_ABOVE
         coarse = all(
             lost < DETAIL * _mean_variance(fit, one) for lost, fit, one in zip(beyond, fits, image, strict=True)
@@ -207,7 +197,8 @@ def _reduced(image: Tensor, known: Tensor, factor: int) -> tuple[Tensor, Tensor]
     return means, share > 0
 
 
-def _enlarged(image: Tensor, size: tuple[int, ...]) -> Tensor:
+def enlarged(image: Tensor, size: tuple[int, ...]) -> Tensor:
+    """The image at another size, (height, width), of which it holds means of squares."""
     if tuple(image.shape[2:]) == tuple(size):
         return image
     factor = -(-size[0] // image.shape[2])

@@ -88,10 +88,8 @@ def drawn(shape: Sequence[int], sides: Sequence[int], words: Sequence[int]) -> t
     """
     # The words are far larger than what they are reduced to: the modulo favours no position measurably.
     places = [length - side + 1 for length, side in zip(shape, sides, strict=True)]
-    order = [*words[: min(len(places), 2)], *words[2:]]
-    if len(places) == 3:
-        order = [order[2], *order[:2]]
-    return tuple(word % free for word, free in zip(order, places, strict=False))
+    order = [words[2], *words[:2]] if len(places) == 3 else words[: len(places)]
+    return tuple(word % free for word, free in zip(order, places, strict=True))
 
 
 def cut(image: Pixels, corner: Sequence[int], sides: Sequence[int]) -> Crop:

@@ -17,6 +17,7 @@ from difftv.lab.data.evaluation import EvaluationItem, EvaluationPatches
 from difftv.lab.data.patches import Batch, TrainingPatches
 from difftv.noise import Noise, NoiseEstimate, NoiseRange, SigmaRange, estimate_white
 from difftv.noise.estimate import CLIPPED, SMALLEST_SIDE
+from difftv.space import by_size
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +155,7 @@ def open_second(
 def _check_pairs(images: CleanImages, again: CleanImages) -> None:
     for index, (one, two) in enumerate(zip(images.paths, again.paths, strict=True)):
         if images.shapes[index] != again.shapes[index]:
-            sizes = " and ".join("x".join(map(str, each.shapes[index])) for each in (images, again))
+            sizes = " and ".join(by_size(each.shapes[index]) for each in (images, again))
             raise DataError(f"{one} and {two} must be two noisy images of one scene, but have {sizes} pixels.")
         if images.digests and images.digests[index] == again.digests[index]:
             raise DataError(

@@ -154,10 +154,10 @@ class TrainingPatches:
         return self._batch(epoch, divided[number])._replace(first=first, whole=len(indices))
 
     def _batch(self, epoch: int, indices: np.ndarray) -> Batch:
-        drawn = [self._patch(epoch, int(index)) for index in indices]
-        clean, noisy, sigma, again = (_together(drawn, name) for name in ("clean", "noisy", "sigma", "again"))
-        measured = [one.measured for one in drawn if one.measured is not None]
-        kinds = [one.kind for one in drawn if one.kind is not None]
+        parts = [self._patch(epoch, int(index)) for index in indices]
+        clean, noisy, sigma, again = (_together(parts, name) for name in ("clean", "noisy", "sigma", "again"))
+        measured = [one.measured for one in parts if one.measured is not None]
+        kinds = [one.kind for one in parts if one.kind is not None]
         kind = joined_noise(kinds) if kinds else None
         assert noisy is not None
         assert sigma is not None
@@ -198,6 +198,6 @@ def level_and_kind(noise: Noise, clean: Image) -> tuple[float, Noise | None]:
     return EIGHT_BIT_RANGE * float(noise.std_per_image(clean)), noise
 
 
-def _together(drawn: Sequence[Batch], name: str) -> torch.Tensor | None:
-    parts = [getattr(one, name) for one in drawn]
+def _together(batches: Sequence[Batch], name: str) -> torch.Tensor | None:
+    parts = [getattr(one, name) for one in batches]
     return None if parts[0] is None else torch.cat(parts)

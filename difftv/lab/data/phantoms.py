@@ -35,11 +35,9 @@ class Phantoms(ImageSource):
     axes: ClassVar[tuple[int, ...]] = (3,)
 
     def __init__(self, root: Path | str | None = None, train: int = 12, validation: int = 3, test: int = 4) -> None:
-        chosen = default_cache_dir() / f"phantoms-{VERSION}" if root is None else directory("root", root)
-        self.root = chosen
-        numbers = [positive_int(name, value) for name, value in
-                   (("train", train), ("validation", validation), ("test", test))]  # fmt: skip
-        self._counts = dict(zip(("train", "validation", "test"), numbers, strict=True))
+        self.root = default_cache_dir() / f"phantoms-{VERSION}" if root is None else directory("root", root)
+        wanted = {"train": train, "validation": validation, "test": test}
+        self._counts = {name: positive_int(name, value) for name, value in wanted.items()}
 
     def files(self) -> Splits:
         # Numbers of their own for each part: more of one changes no other.

@@ -95,7 +95,10 @@ def build(planned: PlannedRun, rank: int = 0) -> Objects:
         predictor = replace(nodes["predictor"], values=complete).make()
     loss = nodes["loss"].make()
     if isinstance(loss, (Sure, Deepinv)) and options.training.precision != "float32":
-        raise ConfigError("loss=sure takes differences that bfloat16 does not resolve: trainer.precision=float32.")
+        raise ConfigError(
+            f"loss={type(loss).__name__.lower()} takes differences that bfloat16 does not resolve: "
+            "trainer.precision=float32."
+        )
     if isinstance(loss, Deepinv) and noise.several:
         raise ConfigError(f"loss=deepinv takes one noise level, got sigma={options.top.sigma!r}. Give sigma=LEVEL.")
     if options.start is not None:
@@ -318,7 +321,7 @@ def _stored(word: str | None, regularizer: Regularizer, forward: ForwardModel) -
         stored = found.denoiser()
         channels, axes = regularizer.channels, regularizer.axes
         if axes == 3 and isinstance(stored, Denoiser) and stored.predictor.axes == 2 and channels == 1:
-            return SliceBySlice(stored, joined_weight(regularizer))
+            return SliceBySlice(stored, joined_weight(regularizer.spacing))
         if stored.predictor.axes != axes:
             raise ConfigError(
                 f"{word} is a model of {KINDS[stored.predictor.axes]}, and data.axes={axes}. Name another one."

@@ -1,7 +1,8 @@
 """The final numbers of a run: the learned map beside the noisy images, scalar lambdas and non-local means."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from difftv.denoiser import Denoiser
 from difftv.lab.baselines import (
@@ -14,7 +15,7 @@ from difftv.lab.baselines import (
     search_per_image,
     search_per_set,
 )
-from difftv.lab.data import EvaluationItems
+from difftv.lab.data import EvaluationItem, EvaluationItems
 from difftv.lab.runs.build import Images
 from difftv.lab.runs.options import SURE, RunOptions
 from difftv.lab.training.evaluation import Evaluated, Row, evaluate, evaluate_group, evaluate_plain
@@ -67,21 +68,19 @@ class FinalEvaluation:
         self.images = images
         self.options = options
         self.stored = stored
-        self.noise = options.noise().middle
         self.stabilise = getattr(setup.denoiser, "stabilise", True)
         self.solver = setup.denoiser.solver
         self.device = self.solver.workplace.device_for(setup.device)
 
     def measure(self) -> Measured:
         """All of it, with progress bars; the searches take the longest."""
-        items = self.images.evaluation
+        items, clean = self.images.evaluation, self.options.data.clean
         learned = self._learned()
-        if not self.options.data.clean:
-            return self._without_clean(learned)
-        search, numbers = None, self._numbers_by_sure()
+        search, baseline, numbers = None, list[Evaluated](), self._numbers_by_sure()
+        start: Sequence[float] = ()
         if numbers:
             baseline, start = self._one_by_one(numbers), numbers[len(numbers) // 2]
-        else:
+        elif clean:
             search = self._search()
             start = search.values[0]
             baseline = evaluate(
@@ -93,37 +92,34 @@ class FinalEvaluation:
             )
         columns = {
             "": [entry.row for entry in learned],
-            "baseline": self._named_rows(baseline, numbers),
+            **({"baseline": self._named_rows(baseline, numbers)} if baseline else {}),
             "noisy": evaluate_plain(lambda noisy: noisy, items),
         }
         if not items.forward.measures and items.images.axes > 1:
-            columns["nonlocal_means"] = evaluate_plain(lambda noisy: _nonlocal_means(noisy, self.noise), items)
+            columns["nonlocal_means"] = [
+                row for item in items for row in evaluate_plain(partial(_nonlocal_means, noise=_noise_of(item)), [item])
+            ]
         if self.stored is not None:
             columns["model"] = self._stored_rows(self.stored)
-        oracle = self._oracle(start) if self.options.evaluation.oracle else None
+        oracle = self._oracle(start) if clean and self.options.evaluation.oracle else None
         if oracle is not None:
             columns["oracle"] = self._named_rows(self._one_by_one(oracle.values), oracle.values)
-        return self._measured(columns, learned, baseline, search, oracle)
-
-    def _without_clean(self, learned: list[Evaluated]) -> Measured:
-        """What can be said without clean images: nothing is searched for by PSNR."""
-        items = self.images.evaluation
-        numbers = self._numbers_by_sure()
-        baseline = self._one_by_one(numbers)
-        columns = {
-            "": [entry.row for entry in learned],
-            **({"baseline": self._named_rows(baseline, numbers)} if numbers else {}),
-            "noisy": evaluate_plain(lambda noisy: noisy, items),
-        }
-        # Of every file the level that it has, not the middle of the range.
-        columns["nonlocal_means"] = [
-            row
-            for item in items
-            for row in evaluate_plain(lambda noisy, sigma=item.sigma: nonlocal_means(noisy, sigma), [item])  # type: ignore[misc]
-        ]
-        if self.stored is not None:
-            columns["model"] = self._stored_rows(self.stored)
-        return self._measured(columns, learned, baseline, None, None)
+        rows = [
+            {f"{prefix}/{name}" if prefix else name: value for prefix, row in zip(columns, kinds, strict=True)
+             for name, value in row.items()}
+            for kinds in zip(*columns.values(), strict=True)
+        ]  # fmt: skip
+        return Measured(
+            [item.name for item in items],
+            self.setup.map_names,
+            list(columns),
+            rows,
+            learned,
+            baseline,
+            search,
+            oracle,
+            self.solver.regularizer.spacing,
+        )
 
     def _search(self) -> GridSearch:
         return search_per_set(
@@ -155,32 +151,6 @@ class FinalEvaluation:
         return [
             {**entry.row, **dict(zip(names, own, strict=True))} for entry, own in zip(entries, numbers, strict=True)
         ]
-
-    def _measured(
-        self,
-        columns: Mapping[str, list[Row]],
-        learned: list[Evaluated],
-        baseline: list[Evaluated],
-        search: GridSearch | None,
-        oracle: GridSearch | None,
-    ) -> Measured:
-        rows = [
-            {f"{prefix}/{name}" if prefix else name: value for prefix, row in zip(columns, kinds, strict=True)
-             for name, value in row.items()}
-            for kinds in zip(*columns.values(), strict=True)
-        ]  # fmt: skip
-        names = [item.name for item in self.images.evaluation]
-        return Measured(
-            names,
-            self.setup.map_names,
-            list(columns),
-            rows,
-            learned,
-            baseline,
-            search,
-            oracle,
-            self.solver.regularizer.spacing,
-        )
 
     def _stored_rows(self, stored: Method) -> list[Row]:
         """Behind an operator the model has one factor on its maps, tuned on the crops of the scalar search."""
@@ -223,6 +193,10 @@ class FinalEvaluation:
 
     def _scalar(self, numbers: Sequence[float]) -> Denoiser:
         return scalar_denoiser(self.solver, numbers, self.stabilise).to(self.device)
+
+
+def _noise_of(item: EvaluationItem) -> Noise:
+    return GaussianNoise(item.sigma) if item.kind is None else item.kind
 
 
 def _nonlocal_means(noisy: Image, noise: Noise) -> Image:

@@ -56,13 +56,13 @@ class Node:
         """
         kind, parameters = self.target(), self.arguments()
         takes_any = any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters.values())
-        for name, value in self.values.items():
+        for name, value in self._read().items():
             if name in OF_HYDRA:
                 continue
             if name in self.supplied:
                 raise ConfigError(f"{self.key_of(name)} is set by the run itself. Leave it out.")
             if name not in parameters:
-                if takes_any or self._says_nothing(name):
+                if takes_any:
                     continue
                 known = {self.key_of(known): None for known in parameters if known not in self.supplied}
                 raise ConfigError(unread(self.key_of(name), value, known))
@@ -88,8 +88,7 @@ class Node:
             DiffTVError: as the constructor raised it.
         """
         with self.keyed():
-            parameters = self.arguments()
-            values = {k: v for k, v in self.values.items() if k in parameters or not self._says_nothing(k)}
+            values = self._read()
             if self.as_class is None:
                 return instantiate(values, _convert_="all", **_allowed(values), **live_objects)
             arguments = {name: value for name, value in values.items() if name not in OF_HYDRA}
@@ -101,10 +100,18 @@ class Node:
         with keyed(self.key, {name: self.key_of(name) for name in self.arguments()}):
             yield
 
-    def _says_nothing(self, name: str) -> bool:
-        """Whether an argument that the class of a user need not know has the value of configurations without it."""
-        key = self.key_of(name)
-        return key in NEUTRAL and self.values[name] == NEUTRAL[key] and name not in OF_HYDRA
+    def _read(self) -> dict[str, Any]:
+        """Its values, without those that a class of the user's own need not know: at the value of configurations that
+        do not have the key."""
+        parameters = self.arguments()
+        if any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters.values()):
+            return dict(self.values)
+        known = {*parameters, *OF_HYDRA}
+        return {
+            name: value
+            for name, value in self.values.items()
+            if name in known or (key := self.key_of(name)) not in NEUTRAL or value != NEUTRAL[key]
+        }
 
     def target(self) -> Any:
         """The class.

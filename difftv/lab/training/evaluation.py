@@ -14,7 +14,7 @@ from tqdm import tqdm
 from difftv.errors import SolverError
 from difftv.lab.data import Batch, EvaluationItem, EvaluationPatches
 from difftv.lab.data.evaluation import measurements, noise_of
-from difftv.lab.losses import WithoutClean
+from difftv.lab.losses import Sure, WithoutClean
 from difftv.lab.training.maps import solution_metrics
 from difftv.lab.training.restoration import restore
 from difftv.lab.training.without_clean import estimated_mse, loss_per_image
@@ -74,13 +74,14 @@ def evaluate(
     """
     evaluated: list[Evaluated] = []
     bar = tqdm(total=len(items), desc=label, unit="image", leave=False, disable=True if label is None else None)
-    with torch.no_grad(), bar:
+    with bar:
         for group in items.batches(batch_size):
             evaluated += evaluate_group(denoiser, group, device, factor, loss)
             bar.update(len(group))
     return evaluated
 
 
+@torch.no_grad()
 def evaluate_group(
     denoiser: Method,
     group: Sequence[EvaluationItem],
@@ -92,23 +93,20 @@ def evaluate_group(
     noisy = torch.cat([item.noisy for item in group]).to(device)
     measured = measurements(group, device)
     score = "estimated_mse" if group[0].clean is None else "psnr"
-    started = time.perf_counter()
-    metrics: dict[str, torch.Tensor] = {}
+    clean = None if group[0].clean is None else torch.cat([item.reference for item in group])
     try:
         found = restore(denoiser, noisy, noise_of(group, noisy.device), measured, factor)
-        if group[0].clean is None:
-            metrics = _without_clean(denoiser, group, found, loss)
         solution = _on_cpu(found)
+        started = time.perf_counter()
+        if clean is None:
+            metrics = _without_clean(denoiser, group, found, loss)
+        else:
+            metrics = image_metrics(solution.denoised, clean)
     except SolverError as error:
         if len(group) > 1:
             return [row for item in group for row in evaluate_group(denoiser, [item], device, factor, loss)]
         log.warning("%s is left out of the means: %s", group[0].name, error)
         return [Evaluated(group[0], {score: math.nan, "solver/failed": 1.0, "solver/not_converged": 1.0}, None, None)]
-    cleans = [item.clean for item in group if item.clean is not None]
-    clean = torch.cat(cleans) if cleans else None
-    if clean is not None:
-        started = time.perf_counter()
-        metrics = image_metrics(solution.denoised, clean)
     if denoiser.map_names:
         metrics |= solution_metrics(solution, clean, denoiser.solver.regularizer)
     seconds = (time.perf_counter() - started) / len(group)
@@ -147,19 +145,17 @@ def _plain(denoise: Callable[[Image], Image], item: EvaluationItem) -> dict[str,
 def _without_clean(
     denoiser: Method, group: Sequence[EvaluationItem], solution: Solution, loss: nn.Module | None
 ) -> dict[str, torch.Tensor]:
-    """The estimated error and the loss of images of one size, without a gradient."""
+    """The estimated error and the loss of images of one size."""
     noisy = torch.cat([item.noisy for item in group]).to(solution.denoised.device)
     sigma = torch.tensor([item.sigma for item in group], device=noisy.device)
     seconds = [item.again for item in group if item.again is not None]
     batch = Batch(None, noisy, sigma, again=torch.cat(seconds).to(noisy.device) if seconds else None)
-
-    def denoise(images: Image, levels: torch.Tensor) -> Image:
-        return denoiser.denoise(images, levels).denoised
-
-    found = {"estimated_mse": estimated_mse(denoise, noisy, sigma, solution.denoised, group[0].name)}
-    if isinstance(loss, WithoutClean):
+    found = {"estimated_mse": loss_per_image(Sure(), denoiser, batch, solution, group[0].name)}
+    if isinstance(loss, Sure):
+        found["loss"] = found["estimated_mse"]
+    elif isinstance(loss, WithoutClean):
         found["loss"] = loss_per_image(loss, denoiser, batch, solution, group[0].name)
-    return {name: values.detach().cpu() for name, values in found.items()}
+    return {name: values.cpu() for name, values in found.items()}
 
 
 def mean_row(rows: Iterable[Row], methods: Sequence[str] = ("",)) -> Row:

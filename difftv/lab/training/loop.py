@@ -161,32 +161,28 @@ class Training:
         found = self._gradient(batch)
         with deferred_stop():
             if found is not None:
-                sums, norm = found
                 self.setup.optimizer.step()
-                self.state.totals.merge(sums)
-                self.state.totals.gradient_norm += norm
+                self.state.totals.merge(found)
                 self.state.totals.wall_seconds += time.perf_counter() - started
             self.state.batch += 1
             self._before = None
 
-    def _gradient(self, batch: Batch) -> "tuple[EpochSums, float] | None":
-        """Leave the gradient of a batch in the weights; its numbers and its norm, None where the batch is left out."""
+    def _gradient(self, batch: Batch) -> EpochSums | None:
+        """Leave the gradient of a batch in the weights; its numbers, or None where the batch is left out."""
         totals = self.state.totals
         totals.batches += 1
         found = self.gradient(batch, (self.state.epoch, self.state.batch))
+        totals.not_converged, found.sums.not_converged = totals.not_converged + found.sums.not_converged, 0
         if found.error is not None:
-            totals.not_converged += found.sums.not_converged
             if self.options.on_solver_failure == "raise":
                 raise found.error
             totals.failed_batches += 1
             log.warning("step %d skipped: %s", totals.batches, found.error)
             return None
         if not found.usable:
-            totals.not_converged += found.sums.not_converged
             return None
         norm = nn.utils.clip_grad_norm_(self.setup.denoiser.predictor.parameters(), self.options.grad_clip)
         if not bool(torch.isfinite(norm)):
-            totals.not_converged += found.sums.not_converged
             if self.options.on_solver_failure == "raise":
                 raise SolverError(
                     f"The gradient of the weights is {float(norm)} at step {totals.batches} of the epoch. Lower the "
@@ -194,7 +190,8 @@ class Training:
                 )
             totals.failed_batches += 1
             return None
-        return found.sums, float(norm)
+        found.sums.gradient_norm = float(norm)
+        return found.sums
 
     def _check_learned(self, batches: int) -> None:
         """An epoch without a step ends the training where no other had one: nothing is learned."""

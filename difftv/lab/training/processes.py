@@ -17,7 +17,7 @@ of a second: how fast does not matter here.
 import json
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -137,17 +137,19 @@ def _flat_gradient(weights: Iterable[nn.Parameter]) -> Tensor:
 
 
 @torch.no_grad()
-def _set(tensors: Iterable[Tensor], numbers: Tensor) -> None:
-    start = 0
-    for tensor in tensors:
-        tensor.copy_(numbers[start : start + tensor.numel()].reshape(tensor.shape))
-        start += tensor.numel()
+def _set(tensors: Sequence[Tensor], numbers: Tensor) -> None:
+    for tensor, part in zip(tensors, _parts_like(tensors, numbers), strict=True):
+        tensor.copy_(part)
 
 
-def _set_gradient(weights: Iterable[nn.Parameter], numbers: Tensor) -> None:
+def _set_gradient(weights: Sequence[nn.Parameter], numbers: Tensor) -> None:
     """A weight that the loss does not depend on keeps its None, which optimizers pass over."""
-    start = 0
-    for weight in weights:
+    for weight, part in zip(weights, _parts_like(weights, numbers), strict=True):
         if weight.grad is not None:
-            weight.grad.copy_(numbers[start : start + weight.numel()].reshape(weight.shape))
-        start += weight.numel()
+            weight.grad.copy_(part)
+
+
+def _parts_like(tensors: Sequence[Tensor], numbers: Tensor) -> list[Tensor]:
+    """The numbers in the shapes of the tensors: the inverse of `flat`."""
+    parts = numbers.split([each.numel() for each in tensors])
+    return [part.view_as(each) for part, each in zip(parts, tensors, strict=True)]

@@ -62,16 +62,17 @@ def reconstruct(problem: Problem, tolerances: Tolerances) -> RawSolution:
     data = problem.data
     operator = data.operator
     assert operator is not None
-    if _Symbols.of(data, problem.maps).fourier is not None:
-        # What A continues periodically, the filters do as well: the linear step is then exact.
-        problem = replace(problem, regularizer=problem.regularizer.periodic())
     fixed = replace(
         problem,
         data=replace(data, y=data.y.detach(), weight=None if data.weight is None else data.weight.detach()),
         maps=problem.maps.detach(),
     )
     with torch.no_grad():
-        splitting = _splitting(fixed, tolerances)
+        symbols = _Symbols.of(fixed.data, fixed.maps)
+        if symbols.fourier is not None:
+            # What A continues periodically, the filters do as well: the linear step is then exact.
+            fixed = replace(fixed, regularizer=fixed.regularizer.periodic())
+        splitting = _splitting(fixed, symbols, tolerances)
         found = splitting.solve(tolerances.tol, tolerances.max_iter)
         duals = [term.step(state) for term, state in zip(splitting.terms, found.states, strict=False)]
         gap = certificate(replace(fixed, maps=splitting.problem.maps), found.x, torch.cat(duals, dim=1))
@@ -112,7 +113,7 @@ class _Implicit(torch.autograd.Function):
         return by_b, by_maps, None, None, None, None
 
 
-def _splitting(problem: Problem, tolerances: Tolerances) -> Splitting:
+def _splitting(problem: Problem, symbols: "_Symbols", tolerances: Tolerances) -> Splitting:
     data, regularizer, maps = problem.data, problem.regularizer, problem.maps
     operator = data.operator
     assert operator is not None
@@ -122,7 +123,6 @@ def _splitting(problem: Problem, tolerances: Tolerances) -> Splitting:
     curvature = torch.where(curvature > 0, curvature, torch.ones_like(curvature))
     whole = full_range(look)
     maps = torch.minimum(maps, largest_lam(regularizer) * whole * curvature)
-    symbols = _Symbols.of(data, look)
     step = SAMPLED_STEP if symbols.sampled else STEP
     terms = tuple(scaled_term(term, scale, whole, maps, step=step, curvature=curvature) for term in regularizer.terms)
     operators: list[LinearOperator] = [term.operator for term in regularizer.terms]

@@ -16,6 +16,7 @@ from torch import Tensor
 from difftv.linear.differences import ForwardDifferences
 from difftv.problem.problem import Problem
 from difftv.progress import Progress
+from difftv.regularizers.base import Regularizer
 from difftv.solvers._admm.dual_step import ScaledTerm
 from difftv.solvers._admm.loop import CHECK_EVERY, RELAXATION, Outcome
 from difftv.solvers._admm.transforms import along
@@ -28,13 +29,18 @@ SLAB = 2**19
 """Voxels of a slab, about: its temporaries take some 60 MB, and a slice on either side adds little to its work."""
 
 
+def takes(regularizer: Regularizer) -> bool:
+    """Whether large volumes are solved in slabs with it: one term of forward differences, and no bounds."""
+    terms = regularizer.terms
+    single = len(terms) == 1 and isinstance(terms[0].operator, ForwardDifferences)
+    return single and regularizer.axes == 3 and regularizer.bounds is None
+
+
 def is_large(problem: Problem) -> bool:
-    """Whether it is a single large volume on the CPU with one term of forward differences, and no weights or bounds."""
-    data, terms = problem.data, problem.regularizer.terms
+    """Whether it is a single large volume on the CPU that `takes` holds for, without weights."""
+    data = problem.data
     return (
-        len(terms) == 1
-        and isinstance(terms[0].operator, ForwardDifferences)
-        and problem.regularizer.axes == 3
+        takes(problem.regularizer)
         and not data.bounded
         and data.weight is None
         and data.operator is None

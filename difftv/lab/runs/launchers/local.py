@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 from hydra.core.utils import JobReturn
@@ -110,8 +110,9 @@ def visible_devices(devices: Sequence[int | str | Sequence[int | str]]) -> list[
         ConfigError: there is none, one stands there twice, or a number is none of them.
     """
     key, shown = "hydra.launcher.devices", os.environ.get(VISIBLE)
-    groups = None if isinstance(devices, str) else [_group(each) for each in devices]
-    if not groups or not all(groups) or any(isinstance(one, bool) for group in groups for one in group):
+    groups = [_group(each) for each in devices] if _is_list(devices) else []
+    ones = [one for group in groups for one in group]
+    if not groups or not all(groups) or any(isinstance(one, bool) or not isinstance(one, (int, str)) for one in ones):
         raise ConfigError(f"{key} must be a list of GPUs, such as [0,1] or [[0,1],[2,3]], or null, got {devices!r}.")
     names = None if shown is None else [name.strip() for name in shown.split(",") if name.strip()]
     found = [[_name(one, names, key) for one in group] for group in groups]
@@ -121,8 +122,12 @@ def visible_devices(devices: Sequence[int | str | Sequence[int | str]]) -> list[
     return [",".join(group) for group in found]
 
 
-def _group(device: int | str | Sequence[int | str]) -> list[int | str]:
-    return [device] if isinstance(device, (int, str)) else list(device)
+def _group(device: Any) -> list[Any]:
+    return list(device) if _is_list(device) else [device]
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
 
 
 def _name(device: int | str, names: Sequence[str] | None, key: str) -> str:

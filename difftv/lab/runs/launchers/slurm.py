@@ -155,8 +155,8 @@ class SlurmLauncher(SweepLauncher):
                 folder=self.folder, cluster="slurm", slurm_max_num_timeout=self.max_num_timeout
             )
             submitted: list[Job[JobReturn]] = []
+            given = {key: value for key, value in self.parameters.items() if value is not None}
             for part in _parts(jobs, largest_array()):
-                given = {key: value for key, value in self.parameters.items() if value is not None}
                 executor.update_parameters(**_after(given, submitted[-1:]))
                 submitted += executor.map_array(_CarryOut(), part)
         except (RuntimeError, ValueError, OSError, FailedJobError, FailedSubmissionError) as error:

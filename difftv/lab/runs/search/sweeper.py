@@ -23,6 +23,7 @@ from difftv.lab.rundir.reading import read_epochs
 from difftv.lab.rundir.search import write_search
 from difftv.lab.runs.claim import file_lock
 from difftv.lab.runs.config import without_wrapping
+from difftv.lab.runs.launchers.jobs import MARK
 from difftv.lab.runs.outcomes import GOOD, Planned, look_ahead, outcome, summary
 from difftv.lab.runs.search.comparable import probes, settings_of
 from difftv.lab.runs.search.options import SearchOptions
@@ -115,7 +116,7 @@ class SearchSweeper(Sweeper):
         folder.mkdir(parents=True, exist_ok=True)
         with _as_exit(), _alone(folder):
             study, fixed = self._open(folder, arguments)
-            OmegaConf.save(self.config, folder / "multirun.yaml")
+            OmegaConf.save(self.config, folder / MARK)
             try:
                 self._search(study, fixed)
             finally:

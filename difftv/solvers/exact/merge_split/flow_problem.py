@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from difftv.solvers._compiler import Array, kernel
 
-ZERO, ONE = np.uintp(0), np.uintp(1)  # positions are unsigned, see taut_strings/chain.py
 NONE, ROOT = -1, 100  # where a pixel's parent is: forward along a direction, or number of directions more for backward
 
 

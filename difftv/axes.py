@@ -1,6 +1,7 @@
 """Axes of signals, images and volumes, by number and by name, and the distance of neighbours; free of torch."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from difftv.arguments import is_integer, is_number, positive
 
@@ -17,7 +18,7 @@ Spacing = Sequence[float]
 """Distance of neighbours along every axis, > 0, in any unit of length."""
 
 
-def checked_axes(axes: int) -> int:
+def checked_axes(axes: Any) -> int:
     """The number of axes.
 
     Raises:

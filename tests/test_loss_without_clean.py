@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from difftv import AnisotropicTV, Denoiser, Exact
 from difftv.errors import ConfigError
-from difftv.lab.data import Batch
+from difftv.lab.data import Batch, EvaluationItem
 from difftv.lab.losses import Mse, Noise2Noise, Sure
+from difftv.lab.training.evaluation import evaluate_group
 from difftv.lab.training.without_clean import loss_of, second_draw
 from difftv.noise import PoissonGaussian, add_noise
 from difftv.predictors import Constant
@@ -106,3 +107,20 @@ def test_the_second_draw_of_photons_does_not_depend_on_how_a_batch_is_divided() 
     part = second_draw(batch._replace(first=2, whole=4), clean[2:], 7)
     assert torch.equal(part, whole[2:])
     assert not torch.equal(whole[0] - clean[0], whole[1] - clean[1])
+
+
+def test_the_loss_that_is_the_estimated_error_is_computed_once() -> None:
+    calls = []
+
+    class Counting(Denoiser):
+        def denoise(self, *arguments, **options):
+            calls.append(arguments)
+            return super().denoise(*arguments, **options)
+
+    denoiser = Counting(Constant(initial_lam=0.05), Exact(AnisotropicTV()))
+    noisy = add_noise(clean_images(1), SIGMA, seed=0)
+    (found,) = evaluate_group(denoiser, [EvaluationItem("a", None, noisy, SIGMA)], loss=Sure())
+    assert found.row["loss"] == found.row["estimated_mse"]
+    assert len(calls) == 2  # the image, and the probe
+    assert found.denoised is not None
+    assert not found.denoised.requires_grad

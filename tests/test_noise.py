@@ -104,3 +104,16 @@ def test_missing_pixels_are_filled_from_known_ones_alone() -> None:
     low, high = (torch.where(known, images, end).flatten(2) for end in (torch.inf, -torch.inf))
     assert ((filled.flatten(2) >= low.amin(2, True) - 1e-6) & (filled.flatten(2) <= high.amax(2, True) + 1e-6)).all()
     assert torch.equal(fill_missing(images, torch.ones_like(known)), images)
+
+
+@pytest.mark.parametrize("space", [(9,), (5, 6, 7)])
+def test_missing_values_of_signals_and_volumes_are_filled(space: tuple[int, ...]) -> None:
+    images = torch.full((2, 1, *space), 0.7)
+    known = torch.rand(images.shape, generator=torch.Generator().manual_seed(0)) < 0.5
+    known[..., 0] = True
+    torch.testing.assert_close(fill_missing(torch.where(known, images, torch.nan), known), images)
+    pairs = torch.zeros_like(images)
+    pairs[..., 1] = 1.0  # beside the known 0 of the same pair
+    known = torch.ones_like(known)
+    known[..., 1] = False
+    assert torch.equal(fill_missing(pairs, known), torch.zeros_like(pairs))

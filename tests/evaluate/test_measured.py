@@ -122,6 +122,18 @@ def test_a_model_of_denoising_has_no_scalar_and_a_factor(main: Main, tmp_path: P
     assert "tuned/psnr" not in found["metrics"]
 
 
+@pytest.mark.parametrize("words", [["--noise", "0.02,5"], ["--axes", "3"]])
+def test_what_is_for_clean_images_is_not_ignored(
+    words: list[str], main: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "set").mkdir()
+    write(tmp_path / "set" / "slice.npz", "blur", clean=CLEAN[0, 0].numpy())
+    run = make_run(tmp_path / "run", forward=None)
+    assert main([str(run), str(tmp_path / "set"), *words, "--device", "cpu"]) == 2
+    assert "--noise and --axes 3 are for clean images" in capsys.readouterr().err
+    assert not [*run.glob("evaluation-*")]
+
+
 def test_a_model_behind_an_operator_is_not_used_to_denoise(
     main: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ import os
 import time
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra.core.utils import JobReturn, JobStatus
@@ -58,6 +59,9 @@ def test_without_devices_nothing_changes(tmp_path: Path, monkeypatch: pytest.Mon
         ([], "must be a list of GPUs"),
         ("01", "must be a list of GPUs"),
         ([True], "must be a list of GPUs"),
+        (0, "must be a list of GPUs"),
+        ([None], "must be a list of GPUs"),
+        ([0.5], "must be a list of GPUs"),
         ([0, 0], "stands there once"),
         ([[0], []], "must be a list of GPUs"),
         ([[0, 1], 1], "stands there once"),
@@ -65,7 +69,7 @@ def test_without_devices_nothing_changes(tmp_path: Path, monkeypatch: pytest.Mon
         ([-1], "no GPU -1"),
     ],
 )
-def test_what_is_no_list_of_gpus_is_refused(devices: list[int], message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_list_of_gpus_is_refused(devices: Any, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VISIBLE, "4,7")
     with pytest.raises(ConfigError, match=message):
         visible_devices(devices)

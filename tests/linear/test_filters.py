@@ -8,6 +8,7 @@ from difftv import AnisotropicTV, FilterBank
 from difftv.linear.circular import circular, spectrum
 from difftv.linear.extension import CIRCULAR, SYMMETRIC
 from difftv.linear.filters import CosineFilters
+from difftv.linear.per_channel import PerChannel
 
 EACH = pytest.mark.parametrize("boundary", [SYMMETRIC, CIRCULAR])
 SHAPES = pytest.mark.parametrize("space", [(7, 6), (3, 5), (2, 3), (1, 4), (1, 1)])
@@ -54,3 +55,11 @@ def test_filters_that_read_the_mirror_image_are_not_periodic_and_differences_sta
     assert [term.operator for term in regularizer.terms] == [CosineFilters(3)]
     differences = AnisotropicTV()
     assert differences.periodic() is differences
+
+
+def test_channels_stay_where_an_operator_is_made_periodic() -> None:
+    operator = PerChannel(CosineFilters(3), 2)
+    moved = operator.periodic
+    assert moved == PerChannel(CosineFilters(3, CIRCULAR), 2)
+    assert circular(moved) is moved
+    assert PerChannel(AnisotropicTV().terms[0].operator, 2).periodic is None

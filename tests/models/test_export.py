@@ -296,6 +296,17 @@ def test_numbers_of_an_ensemble_stand_apart(main: Main, images: Path, tmp_path: 
     assert Card.of(card.plain()) == card
 
 
+def test_numbers_of_slices_that_are_joined_are_not_those_of_the_model(main: Main, images: Path, tmp_path: Path) -> None:
+    run = measured_run(tmp_path / "run", images, sigmas=(25,))
+    (tmp_path / "stacks").mkdir()
+    np.save(tmp_path / "stacks" / "one.npy", np.random.default_rng(0).random((4, 24, 20)).astype(np.float32))
+    words = [str(run), str(tmp_path / "stacks"), "--axes", "3", "--sigma", "25", "--no-search"]
+    assert evaluate(words) == 0
+    assert (run / "evaluation-stacks-sigma25-z1.json").is_file()
+    assert main([str(run), "mine", "--output", str(tmp_path)]) == 0
+    assert [row.set for row in read_card(tmp_path / "mine.safetensors").numbers] == ["Set12"]
+
+
 def test_numbers_of_other_weights_are_refused(
     main: Main, images: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -221,6 +221,7 @@ BAD_CARDS: dict[str, Change] = {
     "card.config lacks regularizer": lambda card: card["config"].pop("regularizer"),
     "card.config.predictor.hook must be a finite number": lambda card: card["config"]["predictor"].update(hook={}),
     "card.config.predictor.name must be printable": lambda card: card["config"]["predictor"].pop("name"),
+    "card.config.predictor.axes must be 1 (signals)": lambda card: card["config"]["predictor"].update(axes=[2]),
     "card.config.predictor must be an object": lambda card: card["config"].update(predictor="cnn"),
 }
 

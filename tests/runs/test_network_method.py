@@ -19,6 +19,7 @@ from difftv.lab.data import TrainingPatches, open_images
 from difftv.lab.data.sample import Sample
 from difftv.lab.losses import Psnr
 from difftv.lab.models.reading import read_model
+from difftv.noise import GaussianNoise
 from difftv.solvers import Admm
 from tests.runs.commands import SMALL, killed, run
 from tests.runs.faults import killed_at
@@ -196,3 +197,11 @@ def test_the_predictor_is_any_network() -> None:
     denoiser = NetworkDenoiser(Predictor(torch.nn.Conv2d(1, 1, 3, padding=1)), TautString(AnisotropicTV()))
     denoiser.denoise(torch.rand(1, 1, 6, 5), 25.0).denoised.sum().backward()
     assert all(weight.grad is not None for weight in denoiser.parameters())
+
+
+@pytest.mark.parametrize("as_noise", [False, True])
+def test_a_noise_level_of_every_pixel_is_refused(as_noise: bool) -> None:
+    denoiser = NetworkDenoiser(Predictor(torch.nn.Conv2d(1, 1, 3, padding=1)), TautString(AnisotropicTV()))
+    levels = torch.linspace(5, 50, 30).reshape(1, 1, 6, 5)
+    with pytest.raises(ValueError, match="noise must be white"):
+        denoiser.denoise(torch.rand(1, 1, 6, 5), GaussianNoise(levels) if as_noise else levels)

@@ -46,6 +46,31 @@ def test_a_constructor_names_the_key_of_its_argument() -> None:
         node.make(num_maps=1)
 
 
+class TakesAny:
+    """A regularizer of a user, who reads the keys himself."""
+
+    def __init__(self, **options: object) -> None:
+        self.options = options
+
+
+class TakesOne:
+    """One that knows no other keys."""
+
+    def __init__(self, num_maps: int = 1) -> None:
+        self.num_maps = num_maps
+
+
+def test_a_class_need_not_know_keys_that_say_nothing_and_is_told_all_where_it_takes_any() -> None:
+    values = {"num_maps": 3, "channels": 1, "axes": 2}
+    for kind in (TakesAny, TakesOne):
+        node = Node("regularizer", {"_target_": f"{__name__}.{kind.__name__}", **values})
+        node.check()
+        made = node.make()
+        assert made.options == values if kind is TakesAny else made.num_maps == 3
+    with pytest.raises(ConfigError, match=r"Unknown key regularizer\.axes \(=3\)"):
+        Node("regularizer", {"_target_": f"{__name__}.TakesOne", **values, "axes": 3}).check()
+
+
 def test_an_argument_that_is_stated_elsewhere_is_named_there() -> None:
     values = {"_target_": "difftv.lab.data.Folder", "root": None}
     with pytest.raises(ConfigError, match=r"^data\.root must not be null"):

@@ -100,7 +100,7 @@ def cores() -> int:
     return min(usable, psutil.cpu_count(logical=False) or usable)
 
 
-def visible_devices(devices: Sequence[int | str | Sequence[int | str]]) -> list[str]:
+def visible_devices(devices: Any) -> list[str]:
     """Values of CUDA_VISIBLE_DEVICES, one for each job at a time; numbers count among those that are visible now.
 
     Args:

@@ -65,6 +65,7 @@ from difftv.regularizers.potentials import Absolute, PiecewiseLipschitz
 from difftv.regularizers.term import Norm
 from difftv.solvers._threads import map_images
 from difftv.solvers.base import RawSolution, Solver
+from difftv.solvers.exact.backward import pulled_back
 from difftv.solvers.exact.simplex import minimise
 from difftv.solvers.exact.volume import minimise_volumes
 from difftv.space import spatial
@@ -217,7 +218,7 @@ class _Minimiser(torch.autograd.Function):
         u = y.new_empty(y.shape)
         answers = _solve_batch(y.detach().numpy(), lam.detach().numpy(), u.numpy(), tol, max_iter)
         ctx.num_maps = lam.shape[1]
-        ctx.found = [(answer.sign_columns, answer.sign_rows, answer.label) for answer in answers]
+        ctx.answers = answers
         gap = y.new_tensor([answer.gap for answer in answers])
         sweeps = torch.tensor([answer.sweeps for answer in answers], dtype=torch.int64)
         done = torch.tensor([answer.done for answer in answers], dtype=torch.bool)
@@ -227,16 +228,7 @@ class _Minimiser(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor, *_: Tensor):
-        from difftv.solvers.exact.taut_strings import pull_back
-
-        grad = grad.contiguous()
-        grad_y = torch.empty_like(grad)
-        grad_lam = grad.new_zeros(grad.shape[0], 2, *grad.shape[2:])
-        for index, found in enumerate(ctx.found):
-            pull_back(grad[index, 0].numpy(), *found, grad_y[index, 0].numpy(), *grad_lam[index].numpy())
-        if ctx.num_maps == 1:
-            grad_lam = grad_lam.sum(dim=1, keepdim=True)
-        return grad_y, grad_lam, None, None
+        return *pulled_back(grad, ctx.answers, ctx.num_maps), None, None
 
 
 def _solve_batch(y: np.ndarray, lam: np.ndarray, u: np.ndarray, tol: float, max_iter: int) -> "list[Answer]":

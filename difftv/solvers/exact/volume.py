@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 
 from difftv.progress import shared
 from difftv.solvers._threads import map_images
+from difftv.solvers.exact.backward import pulled_back
 from difftv.solvers.exact.simplex import Minimum
 from difftv.types import Image, Map
 
@@ -50,16 +51,4 @@ class _Minimiser(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor, *_: Tensor):
-        from difftv.solvers.exact.merge_split.volume import gradient
-
-        grad = grad.contiguous()
-        grad_y = torch.empty_like(grad)
-        grad_lam = grad.new_zeros(grad.shape[0], 3, *grad.shape[2:])
-
-        def pull_back(index: int) -> None:
-            gradient(grad[index, 0].numpy(), ctx.answers[index], grad_y[index, 0].numpy(), grad_lam[index].numpy())
-
-        map_images(pull_back, len(grad))
-        # They come with the last axis first.
-        grad_lam = grad_lam.sum(dim=1, keepdim=True) if ctx.num_maps == 1 else grad_lam.flip(1)
-        return grad_y, grad_lam, None
+        return *pulled_back(grad, ctx.answers, ctx.num_maps), None

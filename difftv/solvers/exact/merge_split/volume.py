@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from difftv.solvers._compiler import Array, kernel
 from difftv.solvers.exact.merge_split.flow_problem import FlowProblem, flow_problem, strides_of
-from difftv.solvers.exact.merge_split.gradient import pull_back
 from difftv.solvers.exact.merge_split.refine import final_gap, refine_once
 from difftv.solvers.exact.network_simplex.start import Descent
 
@@ -125,17 +124,3 @@ def _write_flow(dual, bound, q, sign):
             sign[e] = -1 if dual[e] > 0.0 else 1
         else:
             sign[e] = 0
-
-
-def gradient(grad: Array, answer: Answer, grad_y: Array, grad_lam: Array) -> None:
-    """From dL/du to dL/dy and dL/dlam.
-
-    Args:
-        grad: (*space), contiguous.
-        answer: answer of `solve_volume`.
-        grad_y: (*space), contiguous, written.
-        grad_lam: (3, *space), contiguous, zeros, written; the last axis first.
-    """
-    flat = grad.ndim, grad.size
-    arrays = answer.sign.reshape(flat), answer.label.reshape(-1), grad_y.reshape(-1), grad_lam.reshape(flat)
-    pull_back(grad.reshape(-1), strides_of(grad.shape), *arrays)

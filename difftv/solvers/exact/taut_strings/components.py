@@ -1,4 +1,4 @@
-"""What is computed once the components are known: the duality gap, and the gradient."""
+"""The duality gap of an iterate."""
 
 import numpy as np
 
@@ -32,25 +32,3 @@ def duality_gap(chains, a, b, u):
                 row_gap += w_columns[j, i] * abs(step) - q_columns[j] * step
         gap += row_gap
     return gap
-
-
-@kernel
-def pull_back(grad, sign_columns, sign_rows, label, mean, grad_columns, grad_rows):
-    """Gradient (equations 3 and 4 of `exact/solver.py`): `mean` = component means of `grad`, and that of both maps."""
-    height, width = grad.shape
-    size = np.zeros(label.size, np.int32)
-    total = np.zeros(label.size)
-    for i in range(height):
-        for j in range(width):
-            size[label[i, j]] += 1
-            total[label[i, j]] += grad[i, j]
-    for i in range(height):
-        for j in range(width):
-            mean[i, j] = total[label[i, j]] / size[label[i, j]]
-    for i in range(height):
-        for j in range(width):
-            # Within a component the two means are the same number, so the product is an exact zero there.
-            if j + 1 < width:
-                grad_rows[i, j] -= sign_rows[i, j] * (mean[i, j] - mean[i, j + 1])
-            if i + 1 < height:
-                grad_columns[i, j] -= sign_columns[j, i] * (mean[i, j] - mean[i + 1, j])

@@ -40,14 +40,13 @@ EXACT = 1e-10
 
 @dataclass(frozen=True)
 class Answer:
-    """How good the minimiser is, and what its gradient needs: the components and signs (columns transposed)."""
+    """How good the minimiser is, and what its gradient needs: components and signs, see `merge_split/gradient.py`."""
 
     gap: float
     done: bool  # the components are right, or a loose tolerance is met
     sweeps: int
     label: NDArray[np.uint32]
-    sign_columns: NDArray[np.int8]
-    sign_rows: NDArray[np.int8]
+    sign: NDArray[np.int8]
 
 
 def solve_image(
@@ -115,12 +114,12 @@ def solve_image(
             problem = _components(chains, a, b, sign_columns, sign_rows, label, u)
             refined = refine(problem, MAX_PASSES) / scale
             if refined < math.inf:
-                _write_signs(problem, sign_columns, sign_rows)
-                return Answer(refined, True, sweeps, label, sign_columns, sign_rows)
+                return Answer(refined, True, sweeps, label, _signs(problem, y.shape))
         if enough or last:
-            label_components(_components(chains, a, b, sign_columns, sign_rows, label, u))
+            problem = _components(chains, a, b, sign_columns, sign_rows, label, u)
+            label_components(problem)
             np.subtract(y, a + b, out=u)
-            return Answer(gap, enough, sweeps, label, sign_columns, sign_rows)
+            return Answer(gap, enough, sweeps, label, _signs(problem, y.shape))
 
 
 def _components(
@@ -141,11 +140,11 @@ def _components(
     return flow_problem(chains.y, w, q, sign, label, u)
 
 
-def _write_signs(problem: FlowProblem, sign_columns: NDArray[np.int8], sign_rows: NDArray[np.int8]) -> None:
-    """Write the signs that `refine` has ended with."""
-    height, width = len(sign_rows), len(sign_columns)
-    sign_rows[:, :width], down = problem.sign.reshape(2, height, width)
-    sign_columns[:, :height] = down.T
+def _signs(problem: FlowProblem, shape: tuple[int, ...]) -> NDArray[np.int8]:
+    """The signs of the edges; what stands past the border has none."""
+    sign = problem.sign.reshape(2, *shape)
+    sign[0, :, -1] = sign[1, -1] = 0
+    return sign
 
 
 def _weights(lam: Array, cap: float) -> Array:

@@ -46,8 +46,8 @@ class RawSlices(nn.Module):
             report((at + 1) / len(places))
         return torch.cat(found, dim=2)
 
-    def _maps(self, features: Features, places: Tensor) -> Map:
-        """The maps of some slices, by number."""
+    def _maps(self, features: Features, places: Tensor) -> Tensor:
+        """(batch, maps, slices, height, width): the maps of some slices, by number."""
         # The noise level is one number for all slices; past the ends of the volume the last slice is repeated.
         images, levels = features.split([features.shape[1] - self._levels, self._levels], dim=1)
         around = range(-self.neighbours, self.neighbours + 1)

@@ -13,7 +13,8 @@ PACKAGE = PROJECT / "difftv"
 LAYERS = [
     {"types", "errors", "arguments", "files", "printing", "memory", "progress", "_moved"},
     {"axes"},
-    {"missing", "space"},
+    {"space"},
+    {"missing"},
     {"images"},
     {"linear", "noise", "devices", "extras"},
     {"lab.rundir", "lab.imagefiles", "lab.forward"},

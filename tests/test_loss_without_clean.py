@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from difftv import AnisotropicTV, Denoiser, Exact
 from difftv.errors import ConfigError
 from difftv.lab.data import Batch, EvaluationItem
-from difftv.lab.losses import Mse, Noise2Noise, Sure
+from difftv.lab.losses import Mse, Noise2Noise, Recorrupted, Sure
 from difftv.lab.training.evaluation import evaluate_group
-from difftv.lab.training.without_clean import loss_of, second_draw
-from difftv.noise import PoissonGaussian, add_noise
+from difftv.lab.training.without_clean import loss_of, loss_per_image, second_draw, shown
+from difftv.noise import CorrelatedGaussian, GaussianNoise, Noise, PoissonGaussian, add_noise
 from difftv.predictors import Constant
 
 SIGMA = 25.0
@@ -71,6 +71,67 @@ def test_a_forward_operator_is_refused() -> None:
     solution = denoiser.denoise(batch.noisy, batch.sigma)
     with pytest.raises(ConfigError, match="without a forward operator"):
         loss_of(Sure(), denoiser, batch, solution, (0, 0))
+
+
+def recorrupted(seed: int, alpha: float, noise: Noise, lam: float = 0.02) -> tuple[Tensor, Tensor]:
+    """The loss and the squared error of what it shows, each with its derivative in the weight of a constant map."""
+    clean = clean_images(4)
+    noisy = noise.corrupt(clean, seed=seed)
+    kind = None if isinstance(noise, GaussianNoise) else noise
+    batch = Batch(clean, noisy, torch.full((len(clean),), SIGMA), kind=kind)
+    denoiser, loss = Denoiser(Constant(1, initial_lam=lam), Exact(AnisotropicTV())), Recorrupted(alpha)
+    seen = shown(loss, batch, (3, seed))
+    solution = denoiser.denoise(seen.noisy, seen.noise)
+    estimated = loss_of(loss, denoiser, seen, solution, (3, seed))
+    weights = list(denoiser.parameters())
+    values = (estimated, Mse()(loss.dimming * solution.denoised, clean))
+    found = [
+        torch.cat(
+            [part.detach().flatten() for part in (value, *torch.autograd.grad(value, weights, retain_graph=True))]
+        )
+        for value in values
+    ]
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize("noise", [GaussianNoise(SIGMA), CorrelatedGaussian(SIGMA)], ids=["white", "correlated"])
+@pytest.mark.parametrize("alpha", [0.5, 1.0])
+def test_recorrupted_has_the_squared_error_of_what_it_shows_on_average(alpha: float, noise: Noise) -> None:
+    found = [recorrupted(seed, alpha, noise) for seed in range(16)]
+    differences = torch.stack([estimated - true for estimated, true in found])
+    sizes = torch.stack([true for _, true in found]).mean(dim=0).abs()
+    errors = 3 * differences.std(dim=0) / math.sqrt(len(found))
+    assert bool((differences.mean(dim=0).abs() < errors).all())
+    assert bool((errors < 0.5 * sizes).all()), errors / sizes
+
+
+def test_what_recorrupted_shows_has_the_noise_of_the_images_and_its_target_noise_of_its_own() -> None:
+    clean = torch.full((2, 1, 200, 200), 0.5)
+    batch = Batch(clean, add_noise(clean, SIGMA, seed=0), torch.full((2,), SIGMA))
+    loss = Recorrupted(0.5)
+    seen = shown(loss, batch, (0, 1))
+    assert seen.clean is None
+    assert seen.again is not None
+    first, second = seen.noisy - clean / loss.dimming, seen.again - clean
+    assert float(first.std()) == pytest.approx(SIGMA / 255, rel=0.01)
+    assert float(second.std()) == pytest.approx(math.sqrt(5) * SIGMA / 255, rel=0.01)
+    assert abs(float(torch.corrcoef(torch.stack([first.flatten(), second.flatten()]))[0, 1])) < 0.01
+    assert torch.equal(shown(loss, batch, (0, 1)).noisy, seen.noisy)
+    assert not torch.equal(shown(loss, batch, (0, 2)).noisy, seen.noisy)
+    part = shown(
+        loss, batch._replace(clean=None, noisy=batch.noisy[1:], sigma=batch.sigma[1:], first=1, whole=2), (0, 1)
+    )
+    assert torch.equal(part.noisy, seen.noisy[1:])
+    assert shown(Mse(), batch, (0, 1)) is batch
+
+
+def test_images_that_are_evaluated_are_recorrupted_by_their_name() -> None:
+    batch = batch_of(clean_images(2), 0)._replace(clean=None)
+    denoiser, loss = Denoiser(Constant(1, initial_lam=0.05), Exact(AnisotropicTV())), Recorrupted()
+    solution = denoiser.denoise(batch.noisy, batch.sigma)
+    one, same, other = (loss_per_image(loss, denoiser, batch, solution, name).tolist() for name in ("a", "a", "b"))
+    assert one == same
+    assert one != other
 
 
 PHOTONS = PoissonGaussian(0.02, 5)

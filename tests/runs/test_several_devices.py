@@ -12,7 +12,7 @@ from difftv import Denoiser
 from difftv.devices import choose_devices
 from difftv.errors import ConfigError
 from difftv.lab.data import TrainingPatches
-from difftv.lab.losses import MseSsim, Noise2Noise, Sure
+from difftv.lab.losses import MseSsim, Noise2Noise, Recorrupted, Sure
 from difftv.lab.rundir.checkpoint import read_checkpoint
 from difftv.lab.runs.config import resolved
 from difftv.lab.runs.options import RunOptions
@@ -43,7 +43,9 @@ def images_of_noise(count: int):
     return CleanImages([Path(name) for name in names], [(9, 9)] * count, loaders, names=names)
 
 
-@pytest.mark.parametrize("loss", [MseSsim(0.5), Sure(), Noise2Noise()], ids=["mse_ssim", "sure", "noise2noise"])
+@pytest.mark.parametrize(
+    "loss", [MseSsim(0.5), Sure(), Noise2Noise(), Recorrupted()], ids=lambda loss: type(loss).__name__
+)
 @pytest.mark.parametrize("parts", [2, 3])
 def test_the_parts_of_a_batch_sum_up_to_it(loss: torch.nn.Module, parts: int) -> None:
     patches = TrainingPatches(images_of_noise(5), patch_size=8, sigma=[10, 40], seed=1)

@@ -29,10 +29,11 @@ def words(folders: tuple[Path, Path], *more: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def sweep(folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The directory of two runs, by SURE with a given level and from pairs with estimated ones."""
+    """The directory of three runs, by SURE and recorrupted with a given level, and from pairs with estimated ones."""
     place = tmp_path_factory.mktemp("sweep")
     settings = {
         "sure": ["loss=sure", "sigma=12"],
+        "recorrupted": ["loss=recorrupted", "sigma=12"],
         "pairs": ["evaluation.scalar=sure", "loss=noise2noise", f"data.again={folders[1]}", "sigma=[5,55]"],
     }
     for name, more in settings.items():
@@ -43,7 +44,7 @@ def sweep(folders: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) 
 
 
 def test_what_needs_a_clean_image_is_absent_and_the_best_epoch_is_that_of_the_least_loss(sweep: Path) -> None:
-    for place in (sweep / "sure", sweep / "pairs"):
+    for place in (sweep / "sure", sweep / "recorrupted", sweep / "pairs"):
         result = json.loads((place / "result.json").read_text())
         metrics = result["metrics"]
         for name in metrics:
@@ -88,6 +89,7 @@ def test_the_model_is_measured_on_clean_images_where_there_are_some(
 REFUSED = [
     (["loss=mse"], "loss=Mse compares with clean images, and there are none"),
     (["loss=noise2noise"], "Give its directory as data.again"),
+    (["loss=recorrupted", "data.again={again}"], "data.again is not read by loss=Recorrupted"),
     (["loss=sure", "data.again={again}"], "data.again is not read by loss=Sure"),
     (
         ["loss=noise2noise", "data.again={again}", "data.clean=true"],

@@ -3,6 +3,7 @@
 from difftv.lab.losses.base import NoisyImages, WithoutClean
 from difftv.lab.losses.deepinv import Deepinv
 from difftv.lab.losses.noise2noise import Noise2Noise
+from difftv.lab.losses.recorrupted import Recorrupted
 from difftv.lab.losses.sure import Sure
 from difftv.lab.losses.with_clean import Mse, MseGradient, MseSsim, Psnr, PsnrGradient, minus_psnr
 
@@ -15,6 +16,7 @@ __all__ = [
     "NoisyImages",
     "Psnr",
     "PsnrGradient",
+    "Recorrupted",
     "Sure",
     "WithoutClean",
     "minus_psnr",

@@ -124,7 +124,7 @@ def build(planned: PlannedRun, rank: int = 0) -> Objects:
     elif splits.again:
         raise ConfigError("data.again is for noisy images without clean ones: set data.clean=false, or leave it out.")
     if isinstance(loss, WithoutClean):
-        _check_second(loss, options, splits)
+        _check_without_clean(loss, options, splits, forward)
     return Objects(
         setup=TrainingSetup(denoiser, loss, optimizer, scheduler, device),
         tracker=nodes["tracker"].make(),
@@ -235,7 +235,7 @@ def _check_noisy(options: RunOptions, loss: nn.Module, forward: ForwardModel) ->
     if not isinstance(loss, WithoutClean):
         raise ConfigError(
             f"loss={type(loss).__name__} compares with clean images, and there are none (data.clean=false). Take "
-            "loss=sure, loss=noise2noise with two files per scene (data.again), or loss=deepinv."
+            "loss=recorrupted, loss=sure, loss=noise2noise with two files per scene (data.again), or loss=deepinv."
         )
     if forward.measures:
         raise ConfigError("data.clean=false is for denoising: a forward operator would measure noisy images.")
@@ -247,14 +247,27 @@ def _check_noisy(options: RunOptions, loss: nn.Module, forward: ForwardModel) ->
         raise ConfigError("trainer.staircase_weight compares with clean images, and there are none (data.clean=false).")
 
 
-def _check_second(loss: WithoutClean, options: RunOptions, splits: Splits) -> None:
-    """Two files per scene are there where, and only where, the loss compares them."""
+def _check_without_clean(loss: WithoutClean, options: RunOptions, splits: Splits, forward: ForwardModel) -> None:
+    """Refuse what the loss is wrong for, or two files per scene where it does not compare them, and the reverse.
+
+    Raises:
+        ConfigError: naming the key.
+    """
+    if forward.measures:
+        raise ConfigError(
+            f"loss={type(loss).__name__} is for denoising, without a forward operator (forward=identity)."
+        )
+    if options.data.clip_noise:
+        raise ConfigError(
+            f"data.clip_noise gives the noise a mean that is not 0, and loss={type(loss).__name__} takes it to be: set "
+            "data.clip_noise=false, or take a loss of clean images."
+        )
     if splits.again and not loss.needs_again:
         raise ConfigError(f"data.again is not read by loss={type(loss).__name__}: take loss=noise2noise, or no again.")
     if loss.needs_again and not options.data.clean and not splits.again:
         raise ConfigError(
             "loss=noise2noise compares with a second noisy file of every scene. Give its directory as data.again (the "
-            "same names as in data.root), or take loss=sure."
+            "same names as in data.root), or take loss=recorrupted."
         )
 
 

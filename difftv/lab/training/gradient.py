@@ -12,7 +12,7 @@ from difftv.lab.training.options import TrainingOptions
 from difftv.lab.training.restoration import restore
 from difftv.lab.training.setup import TrainingSetup
 from difftv.lab.training.state import EpochSums
-from difftv.lab.training.without_clean import loss_of
+from difftv.lab.training.without_clean import loss_of, shown
 from difftv.solvers.base import Solution
 
 
@@ -80,6 +80,7 @@ class LocalGradient(Gradient):
     def __call__(self, batch: Batch, place: tuple[int, int]) -> Differentiated:
         setup, found = self.setup, Differentiated()
         setup.denoiser.predictor.zero_grad()
+        batch = shown(setup.loss, batch, place)
         try:
             with self._mixed_precision():
                 solution = restore(setup.denoiser, batch.noisy, batch.noise, batch.measured)

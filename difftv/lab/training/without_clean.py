@@ -9,13 +9,29 @@ from torch import Tensor, nn
 
 from difftv.errors import ConfigError
 from difftv.lab.data import Batch
-from difftv.lab.losses import NoisyImages, Sure, WithoutClean
+from difftv.lab.losses import NoisyImages, Recorrupted, Sure, WithoutClean
 from difftv.method import Method
 from difftv.noise import GaussianNoise, of_image
 from difftv.solvers.base import Solution
 from difftv.types import Image, PerImage
 
 _BRANCH, _BRANCH_AGAIN = 0, 1
+
+
+def shown(loss: nn.Module, batch: Batch, place: tuple[int, int]) -> Batch:
+    """The batch whose noisy images a step denoises: its own, or a pair that `Recorrupted` makes of them.
+
+    Args:
+        loss: loss of the step.
+        batch: noisy images, or a part of them.
+        place: as for `loss_of`.
+    """
+    if not isinstance(loss, Recorrupted) or batch.measured is not None:
+        return batch
+    noise = second_draw(batch, torch.zeros_like(batch.noisy), _seed(*place, _BRANCH))
+    first, second = loss.pair(batch.noisy, noise)
+    # No error of the dimmed images is told as one of the images themselves.
+    return batch._replace(noisy=first, again=second, clean=None)
 
 
 def loss_of(
@@ -31,7 +47,7 @@ def loss_of(
         loss: a `WithoutClean` sees no clean image, but that a second draw of the noise is made from it where it needs
             one and the data set has none; any other is a function of (denoised, clean).
         denoiser: method that is trained.
-        batch: noisy and clean images, or a part of them.
+        batch: noisy and clean images, or a part of them, see `shown`.
         solution: answer of the method to `batch.noisy`.
         place: epoch and step, from which what is drawn follows: a run that is resumed sees the same.
 
@@ -85,7 +101,11 @@ def _whole(values: Tensor, batch: Batch, elsewhere: float) -> Tensor:
 
 def loss_per_image(loss: WithoutClean, denoiser: Method, batch: Batch, solution: Solution, name: str) -> PerImage:
     """The loss of every image of a batch that is evaluated, (batch,); what is drawn follows from a name."""
-    return loss.per_image(noisy_images(loss, denoiser, batch, solution, _place(name)))
+    place = _place(name)
+    seen = shown(loss, batch, place)
+    if seen is not batch:
+        solution = denoiser.denoise(seen.noisy, seen.noise)
+    return loss.per_image(noisy_images(loss, denoiser, seen, solution, place))
 
 
 def estimated_mse(

@@ -1,0 +1,158 @@
+"""Training with and without clean images: one network, noise level and number of steps, seeds 0, 1 and 2.
+
+    python experiments/run.py -m loss=mse,noise2noise,recorrupted experiment=regularizers/tvpwl seed=0,1,2 \\
+        optimizer.lr=1e-3 trainer.precision=bfloat16 sweep=losses data.root=path/to/BSD400
+    python experiments/run.py -m loss=sure experiment=regularizers/tvpwl seed=0,1,2 \\
+        optimizer.lr=1e-3 sweep=losses data.root=path/to/BSD400
+    python -m benchmarks.losses outputs/losses path/to/Set12
+
+Whole images, published protocol at the noise level of the runs. Writes docs/measurements/losses.json, redraws
+docs/results.md, prints the table. What was measured before is kept in the sweep's directory and not measured again.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import torch
+
+from benchmarks.ablation import Measurements, learned
+from benchmarks.markdown import Table, to_markdown
+from benchmarks.regularizers import steps
+from difftv.arguments import path_argument
+from difftv.errors import DataError, DiffTVError
+from difftv.lab.data import PublishedImages, open_images
+from difftv.lab.data.base import image_files
+from difftv.lab.models.reading import read_gray_model
+from difftv.lab.report import Run, read_sweep
+from difftv.lab.report.seeds import estimate
+from difftv.lab.training.evaluation import evaluated_set
+from difftv.models.file import weights_digest
+from difftv.printing import print_safely
+
+COMMAND = "python -m benchmarks.losses outputs/losses path/to/Set12"
+
+REFERENCE = "mse"
+
+
+@dataclass(frozen=True)
+class LossRow:
+    """One trained run.
+
+    Attributes:
+        loss: its word on the command line, with its arguments.
+        seed: seed of the run.
+        steps: number of training steps.
+        sigma: noise level in 8-bit units.
+        psnr: image -> PSNR of the rounded image, dB.
+        ssim: image -> structural similarity of the rounded image.
+    """
+
+    loss: str
+    seed: int
+    steps: int
+    sigma: float
+    psnr: dict[str, float]
+    ssim: dict[str, float]
+
+
+def measure(run: Run, items: PublishedImages, measurements: Measurements) -> LossRow:
+    """The row of a run."""
+    stored = read_gray_model(run.directory)
+    method = learned(run.name, "maps", stored.denoiser(), weights_digest(stored.weights))
+    found = measurements.row(method, items, evaluated_set(items))
+    arguments = {
+        name.removeprefix("loss."): value
+        for name, value in run.settings.items()
+        if name.startswith("loss.") and not name.endswith("_")
+    }
+    return LossRow(
+        loss=" ".join([str(run.settings["choices.loss"]), *(f"{name}={value}" for name, value in arguments.items())]),
+        seed=int(str(run.settings["seed"])),
+        steps=steps(stored),
+        sigma=items.sigma,
+        psnr={name: values["psnr"] for name, values in found.images.items()},
+        ssim={name: values["ssim"] for name, values in found.images.items()},
+    )
+
+
+def losses_table(rows: Sequence[LossRow]) -> Table:
+    """One line per loss, its seeds joined, those with clean images first.
+
+    Raises:
+        ValueError: the rows differ in steps, noise level or images.
+    """
+    shared = {(row.steps, row.sigma, tuple(row.psnr)) for row in rows}
+    if len(shared) > 1:
+        raise ValueError(
+            f"the rows differ in steps, noise level or images: {sorted(shared)}. Measure runs of one kind."
+        )
+    ((count, sigma, images),) = shared
+    by_loss: dict[str, dict[int, LossRow]] = {}
+    for row in sorted(rows, key=lambda row: (row.loss != REFERENCE, row.loss)):
+        by_loss.setdefault(row.loss, {})[row.seed] = row
+    reference = by_loss.get(REFERENCE, {})
+    lines = []
+    for loss, seeds in by_loss.items():
+        psnr = {seed: fmean(row.psnr.values()) for seed, row in seeds.items()}
+        differences = [psnr[seed] - fmean(reference[seed].psnr.values()) for seed in psnr if seed in reference]
+        lines.append(
+            (
+                f"`{loss}`",
+                f"{len(seeds)}",
+                _mean_and_std([*psnr.values()], ".2f"),
+                _mean_and_std([fmean(row.ssim.values()) for row in seeds.values()], ".4f"),
+                _mean_and_std(differences, "+.2f") if differences and loss != REFERENCE else "",
+            )
+        )
+    return Table(
+        title="Training without clean images",
+        remark=f"{count:,} steps at sigma {sigma:g}; means over {len(images)} images, mean ± standard deviation over "
+        "the seeds. The last column compares runs of one seed.",
+        heads=("loss", "seeds", "PSNR [dB]", "SSIM", f"against `{REFERENCE}` [dB]"),
+        rows=lines,
+    )
+
+
+def _mean_and_std(values: Sequence[float], form: str) -> str:
+    found = estimate(values)
+    mean = format(found.mean, form)
+    return mean if found.std is None else f"{mean} ± {format(found.std, form.removeprefix('+'))}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    from benchmarks.published import DOCUMENTS, redraw
+    from benchmarks.study import write
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sweep", type=path_argument, help="directory of the trained runs, outputs/losses")
+    parser.add_argument("images", type=path_argument, help="folder of Set12")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    try:
+        sweep = read_sweep(options.sweep)
+        for absent in sweep.absent:
+            print_safely(f"not in the table: {absent.name}, {absent.reason}", error=True)
+        if not sweep.runs:
+            raise DataError(f"No run of {options.sweep} has finished. Train them first: see --help.")
+        images = open_images(image_files(options.images), cache_dir=None)
+        if images.skipped:
+            path, reason = images.skipped[0]
+            raise DataError(f"{path}: {reason}. A mean over the other images would not be comparable.")
+        items = PublishedImages(images, sigma=float(sweep.runs[0].settings["sigma"]))  # type: ignore[arg-type]
+        measurements = Measurements(options.sweep / "losses.json")
+        rows = [measure(run, items, measurements) for run in sweep.runs]
+        table = losses_table(rows)
+    except (ValueError, DiffTVError) as error:
+        print_safely(f"{parser.prog}: {error}", error=True)
+        return 1
+    write(DOCUMENTS / "losses.json", "losses", rows, COMMAND)
+    redraw()
+    print_safely(to_markdown(table))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

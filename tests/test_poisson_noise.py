@@ -175,6 +175,29 @@ def test_contract_of_every_kind(noise: Noise) -> None:
     assert 0 <= float(single.min()) <= float(single.max()) <= 1
 
 
+@pytest.mark.parametrize(
+    "pair",
+    [
+        (GaussianNoise(20.0), GaussianNoise(40.0)),
+        (PoissonGaussian(0.02, 2), PoissonGaussian(0.04, 8)),
+        (Poisson(0.02), Poisson(0.04)),
+        (CorrelatedGaussian(20.0, 0.6), CorrelatedGaussian(40.0, 0.9)),
+    ],
+    ids=lambda pair: type(pair[0]).__name__,
+)
+def test_a_batch_of_every_kind_draws_the_noise_of_each_image(pair: tuple[Noise, Noise]) -> None:
+    clean = torch.full((2, 1, 200, 200), 0.5)
+    both = joined(pair)
+    drawn = both.corrupt(clean, seed=0) - clean
+    for index, noise in enumerate(pair):
+        own = clean[index : index + 1]
+        alone = noise.corrupt(own, seed=0) - own
+        torch.testing.assert_close(both.std(clean).expand(clean.shape)[index], noise.std(own).expand(own.shape)[0])
+        assert float(drawn[index].std()) == pytest.approx(float(alone.std()), rel=0.03)
+        shared = [float((image[..., 1:] * image[..., :-1]).mean()) for image in (drawn[index], alone[0])]
+        assert shared[0] == pytest.approx(shared[1], abs=0.05 * float(alone.square().mean()))
+
+
 def test_correlated_noise_has_the_correlation_that_is_said() -> None:
     noise = CorrelatedGaussian(25, 1.5).corrupt(torch.zeros(1, 1, 400, 400), seed=0)[0, 0]
     assert float((noise[:, 1:] * noise[:, :-1]).mean() / noise.square().mean()) == pytest.approx(

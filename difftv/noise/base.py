@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from difftv.space import inner
+from difftv.arguments import not_negative, positive
+from difftv.space import inner, per_image
 from difftv.types import Image, PerImage
 
 
@@ -121,3 +122,34 @@ def of_image(noise: Noise, index: int) -> Noise:
         name: float(value[index]) for name, value in values.items() if isinstance(value, Tensor) and value.ndim == 1
     }
     return type(noise)(**{**values, **several}) if several else noise
+
+
+def checked_argument(name: str, value: float | Tensor, least: float | None = None) -> float | Tensor:
+    """An argument of a noise, a number or one per image: > 0, or >= `least`.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not isinstance(value, Tensor):
+        return positive(name, value) if least is None else not_negative(name, value)
+    sound = value.isfinite() & ((value > 0) if least is None else (value >= least))
+    if value.ndim != 1 or not bool(sound.all()):
+        bound = "> 0" if least is None else ">= 0"
+        raise ValueError(
+            f"{name} must be a number, or a tensor (batch,) of numbers {bound}, got shape {tuple(value.shape)} with "
+            f"{value.flatten()[:3].tolist()}."
+        )
+    return value
+
+
+def fitted(value: float | Tensor, images: Image) -> float | Tensor:
+    """A number as it is; one per image in a shape that broadcasts, on the device and in the dtype of the images.
+
+    Raises:
+        ValueError: not one per image.
+    """
+    if not isinstance(value, Tensor):
+        return value
+    if len(value) != len(images):
+        raise ValueError(f"the noise is given for {len(value)} image(s), got {len(images)}. Give one value per image.")
+    return per_image(value.to(device=images.device).to(dtype=images.dtype), images)

@@ -6,10 +6,9 @@ from typing import final
 import torch
 from torch import Tensor
 
-from difftv.arguments import not_negative, positive
-from difftv.noise.base import Noise, weight_of
+from difftv.noise.base import Noise, checked_argument, fitted, weight_of
 from difftv.noise.level import EIGHT_BIT_RANGE
-from difftv.space import average_pool, per_image
+from difftv.space import average_pool
 from difftv.types import Image
 
 LEAST_LIGHT = 0.375
@@ -37,7 +36,7 @@ class SignalDependent(Noise):
         """A noisy image; intensities below the black level are taken as that."""
         generator = torch.Generator("cpu").manual_seed(seed)
         pixels = clean.detach().to(device="cpu").to(dtype=torch.float64)
-        gain, sigma, black = (_fit(value, pixels) for value in (self.gain, self.sigma, self.black_level))
+        gain, sigma, black = (fitted(value, pixels) for value in (self.gain, self.sigma, self.black_level))
         counted = black + gain * torch.poisson((pixels - black).clamp(min=0) / gain, generator=generator)
         read = sigma / EIGHT_BIT_RANGE
         noisy = counted + read * torch.randn(clean.shape, generator=generator, dtype=torch.float64, device="cpu")
@@ -46,12 +45,12 @@ class SignalDependent(Noise):
 
     def variance_without_bias(self, noisy: Image) -> Image:
         """gain (noisy - b) + (sigma / 255)^2: its mean is the variance, for averages; single values may be negative."""
-        gain, sigma, black = (_fit(value, noisy) for value in (self.gain, self.sigma, self.black_level))
+        gain, sigma, black = (fitted(value, noisy) for value in (self.gain, self.sigma, self.black_level))
         return gain * (noisy - black) + (sigma / EIGHT_BIT_RANGE) ** 2
 
     def std(self, images: Image) -> Tensor:
         """sqrt(gain (images - b) + (sigma / 255)^2), shaped like the images; of pixels below b as of b."""
-        gain, sigma, black = (_fit(value, images) for value in (self.gain, self.sigma, self.black_level))
+        gain, sigma, black = (fitted(value, images) for value in (self.gain, self.sigma, self.black_level))
         return (gain * (images - black).clamp(min=0) + (sigma / EIGHT_BIT_RANGE) ** 2).sqrt()
 
     def std_of_noisy(self, noisy: Image) -> Tensor:
@@ -66,7 +65,7 @@ class SignalDependent(Noise):
         return weight
 
     def _lit(self, images: Image) -> Image:
-        least = _fit(self.black_level, images) + LEAST_LIGHT * _fit(self.gain, images)
+        least = fitted(self.black_level, images) + LEAST_LIGHT * fitted(self.gain, images)
         return images.clamp(min=least) if isinstance(least, float) else torch.maximum(images, least)
 
 
@@ -91,7 +90,7 @@ class PoissonGaussian(SignalDependent):
 
     def __post_init__(self) -> None:
         for name, least in (("gain", None), ("sigma", 0.0), ("black_level", 0.0)):
-            object.__setattr__(self, name, _checked(name, getattr(self, name), least))
+            object.__setattr__(self, name, checked_argument(name, getattr(self, name), least))
 
 
 @final
@@ -117,31 +116,4 @@ class Poisson(SignalDependent):
 
     def __post_init__(self) -> None:
         for name, least in (("gain", None), ("black_level", 0.0)):
-            object.__setattr__(self, name, _checked(name, getattr(self, name), least))
-
-
-def _checked(name: str, value: float | Tensor, least: float | None) -> float | Tensor:
-    """The value, > 0 or >= `least`."""
-    if not isinstance(value, Tensor):
-        return positive(name, value) if least is None else not_negative(name, value)
-    sound = value.isfinite() & ((value > 0) if least is None else (value >= least))
-    if value.ndim != 1 or not bool(sound.all()):
-        bound = "> 0" if least is None else ">= 0"
-        raise ValueError(
-            f"{name} must be a number, or a tensor (batch,) of numbers {bound}, got shape {tuple(value.shape)} with "
-            f"{value.flatten()[:3].tolist()}."
-        )
-    return value
-
-
-def _fit(value: float | Tensor, images: Image) -> float | Tensor:
-    """A number as it is; one per image in a shape that broadcasts, on the device and in the dtype of the images.
-
-    Raises:
-        ValueError: not one per image.
-    """
-    if not isinstance(value, Tensor):
-        return value
-    if len(value) != len(images):
-        raise ValueError(f"the noise is given for {len(value)} image(s), got {len(images)}. Give one value per image.")
-    return per_image(value.to(device=images.device).to(dtype=images.dtype), images)
+            object.__setattr__(self, name, checked_argument(name, getattr(self, name), least))

@@ -94,7 +94,7 @@ def losses_table(rows: Sequence[LossRow]) -> Table:
     for row in sorted(rows, key=lambda row: (row.loss != REFERENCE, row.loss)):
         by_loss.setdefault(row.loss, {})[row.seed] = row
     reference = by_loss.get(REFERENCE, {})
-    lines = []
+    lines: list[tuple[str, ...]] = []
     for loss, seeds in by_loss.items():
         psnr = {seed: fmean(row.psnr.values()) for seed, row in seeds.items()}
         differences = [psnr[seed] - fmean(reference[seed].psnr.values()) for seed in psnr if seed in reference]

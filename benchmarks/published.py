@@ -19,7 +19,7 @@ from benchmarks.drop_in import DropInRow
 from benchmarks.hand_written import NAME as BY_HAND
 from benchmarks.knee import knee_table
 from benchmarks.learned_volumes import learned_volumes_table
-from benchmarks.losses import losses_table
+from benchmarks.losses import loss_gradients_table, losses_table
 from benchmarks.markdown import Table, between, milliseconds, three_digits
 from benchmarks.models import ModelRow
 from benchmarks.operators import gradients_table, operators_table
@@ -209,6 +209,7 @@ BLOCKS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "deblurring": ("deblurring", _drawn_table(deblurring_table)),
     "regularizers": ("regularizers", _drawn_table(regularizers_table)),
     "losses": ("losses", _drawn_table(losses_table)),
+    "loss_gradients": ("loss_gradients", _drawn_table(loss_gradients_table)),
     "operators": ("operators", _drawn_table(operators_table)),
     "gradients": ("gradients", _drawn_table(gradients_table)),
     "knee": ("knee", _drawn_table(knee_table)),

@@ -16,7 +16,7 @@ from benchmarks.isotropic import IsotropicRow
 from benchmarks.knee import KneeRow, knee_table
 from benchmarks.layer import LayerRow
 from benchmarks.learned_volumes import VolumeRow, learned_volumes_table
-from benchmarks.losses import LossRow, losses_table
+from benchmarks.losses import LossGradientRow, LossRow, loss_gradients_table, losses_table
 from benchmarks.markdown import Table, to_markdown
 from benchmarks.models import ModelRow
 from benchmarks.operators import GradientRow, OperatorRow, gradients_table, operators_table
@@ -43,6 +43,7 @@ STUDIES: Mapping[str, tuple[type, Callable[[Any], Table]]] = {
     "deblurring": (DeblurringRow, deblurring_table),
     "regularizers": (RegularizerRow, regularizers_table),
     "losses": (LossRow, losses_table),
+    "loss_gradients": (LossGradientRow, loss_gradients_table),
     "operators": (OperatorRow, operators_table),
     "gradients": (GradientRow, gradients_table),
     "knee": (KneeRow, knee_table),

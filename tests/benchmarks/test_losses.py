@@ -1,5 +1,6 @@
 """The table of losses: seeds joined, differences of runs of one seed, the document and the page."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,21 @@ from PIL import Image
 
 from benchmarks import losses, published
 from benchmarks.ablation import Measurements
-from benchmarks.losses import LossRow, losses_table, measure
+from benchmarks.losses import (
+    LossGradientRow,
+    LossRow,
+    gradients,
+    loss_gradients_table,
+    losses_table,
+    measure,
+    training_patches,
+)
 from benchmarks.markdown import to_markdown
 from benchmarks.stored import read
 from benchmarks.study import write
 from difftv.lab.data import PublishedImages, open_images
+from difftv.lab.losses import Mse, Noise2Noise
+from difftv.lab.models.reading import read_gray_model
 from difftv.lab.report import Run
 from difftv.models.pretrained import shipped_files
 
@@ -44,6 +55,29 @@ def test_differences_are_those_of_runs_of_one_seed(tmp_path: Path) -> None:
     assert losses.COMMAND in published.drawn(page, tmp_path / "nothing")
     with pytest.raises(ValueError, match="differ in steps, noise level or images"):
         losses_table([*rows, example("mse", 4, 28.0, steps=1920)])
+
+
+def test_the_error_of_a_gradient_is_relative_and_the_least_comes_first(tmp_path: Path) -> None:
+    rows = [LossGradientRow("sure", 2, [5.0, 3.0]), LossGradientRow("noise2noise", 1, [0.5, 0.5])]
+    table = loss_gradients_table(rows)
+    assert table.rows == [("`noise2noise`", "1", "0.5"), ("`sure`", "2", "4.1")]
+    write(tmp_path / "losses.json", "loss_gradients", rows, losses.COMMAND)
+    assert "4.1" in published.drawn("<!-- measured: loss_gradients -->\n<!-- /measured -->", tmp_path)
+
+
+def test_gradients_of_a_model_are_measured_on_its_training_batches(tmp_path: Path) -> None:
+    columns, rows = np.meshgrid(np.arange(48), np.arange(48))
+    for index in range(4):
+        values = 120 + 60 * np.sin(rows / (5 + index)) * np.cos(columns / 9)
+        Image.fromarray(values.astype(np.uint8)).save(tmp_path / f"{index}.png")
+    config = {"data": {"root": str(tmp_path), "validation_fraction": 0.25}, "trainer": {"batch_size": 2}}
+    stored = read_gray_model(shipped_files()["gray-small"])
+    stored = replace(stored, config={**stored.config, **config, "patch_size": 32, "sigma": 25.0, "seed": 0})
+    patches = training_patches(stored)
+    found = gradients(stored, patches, {"none": Mse(), "noise2noise": Noise2Noise()})
+    assert {name: len(values) for name, values in found.items()} == dict.fromkeys(found, patches.num_batches(2))
+    assert max(found["none"]) < 1e-6
+    assert min(found["noise2noise"]) > 0.01
 
 
 def test_a_run_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,7 @@ class Meaning:
 MEANING: dict[str, Meaning] = {
     "psnr": Meaning("higher", "dB", "peak signal-to-noise ratio, whole image, data range 1"),
     "ssim": Meaning("higher", "", "structural similarity, Gaussian window 11, sigma 1.5; of volumes slice by slice"),
-    "estimated_mse": Meaning("lower", "", "mean squared error, estimated from the noisy image and its sigma (SURE)"),
+    "estimated_mse": Meaning("lower", "", "mean squared error, estimated from the noisy image and its noise (SURE)"),
     "loss": Meaning("lower", "", "loss of the training, which needs no clean image"),
     "psnr_smooth": Meaning("higher", "dB", "PSNR where the clean image is smooth"),
     "psnr_edge": Meaning("higher", "dB", "PSNR at the edges of the clean image"),

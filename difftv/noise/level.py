@@ -86,6 +86,10 @@ class SigmaRange:
         """(low, high) as floats."""
         return float(self.low), float(self.high)
 
+    def nearest(self, level: float) -> float:
+        """The level of the range that is nearest."""
+        return min(max(level, self.low), self.high)
+
     def draw(self, word: int) -> float:
         """A level of the range, uniform where `word` is a uniform 64-bit integer."""
         low, high = self.pair

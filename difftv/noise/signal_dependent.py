@@ -2,14 +2,26 @@
 
     variance = gain (intensity - black level) + (sigma / 255)^2
 
-The noise is seen by a high-pass filter of norm 1 (the mixed second difference), the intensity by a mean over 5x5
-pixels, which is uncorrelated with it. In each of 30 classes of intensity the variance is the mean square over the
-pixels where a smoothed image is flattest, values beyond four standard deviations taken as four: a median would be too
-low where photons are few (.064 for .082 on a fluorescence image). Classes above the line, which texture has raised,
-count less. A line that is negative at 0 by more than its error says that no light is not 0 in the file: it crosses 0 at
-the black level then, and sigma, which cannot be told apart from that, is taken as 0.
+The noise is seen by a high-pass filter of norm 1, the intensity by a mean over 5x5 pixels, which is uncorrelated with
+it. In each of 30 classes of intensity the variance is the mean square over the fifth of the pixels where the image is
+flattest, values beyond four standard deviations taken as four: a median would be too low where photons are few (.064
+for .082 on a fluorescence image). Classes above the line, which texture has raised, count less. A line that is negative
+at 0 by more than its error says that no light is not 0 in the file: it crosses 0 at the black level then, and sigma,
+which cannot be told apart from that, is taken as 0.
+
+There are two ways to see, and the one with the smaller error of the gain counts. The first filter is the mixed second
+difference, and flat is where a smoothed image has little slope; noise cannot choose the pixels there. Where an image
+has photons enough, the noise is seen a second time by the mixed fourth difference, in which photographs have less, and
+flat is where the energy between 1 and 3 pixels is small in a window: fine texture has a slope of 0 on its crests, but
+energy everywhere. Where photons are few single ones are such energy, and the choice would take the pixels that missed
+them (FISH image: gain .068 for .082); of noise that neighbours share the higher filter sees less.
+
+Weakly textured patches are chosen by their own gradients in Liu, Tanaka and Okutomi 2014, "Practical signal-dependent
+noise parameter estimation from a single noisy image"; the line over intensity classes is that of Foi et al. 2008,
+"Practical Poissonian-Gaussian noise modeling and fitting for single-image raw-data".
 """
 
+import math
 import warnings
 from dataclasses import dataclass
 from itertools import pairwise
@@ -37,6 +49,12 @@ FLATTEST = 0.2
 TEXTURE = 0.08
 """Share of the gain by which texture moves it: rms over ten photographs and four kinds of noise, beyond the scatter."""
 
+TEXTURE_SECOND = 0.03
+"""The same of the second look: with it 70 % of 80 estimates are within one `gain_error`, 99 % within two."""
+
+ENOUGH_PHOTONS = 15.0
+"""Photons at the median intensity from which there is a second look."""
+
 FEWEST = 50
 """Pixels in a class."""
 
@@ -47,6 +65,7 @@ NORMAL_80 = 1.2815515655446004
 """The value that |n| is below with probability .8, n standard normal."""
 
 _SECOND = np.array([1.0, -2.0, 1.0])
+_FOURTH = np.array([1.0, -4.0, 6.0, -4.0, 1.0])
 _WHITE_NEIGHBOURS = -2.0 / 3.0
 """Correlation of neighbours that the filter gives white noise."""
 
@@ -104,19 +123,18 @@ def estimate_noise(noisy: Image, known: Tensor | None = None) -> NoiseFit:
     image = fill_missing(noisy.detach(), seen).cpu().double().numpy()[0, 0]
     if not np.isfinite(image).all():
         raise ValueError("noisy holds values that are not finite: its noise cannot be estimated.")
-    residual = convolve1d(convolve1d(image, _SECOND, axis=0), _SECOND, axis=1) / 6
-    inner = (slice(3, -3),) * 2
-    smooth = gaussian_filter(image, 2.0)
-    usable = minimum_filter((image != 0) & (image != 1) & seen.cpu().numpy()[0, 0], 3)[inner]
-    detail, mean, slope = (
-        part[inner] for part in (residual, uniform_filter(image, 5), np.hypot(sobel(smooth, 0), sobel(smooth, 1)))
-    )
-    means, variances, counts, flat = _classes(detail, mean, slope, usable)
-    if len(means) < 5:
+    counts = (image != 0) & (image != 1) & seen.cpu().numpy()[0, 0]
+    look = _first_look(image, counts)
+    if len(look.means) < 5:
         raise ValueError("noisy has too few unclipped pixels for gain and sigma to be estimated. Give the noise.")
-    (gain, intercept), covariance = _line(means, variances, counts)
-    black, variance = (-intercept / gain, 0.0) if intercept < 0 < gain else (0.0, max(intercept, 0.0))
-    correlation = _correlation(detail / np.sqrt(np.maximum(gain * (mean - black) + variance, 1e-12)), flat)
+    line = _line(look, least=3.9)
+    correlation = _correlation(look.detail / np.sqrt(np.maximum(line.at(look.mean), 1e-12)), look.flat)
+    found = _fit(look, line, TEXTURE, correlation)
+    if correlation < CORRELATED and line.photons(float(np.median(look.means))) > ENOUGH_PHOTONS:
+        look = _second_look(image, counts)
+        if len(look.means) >= 5:
+            second = _fit(look, _line(look, least=13.8), TEXTURE_SECOND, correlation)
+            found = min(found, second, key=lambda fit: fit.gain_error)
     if correlation > CORRELATED:
         warnings.warn(
             f"neighbouring noise values are correlated ({correlation:.2f}, white noise has 0): a model of white noise "
@@ -124,67 +142,128 @@ def estimate_noise(noisy: Image, known: Tensor | None = None) -> NoiseFit:
             NoiseLevelWarning,
             stacklevel=2,
         )
-    noise = PoissonGaussian(gain, EIGHT_BIT_RANGE * variance**0.5, black) if gain > 0 else None
-    systematic = TEXTURE * abs(gain)
-    gain_error = float((covariance[0, 0] + systematic**2) ** 0.5)
-    variance_error = float((covariance[1, 1] + (systematic * np.median(means)) ** 2) ** 0.5)
+    return found
+
+
+def _fit(look: "_Look", line: "_Line", texture: float, correlation: float) -> NoiseFit:
+    """The noise of a line, whose gain texture moves by a share of it."""
+    gain, variance = line.gain, line.variance
+    noise = PoissonGaussian(gain, EIGHT_BIT_RANGE * variance**0.5, line.black_level) if gain > 0 else None
+    systematic = texture * abs(gain)
+    gain_error = float((line.covariance[0, 0] + systematic**2) ** 0.5)
+    variance_error = float((line.covariance[1, 1] + (systematic * np.median(look.means)) ** 2) ** 0.5)
     return NoiseFit(noise, gain, gain_error, variance, variance_error, correlation)
 
 
-def _classes(
-    detail: np.ndarray, mean: np.ndarray, slope: np.ndarray, usable: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Mean intensity, variance and number of pixels of every class, and which pixels were taken."""
+@dataclass(frozen=True)
+class _Look:
+    """The noise of an image as a filter shows it.
+
+    Attributes:
+        detail: high-pass filtered image.
+        mean: its intensity.
+        flat: which pixels were taken.
+        means, variances, numbers: mean intensity, variance and number of pixels of every class.
+    """
+
+    detail: np.ndarray
+    mean: np.ndarray
+    flat: np.ndarray
+    means: np.ndarray
+    variances: np.ndarray
+    numbers: np.ndarray
+
+
+def _first_look(image: np.ndarray, counts: np.ndarray) -> _Look:
+    smooth = gaussian_filter(image, 2.0)
+    return _look(image, counts, _SECOND, np.hypot(sobel(smooth, 0), sobel(smooth, 1)))
+
+
+def _second_look(image: np.ndarray, counts: np.ndarray) -> _Look:
+    between = gaussian_filter(image, 1.0) - gaussian_filter(image, 3.0)
+    return _look(image, counts, _FOURTH, gaussian_filter(between**2, 2.5))
+
+
+def _look(image: np.ndarray, counts: np.ndarray, taps: np.ndarray, uneven: np.ndarray) -> _Look:
+    """The noise that a separable filter shows at the pixels of every class that are least uneven."""
+    inner = (slice(3, -3),) * 2
+    filtered = convolve1d(convolve1d(image, taps, axis=0), taps, axis=1) / np.square(taps).sum()
+    usable = minimum_filter(counts, len(taps))[inner]
+    detail, mean, uneven = (part[inner] for part in (filtered, uniform_filter(image, 5), uneven))
     flat = np.zeros(usable.shape, bool)
-    if not usable.any():
-        return np.zeros(0), np.zeros(0), np.zeros(0), flat
-    edges = np.quantile(mean[usable], np.linspace(0, 1, CLASSES + 1))
     found = []
+    edges = np.quantile(mean[usable], np.linspace(0, 1, CLASSES + 1)) if usable.any() else np.zeros(0)
     for low, high in pairwise(edges):
         members = usable & (mean >= low) & ((mean < high) | (high == edges[-1]))
         if members.sum() < FEWEST / FLATTEST:
             continue
-        taken = members & (slope <= np.quantile(slope[members], FLATTEST))
+        taken = members & (uneven <= np.quantile(uneven[members], FLATTEST))
         flat |= taken
         sizes = np.abs(detail[taken])
         most = 4 * float(np.quantile(sizes, 0.8)) / NORMAL_80
         found.append((mean[taken].mean(), float(np.square(np.minimum(sizes, most)).mean()), taken.sum()))
-    means, variances, counts = (
-        (np.array(part, dtype=float) for part in zip(*found, strict=True)) if found else [np.zeros(0)] * 3
-    )
-    return means, variances, counts, flat
+    means, variances, numbers = np.array(found, dtype=float).reshape(-1, 3).T
+    return _Look(detail, mean, flat, means, variances, numbers)
 
 
-def _line(means: np.ndarray, variances: np.ndarray, counts: np.ndarray) -> tuple[tuple[float, float], np.ndarray]:
-    """Slope and intercept by least squares, reweighted where a class is above the line, and their covariance.
+@dataclass(frozen=True)
+class _Line:
+    """variance = gain * intensity + intercept, and the covariance of the two."""
+
+    gain: float
+    intercept: float
+    covariance: np.ndarray
+
+    @property
+    def black_level(self) -> float:
+        return -self.intercept / self.gain if self.intercept < 0 < self.gain else 0.0
+
+    @property
+    def variance(self) -> float:
+        """Variance at the black level."""
+        return max(self.intercept, 0.0)
+
+    def at(self, intensity: np.ndarray) -> np.ndarray:
+        return self.gain * (intensity - self.black_level) + self.variance
+
+    def photons(self, intensity: float) -> float:
+        """Photons of an intensity; without end where the noise does not grow with it."""
+        return (intensity - self.black_level) / self.gain if self.gain > 0 else math.inf
+
+
+def _line(look: _Look, least: float) -> _Line:
+    """Line by least squares, reweighted where a class is above it.
 
     An intercept that is negative within three standard errors is 0.
+
+    Args:
+        look: classes of an image.
+        least: variance of a mean of squares over variance^2 per pixel, of white noise: 2, times the sum of squared
+            correlations of filtered noise, where neighbours are taken together.
     """
-    (gain, variance), covariance = _reweighted(means, variances, counts, through_zero=False)
-    if -3 * covariance[1, 1] ** 0.5 < variance < 0:
-        return _reweighted(means, variances, counts, through_zero=True)
-    return (gain, variance), covariance
+    found = _reweighted(look, least, through_zero=False)
+    if -3 * found.covariance[1, 1] ** 0.5 < found.intercept < 0:
+        return _reweighted(look, least, through_zero=True)
+    return found
 
 
-def _reweighted(
-    means: np.ndarray, variances: np.ndarray, counts: np.ndarray, *, through_zero: bool
-) -> tuple[tuple[float, float], np.ndarray]:
+def _reweighted(look: _Look, least: float, *, through_zero: bool) -> _Line:
+    means, variances, numbers = look.means, look.variances, look.numbers
     design = np.stack([means, np.ones_like(means)], axis=1)
     trust, scale = np.ones_like(means), np.maximum(variances, 1e-12)
     for _ in range(30):
-        root = np.sqrt(counts * trust) / scale
+        root = np.sqrt(numbers * trust) / scale
         if through_zero:
             solved = np.array([(root**2 * means * variances).sum() / (root**2 * means**2).sum(), 0.0])
         else:
             solved, *_ = np.linalg.lstsq(design * root[:, None], variances * root, rcond=None)
         scale = np.maximum(design @ solved, 0.05 * np.median(np.maximum(variances, 1e-12)))
-        residual = (variances - scale) / scale * np.sqrt(counts)
+        residual = (variances - scale) / scale * np.sqrt(numbers)
         spread = np.median(np.abs(residual)) / NORMAL_MEDIAN + 1e-9
         trust = np.where(residual > 0, 1 / np.maximum(1, residual / spread) ** 2, 1.0)
-    # Of a mean of squares, var / variance^2 is 2 per pixel; neighbours share their noise, by the filter nearly twice.
-    inflation = max(spread**2, 3.9)
-    weighted = design * (np.sqrt(counts * trust) / scale)[:, None]
-    return (float(solved[0]), float(solved[1])), inflation * np.linalg.pinv(weighted.T @ weighted)
+    weighted = design * (np.sqrt(numbers * trust) / scale)[:, None]
+    covariance = max(spread**2, least) * np.linalg.pinv(weighted.T @ weighted)
+    return _Line(float(solved[0]), float(solved[1]), covariance)
 
 
 def _correlation(detail: np.ndarray, flat: np.ndarray) -> float:

@@ -5,6 +5,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from difftv.errors import ConfigError
@@ -12,7 +13,7 @@ from difftv.lab.cli import evaluate, report, table
 from difftv.lab.runs.build import build
 from difftv.lab.runs.plan import PlannedRun
 from tests.conftest import composed
-from tests.data.test_noisy import scenes
+from tests.data.test_noisy import photons, scenes
 from tests.runs.commands import SMALL, run
 
 WORDS = [word for word in SMALL if word not in ("data=sample", "evaluation.figures=0")]
@@ -86,6 +87,40 @@ def test_the_model_is_measured_on_clean_images_where_there_are_some(
     assert "learned map" in capsys.readouterr().out
 
 
+def test_photon_noise_is_estimated_and_the_error_with_it(tmp_path: Path) -> None:
+    """Of the noisy image itself the estimated error is the variance of its noise."""
+    given = [*WORDS, "data=folder", f"data.root={photons(tmp_path / 'photons', count=4)}", "data.clean=false"]
+    noise = ["noise=poisson_gaussian", "noise.gain=[0.005,0.1]", "sigma=[0,20]", "data.eval_patch_size=64", "loss=sure"]
+    done = run(*given, *noise, "evaluation.scalar=sure", "trainer.epochs=1", f"hydra.run.dir={tmp_path / 'run'}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    metrics = json.loads((tmp_path / "run" / "result.json").read_text())["metrics"]
+    variance = 0.02 * 0.45 + (4 / 255) ** 2
+    assert metrics["noisy/estimated_mse"] == pytest.approx(variance, rel=0.4)
+    assert metrics["estimated_mse"] < 0.8 * metrics["noisy/estimated_mse"]
+    assert metrics["baseline/estimated_mse"] < 0.8 * metrics["noisy/estimated_mse"]
+
+
+def test_volumes_train_by_their_second_files(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    clean = 0.3 + 0.4 * (np.indices((20, 18, 16)).sum(axis=0) > 26)
+    for place in ("first", "second"):
+        (tmp_path / place).mkdir()
+        for index in range(3):
+            noisy = clean + 0.06 * generator.standard_normal(clean.shape)
+            np.save(tmp_path / place / f"{index}.npy", noisy.astype(np.float32))
+    words = [word for word in WORDS if not word.startswith(("solver", "regularizer"))]
+    files = [f"data.root={tmp_path / 'first'}", f"data.again={tmp_path / 'second'}", "data.axes=3", "data.clean=false"]
+    done = run(
+        *(*words, "data=folder", *files, "regularizer=anisotropic", "solver=admm", "predictor=constant"),
+        *("loss=noise2noise", "sigma=[5,40]", "data.eval_patch_size=8", "trainer.epochs=1"),
+        f"hydra.run.dir={tmp_path / 'run'}",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    metrics = json.loads((tmp_path / "run" / "result.json").read_text())["metrics"]
+    assert 0 < metrics["estimated_mse"] < metrics["noisy/estimated_mse"]
+    assert metrics["noisy/estimated_mse"] == pytest.approx(0.06**2, rel=0.15)
+
+
 REFUSED = [
     (["loss=mse"], "loss=Mse compares with clean images, and there are none"),
     (["loss=noise2noise"], "Give its directory as data.again"),
@@ -99,6 +134,10 @@ REFUSED = [
     (["loss=sure", "trainer.staircase_weight=1"], "trainer.staircase_weight compares with clean images"),
     (["loss=sure", "forward=inpainting", "solver=admm"], "data.clean=false is for denoising"),
     (["loss=sure", "data.clean=perhaps"], "data.clean must be"),
+    (
+        ["loss=noise2noise", "data.again={again}", "noise=correlated"],
+        "Take noise=gaussian; loss=noise2noise is right for",
+    ),
 ]
 
 
@@ -108,6 +147,16 @@ def test_what_needs_clean_images_is_refused(folders: tuple[Path, Path], more: li
     given = [word.format(again=folders[1]) for word in words(folders, *more) if not word.startswith("hydra.")]
     with pytest.raises(ConfigError, match=re.escape(message)):
         build_checked(given)
+
+
+@pytest.mark.usefixtures("jaxtyping_off")
+def test_the_noise_of_signals_is_given(tmp_path: Path) -> None:
+    for index in range(2):
+        np.save(tmp_path / f"{index}.npy", np.linspace(0, 1, 40, dtype=np.float32))
+    given = [word for word in WORDS if not word.startswith("hydra.")]
+    signals = ["data=folder", f"data.root={tmp_path}", "data.axes=1", "data.clean=false", "predictor=constant"]
+    with pytest.raises(ConfigError, match=re.escape("the noise of signals (data.axes=1) is not estimated: give one")):
+        build_checked([*given, *signals, "solver=taut_string", "loss=sure", "sigma=[5,50]"])
 
 
 def build_checked(given: list[str]) -> None:

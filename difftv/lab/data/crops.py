@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import UInt
+from jaxtyping import Float32, UInt
 
 from difftv.arguments import is_integer
 from difftv.errors import DataError
@@ -16,7 +16,7 @@ from difftv.types import Image
 
 log = logging.getLogger(__name__)
 
-Crop = UInt[np.ndarray, "..."]
+Crop = UInt[np.ndarray, "..."] | Float32[np.ndarray, "..."]
 """Part of the pixels of an image, (*space) or (*space, 3)."""
 
 Size = int | Sequence[int]

@@ -57,7 +57,7 @@ class Folder(ImageSource):
         held_out = () if self.validation is None else _found("validation", self.validation, self._axes)
         elsewhere = {path.resolve() for path in test + held_out}
         if self.again is not None and self.again.is_dir():
-            elsewhere |= {path.resolve() for path in image_files(self.again)}
+            elsewhere |= {path.resolve() for path in image_files(self.again, self._axes)}
         rest = [path for path in _found("root", self.root, self._axes) if path.resolve() not in elsewhere]
         if not rest:
             raise DataError(

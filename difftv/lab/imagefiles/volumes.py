@@ -118,13 +118,30 @@ def read_samples(content: bytes, name: str, axes: int) -> np.ndarray:
         DataError: it cannot be read, or holds something else, or one value only. The message is the reason alone.
         MissingDependencyError: NIfTI, and nibabel is not installed.
     """
-    values = parse_volume(content, name).values if axes == 3 else _signal(content)
+    values = _values(content, name, axes)
     if values.dtype in (np.uint8, np.uint16):
         return np.ascontiguousarray(values)
     low, span = scale_of(values) or (float(values.min()), float(values.max()) - float(values.min()))
     if span <= 0:
         raise DataError(f"holds one value only, {low:g}, of a type without a full scale ({values.dtype})")
     return np.ascontiguousarray((values.astype(np.float64) - low) / span, dtype=np.float32)
+
+
+def has_full_scale(path: Path, axes: int) -> bool:
+    """Whether white is the same in every file of that type; else the values are brought to [0, 1] by their own range.
+
+    Args:
+        path: file that `read_samples` takes.
+        axes: number of its axes, 3 or 1.
+
+    Raises:
+        DataError: as for `read_samples`.
+    """
+    return scale_of(_values(path.read_bytes(), path.name, axes)) is not None
+
+
+def _values(content: bytes, name: str, axes: int) -> np.ndarray:
+    return parse_volume(content, name).values if axes == 3 else _signal(content)
 
 
 def scale_of(values: np.ndarray) -> tuple[float, float] | None:

@@ -61,8 +61,8 @@ def metric_remarks(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
     """Which runs hold something else than a number under one of these names, and which lack their rows per image."""
     blind = [run.name for run in runs if lookup(run.settings, "data.clean") in (False, "false")]
     said = (
-        f"{', '.join(blind)}: no clean images, so no metric that needs them; estimated_mse trusts in sigma, and in "
-        "noise that is white."
+        f"{', '.join(blind)}: no clean images, so no metric that needs them; estimated_mse trusts in the noise that "
+        "was given or estimated, and in its independence from pixel to pixel."
     )
     remarks = [said] if blind else []
     remarks += [f"{run.name}: per_image.csv is missing or unreadable." for run in runs if not run.images]

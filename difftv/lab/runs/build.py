@@ -78,7 +78,7 @@ def build(planned: PlannedRun, rank: int = 0) -> Objects:
             "evaluation.scalar must be psnr behind a forward operator and for correlated noise: the risk estimate is "
             "that of white Gaussian or Poisson-Gaussian noise on the images."
         )
-    _check_noise(noise, forward, nodes, clean=options.data.clean)
+    _check_noise(noise, forward, nodes)
     solver: Solver = _solver(nodes["solver"].make(regularizer=regularizer), forward, options)
     for key, size in (("patch_size", options.top.patch_size), ("data.eval_patch_size", options.data.eval_patch_size)):
         if size is not None:
@@ -94,6 +94,8 @@ def build(planned: PlannedRun, rank: int = 0) -> Objects:
             )
         predictor = replace(nodes["predictor"], values=complete).make()
     loss = nodes["loss"].make()
+    if not options.data.clean:
+        _check_noisy(options, loss, noise, forward)
     if isinstance(loss, (Sure, Deepinv)) and options.training.precision != "float32":
         raise ConfigError(
             f"loss={type(loss).__name__.lower()} takes differences that bfloat16 does not resolve: "
@@ -119,9 +121,7 @@ def build(planned: PlannedRun, rank: int = 0) -> Objects:
         made = source.make()
         _check_source(made, options.data.axes)
         splits = made.files()
-    if not options.data.clean:
-        _check_noisy(options, loss, forward)
-    elif splits.again:
+    if options.data.clean and splits.again:
         raise ConfigError("data.again is for noisy images without clean ones: set data.clean=false, or leave it out.")
     if isinstance(loss, WithoutClean):
         _check_without_clean(loss, options, splits, forward)
@@ -166,7 +166,7 @@ def _check_source(source: ImageSource, axes: int) -> None:
         )
 
 
-def _check_noise(noise: NoiseRange, forward: ForwardModel, nodes: Mapping[str, Node], *, clean: bool) -> None:
+def _check_noise(noise: NoiseRange, forward: ForwardModel, nodes: Mapping[str, Node]) -> None:
     """Refuse noise that a part of the run does not take.
 
     Raises:
@@ -181,8 +181,6 @@ def _check_noise(noise: NoiseRange, forward: ForwardModel, nodes: Mapping[str, N
         raise ConfigError(
             f"loss={loss.__name__.lower()} is wrong for {noise}. Take loss=noise2noise, or noise=gaussian."
         )
-    if not clean:
-        raise ConfigError("noise must be gaussian with data.clean=false: that of the files is estimated as white.")
     if nodes["method"].target() is NetworkDenoiser and noise.varies:
         raise ConfigError("noise must be gaussian with method=network: there is no data term that could be weighted.")
 
@@ -226,7 +224,7 @@ def _check_divisible(predictor: Predictor) -> None:
             )
 
 
-def _check_noisy(options: RunOptions, loss: nn.Module, forward: ForwardModel) -> None:
+def _check_noisy(options: RunOptions, loss: nn.Module, noise: NoiseRange, forward: ForwardModel) -> None:
     """Refuse what needs clean images where there are none (data.clean=false).
 
     Raises:
@@ -239,8 +237,15 @@ def _check_noisy(options: RunOptions, loss: nn.Module, forward: ForwardModel) ->
         )
     if forward.measures:
         raise ConfigError("data.clean=false is for denoising: a forward operator would measure noisy images.")
-    if options.data.axes != 2:
-        raise ConfigError(f"data.clean=false is for images, not for {KINDS[options.data.axes]} (data.axes).")
+    if not isinstance(noise.middle, Sure.kinds):
+        raise ConfigError(
+            f"data.clean=false is for white Gaussian or Poisson-Gaussian noise, got {noise}: the error of the denoised "
+            "images is not estimated for other noise. Take noise=gaussian; loss=noise2noise is right for any noise."
+        )
+    if options.data.axes == 1 and noise.several:
+        raise ConfigError(
+            f"the noise of signals (data.axes=1) is not estimated: give one number where {noise} has a range."
+        )
     if options.data.clip_noise:
         raise ConfigError("data.clip_noise clips noise that is added, and none is (data.clean=false). Leave it out.")
     if options.training.staircase_weight:

@@ -56,7 +56,8 @@ def open_patches(planned: PlannedRun, splits: Splits, solver: Solver, forward: F
         return open_images(paths, cache_path, splits.roots, colour=data.colour, axes=data.axes)
 
     def noisy_scenes(images: CleanImages) -> NoisyScenes:
-        return NoisyScenes(images, open_second(images, splits.again, cache_path, colour=data.colour), top.sigma)
+        again = open_second(images, splits.again, cache_path, colour=data.colour, axes=data.axes)
+        return NoisyScenes(images, again, noise)
 
     training, validation = opened(splits.train), opened(splits.validation)
     test = opened(splits.test) if splits.test else validation
@@ -103,7 +104,7 @@ def open_patches(planned: PlannedRun, splits: Splits, solver: Solver, forward: F
         training=NoisyTrainingPatches(
             scenes[training],
             patch_size=top.patch_size,
-            sigma=top.sigma,
+            sigma=noise,
             seed=top.seed,
             crops_per_image=data.crops_per_image,
             quarter_turns=data.quarter_turns,

@@ -107,10 +107,11 @@ class RunWriter:
                         {
                             label: volume[0, 0].cpu().numpy()
                             for label, volume in (
-                                ("clean", entry.item.reference),
+                                ("clean", entry.item.clean),
                                 ("noisy", entry.item.noisy),
                                 ("denoised", entry.denoised),
                             )
+                            if volume is not None
                         },
                         spacing=found.spacing,
                         title=entry.item.name,

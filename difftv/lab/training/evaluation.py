@@ -20,7 +20,7 @@ from difftv.lab.training.restoration import restore
 from difftv.lab.training.without_clean import estimated_mse, loss_per_image
 from difftv.method import Method
 from difftv.metrics import image_metrics
-from difftv.noise import arguments_of
+from difftv.noise import arguments_of, joined
 from difftv.solvers.base import Solution
 from difftv.types import Image
 
@@ -139,7 +139,8 @@ def _plain(denoise: Callable[[Image], Image], item: EvaluationItem) -> dict[str,
     if item.clean is not None:
         return image_metrics(denoised, item.clean)
     sigma = torch.tensor([item.sigma], device="cpu")
-    return {"estimated_mse": estimated_mse(lambda noisy, _: denoise(noisy), item.noisy, sigma, denoised, item.name)}
+    found = estimated_mse(lambda noisy, _: denoise(noisy), item.noisy, sigma, denoised, item.name, item.kind)
+    return {"estimated_mse": found}
 
 
 def _without_clean(
@@ -149,7 +150,14 @@ def _without_clean(
     noisy = torch.cat([item.noisy for item in group]).to(solution.denoised.device)
     sigma = torch.tensor([item.sigma for item in group], device=noisy.device)
     seconds = [item.again for item in group if item.again is not None]
-    batch = Batch(None, noisy, sigma, again=torch.cat(seconds).to(noisy.device) if seconds else None)
+    kinds = [item.kind for item in group if item.kind is not None]
+    batch = Batch(
+        None,
+        noisy,
+        sigma,
+        again=torch.cat(seconds).to(noisy.device) if seconds else None,
+        kind=joined(kinds) if kinds else None,
+    )
     found = {"estimated_mse": loss_per_image(Sure(), denoiser, batch, solution, group[0].name)}
     if isinstance(loss, Sure):
         found["loss"] = found["estimated_mse"]

@@ -11,7 +11,7 @@ from difftv.errors import ConfigError
 from difftv.lab.data import Batch
 from difftv.lab.losses import NoisyImages, Recorrupted, Sure, WithoutClean
 from difftv.method import Method
-from difftv.noise import GaussianNoise, of_image
+from difftv.noise import GaussianNoise, Noise, of_image
 from difftv.solvers.base import Solution
 from difftv.types import Image, PerImage
 
@@ -109,18 +109,24 @@ def loss_per_image(loss: WithoutClean, denoiser: Method, batch: Batch, solution:
 
 
 def estimated_mse(
-    denoise: Callable[[Image, PerImage], Image], noisy: Image, sigma: PerImage, denoised: Image, name: str
+    denoise: Callable[[Image, PerImage], Image],
+    noisy: Image,
+    sigma: PerImage,
+    denoised: Image,
+    name: str,
+    kind: Noise | None = None,
 ) -> PerImage:
     """Stein's estimate of the mean squared error, (batch,), in squared [0,1] units; small ones may be negative.
 
     Args:
         denoise: (images, sigma) -> denoised images.
-        noisy: noisy images, white Gaussian noise.
-        sigma: its standard deviation in 8-bit units, (batch,).
+        noisy: noisy images.
+        sigma: standard deviation of their noise in 8-bit units, (batch,).
         denoised: answer to `noisy`.
         name: name that the probe follows from.
+        kind: the noise where it is not white Gaussian noise.
     """
-    images = NoisyImages(noisy, sigma, denoised, None, denoise, _seed(*_place(name), _BRANCH))
+    images = NoisyImages(noisy, sigma, denoised, None, denoise, _seed(*_place(name), _BRANCH), kind=kind)
     return Sure().per_image(images)
 
 

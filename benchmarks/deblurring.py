@@ -207,7 +207,7 @@ def _solve(model: Reconstructor, sigma: float) -> Solve:
     solver = Admm(model.solver.regularizer, tol=3e-5, max_iter=500)
 
     def solve(y: Tensor, blur: Convolution, factor: float) -> Solution:
-        reconstructor = Reconstructor(model.predictor, solver, factor)
+        reconstructor = Reconstructor(model.predictor, solver, factor, model.looks)
         return reconstructor(
             y, blur, sigma=reconstructor.level(y, blur, sigma) if model.predictor.sigma_input else None
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from difftv.arguments import boolean
+from difftv.arguments import boolean, positive_int
 from difftv.errors import ConfigError
 from difftv.method import Method, check_pair
 from difftv.missing import fill_missing
@@ -36,9 +36,12 @@ class Denoiser(Method):
         stabilise: treatment of noise that grows with the signal in `denoise`. True: the images go through the
             generalised Anscombe transform, which makes it white, and back. False: the data term is weighted by
             1 / variance, and the predictor is told the standard deviation of every pixel, where it takes one.
+        looks: number of times that the predictor looks, >= 1: first at the noisy image, then at the solution so far,
+            whose maps are predicted anew; every look costs one more solve. Gradients go through all of them.
 
     Raises:
-        ValueError: the predictor's number of maps, of channels or of axes is not that of the solver's regularizer.
+        ValueError: the predictor's number of maps, of channels or of axes is not that of the solver's regularizer; or
+            looks < 1.
     """
 
     def __init__(
@@ -47,10 +50,12 @@ class Denoiser(Method):
         solver: Solver,
         sigma_range: tuple[float, float] | None = None,
         stabilise: bool = True,
+        looks: int = 1,
     ) -> None:
         check_pair(predictor, solver)
         super().__init__(predictor, solver, sigma_range)
         self.stabilise = boolean("stabilise", stabilise)
+        self.looks = positive_int("looks", looks)
 
     @classmethod
     def pretrained(cls, name: str, solver: Solver | None = None) -> "Denoiser":
@@ -117,7 +122,7 @@ class Denoiser(Method):
         About 0.1 dB for eight times the time in the network; one minimisation, as before. The weights are shared.
         """
         ensemble = SelfEnsemble(self.predictor, self.solver.regularizer)
-        return Denoiser(ensemble, self.solver, self.sigma_range, self.stabilise)
+        return Denoiser(ensemble, self.solver, self.sigma_range, self.stabilise, self.looks)
 
     def forward(self, noisy: Image, sigma: float | Tensor | None = None, data_weight: Image | None = None) -> Solution:
         """Denoise a batch of images.
@@ -163,6 +168,21 @@ class Denoiser(Method):
         map_factor: Image | None = None,
     ) -> Solution:
         seen = noisy if data_weight is None else fill_missing(noisy, data_weight.expand(noisy.shape) > 0)
+        for look in range(self.looks):
+            with part(look / self.looks, (look + 1) / self.looks):
+                solution = self._looked(seen, noisy, sigma, data_weight, map_factor)
+            seen = solution.denoised
+        return solution
+
+    def _looked(
+        self,
+        seen: Image,
+        noisy: Image,
+        sigma: float | Tensor | None,
+        data_weight: Image | None,
+        map_factor: Image | None,
+    ) -> Solution:
+        """The solution with the maps of one look, at `seen`."""
         with part(0.0, 0.5):
             maps = self.predictor(self.in_precision(seen), sigma).to(dtype=noisy.dtype)
         if map_factor is not None and sigma is not None:

@@ -1,12 +1,15 @@
 """The composition behind a forward operator: a predictor that looks at a first reconstruction, in front of a solver."""
 
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from difftv.arguments import positive
+from difftv.arguments import positive, positive_int
 from difftv.denoiser import Denoiser
 from difftv.errors import ConfigError
 from difftv.linear.forward import ForwardOperator, as_operator, first_look, mean_gram
@@ -16,6 +19,31 @@ from difftv.problem import DataTerm
 from difftv.solvers.base import Solution, Solver
 from difftv.solvers.registry import solver_taking
 from difftv.types import Image, Map
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _in_full_precision(method: Callable[P, R]) -> Callable[P, R]:
+    """The method outside the caller's autocast, which is meant for networks and not for operators."""
+
+    @functools.wraps(method)
+    def called(*arguments: P.args, **named: P.kwargs) -> R:
+        tensors = [each for each in arguments if isinstance(each, Tensor)]
+        device = tensors[0].device.type if tensors else "cpu"
+        with torch.autocast(device, enabled=False):
+            return method(*arguments, **named)
+
+    return called
+
+
+@dataclass(frozen=True)
+class _Units:
+    """Least value and range of the first look, and the mean of the diagonal of A^T W A, each (batch, 1, ..)."""
+
+    low: Tensor
+    span: Tensor
+    curvature: Tensor
 
 
 class Reconstructor(nn.Module):
@@ -34,23 +62,27 @@ class Reconstructor(nn.Module):
         solver: minimiser with the regularizer of the maps; where it takes no operator, `Admm` stands in.
         factor: c > 0, larger = smoother. A predictor that was trained to denoise has one thing to learn about a new
             operator, this number: choose it on validation images.
+        looks: number of times that the network looks, >= 1: first at the first look, then at the solution so far, in
+            the same units, whose maps are predicted anew. Every look costs one more solve; what is minimised and
+            certified is the problem with the last maps. Gradients go through all of them.
 
     Raises:
         ValueError: the predictor's number of maps, or of channels, is not the one that the solver's regularizer takes;
-            factor <= 0.
+            factor <= 0; looks < 1.
     """
 
-    def __init__(self, predictor: Predictor, solver: Solver, factor: float = 1.0) -> None:
+    def __init__(self, predictor: Predictor, solver: Solver, factor: float = 1.0, looks: int = 1) -> None:
         super().__init__()
         check_pair(predictor, solver)
         self.predictor = predictor
         self.solver = solver
         self.factor = positive("factor", factor)
+        self.looks = positive_int("looks", looks)
 
     @classmethod
     def of(cls, denoiser: Denoiser, factor: float = 1.0) -> "Reconstructor":
         """The predictor and the regularizer of a denoiser, used as they are; the weights are shared."""
-        return cls(denoiser.predictor, denoiser.solver, factor)
+        return cls(denoiser.predictor, denoiser.solver, factor, denoiser.looks)
 
     @classmethod
     def load(cls, path: Path | str, solver: Solver | None = None, factor: float = 1.0) -> "Reconstructor":
@@ -119,9 +151,12 @@ class Reconstructor(nn.Module):
             ValueError: the operator and its adjoint do not fit, or y or W not the operator.
         """
         operator = as_operator(operator)
-        maps = self.maps(y, operator, data_weight, sigma=sigma)
         solver = solver_taking(self.solver, DataTerm(y, weight=data_weight, operator=operator))
-        return solver(y, maps, data_weight, operator=operator)
+        image, units = self._first(y, operator, data_weight)
+        for _ in range(self.looks):
+            solution = solver(y, self._predicted(image, units, sigma), data_weight, operator=operator)
+            image = solution.denoised
+        return solution
 
     def maps(
         self,
@@ -131,20 +166,29 @@ class Reconstructor(nn.Module):
         *,
         sigma: float | Tensor | None = None,
     ) -> Map:
-        """The maps alone, in the units of the measurements; arguments as for a call."""
-        operator = as_operator(operator)
+        """The maps of the first look alone, in the units of the measurements; arguments as for a call."""
+        return self._predicted(*self._first(y, as_operator(operator), data_weight), sigma)
+
+    @_in_full_precision
+    def _first(self, y: Tensor, operator: ForwardOperator, data_weight: Tensor | None) -> tuple[Image, "_Units"]:
+        """The first look, and the units that the network sees it and all later images in."""
         _check_measurements(y, data_weight)
         # A measurement of weight 0 is not known.
         look = first_look(operator, y if data_weight is None else torch.where(data_weight > 0, y, torch.zeros_like(y)))
         _check_look(look, operator, y)
         low, span = _range(look)
-        first = next(self.predictor.parameters(), look)
-        found = self.predictor(((look - low) / span).to(first.dtype), sigma).to(look.dtype)
-        curvature = mean_gram(operator, look, data_weight).reshape(-1, *[1] * (look.ndim - 1))
+        return look, _Units(low, span, mean_gram(operator, look, data_weight).reshape(span.shape))
+
+    def _predicted(self, image: Image, units: "_Units", sigma: float | Tensor | None) -> Map:
+        """What the network says of an image, in the units of the measurements."""
+        first = next(self.predictor.parameters(), image)
+        found = self.predictor(((image - units.low) / units.span).to(first.dtype), sigma).to(image.dtype)
         weights = self.solver.regularizer.weight_channels  # slopes are not scaled by the operator
-        scales = [curvature * span if channel in weights else span for channel in range(found.shape[1])]
+        span, both = units.span, units.curvature * units.span
+        scales = [both if channel in weights else span for channel in range(found.shape[1])]
         return self.factor * torch.cat(scales, dim=1) * found
 
+    @_in_full_precision
     def level(self, y: Tensor, operator: Any, sigma: float | Tensor) -> Tensor:
         """The `sigma` to be given, from the noise level of the measurements: sigma / (sqrt(d) s).
 

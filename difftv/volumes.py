@@ -102,13 +102,18 @@ def denoise_volume(
         solution joined: `gap` is the largest of each volume, `iterations` likewise.
 
     Raises:
-        ValueError: another number of dimensions, a regularizer for images only, or a z_weight below 0.
+        ValueError: another number of dimensions, a regularizer for images only, a z_weight below 0, or a denoiser of
+            several looks.
     """
     if noisy.ndim != 5 or 0 in noisy.shape:
         raise ValueError(f"noisy must have shape (batch, channels, depth, height, width), got {tuple(noisy.shape)}.")
     if denoiser.predictor.axes != 2:
         raise ValueError(
             f"denoiser must be one for images, and this one is for {KINDS[denoiser.predictor.axes]}: call it itself."
+        )
+    if denoiser.looks > 1:
+        raise ValueError(
+            f"denoiser must look once, this one looks {denoiser.looks} times: call it itself, slice by slice."
         )
     weight = not_negative("z_weight", z_weight)
     factor = (JOINED if weight > 0 else 1.0) if scale is None else positive("scale", scale)

@@ -94,7 +94,7 @@ def _row(model: Denoiser, clean: Tensor, noise: PoissonGaussian) -> list[float]:
         solver = Admm(AnisotropicTV(), tol=TOL, max_iter=1000)
         tried = [scalar_denoiser(solver, [factor * level], stabilise) for factor in FACTORS]
         scalar.append(max(score(one.denoise(noisy, noise).denoised) for one in tried))
-        way = Denoiser(model.predictor, model.solver, model.sigma_range, stabilise)
+        way = Denoiser(model.predictor, model.solver, model.sigma_range, stabilise, model.looks)
         learned.append(score(way.denoise(noisy, noise).denoised))
     return [score(noisy), *scalar, *learned]
 

@@ -1,6 +1,7 @@
 """A quadratic reconstruction of circular measurements, its one weight chosen from the data alone."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -24,34 +25,47 @@ def regularised_inverse(data: Tensor, spectrum: Tensor) -> Image:
 
     Args:
         data: y, (batch, channels, height, width), real.
-        spectrum: A at the frequencies of the DFT, (height, width), complex.
+        spectrum: A at the frequencies of `torch.fft.rfft2`, (height, width // 2 + 1), or (batch, 1, height,
+            width // 2 + 1) with one per image.
 
     References: Golub, Heath, Wahba 1979, "Generalized cross-validation as a method for choosing a good ridge
     parameter".
     """
-    seen = torch.fft.fft2(data)
-    gram = spectrum.abs().square()
-    largest = gram.max()
-    smooth = _differences(gram)
+    size, seen = data.shape[-2:], torch.fft.rfft2(data)
+    gram = spectrum.abs().square().reshape(-1, 1, *spectrum.shape[-2:])
+    largest = gram.amax(dim=(-2, -1), keepdim=True)
+    smooth = _differences(gram, size)
     # The grid may not end in 0 / 0 where nothing is seen and nothing is penalised: a kernel of sum 0, at frequency 0.
     least = torch.finfo(gram.dtype).eps * largest.detach()
     least = torch.where(least > 0, least, torch.ones_like(least))
     with torch.no_grad():
-        power = seen.abs().square().sum(dim=1)
+        counted = _multiplicity(gram, size[1])
+        power = counted * seen.abs().square().sum(dim=1, keepdim=True)
         scores = []
         for weight in _WEIGHTS:
             left = weight * largest * smooth
-            left = left / (gram + left).clamp_min(least)
-            scores.append((left.square() * power).sum(dim=(-2, -1)) / left.sum().square().clamp_min(least))
+            left = left / torch.maximum(gram + left, least)
+            trace = (counted * left).sum(dim=(-2, -1)).square()
+            scores.append((left.square() * power).sum(dim=(-2, -1)) / torch.maximum(trace, least[..., 0, 0]))
         choice = torch.stack(scores).argmin(dim=0)
-    c = largest * torch.tensor(_WEIGHTS, device="cpu").to(gram)[choice].reshape(-1, 1, 1, 1)
-    return torch.fft.ifft2(spectrum.conj() * seen / (gram + c * smooth).clamp_min(least)).real
+    c = largest * torch.tensor(_WEIGHTS, device="cpu").to(gram)[choice][..., None, None]
+    found = spectrum.conj() * seen / torch.maximum(gram + c * smooth, least)
+    return torch.fft.irfft2(found, s=size)
 
 
-def _differences(like: Tensor) -> Tensor:
-    """|D|^2 at every frequency, (height, width)."""
-    sines = [
-        2 - 2 * torch.cos(2 * math.pi * torch.fft.fftfreq(size, dtype=like.dtype, device=like.device))
-        for size in like.shape
-    ]
-    return sines[0][:, None] + sines[1]
+def _differences(like: Tensor, size: Sequence[int]) -> Tensor:
+    """|D|^2 at every frequency of `rfft2`, (height, width // 2 + 1)."""
+    rows, columns = (
+        2 - 2 * torch.cos(2 * math.pi * frequencies(n, dtype=like.dtype, device=like.device))
+        for frequencies, n in zip((torch.fft.fftfreq, torch.fft.rfftfreq), size, strict=True)
+    )
+    return rows[:, None] + columns
+
+
+def _multiplicity(like: Tensor, width: int) -> Tensor:
+    """How many frequencies of the whole transform each column of `rfft2` stands for, (width // 2 + 1,)."""
+    found = like.new_full((width // 2 + 1,), 2.0)
+    found[0] = 1.0
+    if width % 2 == 0:
+        found[-1] = 1.0
+    return found

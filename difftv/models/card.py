@@ -15,6 +15,7 @@ from difftv.models.untrusted import (
     argument,
     exactly,
     flag,
+    looks,
     mapping,
     non_negative_int,
     number,
@@ -136,7 +137,7 @@ class Card:
             level that it was trained for, or the least and the largest one. Of a model that was trained behind a
             forward operator also `forward`: what measured the images, by name and arguments; sigma is then the noise of
             every measurement. Of noise that is not white also `noise`, its kind and other arguments, and `stabilise`
-            (`difftv.Denoiser`).
+            (`difftv.Denoiser`); `looks` where it is not 1 (likewise).
         weights: how many numbers were learned.
         training: where they come from.
         protocol: how everything below was measured.
@@ -297,6 +298,7 @@ _CONFIG = _with_noise(
     {"predictor": _part, "regularizer": _part, "solver": _part, "sigma": _sigma},
     {"noise": _part, "sigma": _level, "stabilise": flag},
     forward=_part,
+    looks=looks,
 )
 
 _TRAINING = exactly(

@@ -15,6 +15,7 @@ from difftv.denoiser import Denoiser
 from difftv.devices import place
 from difftv.errors import CheckpointError, ConfigError
 from difftv.models.parts import NAME, TARGET, construct, described, named, spelt_out
+from difftv.models.untrusted import looks
 from difftv.network_denoiser import NetworkDenoiser
 from difftv.noise import NoiseRange, SigmaRange
 from difftv.noise.named import BY_NAME
@@ -153,14 +154,26 @@ class StoredModel:
         self.check_solver(solver)
         if self.method is not Denoiser:
             return self.method(self.predictor(network), solver, self.sigma_range).eval()
-        return Denoiser(self.predictor(network), solver, self.sigma_range, self.stabilise).eval()
+        return Denoiser(self.predictor(network), solver, self.sigma_range, self.stabilise, self.looks).eval()
 
     @property
     def stabilise(self) -> bool:
         """Whether noise that grows with the signal was transformed, and not weighted, see `Denoiser`."""
+        return self._of_method("stabilise", True) is not False
+
+    @property
+    def looks(self) -> int:
+        """Number of times that the predictor looks at an image, see `Denoiser`."""
+        try:
+            return looks(self._of_method("looks", 1), "looks")
+        except ValueError as error:
+            raise ConfigError(f"{self.path}: {error}.") from None
+
+    def _of_method(self, name: str, default: object) -> object:
+        """An argument of the method: of a model file as it stands, of a run within its part."""
         node = self.config.get("method")
-        of_run = node.get("stabilise", True) if isinstance(node, Mapping) else True
-        return self.config.get("stabilise", of_run) is not False
+        of_run = node.get(name, default) if isinstance(node, Mapping) else default
+        return self.config.get(name, of_run)
 
     def _predictor_arguments(self) -> dict[str, Any]:
         """What follows for the predictor from the regularizer and from the noise that it was trained for."""
@@ -197,6 +210,7 @@ class StoredModel:
             "sigma": config["sigma"],
             **({} if self.forward is None else {"forward": self._explicit_forward()}),
             # White noise is described as before: earlier versions read such cards.
+            **({} if self.looks == 1 else {"looks": self.looks}),
             **({} if noise.white else {"noise": {**config["noise"]}, "stabilise": self.stabilise}),
         }
 

@@ -77,6 +77,17 @@ def non_negative_int(value: Any, place: str) -> int:
     return value
 
 
+LARGEST_LOOKS = 16
+"""Looks of a stored model, at most: every one costs a solve."""
+
+
+def looks(value: Any, place: str) -> int:
+    """An integer from 1 to `LARGEST_LOOKS`."""
+    if not 1 <= non_negative_int(value, place) <= LARGEST_LOOKS:
+        raise ValueError(f"{place} must be an integer from 1 to {LARGEST_LOOKS}, got {value}")
+    return value
+
+
 def flag(value: Any, place: str) -> bool:
     """True or false."""
     if not isinstance(value, bool):

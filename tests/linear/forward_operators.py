@@ -22,6 +22,10 @@ def kernel(*, symmetric: bool = False) -> torch.Tensor:
     return found / found.sum()
 
 
+def _two_kernels() -> torch.Tensor:
+    return torch.stack([kernel(), kernel(symmetric=True)])[:, None]
+
+
 def _mask(*shape: int) -> torch.Tensor:
     mask = (torch.rand(shape, generator=_generator(1)) < 0.6).double()
     mask[..., 0, 0] = 1.0  # frequency 0: the mean is in the data
@@ -45,6 +49,11 @@ OPERATORS: dict[str, tuple[Callable[[], ForwardOperator], int]] = {
     "symmetric blur": (lambda: Convolution(kernel(), "symmetric"), 1),
     "symmetric blur, symmetric kernel": (lambda: Convolution(kernel(symmetric=True), "symmetric"), 1),
     "valid blur": (lambda: Convolution(kernel(), "valid"), 1),
+    **{
+        f"{boundary} blur per image": (lambda boundary=boundary: Convolution(_two_kernels(), boundary), 1)
+        for boundary in ("circular", "symmetric", "valid")
+    },
+    "circular blur per image, 3 channels": (lambda: Convolution(_two_kernels()), 3),
     "Fourier, real": (lambda: Fourier(_mask(HEIGHT, WIDTH)), 1),
     "Fourier, complex": (lambda: Fourier(_mask(2, 1, HEIGHT, WIDTH), channels=2), 2),
     "Fourier, coils": (lambda: Fourier(_mask(HEIGHT, WIDTH), _coils(), channels=2), 2),

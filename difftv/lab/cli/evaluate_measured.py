@@ -75,7 +75,7 @@ def evaluate_measured(
         raise ConfigError("The predictor has the noise level as an input: give it as --sigma.")
     regularizer, device = denoiser.solver.regularizer, next(denoiser.parameters()).device
     solver = denoiser.solver if isinstance(denoiser.solver, Admm) else Admm(regularizer)
-    reconstructor = Reconstructor(denoiser.predictor, solver, factor)
+    reconstructor = Reconstructor(denoiser.predictor, solver, factor, denoiser.looks)
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     with torch.no_grad():

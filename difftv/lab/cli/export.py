@@ -90,7 +90,9 @@ def _card(options: argparse.Namespace, stored: StoredModel) -> Card:
     config = stored.explicit_config()
     noise = stored.noise
     assert noise is not None  # explicit_config has refused
-    denoiser = Denoiser(stored.predictor(), stored.whole_image_solver(), stabilise=stored.stabilise).eval()
+    denoiser = Denoiser(
+        stored.predictor(), stored.whole_image_solver(), stabilise=stored.stabilise, looks=stored.looks
+    ).eval()
     content: dict[str, Any] = {
         "name": options.name,
         "config": config,

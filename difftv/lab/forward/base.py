@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from difftv.linear import ForwardOperator, Fourier, Mask, first_look
+from difftv.linear import Convolution, ForwardOperator, Fourier, Mask, first_look
 from difftv.noise import GaussianNoise, Noise, as_noise
 from difftv.noise.base import standard_normal
 from difftv.noise.level import EIGHT_BIT_RANGE
@@ -135,6 +135,10 @@ def _of_batch(operators: Sequence[ForwardOperator]) -> ForwardOperator:
         return Mask(torch.cat(masks))
     if all(isinstance(operator, Fourier) and operator.coil_maps is None for operator in operators):
         return Fourier(torch.cat(masks))
+    blurs = [operator for operator in operators if isinstance(operator, Convolution)]
+    if len(blurs) == len(operators) and len({(blur.boundary, blur.kernel.shape) for blur in blurs}) == 1:
+        kernels = [blur.kernel.detach().reshape(-1, 1, *blur.kernel.shape[-2:]) for blur in blurs]
+        return Convolution(torch.cat(kernels), blurs[0].boundary)
     return _ImageByImage(operators)
 
 

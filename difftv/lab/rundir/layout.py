@@ -69,6 +69,7 @@ NEUTRAL: dict[str, object] = {
     "method": "maps",
     "method._target_": "difftv.Denoiser",
     "method.stabilise": True,
+    "method.looks": 1,
     "noise": "gaussian",
     "noise._target_": "difftv.noise.GaussianNoise",
     "forward": "identity",

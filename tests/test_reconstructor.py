@@ -6,6 +6,7 @@ from torch import Tensor
 
 from difftv import Admm, AnisotropicTV, Cnn, Constant, Denoiser, Exact, HuberTV, IsotropicTV, Reconstructor, TVpwL
 from difftv.linear import Convolution, Fourier, Mask, from_callables
+from difftv.volumes import denoise_volume
 from tests.linear.forward_operators import HEIGHT, OPERATORS, WIDTH
 
 
@@ -15,14 +16,24 @@ def predictor(**options) -> Cnn:
         return Cnn(**options).double()
 
 
+def varied() -> Cnn:
+    """A predictor whose map differs from pixel to pixel, as one does after training."""
+    network = predictor()
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for value in network.parameters():
+            value.add_(0.1 * torch.randn(value.shape, generator=generator, dtype=value.dtype))
+    return network
+
+
 def images(batch: int = 2, channels: int = 1) -> Tensor:
     drawn = torch.rand(batch, channels, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     drawn[:, :, 0, 0], drawn[:, :, 0, 1] = 0.0, 1.0
     return drawn
 
 
-def solver(regularizer=None) -> Admm:
-    return Admm(regularizer or HuberTV(delta=0.02), tol=1e-9, max_iter=20000, dtype=torch.float64)
+def solver(regularizer=None, tol: float = 1e-9) -> Admm:
+    return Admm(regularizer or HuberTV(delta=0.02), tol=tol, max_iter=20000, dtype=torch.float64)
 
 
 def test_the_identity_is_a_denoiser() -> None:
@@ -67,12 +78,13 @@ def test_factor_and_a_batch_is_a_loop() -> None:
         torch.testing.assert_close(one.denoised[0], whole.denoised[index], atol=1e-7, rtol=0)
 
 
-def test_gradients_in_measurements_network_and_kernel() -> None:
-    network = predictor()
+@pytest.mark.parametrize("looks", [1, 2])
+def test_gradients_in_measurements_network_and_kernel(looks: int) -> None:
+    network = varied()
     kernel = torch.full((3, 3), 0.05, dtype=torch.float64)
     kernel[1, 1] = 0.6
     y = Convolution(kernel).apply(images(1)) + 0.01 * torch.arange(WIDTH)
-    reconstructor = Reconstructor(network, solver())
+    reconstructor = Reconstructor(network, solver(tol=1e-12), looks=looks)
     last = list(network.parameters())[-1]
 
     def loss(y: Tensor, kernel: Tensor) -> Tensor:
@@ -91,6 +103,54 @@ def test_gradients_in_measurements_network_and_kernel() -> None:
                 sides.append(float(loss(y, kernel)))
             value.copy_(start)
         assert float((gradient * direction).sum()) == pytest.approx((sides[0] - sides[1]) / 2e-5, rel=1e-4)
+
+
+def test_a_second_look_is_at_the_solution() -> None:
+    network, noisy = varied(), images()
+    one = from_callables(lambda x: x, lambda r: r)
+    once = Denoiser(network, solver())(noisy)
+    twice = Denoiser(network, solver(), looks=2)(noisy)
+    torch.testing.assert_close(twice.lam, network(once.denoised))
+    assert float((twice.lam - once.lam).detach().abs().max()) > 1e-3
+    torch.testing.assert_close(twice.denoised, solver()(noisy, twice.lam).denoised)
+    # The images have the range [0, 1], in which the network of a reconstruction sees all of them.
+    again = Reconstructor.of(Denoiser(network, solver(), looks=2))(noisy, operator=one)
+    torch.testing.assert_close(again.lam, twice.lam, atol=1e-6, rtol=0)
+    torch.testing.assert_close(again.denoised, twice.denoised, atol=1e-6, rtol=0)
+
+
+def test_every_look_is_in_the_units_of_the_first() -> None:
+    operator = OPERATORS["circular blur"][0]()
+    y = operator.apply(images())
+    learned = Reconstructor(varied(), solver(IsotropicTV()), looks=2)
+    expected, found = learned(y, operator=operator), learned(4 * y + 1, operator=operator)
+    torch.testing.assert_close(found.denoised, 4 * expected.denoised + 1, atol=1e-5, rtol=0)
+    torch.testing.assert_close(found.lam, 4 * expected.lam, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("looks", [0, -1, True])
+def test_the_number_of_looks_is_checked(looks: int) -> None:
+    with pytest.raises(ValueError, match="looks must be a positive integer"):
+        Reconstructor(predictor(), solver(), looks=looks)
+    with pytest.raises(ValueError, match="looks must be a positive integer"):
+        Denoiser(predictor(), solver(), looks=looks)
+
+
+def test_volumes_slice_by_slice_take_one_look() -> None:
+    denoiser = Denoiser(Constant(), Exact(AnisotropicTV()), looks=2)
+    with pytest.raises(ValueError, match="looks 2 times"):
+        denoise_volume(denoiser, torch.zeros(1, 1, 2, 4, 4))
+
+
+@pytest.mark.parametrize("name", ["symmetric blur", "tomography"])
+def test_an_operator_computes_in_its_own_precision_under_autocast(name: str) -> None:
+    operator = OPERATORS[name][0]().float()
+    y = operator.apply(images().float())
+    learned = Reconstructor(Constant(initial_lam=0.1), Admm(IsotropicTV()))
+    expected, level = learned.maps(y, operator), learned.level(y, operator, 5.0)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(learned.maps(y, operator), expected)
+        assert torch.equal(learned.level(y, operator, 5.0), level)
 
 
 def test_a_denoising_model_as_it_is() -> None:

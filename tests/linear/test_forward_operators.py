@@ -9,6 +9,8 @@ import torch
 from scipy.fft import dctn
 from torch import Tensor, nn
 
+from difftv.lab.forward import Deblurring, Measured
+from difftv.lab.forward.base import joined
 from difftv.linear import Convolution, Fourier, Mask, Matrix, as_operator, dot_test, first_look, from_callables
 from difftv.linear.forward import mean_gram
 from tests.linear.forward_operators import HEIGHT, OPERATORS, WIDTH, kernel
@@ -123,6 +125,47 @@ def test_convolution_is_a_convolution_at_the_centre() -> None:
     for boundary in ("circular", "symmetric"):
         torch.testing.assert_close(Convolution(weights, boundary).apply(impulse)[0, 0, 3:6, 2:7], weights)
     assert Convolution(weights, "valid").apply(impulse).shape == (1, 1, 7, 5)
+
+
+@pytest.mark.parametrize("boundary", ["circular", "symmetric", "valid"])
+def test_kernels_per_image(boundary: str) -> None:
+    kernels, x = [kernel(), kernel().flip(0, 1)], images("mask")
+    both = Convolution(torch.stack(kernels)[:, None], boundary)
+    alone = [Convolution(each, boundary) for each in kernels]
+    torch.testing.assert_close(both.apply(x), torch.cat([one.apply(x[[at]]) for at, one in enumerate(alone)]))
+    data = both.apply(x)
+    looks = torch.cat([first_look(one, data[[at]]) for at, one in enumerate(alone)])
+    torch.testing.assert_close(first_look(both, data), looks)
+    if boundary == "circular":
+        symbols = [one.fourier_symbol(HEIGHT, WIDTH) for one in alone]
+        torch.testing.assert_close(both.fourier_symbol(HEIGHT, WIDTH), torch.cat(symbols))
+    with pytest.raises(ValueError, match="kernel is for 2 images, got 3"):
+        both.apply(torch.cat([x, x[:1]]))
+    with pytest.raises(ValueError, match=r"both odd, or \(batch, 1, height, width\)"):
+        Convolution(kernel().expand(2, 3, 3, 5), boundary)
+
+
+def test_a_circular_kernel_may_be_larger_than_the_image() -> None:
+    large, x = torch.rand(9, 11, generator=torch.Generator().manual_seed(3), dtype=torch.float64), images("mask")
+    shifts = [(m, n) for m in range(9) for n in range(11)]
+    expected = sum(large[m, n] * x.roll((m - 4, n - 5), (-2, -1)) for m, n in shifts)
+    torch.testing.assert_close(Convolution(large).apply(x), expected)
+
+
+def test_measurements_of_several_blurred_images_are_those_of_a_batch() -> None:
+    clean, forward = images("mask").float(), Deblurring("motion", [2, 4], 5)
+    parts = [forward.corrupt(clean[[at]], 2.0, operator_seed=at, noise_seed=at)[1] for at in range(2)]
+    both = joined([part for part in parts if part is not None])
+    assert isinstance(both.operator, Convolution)
+    for at, part in enumerate(parts):
+        assert part is not None
+        torch.testing.assert_close(both.operator.apply(clean)[[at]], part.operator.apply(clean[[at]]))
+    others = [
+        Deblurring("motion", 3, 5, boundary).operator((HEIGHT * 2, 12), np.random.default_rng(0))
+        for boundary in ("circular", "symmetric")
+    ]
+    mixed = joined([Measured(torch.zeros(1, 1, 14, 12), each) for each in others])
+    assert not isinstance(mixed.operator, Convolution)
 
 
 @pytest.mark.parametrize("wrong", [1.01, -1.0, 0.0])

@@ -105,6 +105,24 @@ def test_it_denoises_nothing(exported: Path, tmp_path: Path, capsys: pytest.Capt
     assert "was trained behind a forward operator (mri) and sees no noisy images" in capsys.readouterr().err
 
 
+def test_looks_are_stored_and_read(slices: Path, place: Path) -> None:
+    run = make_run(place / "two", behind(method={"_target_": "difftv.Denoiser", "looks": 2}))
+    assert export([str(run), "two", "--output", str(place), "--images", "a", "--terms", "b", "--without-numbers"]) == 0
+    assert read_card(place / "two.safetensors").config["looks"] == 2
+    assert [Reconstructor.load(where).looks for where in (run, place / "two.safetensors")] == [2, 2]
+    assert evaluate([str(run), str(slices), "--tol", "1e-4"]) == 0
+
+
+@pytest.mark.parametrize("looks", [0, 17, 1.0, True, "2"])
+def test_looks_are_untrusted(looks: object, tmp_path: Path) -> None:
+    plain = card_of(config("constant")).plain()
+    with pytest.raises(ValueError, match="looks must be an integer"):
+        Card.of({**plain, "config": {**plain["config"], "looks": looks}})
+    run = make_run(tmp_path / "run", behind(method={"_target_": "difftv.Denoiser", "looks": looks}))
+    with pytest.raises(ConfigError, match="looks must be an integer"):
+        Reconstructor.load(run)
+
+
 @pytest.mark.usefixtures("jaxtyping_off")
 def test_a_run_that_denoises_does_not_compare_with_it(exported: Path) -> None:
     planned = PlannedRun.of(composed("data=sample", "tracker=none", f"evaluation.model={exported}"))

@@ -7,7 +7,8 @@ Protocol of the plug-and-play tables: circular convolution with kernels 1 and 3 
 noise of sigma 2.55 and 7.65 (8-bit units, seed 0 for every image), PSNR of the whole image, means of the three images.
 One weight per noise level, tuned on Peppers and Starfish with kernel 1 by half octaves; of the shipped models, which
 were trained to denoise, likewise one factor on their maps. `--learned` takes a run of `experiment=deblurring` (its
-directory, or a model file), whose maps are used as they are.
+directory, or a model file), whose maps are used as they are, and once more averaged over the look turned and mirrored
+in all eight ways, as the plug-and-play method averages its images.
 
 Set12 is taken as 01.png, 02.png, ..; the kernels lie in cszn/DPIR (MATLAB 7.3: needs the extra matlab). Writes
 docs/measurements/deblurring.json (with `--only`, the other rows of the document stay), redraws docs/results.md and
@@ -43,6 +44,7 @@ MEASURED, TUNED = ("01", "02", "05"), ("03", "04")
 KERNELS = (1, 3)
 SIGMAS = (2.55, 7.65)
 LOOK, LEARNED = "first look", "learned for deblurring"
+ENSEMBLE = f"{LEARNED}, maps of eight turns"
 REGULARIZERS: Mapping[str, Regularizer] = {
     "isotropic TV": IsotropicTV(),
     "TV-TV2": TVTV2(),
@@ -177,7 +179,9 @@ def methods(learned: Path | None = None) -> dict[str, Method]:
     for name, model in _MODELS.items():
         found[name] = Method(functools.partial(_solve, Reconstructor.pretrained(model)), lambda sigma: 0.0)
     if learned is not None:
-        found[LEARNED] = Method(functools.partial(_solve, Reconstructor.load(learned)))
+        model = Reconstructor.load(learned)
+        found[LEARNED] = Method(functools.partial(_solve, model))
+        found[ENSEMBLE] = Method(functools.partial(_solve, model.self_ensemble()))
     return found
 
 

@@ -15,6 +15,7 @@ from difftv.errors import ConfigError
 from difftv.linear.forward import ForwardOperator, as_operator, first_look, mean_gram
 from difftv.method import check_pair
 from difftv.predictors.base import Predictor
+from difftv.predictors.self_ensemble import SelfEnsemble
 from difftv.problem import DataTerm
 from difftv.solvers.base import Solution, Solver
 from difftv.solvers.registry import solver_taking
@@ -119,6 +120,14 @@ class Reconstructor(nn.Module):
         from difftv.models.pretrained import shipped_file
 
         return cls.load(shipped_file(name), solver, factor)
+
+    def self_ensemble(self) -> "Reconstructor":
+        """The same with maps averaged over every look turned and mirrored in all eight ways.
+
+        About 0.1 dB for eight times the time in the network, as with `Denoiser.self_ensemble`; the weights are shared.
+        """
+        ensemble = SelfEnsemble(self.predictor, self.solver.regularizer)
+        return Reconstructor(ensemble, self.solver, self.factor, self.looks)
 
     @property
     def map_names(self) -> tuple[str, ...]:

@@ -128,6 +128,17 @@ def test_every_look_is_in_the_units_of_the_first() -> None:
     torch.testing.assert_close(found.lam, 4 * expected.lam, atol=1e-6, rtol=0)
 
 
+def test_the_ensemble_turns_with_the_image() -> None:
+    network, noisy = varied(), images()
+    one = from_callables(lambda x: x, lambda r: r)
+    ensemble = Reconstructor(network, solver(), factor=0.5, looks=2).self_ensemble()
+    assert (ensemble.factor, ensemble.looks) == (0.5, 2)
+    expected = Denoiser(network, solver()).self_ensemble()(noisy)
+    torch.testing.assert_close(ensemble.maps(noisy, one), 0.5 * expected.lam)
+    turned = ensemble.maps(noisy.transpose(2, 3), one)
+    torch.testing.assert_close(turned, ensemble.maps(noisy, one).transpose(2, 3))
+
+
 @pytest.mark.parametrize("looks", [0, -1, True])
 def test_the_number_of_looks_is_checked(looks: int) -> None:
     with pytest.raises(ValueError, match="looks must be a positive integer"):

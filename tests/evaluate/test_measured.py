@@ -10,10 +10,12 @@ import pytest
 import torch
 from skimage import data
 
-from difftv import Admm, IsotropicTV
+from difftv import Admm, Cnn, Denoiser, IsotropicTV
 from difftv.errors import DataError
+from difftv.lab.cli.evaluate_measured import evaluate_measured
 from difftv.lab.data.measured import read_measured
 from difftv.lab.rundir.checkpoint import CheckpointStore
+from difftv.lab.training.restoration import restore
 from difftv.linear import Convolution, Fourier, Mask, Matrix, first_look, parallel_beam
 from difftv.metrics import psnr
 from difftv.predictors import Constant
@@ -87,6 +89,20 @@ def test_a_file_says_what_was_measured(kind: str, tmp_path: Path) -> None:
     torch.testing.assert_close(found.measured.data, operator.apply(CLEAN))
     assert found.clean is None
     assert found.scored(CLEAN).shape == CLEAN.shape
+
+
+def test_a_network_is_told_the_noise_level_as_in_training(tmp_path: Path) -> None:
+    write(tmp_path / "one.npz", "blur")
+    network = Cnn(sigma_input=True, initial_lam=0.01)
+    with torch.no_grad():
+        network.network.layers[-1].weight.add_(0.1 * draw(*network.network.layers[-1].weight.shape))
+    denoiser = Denoiser(network, Admm(IsotropicTV()))
+    evaluate_measured(denoiser, [tmp_path / "one.npz"], tuned=None, folder=tmp_path / "found", factor=1.0, sigma=20.0)
+    measured = read_measured(tmp_path / "one.npz").measured
+    with torch.no_grad():
+        expected = restore(denoiser, first_look(measured.operator, measured.data), 20.0, measured)
+    maps = np.load(tmp_path / "found" / "one.npz")["maps"]
+    np.testing.assert_allclose(maps, expected.lam[0].numpy(), rtol=1e-5)
 
 
 @pytest.mark.parametrize("whole", [True, False])

@@ -65,7 +65,8 @@ def evaluate_measured(
         tuned: scalars in the units of the measurements, by name; None where there are none.
         folder: where the reconstructions go; it is made.
         factor: factor on the maps, for a model that was trained to denoise.
-        sigma: noise level for a predictor that has it as an input, in 8-bit units.
+        sigma: noise level of the measurements for a predictor that has it as an input, in 8-bit units; it is told
+            `Reconstructor.level`.
 
     Raises:
         DataError: a file that does not fit.
@@ -83,7 +84,9 @@ def evaluate_measured(
             image = read_measured(path, regularizer.channels)
             image = replace(image, measured=image.measured.to(device))
             y, operator = image.measured.data, image.measured.operator
-            level = sigma if denoiser.sigma_input else None
+            level = None
+            if denoiser.sigma_input and sigma is not None:
+                level = reconstructor.level(y, operator, sigma)  # as in training
             solution = reconstructor(y, operator, image.data_weight, sigma=level)
             ways = {LOOK: first_look(operator, y)}
             if tuned is not None:

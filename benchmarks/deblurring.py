@@ -179,9 +179,9 @@ def methods(learned: Path | None = None) -> dict[str, Method]:
     for name, model in _MODELS.items():
         found[name] = Method(functools.partial(_solve, Reconstructor.pretrained(model)), lambda sigma: 0.0)
     if learned is not None:
-        model = Reconstructor.load(learned)
-        found[LEARNED] = Method(functools.partial(_solve, model))
-        found[ENSEMBLE] = Method(functools.partial(_solve, model.self_ensemble()))
+        trained = Reconstructor.load(learned)
+        found[LEARNED] = Method(functools.partial(_solve, trained))
+        found[ENSEMBLE] = Method(functools.partial(_solve, trained.self_ensemble()))
     return found
 
 

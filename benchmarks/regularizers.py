@@ -1,6 +1,7 @@
 """Regularizers at equal steps: one small network, one noise level, 640 steps, through every one and without any.
 
     python experiments/run.py -m 'experiment=glob(regularizers/*, exclude=regularizers/_*)' data.root=path/to/BSD400
+    python experiments/run.py experiment=regularizers/tvpwl trainer.epochs=40 data.root=path/to/BSD400
     python -m benchmarks.regularizers outputs/regularizers path/to/Set12 path/to/BSD68
 
 Images 1 to 7 of Set12 and every seventh of BSD68, whole, published protocol at the noise level of the runs, minimised
@@ -114,23 +115,23 @@ def step_seconds(stored: StoredModel, items: PublishedImages) -> list[float]:
 
 
 def regularizers_table(rows: Sequence[RegularizerRow]) -> Table:
-    """One line per run, in the order of `LABELS`."""
+    """One line per run, those of equal steps together, in the order of `LABELS`."""
     names = [*LABELS]
-    rows = sorted(rows, key=lambda row: names.index(row.experiment) if row.experiment in names else len(names))
+    rows = sorted(rows, key=lambda row: (row.steps, (*names, row.experiment).index(row.experiment)))
     sets = list(rows[0].psnr)
-    shared = {(row.steps, row.sigma) for row in rows}
-    if len(shared) > 1:
-        raise ValueError(f"the rows differ in steps or noise level: {sorted(shared)}. Measure runs of one ablation.")
-    ((count, sigma),) = shared
+    levels = {row.sigma for row in rows}
+    if len(levels) > 1:
+        raise ValueError(f"the rows differ in noise level: {sorted(levels)}. Measure runs of one ablation.")
     return Table(
         title="Regularizers at equal steps",
-        remark=f"{count:,} steps at sigma {sigma:g}, one seed. PSNR in dB, in brackets `stair/plateau_excess` (0 = as "
-        "in the clean image); CPU seconds of a training step of 8 patches of 64x64 on one thread.",
-        heads=("regularizer", "weights", *sets, "seconds per step"),
+        remark=f"Sigma {rows[0].sigma:g}, one seed. PSNR in dB, in brackets `stair/plateau_excess` (0 = as in the "
+        "clean image); CPU seconds of a training step of 8 patches of 64x64 on one thread.",
+        heads=("regularizer", "weights", "steps", *sets, "seconds per step"),
         rows=[
             (
                 LABELS.get(row.experiment, row.experiment),
                 f"{row.weights:,}",
+                f"{row.steps:,}",
                 *(f"{row.psnr[name]:.2f} ({row.plateau_excess[name]:z.2f})" for name in sets),
                 three_digits(median(row.seconds)),
             )

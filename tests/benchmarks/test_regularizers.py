@@ -63,8 +63,14 @@ def test_table_document_and_page(tmp_path: Path) -> None:
     page = "<!-- measured: regularizers -->\n<!-- /measured -->"
     assert "28.91 (-0.02)" in published.drawn(page, tmp_path)
     assert regularizers.COMMAND in published.drawn(page, tmp_path / "nothing")
-    with pytest.raises(ValueError, match="differ in steps or noise level"):
-        regularizers_table([*rows, example("tv_tv2", steps=1920)])
+    longer = regularizers_table([example("tvpwl", steps=3200), *rows])
+    assert [(row[0], row[2]) for row in longer.rows] == [
+        (LABELS["tvpwl"], "640"),
+        (LABELS["network"], "640"),
+        (LABELS["tvpwl"], "3,200"),
+    ]
+    with pytest.raises(ValueError, match="differ in noise level"):
+        regularizers_table([*rows, example("tv_tv2", sigma=50.0)])
 
 
 def test_a_run_is_measured_on_both_sets_and_a_step_of_its_training_timed(

@@ -25,6 +25,7 @@ from difftv.metrics import psnr, quantize
 from difftv.models.card import Measured, Reference, TrainingFacts
 from difftv.models.file import read_card, weights_digest
 from difftv.models.stored import StoredModel
+from difftv.models.untrusted import LONGEST_TEXT
 from difftv.noise import GaussianNoise, Noise, range_of
 from difftv.reconstructor import Reconstructor
 
@@ -115,7 +116,7 @@ def training_of(
     return TrainingFacts(
         images=every_image,
         terms=every_term,
-        command=None if words is None else " && ".join([*before.commands, redact_command(map(str, words))]),
+        command=None if words is None else _joined([*before.commands, redact_command(map(str, words))]),
         commit=commit or recorded,
         seed=stored.config.get("seed", 0),
         epochs=stored.config.get("trainer", {}).get("epochs", 0),
@@ -162,6 +163,16 @@ class _Origin:
         before, (images, terms) = cls.of(earlier), _images_of(earlier)
         words = map(str, earlier.config.get("overrides", []))
         return cls((*before.commands, redact_command(words)), (*before.images, images), (*before.terms, terms))
+
+
+def _joined(commands: Sequence[str]) -> str:
+    """The commands in order; of more than a card holds the last ones, and a word that others came before."""
+    parts, text = " && ".join(commands).split(" && "), ""
+    for first in range(len(parts)):
+        text = " && ".join(["(earlier commands left out)"] * (first > 0) + parts[first:])
+        if len(text) <= LONGEST_TEXT:
+            break
+    return text
 
 
 def _images_of(stored: StoredModel) -> tuple[str, str]:

@@ -138,6 +138,23 @@ def test_a_model_of_denoising_has_no_scalar_and_a_factor(main: Main, tmp_path: P
     assert "tuned/psnr" not in found["metrics"]
 
 
+def test_numbers_of_another_folder_of_that_name_are_kept(
+    main: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(tmp_path / "run", forward=None)
+    for kind, name in (("pd", "one"), ("pdfs", "two")):
+        (tmp_path / kind / "test").mkdir(parents=True)
+        write(tmp_path / kind / "test" / f"{name}.npz", "blur", clean=CLEAN[0, 0].numpy())
+    assert main([str(run), str(tmp_path / "pd" / "test"), "--device", "cpu"]) == 0
+    before = (run / "evaluation-test.csv").read_bytes()
+    assert main([str(run), str(tmp_path / "pdfs" / "test"), "--device", "cpu"]) == 2
+    assert "evaluation-test.csv holds the numbers of other images (one, ..)" in capsys.readouterr().err
+    assert (run / "evaluation-test.csv").read_bytes() == before
+    assert main([str(run), str(tmp_path / "pdfs" / "test"), "--name", "pdfs", "--device", "cpu"]) == 0
+    write(tmp_path / "pd" / "test" / "two.npz", "blur", clean=CLEAN[0, 0].numpy())
+    assert main([str(run), str(tmp_path / "pd" / "test"), "--device", "cpu"]) == 0
+
+
 @pytest.mark.parametrize("words", [["--noise", "0.02,5"], ["--axes", "3"]])
 def test_what_is_for_clean_images_is_not_ignored(
     words: list[str], main: Main, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -36,6 +36,8 @@ A model of gray images is measured on the luma of colour files; one of colour im
 every channel and PSNR and SSIM over all three: gray files among them are named, nothing but gray ones is refused.
 """
 
+import csv
+import io
 import sys
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Mapping, Sequence
@@ -124,10 +126,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             check_writable(file)
         print_safely(announce(stored), error=True)
         origin = _origin(options, place, stored, denoiser, of_set)
+        chosen = measured or files_of(paths, 3 if options.axes == 3 else denoiser.predictor.axes)
+        _check_same_set(files[".csv"], chosen)
         if measured is not None:
             content = _measured(options, denoiser, stored, measured, stem, name, origin)
         else:
-            content = _images(options, denoiser, stored, paths, name, origin)
+            content = _images(options, denoiser, stored, chosen, name, origin)
     except (DiffTVError, ValueError) as error:
         print_safely(f"{parser.prog}: {error}", error=True)
         return 2
@@ -143,6 +147,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print_safely(content[".md"])
     print_safely(f"{parser.prog}: {problem}" if problem else f"Written: {stem}.md, .csv, .json", error=True)
     return 1 if problem else 0
+
+
+def _check_same_set(table: Path, paths: Sequence[Path]) -> None:
+    """Numbers of a set are replaced, those of another folder of the same name are not.
+
+    Raises:
+        ConfigError: no image of the table that is there is measured now.
+    """
+    try:
+        rows = list(csv.reader(io.StringIO(table.read_text(encoding="utf-8"), newline="")))
+    except (OSError, UnicodeDecodeError):
+        return
+    before = {row[0] for row in rows[1:] if row}
+    if before and before.isdisjoint(name for path in paths for name in (path.name.split(".")[0], path.stem, path.name)):
+        raise ConfigError(
+            f"{table} holds the numbers of other images ({', '.join(sorted(before)[:2])}, ..), of another folder of "
+            "that name: give this one a name of its own, --name."
+        )
 
 
 def _images(
@@ -163,7 +185,7 @@ def _images(
             )
         method, axes = SliceBySlice(denoiser, options.z_weight), 3
         origin = {**origin, "z_weight": options.z_weight}
-    images = open_images(files_of(paths, axes), cache_dir=None, colour=denoiser.colour, axes=axes)
+    images = open_images(paths, cache_dir=None, colour=denoiser.colour, axes=axes)
     if images.skipped:
         path, reason = images.skipped[0]
         raise DataError(f"{path}: {reason}. A mean over the other images would not be comparable.")

@@ -163,7 +163,7 @@ def _warn_of_correlation(images: CleanImages, correlated: Sequence[Path]) -> Non
     if correlated:
         log.warning(
             "the noise of %d of %d images is shared by neighbouring pixels: a loss that trusts in independent noise "
-            "keeps it as structure: %s. Take two files per scene and loss=noise2noise.",
+            "keeps it as structure: %s. Take two files per scene and the loss noise2noise.",
             len(correlated),
             len(images),
             _listed(correlated),

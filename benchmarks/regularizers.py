@@ -1,7 +1,7 @@
 """Regularizers at equal steps: one small network, one noise level, 640 steps, through every one and without any.
 
     python experiments/run.py -m 'experiment=glob(regularizers/*, exclude=regularizers/_*)' data.root=path/to/BSD400
-    python experiments/run.py experiment=regularizers/tvpwl trainer.epochs=40 data.root=path/to/BSD400
+    python experiments/run.py experiment=regularizers/tvpwl trainer.epochs=30 data.root=path/to/BSD400
     python -m benchmarks.regularizers outputs/regularizers path/to/Set12 path/to/BSD68
 
 Images 1 to 7 of Set12 and every seventh of BSD68, whole, published protocol at the noise level of the runs, minimised

@@ -23,14 +23,14 @@ from torch import Tensor, nn
 
 from benchmarks.ablation import Measurements, learned
 from benchmarks.markdown import Table, to_markdown
-from benchmarks.regularizers import steps
+from benchmarks.trained import finished_runs, readable_images, steps
 from difftv.arguments import path_argument
-from difftv.errors import DataError, DiffTVError
+from difftv.errors import DiffTVError
 from difftv.lab.data import Folder, PublishedImages, TrainingPatches, open_images
 from difftv.lab.data.base import image_files
 from difftv.lab.losses import Mse, Noise2Noise, Recorrupted, Sure
 from difftv.lab.models.reading import read_gray_model
-from difftv.lab.report import Run, read_sweep
+from difftv.lab.report import Run
 from difftv.lab.report.seeds import estimate
 from difftv.lab.training.evaluation import evaluated_set
 from difftv.lab.training.without_clean import loss_of, shown
@@ -216,21 +216,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     try:
-        sweep = read_sweep(options.sweep)
-        for absent in sweep.absent:
-            print_safely(f"not in the table: {absent.name}, {absent.reason}", error=True)
-        if not sweep.runs:
-            raise DataError(f"No run of {options.sweep} has finished. Train them first: see --help.")
-        images = open_images(image_files(options.images), cache_dir=None)
-        if images.skipped:
-            path, reason = images.skipped[0]
-            raise DataError(f"{path}: {reason}. A mean over the other images would not be comparable.")
-        items = PublishedImages(images, sigma=float(sweep.runs[0].settings["sigma"]))  # type: ignore[arg-type]
+        runs = finished_runs(options.sweep)
+        images = readable_images(image_files(options.images))
+        items = PublishedImages(images, sigma=float(runs[0].settings["sigma"]))  # type: ignore[arg-type]
         measurements = Measurements(options.sweep / "losses.json")
-        rows = [measure(run, items, measurements) for run in sweep.runs]
+        rows = [measure(run, items, measurements) for run in runs]
         tables = [losses_table(rows)]
         parts: dict[str, list[Any]] = {"losses": rows}
-        supervised = next((run for run in sweep.runs if run.settings["choices.loss"] == REFERENCE), None)
+        supervised = next((run for run in runs if run.settings["choices.loss"] == REFERENCE), None)
         if supervised is not None:
             stored = read_gray_model(supervised.directory)
             found = gradients(stored, training_patches(stored), {name: loss for name, (loss, _) in GRADIENTS.items()})

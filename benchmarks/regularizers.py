@@ -22,12 +22,13 @@ import torch
 
 from benchmarks.ablation import AblationRow, Measurements, learned
 from benchmarks.markdown import Table, three_digits, to_markdown
+from benchmarks.trained import finished_runs, readable_images, steps
 from difftv.arguments import path_argument
 from difftv.errors import DataError, DiffTVError
-from difftv.lab.data import EvaluationPatches, Folder, PublishedImages, open_images
+from difftv.lab.data import EvaluationPatches, PublishedImages
 from difftv.lab.data.base import image_files
 from difftv.lab.models.reading import read_gray_model
-from difftv.lab.report import Run, read_sweep
+from difftv.lab.report import Run
 from difftv.lab.training.evaluation import evaluated_set
 from difftv.models.file import weights_digest
 from difftv.models.stored import StoredModel
@@ -94,13 +95,6 @@ def experiment(run: Run) -> str:
     return str(run.settings.get("choices.experiment") or run.name).rpartition("/")[2]
 
 
-def steps(stored: StoredModel) -> int:
-    """Number of training steps of a run of `data=folder`, whose images must still be there."""
-    data, trainer = stored.config["data"], stored.config["trainer"]
-    images = len(Folder(root=data["root"], validation_fraction=data["validation_fraction"]).files().train)
-    return trainer["epochs"] * -(-images * data["crops_per_image"] // trainer["batch_size"])
-
-
 def step_seconds(stored: StoredModel, items: PublishedImages) -> list[float]:
     """CPU seconds of forward and backward through network and solver of the training, after one that warms up."""
     patches = EvaluationPatches(items.images, patch_size=_PATCH, sigma=items.sigma, limit=_BATCH, crops_per_image=2)
@@ -154,11 +148,7 @@ def published_sets(set12: Path, bsd68: Path, sigma: float) -> dict[str, Publishe
     for name, (directory, files, count) in chosen.items():
         if len(files) != count:
             raise DataError(f"{directory} gives {len(files)} images for {name}, not {count}. Check the path.")
-        images = open_images(files, cache_dir=None)
-        if images.skipped:
-            path, reason = images.skipped[0]
-            raise DataError(f"{path}: {reason}. A mean over the other images would not be comparable.")
-        found[name] = PublishedImages(images, sigma=sigma)
+        found[name] = PublishedImages(readable_images(files), sigma=sigma)
     return found
 
 
@@ -173,14 +163,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     try:
-        sweep = read_sweep(options.sweep)
-        for absent in sweep.absent:
-            print_safely(f"not in the table: {absent.name}, {absent.reason}", error=True)
-        if not sweep.runs:
-            raise DataError(f"No run of {options.sweep} has finished. Train the rows first: see --help.")
-        sets = published_sets(options.set12, options.bsd68, float(sweep.runs[0].settings["sigma"]))  # type: ignore[arg-type]
+        runs = finished_runs(options.sweep)
+        sets = published_sets(options.set12, options.bsd68, float(runs[0].settings["sigma"]))  # type: ignore[arg-type]
         measurements = Measurements(options.sweep / "regularizers.json")
-        rows = [measure(run, sets, measurements) for run in sweep.runs]
+        rows = [measure(run, sets, measurements) for run in runs]
         table = regularizers_table(rows)
     except (ValueError, DiffTVError) as error:
         print_safely(f"{parser.prog}: {error}", error=True)

@@ -35,6 +35,7 @@ from benchmarks.ablation import (
 )
 from benchmarks.markdown import to_markdown
 from benchmarks.ramp import SIGMA, SIZE, ramp_problem
+from benchmarks.trained import finished_runs, readable_images
 from difftv import Denoiser
 from difftv.arguments import path_argument, positive
 from difftv.errors import DataError, DiffTVError
@@ -45,7 +46,7 @@ from difftv.lab.data.patches import to_tensor
 from difftv.lab.figures import line_profiles, psnr_against_stairs, save_figure
 from difftv.lab.models.place import find_model
 from difftv.lab.models.reading import read_gray_model
-from difftv.lab.report import Run, read_sweep
+from difftv.lab.report import Run
 from difftv.lab.report.seeds import seed_groups
 from difftv.lab.rundir.reading import UnreadableError
 from difftv.lab.training.evaluation import evaluated_set
@@ -127,13 +128,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _runs(directory: Path) -> list[tuple[str, StoredModel]]:
     """Label and model of every run that has finished; runs that differ in nothing but the seed share a label."""
-    sweep = read_sweep(directory)
-    if not sweep.runs:
-        raise DataError(f"No run of {directory} has finished. Train the rows first: see --help.")
-    for absent in sweep.absent:
-        print_safely(f"not in the table: {absent.name}, {absent.reason}", error=True)
     rows: dict[str, list[Run]] = {label: [] for label in LABELS.values()}
-    for run in sweep.runs:
+    for run in finished_runs(directory):
         name = str(run.settings.get("choices.experiment") or run.name).removeprefix(PREFIX)
         rows.setdefault(LABELS.get(name, name), []).append(run)
     found: list[tuple[str, StoredModel]] = []
@@ -183,10 +179,7 @@ def _learned(name: str, group: str, stored: StoredModel) -> Method:
 def _measure(
     methods: Sequence[Method], files: Sequence[Path], levels: Sequence[float], output: Path
 ) -> list[AblationRow]:
-    images = open_images(files, default_cache_dir())
-    if images.skipped:
-        path, reason = images.skipped[0]
-        raise DataError(f"{path}: {reason}. A mean over the other images would not be comparable.")
+    images = readable_images(files, default_cache_dir())
     measurements = Measurements(output / "ablation.json")
     rows = []
     for sigma in levels:

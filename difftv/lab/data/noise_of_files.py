@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from difftv.errors import DataError, NoiseLevelWarning
 from difftv.lab.data.cache import CleanImages
@@ -139,11 +138,7 @@ def _estimated(image: Image, path: Path) -> tuple[float, float]:
     luma = image.sum(dim=1, keepdim=True) / image.shape[1] ** 0.5
     planes, at_limit = (part.reshape(-1, 1, *image.shape[-2:]) for part in (luma, clipped))
     found = estimate_white(planes, at_limit)
-    return float(_median(found.sigma)), float(found.clipped.mean())
-
-
-def _median(values: Tensor) -> Tensor:
-    return torch.quantile(values, 0.5)
+    return float(torch.quantile(found.sigma, 0.5)), float(found.clipped.mean())
 
 
 def _warn_of_clipped(images: CleanImages, shares: Sequence[float]) -> None:

@@ -98,7 +98,7 @@ class RunDirectory:
             scheme = found.result.get("identity_scheme", 1)
             raise ConfigError(
                 f"{self.path} holds the finished run {found.result.get('identity')} (identity scheme {scheme}), this "
-                f"one is {self.identity}. Choose another hydra.run.dir."
+                f"one is {self.identity}. Choose another hydra.run.dir, or in a sweep hydra.sweep.subdir."
             )
         return True
 

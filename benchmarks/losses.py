@@ -21,9 +21,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.ablation import Measurements, learned
+from benchmarks.ablation import Measurements
 from benchmarks.markdown import Table, to_markdown
-from benchmarks.trained import finished_runs, readable_images, steps
+from benchmarks.trained import finished_runs, readable_images, scores, seeds_table
 from difftv.arguments import path_argument
 from difftv.errors import DiffTVError
 from difftv.lab.data import Folder, PublishedImages, TrainingPatches, open_images
@@ -31,11 +31,8 @@ from difftv.lab.data.base import image_files
 from difftv.lab.losses import Mse, Noise2Noise, Recorrupted, Sure
 from difftv.lab.models.reading import read_gray_model
 from difftv.lab.report import Run
-from difftv.lab.report.seeds import estimate
-from difftv.lab.training.evaluation import evaluated_set
 from difftv.lab.training.without_clean import loss_of, shown
 from difftv.method import Method
-from difftv.models.file import weights_digest
 from difftv.models.stored import StoredModel
 from difftv.printing import print_safely
 
@@ -77,22 +74,13 @@ class LossRow:
 
 def measure(run: Run, items: PublishedImages, measurements: Measurements) -> LossRow:
     """The row of a run."""
-    stored = read_gray_model(run.directory)
-    method = learned(run.name, "maps", stored.denoiser(), weights_digest(stored.weights))
-    found = measurements.row(method, items, evaluated_set(items))
     arguments = {
         name.removeprefix("loss."): value
         for name, value in run.settings.items()
         if name.startswith("loss.") and not name.endswith("_")
     }
-    return LossRow(
-        loss=" ".join([str(run.settings["choices.loss"]), *(f"{name}={value}" for name, value in arguments.items())]),
-        seed=int(str(run.settings["seed"])),
-        steps=steps(stored),
-        sigma=items.sigma,
-        psnr={name: values["psnr"] for name, values in found.images.items()},
-        ssim={name: values["ssim"] for name, values in found.images.items()},
-    )
+    loss = " ".join([str(run.settings["choices.loss"]), *(f"{name}={value}" for name, value in arguments.items())])
+    return LossRow(loss=loss, **scores(run, items, measurements))
 
 
 @dataclass(frozen=True)
@@ -168,42 +156,7 @@ def losses_table(rows: Sequence[LossRow]) -> Table:
     Raises:
         ValueError: the rows differ in steps, noise level or images.
     """
-    shared = {(row.steps, row.sigma, tuple(row.psnr)) for row in rows}
-    if len(shared) > 1:
-        raise ValueError(
-            f"the rows differ in steps, noise level or images: {sorted(shared)}. Measure runs of one kind."
-        )
-    ((count, sigma, images),) = shared
-    by_loss: dict[str, dict[int, LossRow]] = {}
-    for row in sorted(rows, key=lambda row: (row.loss != REFERENCE, row.loss)):
-        by_loss.setdefault(row.loss, {})[row.seed] = row
-    reference = by_loss.get(REFERENCE, {})
-    lines: list[tuple[str, ...]] = []
-    for loss, seeds in by_loss.items():
-        psnr = {seed: fmean(row.psnr.values()) for seed, row in seeds.items()}
-        differences = [psnr[seed] - fmean(reference[seed].psnr.values()) for seed in psnr if seed in reference]
-        lines.append(
-            (
-                f"`{loss}`",
-                f"{len(seeds)}",
-                _mean_and_std([*psnr.values()], ".2f"),
-                _mean_and_std([fmean(row.ssim.values()) for row in seeds.values()], ".4f"),
-                _mean_and_std(differences, "+.2f") if differences and loss != REFERENCE else "",
-            )
-        )
-    return Table(
-        title="Training without clean images",
-        remark=f"{count:,} steps at sigma {sigma:g}; means over {len(images)} images, mean ± standard deviation over "
-        "the seeds. The last column compares runs of one seed.",
-        heads=("loss", "seeds", "PSNR [dB]", "SSIM", f"against `{REFERENCE}` [dB]"),
-        rows=lines,
-    )
-
-
-def _mean_and_std(values: Sequence[float], form: str) -> str:
-    found = estimate(values)
-    mean = format(found.mean, form)
-    return mean if found.std is None else f"{mean} ± {format(found.std, form.removeprefix('+'))}"
+    return seeds_table("Training without clean images", "loss", [(row.loss, row) for row in rows], REFERENCE)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -23,6 +23,7 @@ from benchmarks.losses import loss_gradients_table, losses_table
 from benchmarks.markdown import Table, between, milliseconds, three_digits
 from benchmarks.models import ModelRow
 from benchmarks.operators import gradients_table, operators_table
+from benchmarks.optimizers import optimizers_table
 from benchmarks.regularizers import regularizers_table
 from benchmarks.steps import StepRow
 from benchmarks.stored import STUDIES, read
@@ -210,6 +211,7 @@ BLOCKS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "regularizers": ("regularizers", _drawn_table(regularizers_table)),
     "losses": ("losses", _drawn_table(losses_table)),
     "loss_gradients": ("loss_gradients", _drawn_table(loss_gradients_table)),
+    "optimizers": ("optimizers", _drawn_table(optimizers_table)),
     "operators": ("operators", _drawn_table(operators_table)),
     "gradients": ("gradients", _drawn_table(gradients_table)),
     "knee": ("knee", _drawn_table(knee_table)),

@@ -20,6 +20,7 @@ from benchmarks.losses import LossGradientRow, LossRow, loss_gradients_table, lo
 from benchmarks.markdown import Table, to_markdown
 from benchmarks.models import ModelRow
 from benchmarks.operators import GradientRow, OperatorRow, gradients_table, operators_table
+from benchmarks.optimizers import OptimizerRow, optimizers_table
 from benchmarks.regularizers import RegularizerRow, regularizers_table
 from benchmarks.scaling import ScalingRow
 from benchmarks.steps import StepRow
@@ -44,6 +45,7 @@ STUDIES: Mapping[str, tuple[type, Callable[[Any], Table]]] = {
     "regularizers": (RegularizerRow, regularizers_table),
     "losses": (LossRow, losses_table),
     "loss_gradients": (LossGradientRow, loss_gradients_table),
+    "optimizers": (OptimizerRow, optimizers_table),
     "operators": (OperatorRow, operators_table),
     "gradients": (GradientRow, gradients_table),
     "knee": (KneeRow, knee_table),

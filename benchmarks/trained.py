@@ -1,12 +1,20 @@
-"""The trained runs of a sweep that a benchmark measures, and the images that it measures them on."""
+"""The trained runs of a sweep that a benchmark measures, the images that it measures them on, and tables over seeds."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
+from typing import Any, Protocol
 
+from benchmarks.ablation import Measurements, learned
+from benchmarks.markdown import Table
 from difftv.errors import DataError
-from difftv.lab.data import Folder, open_images
+from difftv.lab.data import Folder, PublishedImages, open_images
 from difftv.lab.data.cache import CleanImages
+from difftv.lab.models.reading import read_gray_model
 from difftv.lab.report import Run, read_sweep
+from difftv.lab.report.seeds import estimate
+from difftv.lab.training.evaluation import evaluated_set
+from difftv.models.file import weights_digest
 from difftv.models.stored import StoredModel
 from difftv.printing import print_safely
 
@@ -43,3 +51,90 @@ def steps(stored: StoredModel) -> int:
     data, trainer = stored.config["data"], stored.config["trainer"]
     images = len(Folder(root=data["root"], validation_fraction=data["validation_fraction"]).files().train)
     return trainer["epochs"] * -(-images * data["crops_per_image"] // trainer["batch_size"])
+
+
+class Scores(Protocol):
+    """Numbers of one run of one seed.
+
+    Attributes:
+        seed: seed of the run.
+        steps: number of training steps.
+        sigma: noise level in 8-bit units.
+        psnr: image -> PSNR of the rounded image, dB.
+        ssim: image -> structural similarity of the rounded image.
+    """
+
+    @property
+    def seed(self) -> int: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def sigma(self) -> float: ...
+    @property
+    def psnr(self) -> dict[str, float]: ...
+    @property
+    def ssim(self) -> dict[str, float]: ...
+
+
+def scores(run: Run, items: PublishedImages, measurements: Measurements) -> dict[str, Any]:
+    """Name of an attribute of `Scores` -> its value, of a run."""
+    stored = read_gray_model(run.directory)
+    method = learned(run.name, "maps", stored.denoiser(), weights_digest(stored.weights))
+    found = measurements.row(method, items, evaluated_set(items))
+    return {
+        "seed": int(str(run.settings["seed"])),
+        "steps": steps(stored),
+        "sigma": items.sigma,
+        "psnr": {name: values["psnr"] for name, values in found.images.items()},
+        "ssim": {name: values["ssim"] for name, values in found.images.items()},
+    }
+
+
+def seeds_table(title: str, head: str, rows: Sequence[tuple[str, Scores]], reference: str) -> Table:
+    """One line per name, its seeds joined: the reference first, then by name.
+
+    Args:
+        title: title of the table.
+        head: what the names are.
+        rows: name of every run, the same for its seeds, and its scores.
+        reference: name that the others are compared with, seed by seed.
+
+    Raises:
+        ValueError: the rows differ in steps, noise level or images.
+    """
+    shared = {(row.steps, row.sigma, tuple(row.psnr)) for _, row in rows}
+    if len(shared) > 1:
+        raise ValueError(
+            f"the rows differ in steps, noise level or images: {sorted(shared)}. Measure runs of one kind."
+        )
+    ((count, sigma, images),) = shared
+    by_name: dict[str, dict[int, Scores]] = {}
+    for name, row in sorted(rows, key=lambda each: (each[0] != reference, each[0])):
+        by_name.setdefault(name, {})[row.seed] = row
+    compared = by_name.get(reference, {})
+    lines: list[tuple[str, ...]] = []
+    for name, seeds in by_name.items():
+        psnr = {seed: fmean(row.psnr.values()) for seed, row in seeds.items()}
+        differences = [psnr[seed] - fmean(compared[seed].psnr.values()) for seed in psnr if seed in compared]
+        lines.append(
+            (
+                f"`{name}`",
+                f"{len(seeds)}",
+                _mean_and_std([*psnr.values()], ".2f"),
+                _mean_and_std([fmean(row.ssim.values()) for row in seeds.values()], ".4f"),
+                _mean_and_std(differences, "+.2f") if differences and name != reference else "",
+            )
+        )
+    return Table(
+        title=title,
+        remark=f"{count:,} steps at sigma {sigma:g}; means over {len(images)} images, mean ± standard deviation over "
+        "the seeds. The last column compares runs of one seed.",
+        heads=(head, "seeds", "PSNR [dB]", "SSIM", f"against `{reference}` [dB]"),
+        rows=lines,
+    )
+
+
+def _mean_and_std(values: Sequence[float], form: str) -> str:
+    found = estimate(values)
+    mean = format(found.mean, form)
+    return mean if found.std is None else f"{mean} ± {format(found.std, form.removeprefix('+'))}"

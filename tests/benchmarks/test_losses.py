@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks import losses, published
+from benchmarks import losses, published, trained
 from benchmarks.ablation import Measurements
 from benchmarks.losses import (
     LossGradientRow,
@@ -81,7 +81,7 @@ def test_gradients_of_a_model_are_measured_on_its_training_batches(tmp_path: Pat
 
 
 def test_a_run_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(losses, "steps", lambda stored: 640)
+    monkeypatch.setattr(trained, "steps", lambda stored: 640)
     pixels = np.random.default_rng(0).integers(0, 256, (24, 24), dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "one.png")
     items = PublishedImages(open_images([tmp_path / "one.png"], cache_dir=None), sigma=25)

@@ -53,6 +53,18 @@ class WithoutClean(nn.Module, abc.ABC):
     kinds: ClassVar[tuple[type[Noise], ...]] = (GaussianNoise,)
     """Kinds of noise that it is right for."""
 
+    def pair(self, noisy: Image, draw: Callable[[], Image]) -> tuple[Image, Image] | None:
+        """What the method is shown, and what its answer is compared with, where a loss makes both of one noisy image.
+
+        Args:
+            noisy: noisy images, (batch, channels, *space).
+            draw: function that draws noise anew, with the covariance of that of `noisy`.
+
+        Returns:
+            Both; None, as here, where the method is shown the noisy images themselves.
+        """
+        return None
+
     @abc.abstractmethod
     def per_image(self, images: NoisyImages) -> PerImage:
         """The loss of every image, (batch,); training minimises the mean."""

@@ -1,6 +1,7 @@
 """The squared difference between two noisy images that are made of one."""
 
 import math
+from collections.abc import Callable
 from typing import ClassVar, final
 
 from difftv.arguments import positive
@@ -45,13 +46,9 @@ class Recorrupted(WithoutClean):
         """c = sqrt(1 + alpha^2)."""
         return math.sqrt(1 + self.alpha**2)
 
-    def pair(self, noisy: Image, noise: Image) -> tuple[Image, Image]:
-        """`first` and `second`.
-
-        Args:
-            noisy: noisy images, (batch, channels, *space).
-            noise: z, with the covariance of the noise of `noisy`.
-        """
+    def pair(self, noisy: Image, draw: Callable[[], Image]) -> tuple[Image, Image]:
+        """`first` and `second`, with z as it is drawn; arguments as for any loss."""
+        noise = draw()
         return (noisy + self.alpha * noise) / self.dimming, noisy - noise / self.alpha
 
     def per_image(self, images: NoisyImages) -> PerImage:

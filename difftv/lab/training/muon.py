@@ -124,6 +124,6 @@ def _adam(weight: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
     state["steps"] += 1
     first, second = group["betas"]
     state["mean"].lerp_(weight.grad, 1 - first)
-    state["square"].lerp_(weight.grad.square(), 1 - second)
+    state["square"].lerp_(weight.grad.square(), 1 - second)  # type: ignore[union-attr]  # has a gradient
     scale = (state["square"] / (1 - second ** state["steps"])).sqrt_().add_(group["eps"])
     weight.addcdiv_(state["mean"], scale, value=-group["lr"] / (1 - first ** state["steps"]))

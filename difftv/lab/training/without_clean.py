@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from difftv.errors import ConfigError
 from difftv.lab.data import Batch
-from difftv.lab.losses import NoisyImages, Recorrupted, Sure, WithoutClean
+from difftv.lab.losses import NoisyImages, Sure, WithoutClean
 from difftv.method import Method
 from difftv.noise import GaussianNoise, Noise, of_image
 from difftv.solvers.base import Solution
@@ -19,19 +19,21 @@ _BRANCH, _BRANCH_AGAIN = 0, 1
 
 
 def shown(loss: nn.Module, batch: Batch, place: tuple[int, int]) -> Batch:
-    """The batch whose noisy images a step denoises: its own, or a pair that `Recorrupted` makes of them.
+    """The batch whose noisy images a step denoises: its own, or those that the loss makes of them.
 
     Args:
         loss: loss of the step.
         batch: noisy images, or a part of them.
         place: as for `loss_of`.
     """
-    if not isinstance(loss, Recorrupted) or batch.measured is not None:
+    if not isinstance(loss, WithoutClean) or batch.measured is not None:
         return batch
-    noise = second_draw(batch, torch.zeros_like(batch.noisy), _seed(*place, _BRANCH))
-    first, second = loss.pair(batch.noisy, noise)
-    # No error of the dimmed images is told as one of the images themselves.
-    return batch._replace(noisy=first, again=second, clean=None)
+    nothing = torch.zeros_like(batch.noisy)
+    pair = loss.pair(batch.noisy, lambda: second_draw(batch, nothing, _seed(*place, _BRANCH)))
+    if pair is None:
+        return batch
+    # No error of such images is told as one of the images themselves.
+    return batch._replace(noisy=pair[0], again=pair[1], clean=None)
 
 
 def loss_of(

@@ -105,7 +105,7 @@ def test_repeated_stops_lose_no_step(point: str, uninterrupted: Path, tmp_path: 
     "options",
     [
         ["solver=taut_string", "predictor=unet", "optimizer=adamw", "scheduler=plateau", "loss=mse_ssim"],
-        ["solver=auto", "regularizer=huber", "scheduler=plateau", "trainer.precision=bfloat16"],
+        ["solver=auto", "regularizer=huber", "optimizer=muon", "scheduler=plateau", "trainer.precision=bfloat16"],
     ],
     ids=["taut_string", "admm"],
 )

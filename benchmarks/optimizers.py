@@ -1,6 +1,6 @@
 """Optimizers at equal steps: one network, noise level and number of steps, several learning rates and seeds.
 
-    python experiments/run.py -m optimizer=adam,muon optimizer.lr=1e-3,2e-3,4e-3 seed=0,1 \\
+    python experiments/run.py -m optimizer=adam,muon optimizer.lr=1e-3,2e-3,4e-3,8e-3 seed=0,1 \\
         experiment=regularizers/tvpwl patch_size=48 trainer.precision=bfloat16 sweep=optimizers data.root=path/to/BSD400
     python -m benchmarks.optimizers outputs/optimizers path/to/Set12
 

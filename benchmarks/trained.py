@@ -95,7 +95,7 @@ def seeds_table(title: str, head: str, rows: Sequence[tuple[str, Scores]], refer
 
     Args:
         title: title of the table.
-        head: what the names are.
+        head: head of the column of names.
         rows: name of every run, the same for its seeds, and its scores.
         reference: name that the others are compared with, seed by seed.
 

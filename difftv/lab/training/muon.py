@@ -32,7 +32,7 @@ class Muon(Optimizer):
         params: weights, or groups of them with options of their own.
         lr: learning rate, >= 0, on the scale of Adam's.
         momentum: share of the momentum that is kept at a step, in [0, 1).
-        betas: the same of Adam's two moments.
+        betas: shares of Adam's two moments that are kept, in [0, 1).
         eps: added to the denominators, > 0.
         iterations: Newton-Schulz iterations, >= 1.
 

@@ -112,7 +112,7 @@ def training_of(
     own = images or known[0], terms or (known[1] if images is None else NOT_STATED)
     # What is said of the run's images holds for a start that was trained on the same.
     pairs = [own if pair[0] == known[0] else pair for pair in zip(before.images, before.terms, strict=True)] + [own]
-    every_image, every_term = ("; ".join(dict.fromkeys(part)) for part in zip(*pairs, strict=True))
+    every_image, every_term = (_each_once(part) for part in zip(*pairs, strict=True))
     return TrainingFacts(
         images=every_image,
         terms=every_term,
@@ -163,6 +163,14 @@ class _Origin:
         before, (images, terms) = cls.of(earlier), _images_of(earlier)
         words = map(str, earlier.config.get("overrides", []))
         return cls((*before.commands, redact_command(words)), (*before.images, images), (*before.terms, terms))
+
+
+def _each_once(parts: Sequence[str]) -> str:
+    """The parts in order, without those that another part, itself joined of several, contains."""
+    different = dict.fromkeys(parts)
+    return "; ".join(
+        part for part in different if not any(f"; {part};" in f"; {other};" for other in different if other != part)
+    )
 
 
 def _joined(commands: Sequence[str]) -> str:

@@ -218,8 +218,11 @@ def test_the_card_of_a_run_that_went_on_from_another_has_both(
     assert other.command.startswith(f"{training.command} && {start}")
     assert other.images == training.images  # each set once, though the run and its start were trained on BSD400
     assert other.terms == training.terms
-    shutil.rmtree(first)
+    assert main([str(fourth), *options]) == 0  # over its own start, whose card is read before
     capsys.readouterr()
+    assert main([str(fourth), *options]) == 2
+    assert "is fourth itself, exported over its start" in capsys.readouterr().err
+    shutil.rmtree(first)
     assert main([str(second), *options]) == 2
     assert "second started from" in capsys.readouterr().err
 

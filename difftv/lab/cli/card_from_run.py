@@ -162,8 +162,8 @@ class _Origin:
             same = weights_digest(read_model(place).weights) == weights_digest(stored.weights)
             if same and (training.command or "").endswith(own):
                 raise ConfigError(
-                    f"{start}, which {stored.name} started from (trainer.start), is {stored.name} itself, exported over "
-                    "its start. Put the earlier file back: the card says how that one was trained."
+                    f"{start}, which {stored.name} started from (trainer.start), is {stored.name} itself, exported "
+                    "over its start. Put the earlier file back: the card says how that one was trained."
                 )
             return cls((training.command,) if training.command else (), (training.images,), (training.terms,))
         earlier = read_model(place)

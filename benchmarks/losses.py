@@ -23,11 +23,9 @@ from torch import Tensor, nn
 
 from benchmarks.ablation import Measurements
 from benchmarks.markdown import Table, to_markdown
-from benchmarks.trained import finished_runs, readable_images, scores, seeds_table
-from difftv.arguments import path_argument
+from benchmarks.trained import Scores, runs_and_images, scores, seeds_table, sweep_and_images
 from difftv.errors import DiffTVError
 from difftv.lab.data import Folder, PublishedImages, TrainingPatches, open_images
-from difftv.lab.data.base import image_files
 from difftv.lab.losses import Mse, Noise2Noise, Recorrupted, Sure
 from difftv.lab.models.reading import read_gray_model
 from difftv.lab.report import Run
@@ -52,24 +50,14 @@ _BATCHES = 8
 
 
 @dataclass(frozen=True)
-class LossRow:
+class LossRow(Scores):
     """One trained run.
 
     Attributes:
         loss: its word on the command line, with its arguments.
-        seed: seed of the run.
-        steps: number of training steps.
-        sigma: noise level in 8-bit units.
-        psnr: image -> PSNR of the rounded image, dB.
-        ssim: image -> structural similarity of the rounded image.
     """
 
     loss: str
-    seed: int
-    steps: int
-    sigma: float
-    psnr: dict[str, float]
-    ssim: dict[str, float]
 
 
 def measure(run: Run, items: PublishedImages, measurements: Measurements) -> LossRow:
@@ -164,14 +152,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from benchmarks.study import write_parts
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sweep", type=path_argument, help="directory of the trained runs, outputs/losses")
-    parser.add_argument("images", type=path_argument, help="folder of Set12")
-    options = parser.parse_args(arguments)
+    options = sweep_and_images(parser, arguments)
     torch.set_num_threads(1)
     try:
-        runs = finished_runs(options.sweep)
-        images = readable_images(image_files(options.images))
-        items = PublishedImages(images, sigma=float(runs[0].settings["sigma"]))  # type: ignore[arg-type]
+        runs, items = runs_and_images(options)
         measurements = Measurements(options.sweep / "losses.json")
         rows = [measure(run, items, measurements) for run in runs]
         tables = [losses_table(rows)]

@@ -19,11 +19,9 @@ import torch
 
 from benchmarks.ablation import Measurements
 from benchmarks.markdown import Table, to_markdown
-from benchmarks.trained import finished_runs, readable_images, scores, seeds_table
-from difftv.arguments import path_argument
+from benchmarks.trained import Scores, runs_and_images, scores, seeds_table, sweep_and_images
 from difftv.errors import DiffTVError
 from difftv.lab.data import PublishedImages
-from difftv.lab.data.base import image_files
 from difftv.lab.report import Run
 from difftv.printing import print_safely
 
@@ -33,26 +31,16 @@ REFERENCE = "adam"
 
 
 @dataclass(frozen=True)
-class OptimizerRow:
+class OptimizerRow(Scores):
     """One trained run.
 
     Attributes:
         optimizer: its word on the command line.
         lr: learning rate.
-        seed: seed of the run.
-        steps: number of training steps.
-        sigma: noise level in 8-bit units.
-        psnr: image -> PSNR of the rounded image, dB.
-        ssim: image -> structural similarity of the rounded image.
     """
 
     optimizer: str
     lr: float
-    seed: int
-    steps: int
-    sigma: float
-    psnr: dict[str, float]
-    ssim: dict[str, float]
 
     @property
     def name(self) -> str:
@@ -88,14 +76,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from benchmarks.study import write
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sweep", type=path_argument, help="directory of the trained runs, outputs/optimizers")
-    parser.add_argument("images", type=path_argument, help="folder of Set12")
-    options = parser.parse_args(arguments)
+    options = sweep_and_images(parser, arguments)
     torch.set_num_threads(1)
     try:
-        runs = finished_runs(options.sweep)
-        images = readable_images(image_files(options.images))
-        items = PublishedImages(images, sigma=float(runs[0].settings["sigma"]))  # type: ignore[arg-type]
+        runs, items = runs_and_images(options)
         measurements = Measurements(options.sweep / "optimizers.json")
         rows = [measure(run, items, measurements) for run in runs]
         table = optimizers_table(rows)

@@ -1,14 +1,18 @@
 """The trained runs of a sweep that a benchmark measures, the images that it measures them on, and tables over seeds."""
 
+import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Protocol
+from typing import Any
 
 from benchmarks.ablation import Measurements, learned
 from benchmarks.markdown import Table
+from difftv.arguments import path_argument
 from difftv.errors import DataError
 from difftv.lab.data import Folder, PublishedImages, open_images
+from difftv.lab.data.base import image_files
 from difftv.lab.data.cache import CleanImages
 from difftv.lab.models.reading import read_gray_model
 from difftv.lab.report import Run, read_sweep
@@ -53,8 +57,9 @@ def steps(stored: StoredModel) -> int:
     return trainer["epochs"] * -(-images * data["crops_per_image"] // trainer["batch_size"])
 
 
-class Scores(Protocol):
-    """Numbers of one run of one seed.
+@dataclass(frozen=True)
+class Scores:
+    """Numbers of one run of one seed; a study adds what its runs differ in.
 
     Attributes:
         seed: seed of the run.
@@ -64,16 +69,29 @@ class Scores(Protocol):
         ssim: image -> structural similarity of the rounded image.
     """
 
-    @property
-    def seed(self) -> int: ...
-    @property
-    def steps(self) -> int: ...
-    @property
-    def sigma(self) -> float: ...
-    @property
-    def psnr(self) -> dict[str, float]: ...
-    @property
-    def ssim(self) -> dict[str, float]: ...
+    seed: int
+    steps: int
+    sigma: float
+    psnr: dict[str, float]
+    ssim: dict[str, float]
+
+
+def sweep_and_images(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The command line of a study, with `sweep` and `images` besides what the parser has."""
+    parser.add_argument("sweep", type=path_argument, help="directory of the trained runs")
+    parser.add_argument("images", type=path_argument, help="folder of Set12")
+    return parser.parse_args(arguments)
+
+
+def runs_and_images(options: argparse.Namespace) -> tuple[Sequence[Run], PublishedImages]:
+    """Finished runs of `sweep`, and `images` with noise of their level, see `sweep_and_images`.
+
+    Raises:
+        DataError: no run has finished, or an image cannot be read.
+    """
+    runs = finished_runs(options.sweep)
+    images = readable_images(image_files(options.images))
+    return runs, PublishedImages(images, sigma=float(runs[0].settings["sigma"]))  # type: ignore[arg-type]
 
 
 def scores(run: Run, items: PublishedImages, measurements: Measurements) -> dict[str, Any]:

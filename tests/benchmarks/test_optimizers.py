@@ -18,7 +18,8 @@ from difftv.models.pretrained import shipped_files
 
 
 def example(optimizer: str, lr: float, seed: int, psnr: float, steps: int = 640) -> OptimizerRow:
-    return OptimizerRow(optimizer, lr, seed, steps, 25.0, {"a": psnr, "b": psnr + 2}, {"a": 0.8, "b": 0.9})
+    values = {"a": psnr, "b": psnr + 2}
+    return OptimizerRow(seed, steps, 25.0, values, {"a": 0.8, "b": 0.9}, optimizer=optimizer, lr=lr)
 
 
 def test_the_best_learning_rate_of_adam_is_the_reference(tmp_path: Path) -> None:

@@ -158,9 +158,8 @@ class _Origin:
             ) from error
         if place.is_file():
             training = read_card(place).training
-            own = redact_command(map(str, stored.config.get("overrides", [])))
-            same = weights_digest(read_model(place).weights) == weights_digest(stored.weights)
-            if same and (training.command or "").endswith(own):
+            told = (training.command or "").endswith(_own_command(stored))
+            if told and weights_digest(read_model(place).weights) == weights_digest(stored.weights):
                 raise ConfigError(
                     f"{start}, which {stored.name} started from (trainer.start), is {stored.name} itself, exported "
                     "over its start. Put the earlier file back: the card says how that one was trained."
@@ -168,8 +167,12 @@ class _Origin:
             return cls((training.command,) if training.command else (), (training.images,), (training.terms,))
         earlier = read_model(place)
         before, (images, terms) = cls.of(earlier), _images_of(earlier)
-        words = map(str, earlier.config.get("overrides", []))
-        return cls((*before.commands, redact_command(words)), (*before.images, images), (*before.terms, terms))
+        return cls((*before.commands, _own_command(earlier)), (*before.images, images), (*before.terms, terms))
+
+
+def _own_command(stored: StoredModel) -> str:
+    """The public command of a run by itself."""
+    return redact_command(map(str, stored.config.get("overrides", [])))
 
 
 def _each_once(parts: Sequence[str]) -> str:

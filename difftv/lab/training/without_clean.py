@@ -28,8 +28,7 @@ def shown(loss: nn.Module, batch: Batch, place: tuple[int, int]) -> Batch:
     """
     if not isinstance(loss, WithoutClean) or batch.measured is not None:
         return batch
-    nothing = torch.zeros_like(batch.noisy)
-    pair = loss.pair(batch.noisy, lambda: second_draw(batch, nothing, _seed(*place, _BRANCH)))
+    pair = loss.pair(batch.noisy, lambda: second_draw(batch, torch.zeros_like(batch.noisy), _seed(*place, _BRANCH)))
     if pair is None:
         return batch
     # No error of such images is told as one of the images themselves.
